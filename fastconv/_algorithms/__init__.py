@@ -1,0 +1,1 @@
+"""Drive: one file per convolution algorithm, each ending in its record."""

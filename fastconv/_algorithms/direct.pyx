@@ -1,0 +1,691 @@
+"""Direct convolution: sums of products by our own register-blocked kernels, no im2col.
+
+Every pass is the same computation with other names: a *correlation* of a source with packed
+weights. In the forward pass the source is x. backward_data is a correlation of grad_output,
+one for each phase of the stride: the input positions i with (i + padding) mod stride = r are
+reached by the same subset of the kernel's taps, and read grad_output at unit step. So a strided
+gradient multiplies no zeros. backward_weight is a correlation whose sum runs over pixels.
+
+Two kernels serve (see _kernels/README.md): `tile` holds output channels in the lanes and
+broadcasts input scalars, `rows` holds pixels in the lanes and broadcasts weights, for layers
+with few output channels. Both read x through a table of offsets into a window.
+
+Sources: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
+architectures" (SC 2018); Zhang et al., "High performance zero-memory overhead direct
+convolutions" (ICML 2018); Goto and van de Geijn, "Anatomy of high-performance matrix
+multiplication" (TOMS 2008).
+"""
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+import numpy as np
+
+cimport numpy as cnp
+
+from fastconv._core.scratch cimport Scratch, acquire
+from fastconv._core.threads cimport parallel_for
+from fastconv._core.window cimport Axis, Window, block_axis, fill, index_words, lay_out, real_t
+from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
+from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
+
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, FORWARD, Algorithm
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #if defined(__unix__) || defined(__APPLE__)
+    #include <unistd.h>
+    #endif
+    /* The second-level cache, for which windows are sized. */
+    static Py_ssize_t fc_cache_bytes(void)
+    {
+        long size = 0;
+    #ifdef _SC_LEVEL2_CACHE_SIZE
+        size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    #endif
+        return size >= (256 << 10) && size <= (16 << 20) ? size : (1 << 20);
+    }
+    """
+    Py_ssize_t fc_cache_bytes() nogil
+
+cdef Py_ssize_t CACHE = fc_cache_bytes()
+
+cdef struct Phase:
+    Axis axis[3]
+    Py_ssize_t first[3]      # the phase's first output on each axis, and the step to its next
+    Py_ssize_t out_step[3]
+    Py_ssize_t blocks[3]     # blocks of outputs on each axis
+    Py_ssize_t spatial_taps
+    Py_ssize_t taps          # channels * spatial_taps
+    Py_ssize_t packed        # where its weights start in the packed buffer
+    Py_ssize_t *offset       # of each tap in the window
+    Window window
+
+
+# What the tasks of a correlation read.
+cdef struct Layer:
+    const conv_geometry *g
+    const fc_epilogue *epilogue
+    const fc_kernels *k
+    bint backward
+    Py_ssize_t groups, sources, sinks   # channels per group, read and written
+    Py_ssize_t source_axis[3]           # spatial sizes read and written
+    Py_ssize_t sink_axis[3]
+    bint collapsed                      # spatial axes taken as one (1x1 kernels)
+    bint by_rows                        # `rows` kernel, else `tile`
+    Py_ssize_t width                    # output channels of a block of weights
+    Py_ssize_t blocks, padded           # such blocks per group; sinks, filled up
+    Py_ssize_t residues[3]              # phases on each axis
+    Py_ssize_t period[3]                # taps this far apart share a phase
+    bint has_gaps                       # some outputs belong to no phase
+    Py_ssize_t n_phases
+    Phase *phases
+    Py_ssize_t *words                   # what the phases' tables point into
+    Py_ssize_t packed_size              # elements
+
+
+cdef class Correlation:
+    """A source correlated with packed weights; made once for a layer, run for any batch."""
+
+    cdef ConvDesc desc
+    cdef Layer of
+    cdef Scratch packed
+
+    def __cinit__(self, ConvDesc desc, bint backward):
+        cdef conv_geometry *g = &desc.g
+        self.desc = desc
+        self.of.backward = backward
+        self.of.g = g
+        self.of.epilogue = &desc.epilogue
+        self.of.k = &kernels().f32 if g.itemsize == 4 else &kernels().f64
+        self.of.groups = g.groups
+        self.of.sources = (g.filters if backward else g.channels) // g.groups
+        self.of.sinks = (g.channels if backward else g.filters) // g.groups
+        self.make_phases()
+        self.choose_kernel()
+        self.make_blocks()
+
+    def __dealloc__(self):
+        free(self.of.phases)
+        free(self.of.words)
+
+    cdef int make_phases(self) except -1:
+        """The taps of every phase: one phase forward, several where a gradient is strided."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef Py_ssize_t n[3]
+        cdef Py_ssize_t period[3]
+        cdef Py_ssize_t phase_words = 0, p, r, j
+        cdef int a
+        cdef Phase *phase
+        cdef Axis *axis
+        cdef Py_ssize_t *word
+        self.of.collapsed = True
+        self.of.n_phases = 1
+        for a in range(AXES):
+            self.of.source_axis[a] = g.output[a] if self.of.backward else g.input[a]
+            self.of.sink_axis[a] = g.input[a] if self.of.backward else g.output[a]
+            if g.kernel[a] != 1 or g.stride[a] != 1 or g.before[a] or g.after[a]:
+                self.of.collapsed = False
+            # Taps j and j + period reach the same phase; each of the first ones another.
+            period[a] = g.stride[a] // gcd(g.stride[a], g.dilation[a]) if self.of.backward else 1
+            n[a] = min(period[a], g.kernel[a]) if self.of.backward else 1
+            self.of.n_phases *= n[a]
+            phase_words += 2 * ((g.kernel[a] + period[a] - 1) // period[a])
+            # the outputs of a phase that no tap reaches are zero
+            self.of.has_gaps |= self.of.backward and n[a] < g.stride[a]
+        if self.of.collapsed:  # 1x1 kernels see no rows
+            for a in range(AXES - 1):
+                self.of.source_axis[2] *= self.of.source_axis[a]
+                self.of.sink_axis[2] *= self.of.sink_axis[a]
+                self.of.source_axis[a] = self.of.sink_axis[a] = 1
+        self.of.phases = <Phase *>calloc(self.of.n_phases, sizeof(Phase))
+        self.of.words = <Py_ssize_t *>malloc(
+            (self.of.n_phases * phase_words + self.offset_words()) * sizeof(Py_ssize_t))
+        if self.of.phases == NULL or self.of.words == NULL:
+            raise MemoryError(f"{self.desc.function}: cannot allocate the table of taps")
+        word = self.of.words
+        for p in range(self.of.n_phases):
+            phase = &self.of.phases[p]
+            r = p
+            phase.spatial_taps = 1
+            for a in range(AXES - 1, -1, -1):
+                axis = &phase.axis[a]
+                axis.length = self.of.source_axis[a]
+                axis.tap = word
+                axis.at = word + (g.kernel[a] + period[a] - 1) // period[a]
+                word += 2 * ((g.kernel[a] + period[a] - 1) // period[a])
+                if self.of.backward:
+                    # Input position i met tap j in output o, where
+                    # o * stride = i + before - j * dilation.
+                    axis.mode = PAD_ZEROS
+                    axis.step = 1
+                    phase.out_step[a] = g.stride[a]
+                    phase.first[a] = modulo(r % n[a] * g.dilation[a] - g.before[a], g.stride[a])
+                    for j from r % n[a] <= j < g.kernel[a] by period[a]:
+                        axis.tap[axis.taps] = (
+                            phase.first[a] + g.before[a] - j * g.dilation[a]) // g.stride[a]
+                        axis.taps += 1
+                else:
+                    axis.mode = g.padding_mode
+                    axis.step = g.stride[a]
+                    phase.out_step[a] = 1
+                    for j in range(g.kernel[a]):
+                        axis.tap[axis.taps] = j * g.dilation[a] - g.before[a]
+                        axis.taps += 1
+                if self.of.sink_axis[a] > phase.first[a]:
+                    axis.count = (self.of.sink_axis[a] - phase.first[a] - 1) // phase.out_step[a] + 1
+                r //= n[a]
+                phase.spatial_taps *= axis.taps
+            phase.taps = phase.spatial_taps * self.of.sources
+            phase.offset = word
+            word += phase.taps
+        for a in range(AXES):
+            self.of.period[a] = period[a]
+            self.of.residues[a] = n[a]
+        return 0
+
+    cdef Py_ssize_t offset_words(self) noexcept:
+        """Entries of all phases' offset tables: each tap of the kernel is in one phase."""
+        cdef conv_geometry *g = &self.desc.g
+        return self.of.sources * g.kernel[0] * g.kernel[1] * g.kernel[2]
+
+    cdef int choose_kernel(self) except -1:
+        """Which kernel wastes fewer lanes, given what each reaches on full tiles."""
+        cdef Py_ssize_t lanes = self.of.k.lanes, half = self.of.k.half
+        cdef Py_ssize_t sinks = max(self.of.sinks, 1), pixels = max(self.of.phases[0].axis[2].count, 1)
+        cdef Py_ssize_t per_row = 1 if sinks == 1 else 4
+        cdef double tile = (<double>sinks / up(sinks, lanes)) * pixels / up(pixels, half)
+        cdef double rows = (<double>sinks / up(sinks, per_row)) * pixels / up(pixels, lanes)
+        if sinks <= lanes:
+            tile *= 0.8   # one vector of channels: more loads than multiply-adds
+        self.of.by_rows = rows * (0.8 if per_row == 4 else 0.4) > 0.9 * tile
+        if self.of.by_rows:
+            self.of.width = per_row
+            self.of.padded = up(self.of.sinks, per_row)
+        else:
+            self.of.width = 2 * lanes
+            self.of.padded = up(self.of.sinks, lanes)
+        self.of.blocks = up(self.of.sinks, self.of.width) // self.of.width
+        return 0
+
+    cdef int make_blocks(self) except -1:
+        """Block the outputs of every phase so that a window takes half the second-level cache."""
+        cdef Py_ssize_t p, i0, i1, i2, c, t, budget, block, fits, packed = 0
+        cdef Phase *phase
+        cdef Axis *axis
+        cdef Py_ssize_t unit = self.of.k.lanes * 4 if self.of.by_rows else self.of.k.half * 2
+        for p in range(self.of.n_phases):
+            phase = &self.of.phases[p]
+            axis = phase.axis
+            phase.window.axis = axis
+            phase.window.channels = self.of.sources
+            phase.window.channels_last = self.desc.g.channels_last and not self.of.by_rows
+            budget = max(CACHE // 2 // self.desc.g.itemsize, 1)
+            # the longest block of columns, then the most rows, that fit
+            block_axis(&axis[0], 1, False)
+            block_axis(&axis[1], 1, False)
+            block = max(axis[2].count, 1)
+            self.measure(phase, 1, block)
+            if phase.window.size > budget and block > unit:
+                fits = max(1, block * budget // phase.window.size // unit) * unit
+                block = up(even(block, fits), unit) if fits < block else block
+            self.measure(phase, 1, block)
+            fits = 1
+            if phase.window.size < budget and axis[1].count > 1:
+                # a window of two blocks tells what a further row costs
+                c = phase.window.size
+                self.measure(phase, 2, block)
+                fits = 1 + (budget - c) // max(phase.window.size - c, 1)
+                fits = even(axis[1].count, max(1, min(fits, axis[1].count)))
+                self.measure(phase, fits, block)
+                while phase.window.size > budget and fits > 1:
+                    fits = (fits + 1) // 2
+                    self.measure(phase, fits, block)
+            self.measure(phase, fits, block)
+            for i0 in range(AXES):
+                phase.blocks[i0] = (axis[i0].count + axis[i0].block - 1) // axis[i0].block
+            t = 0
+            for c in range(self.of.sources):
+                for i0 in range(axis[0].taps):
+                    for i1 in range(axis[1].taps):
+                        for i2 in range(axis[2].taps):
+                            phase.offset[t] = (
+                                c * phase.window.channel
+                                + axis[0].at[i0] * phase.window.position[0]
+                                + axis[1].at[i1] * phase.window.position[1]
+                                + axis[2].at[i2] * phase.window.position[2])
+                            t += 1
+            phase.packed = packed
+            packed += self.of.groups * phase.taps * self.of.padded
+        self.of.packed_size = packed
+        return 0
+
+    cdef void measure(self, Phase *phase, Py_ssize_t rows, Py_ssize_t columns) noexcept:
+        block_axis(&phase.axis[1], rows, False)
+        block_axis(&phase.axis[2], columns, self.of.by_rows)
+        lay_out(&phase.window, self.of.k.half, self.of.k.lanes)
+
+    # ---- weights ----
+
+    cdef int pack(self, cnp.ndarray weight, int threads) except -1:
+        """Copy the weights to [phase][group][block of output channels][tap][channel].
+
+        Taps run over input channels, then kernel positions, for every layout of x.
+        """
+        cdef Packing job
+        cdef int i
+        self.packed = acquire(max(self.of.packed_size, 1) * self.desc.g.itemsize)
+        job.of = &self.of
+        job.weight = cnp.PyArray_BYTES(weight)
+        job.packed = self.packed.data
+        for i in range(5):
+            job.stride[i] = 0
+        job.stride[0] = cnp.PyArray_STRIDES(weight)[0] // self.desc.g.itemsize
+        job.stride[1] = cnp.PyArray_STRIDES(weight)[1] // self.desc.g.itemsize
+        for i in range(<int>self.desc.g.rank):
+            job.stride[5 - self.desc.g.rank + i] = (
+                cnp.PyArray_STRIDES(weight)[2 + i] // self.desc.g.itemsize)
+        job.group = self.desc.g.filters // self.of.groups * job.stride[0]
+        if self.of.backward:
+            job.sink, job.source = job.stride[1], job.stride[0]
+        else:
+            job.sink, job.source = job.stride[0], job.stride[1]
+        parallel_for(pack_f32 if self.desc.g.itemsize == 4 else pack_f64, &job, self.of.n_phases * self.of.groups * self.of.blocks,
+                     threads if self.of.packed_size > 1 << 18 else 1, 0.0)
+        return 0
+
+    # ---- the computation ----
+
+    def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
+        """Correlate a batch.
+
+        source, residual and out have the description's shapes with a batch axis; bias may be
+        None, and residual; out and residual are C-contiguous.
+        """
+        cdef Run job
+        cdef Py_ssize_t itemsize = self.desc.g.itemsize, p, most = 0, images, tasks, size
+        cdef int i, first = 2 if not self.desc.g.channels_last else 1
+        cdef int rank = <int>self.desc.g.rank
+        cdef Phase *phase
+        cdef Scratch scratch
+        cdef Py_ssize_t *strides
+        if self.of.collapsed and not collapses(source, first, rank):
+            source = np.ascontiguousarray(source)
+        job.of = &self.of
+        job.batch = cnp.PyArray_DIM(source, 0)
+        if cnp.PyArray_SIZE(out) == 0:
+            return
+        strides = <Py_ssize_t *>cnp.PyArray_STRIDES(source)
+        job.source = cnp.PyArray_BYTES(source)
+        job.source_image = strides[0] // itemsize
+        job.source_stride[0] = strides[rank + 1 if first == 1 else 1] // itemsize
+        for i in range(3):
+            job.source_stride[1 + i] = 0
+        if self.of.collapsed:
+            job.source_stride[3] = strides[first + rank - 1] // itemsize
+        else:
+            for i in range(rank):
+                job.source_stride[4 - rank + i] = strides[first + i] // itemsize
+        job.sink = cnp.PyArray_BYTES(out)
+        job.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
+        job.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
+        job.packed = self.packed.data
+        if self.of.has_gaps:
+            memset(job.sink, 0, cnp.PyArray_NBYTES(out))
+
+        for p in range(self.of.n_phases):
+            phase = &self.of.phases[p]
+            # Several small images share a task, so that the weights stream once for all.
+            images = 1
+            size = phase.window.size * itemsize
+            if phase.blocks[0] * phase.blocks[1] * phase.blocks[2] == 1:
+                images = max(1, min(job.batch, CACHE // 2 // max(size, 1)))
+                images = even(job.batch, min(images, 16))
+                while images > 1 and (job.batch + images - 1) // images < threads:
+                    images = (images + 1) // 2
+            job.images = images
+            job.phase = p
+            job.n_images = (job.batch + images - 1) // images
+            tasks = (job.n_images * self.of.groups * phase.blocks[0] * phase.blocks[1]
+                     * phase.blocks[2])
+            if tasks == 0:
+                continue
+            # Output channels are split only where there are too few tasks to share out: each
+            # part gathers the window again.
+            job.splits = 1
+            if threads > 1 and tasks < 3 * threads:
+                job.splits = min(self.of.blocks, (3 * threads + tasks - 1) // tasks)
+            most = self.layout(&job, phase)
+            scratch = acquire(most * threads)
+            job.scratch = scratch.data
+            job.scratch_size = most
+            parallel_for(run_f32 if itemsize == 4 else run_f64, &job,
+                         tasks * job.splits, threads,
+                         2.0 * job.batch * self.of.groups * phase.taps * self.of.sinks
+                         * axis_count(phase))
+
+    cdef Py_ssize_t layout(self, Run *job, const Phase *phase) noexcept:
+        """Scratch memory of a thread: window, tile, its transpose, positions."""
+        cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = self.of.k.lanes
+        cdef Py_ssize_t tile = (2 * self.of.k.half + lanes) * 2 * lanes + 16 * lanes
+        cdef Py_ssize_t size = phase.window.size * job.images + phase.window.slack
+        job.tile_at = up(size * itemsize, 64)
+        job.turned_at = job.tile_at + up(tile * itemsize, 64)
+        job.words_at = job.turned_at + up(tile * itemsize, 64)
+        size = job.words_at + index_words(&phase.window) * sizeof(Py_ssize_t)
+        job.pieces_at = up(size, 64)
+        size = job.pieces_at + self.pieces(phase) * job.images * sizeof(Piece)
+        return up(size, 64) + 64
+
+    cdef Py_ssize_t pieces(self, const Phase *phase) noexcept:
+        """Runs of pixels that a block of one image's outputs is cut into."""
+        cdef Py_ssize_t unit = self.of.k.lanes if self.of.by_rows else self.of.k.half
+        return phase.axis[1].block * (up(phase.axis[2].block, unit) // unit)
+
+    def workspace(self, int threads):
+        """Bytes of scratch memory of a call, packed weights included."""
+        cdef Py_ssize_t p, most = 0
+        cdef Run job
+        for p in range(self.of.n_phases):
+            job.images = 1
+            if self.of.phases[p].window.size:
+                job.images = max(1, min(16, CACHE // 2 // (
+                    self.of.phases[p].window.size * self.desc.g.itemsize)))
+            most = max(most, self.layout(&job, &self.of.phases[p]))
+        return most * threads + self.of.packed_size * self.desc.g.itemsize
+
+
+# A run of output pixels along a row: where it lies in the window and in the output.
+cdef struct Piece:
+    Py_ssize_t at, sink, pixels
+
+
+cdef struct Packing:
+    const Layer *of
+    char *weight
+    char *packed
+    Py_ssize_t stride[5]
+    Py_ssize_t group, sink, source
+
+
+cdef struct Run:
+    const Layer *of
+    char *source
+    char *sink
+    char *residual
+    char *bias
+    char *packed
+    Py_ssize_t source_image
+    Py_ssize_t source_stride[4]
+    Py_ssize_t batch, images, n_images, splits, phase
+    char *scratch
+    Py_ssize_t scratch_size, tile_at, turned_at, words_at, pieces_at
+
+
+cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
+    """n rounded up to a multiple of unit."""
+    return (n + unit - 1) // unit * unit
+
+
+cdef inline Py_ssize_t even(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
+    """The size of nearly equal parts of n that are no longer than `most`."""
+    cdef Py_ssize_t parts = (n + most - 1) // most
+    return (n + parts - 1) // parts if parts else 1
+
+
+cdef double axis_count(const Phase *phase) noexcept:
+    return (<double>phase.axis[0].count) * phase.axis[1].count * phase.axis[2].count
+
+
+cdef bint collapses(cnp.ndarray array, int first, int rank):
+    """Whether the spatial axes step through memory like one axis."""
+    cdef int i
+    for i in range(first, first + rank - 1):
+        if cnp.PyArray_STRIDES(array)[i] != (
+                cnp.PyArray_STRIDES(array)[i + 1] * cnp.PyArray_DIM(array, i + 1)):
+            return False
+    return True
+
+
+cdef inline Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    while b:
+        a, b = b, a % b
+    return a
+
+
+cdef inline Py_ssize_t modulo(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    """a mod b in 0 … b-1, also for a negative a."""
+    a %= b
+    return a + b if a < 0 else a
+
+
+cdef void pack_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    pack_block(<Packing *>context, task, <float *>NULL)
+
+
+cdef void pack_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    pack_block(<Packing *>context, task, <double *>NULL)
+
+
+cdef void pack_block(Packing *job, Py_ssize_t task, real_t *kind) noexcept nogil:
+    """Pack one block of output channels of one group and phase."""
+    cdef const Layer *of = job.of
+    cdef const conv_geometry *g = of.g
+    cdef Py_ssize_t block = task % of.blocks
+    cdef Py_ssize_t group = task // of.blocks % of.groups
+    cdef Py_ssize_t p = task // (of.blocks * of.groups)
+    cdef Phase *phase = &of.phases[p]
+    cdef Py_ssize_t start = block * of.width
+    cdef Py_ssize_t width = min(of.width, of.padded - start)
+    cdef Py_ssize_t n = min(width, of.sinks - start)
+    cdef Py_ssize_t r[3]
+    cdef Py_ssize_t k, c, j0, j1, j2, tap, a
+    cdef real_t *out = (<real_t *>job.packed) + (
+        phase.packed + phase.taps * (group * of.padded + start))
+    cdef const real_t *weight = (<real_t *>job.weight) + group * job.group + start * job.sink
+    cdef const real_t *w
+    if n < width:
+        memset(out, 0, phase.taps * width * sizeof(real_t))
+    if (not of.backward and not g.flip and job.stride[4] == 1
+            and job.stride[3] == g.kernel[2] and job.stride[2] == g.kernel[1] * g.kernel[2]
+            and job.source == g.kernel[0] * g.kernel[1] * g.kernel[2]):
+        # each output channel's weights lie in the order of the taps
+        of.k.transpose(n, phase.taps, weight, job.sink, out, width)
+        return
+    a = p
+    r[2] = a % of.residues[2]
+    a //= of.residues[2]
+    r[1] = a % of.residues[1]
+    r[0] = a // of.residues[1]
+    for c in range(of.sources):
+        for j0 from r[0] <= j0 < g.kernel[0] by of.period[0]:
+            for j1 from r[1] <= j1 < g.kernel[1] by of.period[1]:
+                for j2 from r[2] <= j2 < g.kernel[2] by of.period[2]:
+                    if g.flip:
+                        tap = ((g.kernel[0] - 1 - j0) * job.stride[2]
+                               + (g.kernel[1] - 1 - j1) * job.stride[3]
+                               + (g.kernel[2] - 1 - j2) * job.stride[4])
+                    else:
+                        tap = j0 * job.stride[2] + j1 * job.stride[3] + j2 * job.stride[4]
+                    w = weight + c * job.source + tap
+                    for k in range(n):
+                        out[k] = w[k * job.sink]
+                    out += width
+
+
+cdef void run_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    run_block(<Run *>context, task, thread, <float *>NULL)
+
+
+cdef void run_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    run_block(<Run *>context, task, thread, <double *>NULL)
+
+
+cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """One block of outputs: gather its window, then every block of output channels over it."""
+    cdef const Layer *of = job.of
+    cdef Phase *phase = &of.phases[job.phase]
+    cdef Axis *axis = phase.axis
+    cdef bint last = of.g.channels_last
+    cdef const fc_kernels *k = of.k
+    cdef char *scratch = job.scratch + thread * job.scratch_size
+    cdef real_t *window = <real_t *>scratch
+    cdef real_t *tile = <real_t *>(scratch + job.tile_at)
+    cdef real_t *turned = <real_t *>(scratch + job.turned_at)
+    cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
+    cdef Piece *pieces = <Piece *>(scratch + job.pieces_at)
+    cdef Py_ssize_t lanes = k.lanes, half = k.half
+    cdef Py_ssize_t first[3]
+    cdef Py_ssize_t count[3]
+    cdef Py_ssize_t sink_stride[4]           # channel and three axes, of out and residual
+    cdef Py_ssize_t split, group, image, images, i, q0, q1, q2, block, start, n, n_pieces = 0
+    cdef Py_ssize_t vectors, pixels, sink_image, unit, pixel
+    cdef const real_t *w
+    cdef int a, halves
+
+    # Which block this is.
+    split = task % job.splits
+    task //= job.splits
+    for a in range(2, -1, -1):
+        first[a] = task % phase.blocks[a] * axis[a].block
+        count[a] = min(axis[a].block, axis[a].count - first[a])
+        task //= phase.blocks[a]
+    group = task % of.groups
+    image = task // of.groups * job.images
+    images = min(job.images, job.batch - image)
+
+    # Where outputs lie: out and residual are contiguous.
+    pixel = of.sinks * of.groups if last else 1
+    sink_stride[3] = pixel
+    sink_stride[2] = sink_stride[3] * of.sink_axis[2]
+    sink_stride[1] = sink_stride[2] * of.sink_axis[1]
+    sink_stride[0] = 1 if last else sink_stride[1] * of.sink_axis[0]
+    sink_image = of.sinks * of.groups * of.sink_axis[0] * of.sink_axis[1] * of.sink_axis[2]
+
+    # Gather the windows, and cut the outputs into pieces of rows.
+    unit = lanes * 4 if of.by_rows else half
+    for i in range(images):
+        fill(&phase.window, first, count,
+             (<const real_t *>job.source) + ((image + i) * job.source_image
+                                             + group * of.sources * job.source_stride[0]),
+             job.source_stride, words, k.gather, window + i * phase.window.size)
+        for q0 in range(count[0]):
+            for q1 in range(count[1]):
+                for q2 from 0 <= q2 < count[2] by unit:
+                    pieces[n_pieces].at = (
+                        i * phase.window.size + q0 * axis[0].wstep * phase.window.position[0]
+                        + q1 * axis[1].wstep * phase.window.position[1]
+                        + q2 * axis[2].wstep * phase.window.position[2])
+                    pieces[n_pieces].sink = (
+                        (image + i) * sink_image + group * of.sinks * sink_stride[0]
+                        + (phase.first[0] + (first[0] + q0) * phase.out_step[0]) * sink_stride[1]
+                        + (phase.first[1] + (first[1] + q1) * phase.out_step[1]) * sink_stride[2]
+                        + (phase.first[2] + (first[2] + q2) * phase.out_step[2]) * sink_stride[3])
+                    pieces[n_pieces].pixels = min(unit, count[2] - q2)
+                    n_pieces += 1
+    memset(window + images * phase.window.size, 0, phase.window.slack * sizeof(real_t))
+
+    # The weights of a block of channels stay in the cache while all pixels pass.
+    for block in range(of.blocks * split // job.splits, of.blocks * (split + 1) // job.splits):
+        start = block * of.width
+        n = min(of.width, of.sinks - start)
+        w = (<const real_t *>job.packed) + (
+            phase.packed + phase.taps * (group * of.padded + start))
+        i = 0
+        while i < n_pieces:
+            if of.by_rows:
+                a = 0 if pieces[i].pixels <= lanes else (1 if pieces[i].pixels <= 2 * lanes else 2)
+                k.rows[of.width == 4][a](phase.taps, phase.offset, window + pieces[i].at, w, tile)
+                emit(of, job, phase, tile, lanes << a, True, turned, pieces[i].pixels, n,
+                     group * of.sinks + start, pieces[i].sink + start * sink_stride[0],
+                     sink_stride[0], pixel * phase.out_step[2])
+                i += 1
+                continue
+            vectors = 2 if n > lanes else 1
+            halves = 2 if i + 1 < n_pieces else 1
+            k.tile[halves - 1][vectors - 1](
+                phase.taps, phase.offset, window + pieces[i].at,
+                window + pieces[i + halves - 1].at,
+                axis[2].wstep * phase.window.position[2], w, tile)
+            if halves == 2 and pieces[i].pixels == half and pieces[i + 1].sink - pieces[i].sink == (
+                    half * pixel * phase.out_step[2]):
+                # neighbours in the row: they leave as one
+                emit(of, job, phase, tile, vectors * lanes, False, turned,
+                     half + pieces[i + 1].pixels, n, group * of.sinks + start,
+                     pieces[i].sink + start * sink_stride[0], sink_stride[0],
+                     pixel * phase.out_step[2])
+            else:
+                for a in range(halves):
+                    emit(of, job, phase, tile + a * half * vectors * lanes, vectors * lanes,
+                         False, turned, pieces[i + a].pixels, n, group * of.sinks + start,
+                         pieces[i + a].sink + start * sink_stride[0], sink_stride[0],
+                         pixel * phase.out_step[2])
+            i += halves
+
+
+cdef inline void emit(const Layer *of, Run *job, Phase *phase, real_t *acc, Py_ssize_t acc_row,
+                      bint by_channel, real_t *turned, Py_ssize_t pixels, Py_ssize_t channels,
+                      Py_ssize_t channel, Py_ssize_t sink, Py_ssize_t channel_stride,
+                      Py_ssize_t pixel_stride) noexcept nogil:
+    """Send a tile out through bias, residual and activation.
+
+    acc holds (channels, pixels) if by_channel, else (pixels, channels); what is contiguous in
+    the output must be so in the tile.
+    """
+    cdef const fc_kernels *k = of.k
+    cdef real_t *out = (<real_t *>job.sink) + sink
+    cdef const real_t *residual = NULL
+    cdef const real_t *bias = NULL
+    cdef Py_ssize_t i, j, turned_row
+    if job.residual != NULL:
+        residual = (<real_t *>job.residual) + sink
+    if job.bias != NULL:
+        bias = (<real_t *>job.bias) + channel
+    if by_channel == (channel_stride == 1):
+        turned_row = up(channels if by_channel else pixels, k.lanes)
+        if by_channel:
+            k.transpose(channels, pixels, acc, acc_row, turned, turned_row)
+        else:
+            k.transpose(pixels, channels, acc, acc_row, turned, turned_row)
+        acc = turned
+        acc_row = turned_row
+    if channel_stride == 1:
+        k.store(pixels, channels, acc, acc_row, out, pixel_stride, bias, 0, 1, residual,
+                pixel_stride, of.epilogue)
+    elif pixel_stride == 1:
+        k.store(channels, pixels, acc, acc_row, out, channel_stride, bias, 1, 0, residual,
+                channel_stride, of.epilogue)
+    else:  # a strided gradient: no bias, residual or activation
+        for i in range(channels):
+            for j in range(pixels):
+                out[i * channel_stride + j * pixel_stride] = acc[i * acc_row + j]
+
+
+# ---- the record ----
+
+def supports(ConvDesc desc, which):
+    """Direct serves everything."""
+    return None
+
+
+def workspace(ConvDesc desc, which, int threads):
+    return Correlation(desc, which == BACKWARD_DATA).workspace(threads)
+
+
+def efficiency(ConvDesc desc, which):
+    return 0.8
+
+
+def prepare(ConvDesc desc, which, weight, int threads=1):
+    """Weights packed for one pass of one layer."""
+    cdef Correlation correlation = Correlation(desc, which == BACKWARD_DATA)
+    correlation.pack(weight, threads)
+    return correlation
+
+
+ALGORITHM = Algorithm(
+    name="direct", passes=(FORWARD, BACKWARD_DATA), tier="highest",
+    supports=supports, workspace=workspace, efficiency=efficiency, prepare=prepare,
+    weight_gradient=None,
+)

@@ -1,0 +1,42 @@
+"""What an algorithm tells the layer that selects: one record each."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+FORWARD, BACKWARD_DATA, BACKWARD_WEIGHT = PASSES = "forward", "backward_data", "backward_weight"
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One way to compute a convolution.
+
+    Attributes
+    ----------
+    name : str
+        What ``method=`` calls it.
+    passes : tuple of str
+        The passes it has: forward, backward_data, backward_weight.
+    tier : str
+        The strictest precision whose promise it keeps.
+    supports : callable(desc, pass) -> None or str
+        None where it can serve, else the reason in words.
+    workspace : callable(desc, pass, threads) -> int
+        Scratch memory in bytes, packed weights included, for one call of any batch size.
+    efficiency : callable(desc, pass) -> float
+        Estimated fraction of the multiply-add peak: what the automatic choice compares.
+    prepare : callable(desc, pass, weight) -> object
+        For forward and backward_data: an object with ``run(source, bias, residual, out,
+        threads)``, which holds the weights as the algorithm wants them.
+    weight_gradient : callable(desc, grad_output, x, out, per_sample, threads)
+        For backward_weight.
+    """
+
+    name: str
+    passes: tuple[str, ...]
+    tier: str
+    supports: Callable
+    workspace: Callable
+    efficiency: Callable
+    prepare: Callable
+    weight_gradient: Callable

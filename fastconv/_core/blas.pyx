@@ -1,0 +1,51 @@
+"""Matrix products by SciPy's BLAS: row-major, of any size, on one thread.
+
+Three things a convolution needs that a plain GEMM call does not give:
+
+- 64-bit sizes: BLAS counts in C ints, so the product is cut into blocks;
+- one thread: OpenBLAS starts its own threads above a threshold (m n k > 2^18), also inside
+  an OpenMP region, so every block stays below it;
+- bounded rounding: k is cut into short sums, as in the direct kernels.
+"""
+from scipy.linalg.cython_blas cimport dgemm, sgemm
+
+cdef enum:
+    BLOCK_M = 32
+    BLOCK_N = 64
+    BLOCK_K = 128  # BLOCK_M * BLOCK_N * BLOCK_K = 2^18
+
+
+cdef void gemm(bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+               const real_t *a, Py_ssize_t lda, const real_t *b, Py_ssize_t ldb,
+               bint accumulate, real_t *c, Py_ssize_t ldc) noexcept nogil:
+    """c[m, n] = (c if accumulate else 0) + op(a)[m, k] @ op(b)[k, n], all row-major.
+
+    Leading dimensions are below 2^31.
+    """
+    cdef Py_ssize_t i, j, p
+    cdef int bm, bn, bk, ia = <int>lda, ib = <int>ldb, ic = <int>ldc
+    cdef real_t one = 1, beta
+    cdef char ta = c't' if trans_a else c'n'
+    cdef char tb = c't' if trans_b else c'n'
+    cdef const real_t *pa
+    cdef const real_t *pb
+    if k == 0 and not accumulate:
+        for i in range(m):
+            for j in range(n):
+                c[i * ldc + j] = 0
+    for i from 0 <= i < m by BLOCK_M:
+        bm = <int>min(BLOCK_M, m - i)
+        for j from 0 <= j < n by BLOCK_N:
+            bn = <int>min(BLOCK_N, n - j)
+            for p from 0 <= p < k by BLOCK_K:
+                bk = <int>min(BLOCK_K, k - p)
+                beta = 1 if accumulate or p else 0
+                pa = a + (p * lda + i if trans_a else i * lda + p)
+                pb = b + (j * ldb + p if trans_b else p * ldb + j)
+                # BLAS is column-major: row-major c = a b is column-major c' = b' a'.
+                if real_t is float:
+                    sgemm(&tb, &ta, &bn, &bm, &bk, &one, <float *>pb, &ib, <float *>pa, &ia,
+                          &beta, c + i * ldc + j, &ic)
+                else:
+                    dgemm(&tb, &ta, &bn, &bm, &bk, &one, <double *>pb, &ib, <double *>pa, &ia,
+                          &beta, c + i * ldc + j, &ic)

@@ -1,0 +1,66 @@
+"""Scratch memory that is aligned, and kept between calls.
+
+A fresh large block costs a page fault for every 4 KiB at its first use, which is as much as a
+small convolution takes; so a few blocks are kept. What is kept is bounded: `KEPT` blocks of at
+most `LARGEST` bytes each.
+"""
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #if defined(_WIN32)
+    #include <malloc.h>
+    #define fc_aligned(size) _aligned_malloc((size), 64)
+    #define fc_free _aligned_free
+    #else
+    static void *fc_aligned(size_t size)
+    {
+        void *p = NULL;
+        return posix_memalign(&p, 64, size) ? NULL : p;
+    }
+    #define fc_free free
+    #endif
+    """
+    void *fc_aligned(size_t size) nogil
+    void fc_free(void *p) nogil
+
+cdef enum:
+    KEPT = 4
+    LARGEST = 16 << 20
+
+kept = []  # list.append and list.pop are atomic, with and without the interpreter lock
+
+
+cdef class Block:
+    """Owns one allocation."""
+
+    def __dealloc__(self):
+        fc_free(self.data)
+
+
+cdef class Scratch:
+    """A block on loan; it goes back when the loan is dropped."""
+
+    def __dealloc__(self):
+        if self.block is not None and self.block.size <= LARGEST and len(kept) < KEPT:
+            kept.append(self.block)
+
+
+cdef Scratch acquire(size_t size):
+    """A scratch block of at least `size` bytes, aligned to a cache line."""
+    cdef Scratch loan = Scratch.__new__(Scratch)
+    cdef Block block
+    try:
+        block = kept.pop()
+    except IndexError:
+        block = None
+    if block is None or block.size < size:
+        block = Block.__new__(Block)
+        size = max(size, 1 << 16)
+        block.data = <char *>fc_aligned(size)
+        if block.data == NULL:
+            raise MemoryError(f"fastconv: cannot allocate {size} bytes of scratch memory")
+        block.size = size
+    loan.block = block
+    loan.data = block.data
+    loan.size = block.size
+    return loan

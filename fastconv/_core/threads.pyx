@@ -1,0 +1,244 @@
+"""Threads: how many, and the one parallel loop. The only user of OpenMP.
+
+`work` is what a call costs in floating-point operations, or in elements touched times eight
+where memory rules. It decides two things: small work stays on the calling thread, and long
+work returns to Python between pieces, so that Ctrl-C is heard.
+"""
+import contextlib
+import contextvars
+import operator
+import os
+
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel cimport prange
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #define FC_OPENMP 1
+    #else
+    #define FC_OPENMP 0
+    #endif
+    """
+    const bint FC_OPENMP
+
+HAS_OPENMP = bool(FC_OPENMP)
+
+cdef double SMALL = 1.5e6     # waking a second thread costs about what this much work does
+cdef double PIECE = 1.0e9     # at 4 GFLOP/s, a slow case, a quarter of a second
+cdef int default_threads = 0  # 0: not asked for yet
+cdef bint forked = False
+
+override = contextvars.ContextVar("fastconv.num_threads", default=0)
+
+
+def _after_fork_in_child():
+    # libgomp's threads do not survive a fork, and a parallel region in the child would wait
+    # for them for ever: the child computes on its one thread and never enters the runtime.
+    global forked
+    forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _positive(name, value):
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be a positive integer, not {value!r}")
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a positive integer, not {value!r}") from None
+    if not 1 <= count <= 1024:
+        raise ValueError(f"{name} must be from 1 to 1024, not {value!r}")
+    return count
+
+
+def _granted_cores():
+    """Physical cores that affinity and the control group grant to this process."""
+    try:
+        cpus = os.sched_getaffinity(0)
+    except AttributeError:
+        return os.cpu_count() or 1
+    cores = set()
+    for cpu in cpus:
+        try:
+            with open(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") as file:
+                cores.add(file.read().strip())
+        except OSError:
+            cores.add(str(cpu))
+    count = len(cores)
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = file.read().split()
+        if quota != "max":
+            count = min(count, max(1, -(-int(quota) // int(period))))
+    except (OSError, ValueError):
+        pass
+    return max(1, count)
+
+
+def _initial_threads():
+    text = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
+    if text:
+        try:
+            return _positive("FASTCONV_NUM_THREADS", int(text))
+        except ValueError:
+            raise ValueError(
+                f"FASTCONV_NUM_THREADS must be an integer from 1 to 1024, not {text!r}"
+            ) from None
+    # OpenMP's own variable may be a list, one entry a nesting level; what OpenMP would not
+    # understand it ignores, and so does this.
+    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if text.isdecimal() and 1 <= int(text) <= 1024:
+        return int(text)
+    return _granted_cores()
+
+
+def set_num_threads(num_threads):
+    """Set how many threads a call may use from now on.
+
+    Parameters
+    ----------
+    num_threads : int
+        From 1 to 1024.
+
+    Raises
+    ------
+    TypeError
+        If `num_threads` is not an integer.
+    ValueError
+        If it is out of range.
+
+    See Also
+    --------
+    num_threads : The same within a ``with`` block.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> before = fastconv.get_num_threads()
+    >>> fastconv.set_num_threads(1)
+    >>> fastconv.get_num_threads()
+    1
+    >>> fastconv.set_num_threads(before)
+    """
+    global default_threads
+    default_threads = _positive("set_num_threads: num_threads", num_threads)
+
+
+def get_num_threads():
+    """Return how many threads a call may use.
+
+    The first of: the enclosing ``with num_threads(n)``, `set_num_threads`, the environment
+    variables ``FASTCONV_NUM_THREADS`` and ``OMP_NUM_THREADS``, the physical cores granted to the
+    process. Small calls use one thread whatever this says, and so does a forked child.
+
+    Returns
+    -------
+    int
+        The number of threads.
+
+    See Also
+    --------
+    set_num_threads, num_threads
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.get_num_threads() >= 1
+    True
+    """
+    global default_threads
+    cdef int n = override.get()
+    if n:
+        return n
+    if default_threads == 0:
+        default_threads = _initial_threads()
+    return default_threads
+
+
+@contextlib.contextmanager
+def num_threads(n):
+    """Set the number of threads within a ``with`` block.
+
+    Parameters
+    ----------
+    n : int
+        From 1 to 1024. It holds for this thread (or task) of the program only.
+
+    Raises
+    ------
+    TypeError
+        If `n` is not an integer.
+    ValueError
+        If it is out of range.
+
+    See Also
+    --------
+    set_num_threads : The same for the whole program.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> with fastconv.num_threads(1):
+    ...     fastconv.get_num_threads()
+    1
+    """
+    token = override.set(_positive("num_threads: n", n))
+    try:
+        yield
+    finally:
+        override.reset(token)
+
+
+cdef int threads_for(object num_threads, double work) except -1:
+    """Threads for one call: its own argument or the default, one where the work is small."""
+    cdef int n
+    if num_threads is not None:
+        n = _positive("num_threads", num_threads)
+    else:
+        n = get_num_threads()
+    if forked or not FC_OPENMP or work < SMALL:
+        return 1
+    return n
+
+
+cdef bint is_long(double work) noexcept:
+    """Whether a call may be interrupted before its end."""
+    return work > PIECE
+
+
+cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int threads,
+                      double work) except -1:
+    """Call run(context, task, thread) for every task in range(tasks), without the GIL."""
+    cdef Py_ssize_t piece = tasks, start = 0, stop, task
+    if is_long(work):
+        piece = max(threads, <Py_ssize_t>(tasks * (PIECE * threads / work)))
+    while start < tasks:
+        stop = min(tasks, start + piece)
+        if threads == 1 or forked:
+            with nogil:
+                for task in range(start, stop):
+                    run(context, task, 0)
+        else:
+            with nogil:
+                for task in prange(start, stop, schedule="dynamic", num_threads=threads):
+                    run(context, task, thread_number())
+        start = stop
+        if start < tasks:
+            PyErr_CheckSignals()
+    return 0
+
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #include <omp.h>
+    #define thread_number() omp_get_thread_num()
+    #else
+    #define thread_number() 0
+    #endif
+    """
+    int thread_number() noexcept nogil

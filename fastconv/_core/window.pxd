@@ -1,0 +1,42 @@
+ctypedef fused real_t:
+    float
+    double
+
+# One spatial axis of a correlation: output q reads source position q * step + tap[i].
+cdef struct Axis:
+    Py_ssize_t length        # of the source
+    Py_ssize_t mode          # how the source goes on outside
+    Py_ssize_t step
+    Py_ssize_t taps
+    Py_ssize_t count         # outputs
+    Py_ssize_t *tap
+    # The window: the part of the source that `block` consecutive outputs read.
+    Py_ssize_t block
+    Py_ssize_t window        # its length
+    Py_ssize_t wstep         # window positions from one output to the next
+    bint per_tap             # each tap has a stretch of its own (else one stretch for all)
+    Py_ssize_t low           # smallest tap
+    Py_ssize_t *at           # window position of each tap, for the block's first output
+
+# Runs of equally spaced source positions that make up a line of the window.
+cdef struct Run:
+    Py_ssize_t start, length, source, step  # source < 0: zeros
+
+# A window in memory, (channels, window0, window1, window2) or channels last, for one image.
+cdef struct Window:
+    Axis *axis               # three of them
+    Py_ssize_t channels
+    bint channels_last
+    Py_ssize_t channel       # strides, in elements
+    Py_ssize_t position[3]
+    Py_ssize_t size          # elements of one image's window
+    Py_ssize_t slack         # readable elements past it
+
+cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogil
+cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector) noexcept nogil
+cdef Py_ssize_t index_words(const Window *window) noexcept nogil
+cdef void fill(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
+                       const real_t *x, const Py_ssize_t *strides, Py_ssize_t *words,
+                       void (*gather)(Py_ssize_t, const void *, Py_ssize_t,
+                                      void *) noexcept nogil,
+                       real_t *out) noexcept nogil

@@ -1,0 +1,186 @@
+"""Windows: the part of a source that a block of outputs reads, gathered into scratch memory.
+
+The micro-kernels read their input through a table of offsets from one pointer. A window gives
+them that pointer: it holds the source positions that a block of outputs needs, with whatever
+lies outside the source (zeros, or its reflection, …) filled in. So padding of every mode,
+stride, dilation, layout and the strides of the caller's array end here, and no padded copy of
+an image is ever made.
+
+An axis of the window is laid out in one of two ways, whichever is shorter: one stretch from
+the smallest to the largest position, or a stretch of `block` positions for each tap (large
+dilations, 1x1 kernels with stride).
+"""
+from libc.string cimport memcpy, memset
+
+from fastconv._desc cimport source_index
+
+
+cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogil:
+    """Lay the axis out for blocks of `block` outputs; unit_step asks for wstep == 1."""
+    cdef Py_ssize_t i, high, stretch
+    axis.block = block
+    axis.low = high = axis.tap[0] if axis.taps else 0
+    for i in range(axis.taps):
+        axis.low = min(axis.low, axis.tap[i])
+        high = max(high, axis.tap[i])
+    stretch = high - axis.low + 1
+    # (block - 1) * step stays within the padded source, so it cannot overflow
+    if block > 1:
+        stretch += (block - 1) * axis.step
+    axis.per_tap = axis.taps * block < stretch or (unit_step and axis.step != 1 and block > 1)
+    if axis.per_tap:
+        axis.window = axis.taps * block
+        axis.wstep = 1
+    else:
+        axis.window = stretch
+        axis.wstep = axis.step if block > 1 else 1
+    for i in range(axis.taps):
+        axis.at[i] = i * block if axis.per_tap else axis.tap[i] - axis.low
+
+
+cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector) noexcept nogil:
+    """Strides and size. Kernels may read `overrun` outputs past a line's end."""
+    cdef Axis *axis = window.axis
+    cdef Py_ssize_t pixel = 1
+    if window.channels_last:
+        # An odd number of cache lines from pixel to pixel: neighbouring pixels would
+        # otherwise compete for a few sets of the cache.
+        pixel = window.channels
+        if pixel >= 4 * vector:
+            pixel = (pixel + vector - 1) // vector
+            pixel = (pixel | 1) * vector
+        window.channel = 1
+    window.position[2] = pixel
+    window.position[1] = pixel * axis[2].window
+    window.position[0] = window.position[1] * axis[1].window
+    window.size = window.position[0] * axis[0].window
+    if not window.channels_last:
+        window.channel = window.size
+        window.size *= window.channels
+    window.slack = overrun * axis[2].wstep * pixel + 4 * vector
+
+
+cdef Py_ssize_t index_words(const Window *window) noexcept nogil:
+    """Words of scratch memory that `fill` needs."""
+    cdef const Axis *axis = window.axis
+    return (axis[0].window + axis[1].window
+            + axis[2].window * (sizeof(Run) // sizeof(Py_ssize_t)) + 8)
+
+
+cdef Py_ssize_t index_axis(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
+                           Py_ssize_t *index) noexcept nogil:
+    """Source position (-1: zero) of each window position, for outputs first … first+count-1.
+
+    Returns the length in use; with one stretch per tap, all of the window.
+    """
+    cdef Py_ssize_t i, j, used
+    if axis.per_tap:
+        for i in range(axis.taps):
+            for j in range(axis.block):
+                index[i * axis.block + j] = -1 if j >= count else source_index(
+                    (first + j) * axis.step + axis.tap[i], axis.length, axis.mode)
+        return axis.window
+    used = axis.window - (axis.block - count) * axis.step
+    for j in range(used):
+        index[j] = source_index(first * axis.step + axis.low + j, axis.length, axis.mode)
+    return used
+
+
+cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
+                          Run *runs) noexcept nogil:
+    """The last axis as runs; adjacent positions join where their spacing is equal."""
+    cdef Py_ssize_t i, n = 0, position, used = axis.window, source
+    cdef Run *run
+    if not axis.per_tap:
+        used -= (axis.block - count) * axis.step
+    for i in range(used):
+        if axis.per_tap:
+            position = i % axis.block
+            source = -1 if position >= count else source_index(
+                (first + position) * axis.step + axis.tap[i // axis.block],
+                axis.length, axis.mode)
+        else:
+            source = source_index(first * axis.step + axis.low + i, axis.length, axis.mode)
+        if n:
+            run = &runs[n - 1]
+            if source < 0 and run.source < 0:
+                run.length += 1
+                continue
+            if source >= 0 and run.source >= 0:
+                if run.length == 1:
+                    run.step = source - run.source
+                    run.length = 2
+                    continue
+                if source == run.source + run.length * run.step:
+                    run.length += 1
+                    continue
+        runs[n].start = i
+        runs[n].length = 1
+        runs[n].source = source
+        runs[n].step = 1
+        n += 1
+    return n
+
+
+cdef void fill(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
+                       const real_t *x, const Py_ssize_t *strides, Py_ssize_t *words,
+                       void (*gather)(Py_ssize_t, const void *, Py_ssize_t,
+                                      void *) noexcept nogil,
+                       real_t *out) noexcept nogil:
+    """Gather the window of outputs first … first + count - 1 (on each axis) of one image.
+
+    strides: of x, in elements, for the channel and the three spatial axes.
+    words: `index_words` words of scratch.
+    """
+    cdef const Axis *axis = window.axis
+    cdef Py_ssize_t *index0 = words
+    cdef Py_ssize_t *index1 = index0 + axis[0].window
+    cdef Run *runs = <Run *>(index1 + axis[1].window)
+    cdef Py_ssize_t n0 = index_axis(&axis[0], first[0], count[0], index0)
+    cdef Py_ssize_t n1 = index_axis(&axis[1], first[1], count[1], index1)
+    cdef Py_ssize_t n_runs = find_runs(&axis[2], first[2], count[2], runs)
+    cdef Py_ssize_t c, i0, i1, r, i, step, pixel = window.position[2]
+    cdef const real_t *line
+    cdef const real_t *source
+    cdef real_t *target
+    cdef Run run
+    if window.channels_last:
+        for i0 in range(n0):
+            for i1 in range(n1):
+                target = out + i0 * window.position[0] + i1 * window.position[1]
+                line = x + index0[i0] * strides[1] + index1[i1] * strides[2]
+                for r in range(n_runs):
+                    run = runs[r]
+                    if index0[i0] < 0 or index1[i1] < 0 or run.source < 0:
+                        memset(target + run.start * pixel, 0, run.length * pixel * sizeof(real_t))
+                        continue
+                    source = line + run.source * strides[3]
+                    step = run.step * strides[3]
+                    if strides[0] == 1 and step == pixel:
+                        memcpy(target + run.start * pixel, source,
+                               run.length * pixel * sizeof(real_t))
+                        continue
+                    for i in range(run.length):
+                        if strides[0] == 1:
+                            memcpy(target + (run.start + i) * pixel, source + i * step,
+                                   window.channels * sizeof(real_t))
+                        else:
+                            gather(window.channels, source + i * step, strides[0],
+                                   target + (run.start + i) * pixel)
+        return
+    for c in range(window.channels):
+        for i0 in range(n0):
+            for i1 in range(n1):
+                target = (out + c * window.channel + i0 * window.position[0]
+                          + i1 * window.position[1])
+                if index0[i0] < 0 or index1[i1] < 0:
+                    memset(target, 0, axis[2].window * sizeof(real_t))
+                    continue
+                line = x + c * strides[0] + index0[i0] * strides[1] + index1[i1] * strides[2]
+                for r in range(n_runs):
+                    run = runs[r]
+                    if run.source < 0:
+                        memset(target + run.start, 0, run.length * sizeof(real_t))
+                    else:
+                        gather(run.length, line + run.source * strides[3],
+                               run.step * strides[3], target + run.start)

@@ -1,0 +1,55 @@
+from fastconv._kernels.dispatch cimport fc_activation, fc_epilogue
+
+cdef enum:
+    AXES = 3  # every description has three spatial axes; those a rank lacks have length one
+
+cdef enum padding_mode_t:
+    PAD_ZEROS, PAD_REFLECT, PAD_SYMMETRIC, PAD_REPLICATE, PAD_CIRCULAR
+
+# Plain integers, so that their bytes can key a dictionary.
+cdef struct conv_geometry:
+    Py_ssize_t rank, itemsize, channels_last, flip, padding_mode, bias, residual
+    Py_ssize_t channels, filters, groups
+    Py_ssize_t input[AXES]
+    Py_ssize_t output[AXES]
+    Py_ssize_t kernel[AXES]
+    Py_ssize_t stride[AXES]
+    Py_ssize_t dilation[AXES]
+    Py_ssize_t before[AXES]
+    Py_ssize_t after[AXES]
+
+cdef struct pool_geometry:
+    Py_ssize_t rank, channels_last, channels
+    Py_ssize_t input[AXES]
+    Py_ssize_t output[AXES]
+    Py_ssize_t kernel[AXES]
+    Py_ssize_t stride[AXES]
+    Py_ssize_t dilation[AXES]
+    Py_ssize_t before[AXES]
+    Py_ssize_t after[AXES]
+
+
+cdef class ConvDesc:
+    cdef readonly str function
+    cdef readonly bint batched
+    cdef readonly Py_ssize_t batch
+    cdef conv_geometry g
+    cdef fc_epilogue epilogue
+
+    cpdef tuple input_shape(self, Py_ssize_t batch)
+    cpdef tuple output_shape(self, Py_ssize_t batch)
+    cpdef tuple weight_shape(self)
+    cdef double multiply_adds(self) noexcept
+
+
+cdef class PoolDesc:
+    cdef readonly str function
+    cdef readonly bint batched
+    cdef readonly Py_ssize_t batch
+    cdef pool_geometry g
+
+    cpdef tuple input_shape(self)
+    cpdef tuple output_shape(self)
+
+
+cdef Py_ssize_t source_index(Py_ssize_t i, Py_ssize_t length, Py_ssize_t mode) noexcept nogil

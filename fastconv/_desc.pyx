@@ -1,0 +1,670 @@
+"""Describe: the one place that validates arguments and does size arithmetic.
+
+`describe_conv` and `describe_pool` turn the arguments of a public function, forward or
+backward, into a description of plain integers, or raise an error that names the function, the
+argument, its value and the rule. Every later layer trusts a description: sizes are positive,
+fit together, and their products fit 64 bits.
+
+The arithmetic is done in C integers that are checked at each step, because a description is
+made at every call and small convolutions take microseconds.
+"""
+import operator
+
+import numpy as np
+
+cimport numpy as cnp
+from libc.string cimport memset
+
+from fastconv._kernels.dispatch cimport (
+    FC_CLIP, FC_IDENTITY, FC_LEAKY_RELU, FC_SIGMOID, FC_SILU, FC_TANH,
+)
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    static inline int fc_mul(Py_ssize_t a, Py_ssize_t b, Py_ssize_t *r)
+    { return __builtin_mul_overflow(a, b, r); }
+    static inline int fc_add(Py_ssize_t a, Py_ssize_t b, Py_ssize_t *r)
+    { return __builtin_add_overflow(a, b, r); }
+    """
+    int fc_mul(Py_ssize_t a, Py_ssize_t b, Py_ssize_t *r) nogil
+    int fc_add(Py_ssize_t a, Py_ssize_t b, Py_ssize_t *r) nogil
+
+PADDING_MODES = {
+    "zeros": PAD_ZEROS, "constant": PAD_ZEROS, "reflect": PAD_REFLECT,
+    "symmetric": PAD_SYMMETRIC, "replicate": PAD_REPLICATE, "edge": PAD_REPLICATE,
+    "circular": PAD_CIRCULAR, "wrap": PAD_CIRCULAR,
+}
+ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu")
+DATA_FORMATS = ("channels_first", "channels_last")
+NAMED_PADDING = ("valid", "same", "same_lower", "full")
+
+cdef object float16 = np.dtype(np.float16)
+cdef object float32 = np.dtype(np.float32)
+cdef object float64 = np.dtype(np.float64)
+cdef double INFINITE = float("inf")
+
+
+# ---- arrays and dtypes ----------------------------------------------------------------------
+
+cpdef cnp.ndarray as_array(str function, str name, value):
+    """`value` as an ndarray of numbers, without a copy where that is possible."""
+    cdef cnp.ndarray array
+    if type(value) is np.ndarray:
+        array = value
+    else:
+        if value is None:
+            raise TypeError(f"{function}: {name} must be an array, not None")
+        if isinstance(value, np.ma.MaskedArray):
+            if np.ma.getmaskarray(value).any():
+                raise TypeError(
+                    f"{function}: {name} is a masked array with masked elements; fill them first"
+                )
+            value = value.data
+        try:
+            array = _from_object(value)
+        except ValueError as error:  # ragged lists
+            raise ValueError(f"{function}: {name} is not a rectangular array: {error}") from None
+    kind = array.dtype.kind
+    if kind not in "fiub" or array.dtype.itemsize > 8:
+        if kind == "c":
+            raise TypeError(
+                f"{function}: {name} has dtype {array.dtype}; this version computes real numbers"
+            )
+        raise TypeError(f"{function}: {name} has dtype {array.dtype}, which is not supported")
+    return array
+
+
+cdef _from_object(value):
+    if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
+cpdef compute_dtype(str function, tuple arrays):
+    """(dtype of the result, dtype of the arithmetic) for arrays that meet in one call."""
+    cdef cnp.ndarray first = arrays[0]
+    result = first.dtype
+    for other in arrays[1:]:
+        if other is not None and (<cnp.ndarray>other).dtype is not result:
+            result = np.result_type(*[a.dtype for a in arrays if a is not None])
+            break
+    if result is float32 or result is float64:
+        return result, result
+    result = result.newbyteorder("=")
+    if result == float32 or result == float64:
+        return result, result
+    if result == float16:
+        return result, float32
+    raise TypeError(
+        f"{function}: the result would be {result}; this version computes float16, float32 and "
+        f"float64, so convert an input with astype"
+    )
+
+
+cpdef cnp.ndarray operand(cnp.ndarray array, dtype):
+    """`array` in the arithmetic's dtype, native and aligned, with strides of whole elements."""
+    cdef Py_ssize_t itemsize, i
+    if array.dtype is not dtype or not cnp.PyArray_ISBEHAVED_RO(array):
+        array = np.array(array, dtype=dtype, order="C", subok=False, ndmin=0)
+    else:
+        itemsize = cnp.PyArray_ITEMSIZE(array)
+        for i in range(cnp.PyArray_NDIM(array)):
+            if cnp.PyArray_STRIDES(array)[i] % itemsize:
+                return np.ascontiguousarray(array)
+    return array
+
+
+# ---- integers -------------------------------------------------------------------------------
+
+cdef Py_ssize_t as_size(str function, str name, value, Py_ssize_t minimum) except? -7:
+    """One integer that is at least `minimum`."""
+    cdef Py_ssize_t size
+    if type(value) is not int:
+        if isinstance(value, (bool, np.bool_)) or not hasattr(type(value), "__index__"):
+            raise TypeError(f"{function}: {name} must be an integer, not {value!r}")
+        index = operator.index(value)
+    else:
+        index = value
+    try:
+        size = index
+    except OverflowError:
+        if index < minimum:
+            raise ValueError(f"{function}: {name} must be at least {minimum}, not {index}") from None
+        raise ValueError(f"{function}: {name}={index} does not fit 64 bits") from None
+    if size < minimum:
+        raise ValueError(f"{function}: {name} must be at least {minimum}, not {size}")
+    return size
+
+
+cdef object entries(str function, str name, value, str wanted):
+    """The items of a sequence argument, read once; None where it is not a sequence."""
+    if type(value) is tuple or type(value) is list:
+        return value
+    if isinstance(value, (str, bytes, dict, set)):
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}")
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.ndim else None
+    if hasattr(type(value), "__index__"):
+        return None
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
+
+
+cdef int as_sizes(str function, str name, value, int rank, Py_ssize_t minimum,
+                  Py_ssize_t *out) except -1:
+    """One integer for all axes, or one for each; `out` has AXES entries, leading ones 1."""
+    cdef int i
+    cdef Py_ssize_t size
+    for i in range(AXES - rank):
+        out[i] = 1
+    if type(value) is not int:
+        items = entries(function, name, value, f"an integer or {rank} integers")
+        if items is not None:
+            if len(items) == rank:
+                for i in range(rank):
+                    out[AXES - rank + i] = as_size(function, name, items[i], minimum)
+                return 0
+            if len(items) != 1:
+                raise ValueError(
+                    f"{function}: {name}={value!r} has {len(items)} entries, but needs 1 or {rank}"
+                )
+            value = items[0]
+    size = as_size(function, name, value, minimum)
+    for i in range(AXES - rank, AXES):
+        out[i] = size
+    return 0
+
+
+cdef int as_padding(str function, value, int rank, const Py_ssize_t *length,
+                    const Py_ssize_t *kernel, const Py_ssize_t *stride,
+                    const Py_ssize_t *dilation, Py_ssize_t *before, Py_ssize_t *after) except -1:
+    """Every form of the padding argument; the arrays have AXES entries."""
+    cdef int i, axis
+    cdef Py_ssize_t extent, total, size
+    for i in range(AXES):
+        before[i] = after[i] = 0
+    if isinstance(value, str):
+        if value not in NAMED_PADDING:
+            raise ValueError(
+                f"{function}: padding={value!r} is not one of {', '.join(map(repr, NAMED_PADDING))}"
+            )
+        for axis in range(AXES - rank, AXES):
+            extent = (kernel[axis] - 1) * dilation[axis]  # window_extent has checked it
+            if value == "full":
+                before[axis] = after[axis] = extent
+            elif value != "valid" and length[axis] > 0:
+                # out = ceil(L/s), so (out-1)*s < L: the sums stay in range.
+                total = (length[axis] - 1) // stride[axis] * stride[axis] - length[axis] + 1
+                if fc_add(total, extent, &total):
+                    raise ValueError(f"{function}: padding={value!r} does not fit 64 bits")
+                total = max(total, 0)
+                before[axis] = total // 2 if value == "same" else total - total // 2
+                after[axis] = total - before[axis]
+        return 0
+    if type(value) is not int:
+        wanted = f"an integer, {rank} integers, {rank} (before, after) pairs or a name"
+        items = entries(function, "padding", value, wanted)
+        if items is not None:
+            if len(items) == 1 and rank > 1:
+                if entries(function, "padding", items[0], wanted) is None:
+                    items = [items[0]] * rank
+            if len(items) != rank:
+                raise ValueError(
+                    f"{function}: padding={value!r} has {len(items)} entries, but needs 1 or {rank}"
+                )
+            for i in range(rank):
+                axis = AXES - rank + i
+                pair = entries(function, "padding", items[i], wanted)
+                if pair is None:
+                    before[axis] = after[axis] = as_size(function, "padding", items[i], 0)
+                elif len(pair) != 2:
+                    raise ValueError(
+                        f"{function}: padding={value!r}: {items[i]!r} is not a "
+                        f"(before, after) pair"
+                    )
+                else:
+                    before[axis] = as_size(function, "padding", pair[0], 0)
+                    after[axis] = as_size(function, "padding", pair[1], 0)
+            return 0
+    size = as_size(function, "padding", value, 0)
+    for axis in range(AXES - rank, AXES):
+        before[axis] = after[axis] = size
+    return 0
+
+
+cdef Py_ssize_t window_extent(str function, Py_ssize_t kernel, Py_ssize_t dilation) except -1:
+    """K = d (k - 1) + 1."""
+    cdef Py_ssize_t extent
+    if fc_mul(kernel - 1, dilation, &extent) or fc_add(extent, 1, &extent):
+        raise ValueError(
+            f"{function}: a kernel of length {kernel} with dilation {dilation} spans more than "
+            f"2^63 elements"
+        )
+    return extent
+
+
+cdef Py_ssize_t padded_length(str function, Py_ssize_t length, Py_ssize_t before,
+                              Py_ssize_t after) except -1:
+    cdef Py_ssize_t total
+    if fc_add(length, before, &total) or fc_add(total, after, &total):
+        raise ValueError(
+            f"{function}: an axis of length {length} with padding ({before}, {after}) passes "
+            f"2^63 elements"
+        )
+    return total
+
+
+cdef Py_ssize_t check_count(str function, str what, tuple shape) except -1:
+    """The number of elements of `shape`; it and its bytes (of 8) fit 64 bits."""
+    cdef Py_ssize_t count = 1, size
+    if 0 in shape:
+        return 0
+    for item in shape:
+        size = item
+        if fc_mul(count, size, &count):
+            raise ValueError(f"{function}: {what} of shape {shape} has more than 2^63 elements")
+    if count > (<Py_ssize_t>1 << 60) - 1:
+        raise ValueError(f"{function}: {what} of shape {shape} has more than 2^63 bytes")
+    return count
+
+
+cdef tuple as_shape(str function, str name, value):
+    """A shape argument as a tuple of sizes."""
+    items = entries(function, name, value, "a sequence of integers")
+    if items is None:
+        raise TypeError(f"{function}: {name} must be a sequence of integers, not {value!r}")
+    return tuple([as_size(function, name, item, 0) for item in items])
+
+
+# ---- choices --------------------------------------------------------------------------------
+
+cdef bint as_channels_last(str function, data_format) except -1:
+    if data_format == "channels_first":
+        return False
+    if data_format == "channels_last":
+        return True
+    raise ValueError(
+        f"{function}: data_format must be 'channels_first' or 'channels_last', "
+        f"not {data_format!r}"
+    )
+
+
+cdef int as_epilogue(str function, activation, fc_epilogue *epilogue) except -1:
+    epilogue.lo = epilogue.hi = 0
+    if activation is None:
+        epilogue.activation = FC_IDENTITY
+    elif isinstance(activation, str):
+        if activation == "relu":
+            epilogue.activation = FC_CLIP
+            epilogue.hi = INFINITE
+        elif activation == "relu6":
+            epilogue.activation = FC_CLIP
+            epilogue.hi = 6
+        elif activation == "leaky_relu":
+            epilogue.activation = FC_LEAKY_RELU
+            epilogue.lo = 0.01
+        elif activation == "sigmoid":
+            epilogue.activation = FC_SIGMOID
+        elif activation == "tanh":
+            epilogue.activation = FC_TANH
+        elif activation == "silu":
+            epilogue.activation = FC_SILU
+        else:
+            raise ValueError(
+                f"{function}: activation={activation!r} is not None, "
+                f"{', '.join(map(repr, ACTIVATIONS))} or ('clip', lo, hi)"
+            )
+    elif isinstance(activation, (tuple, list)):
+        if len(activation) != 3 or activation[0] != "clip":
+            raise ValueError(f"{function}: activation={activation!r} is not ('clip', lo, hi)")
+        try:
+            epilogue.lo = activation[1]
+            epilogue.hi = activation[2]
+        except TypeError:
+            raise TypeError(
+                f"{function}: activation={activation!r}: the bounds of clip must be numbers"
+            ) from None
+        if not epilogue.lo <= epilogue.hi:
+            raise ValueError(f"{function}: activation={activation!r} needs lo <= hi")
+        epilogue.activation = FC_CLIP
+    else:
+        raise TypeError(
+            f"{function}: activation must be None, a name or ('clip', lo, hi), "
+            f"not {activation!r}"
+        )
+    return 0
+
+
+# ---- convolution ----------------------------------------------------------------------------
+
+cdef class ConvDesc:
+    """One convolution: sizes, layout and arithmetic, for forward and backward alike.
+
+    Everything but `batch` describes one image, so that whatever is chosen from a description
+    (algorithm, blocking of sums) is the same for every batch size.
+    """
+
+    @property
+    def key(self):
+        """The description without its batch, as bytes."""
+        return (<char *>&self.g)[:sizeof(conv_geometry)]
+
+    @property
+    def rank(self):
+        """Number of spatial axes."""
+        return self.g.rank
+
+    @property
+    def dtype(self):
+        """dtype of the arithmetic."""
+        return float32 if self.g.itemsize == 4 else float64
+
+    @property
+    def channels(self):
+        """Input channels, all groups together."""
+        return self.g.channels
+
+    @property
+    def filters(self):
+        """Output channels, all groups together."""
+        return self.g.filters
+
+    @property
+    def groups(self):
+        return self.g.groups
+
+    @property
+    def channels_last(self):
+        return bool(self.g.channels_last)
+
+    @property
+    def padding_mode(self):
+        """The mode's name in `PADDING_MODES`, never a synonym."""
+        return ("zeros", "reflect", "symmetric", "replicate", "circular")[self.g.padding_mode]
+
+    def axes(self, str name):
+        """One value for each spatial axis: 'input', 'output', 'kernel', 'stride', …"""
+        if name == "input":
+            return axes_of(self.g.input, <int>self.g.rank)
+        if name == "output":
+            return axes_of(self.g.output, <int>self.g.rank)
+        if name == "kernel":
+            return axes_of(self.g.kernel, <int>self.g.rank)
+        if name == "stride":
+            return axes_of(self.g.stride, <int>self.g.rank)
+        if name == "dilation":
+            return axes_of(self.g.dilation, <int>self.g.rank)
+        if name == "before":
+            return axes_of(self.g.before, <int>self.g.rank)
+        if name == "after":
+            return axes_of(self.g.after, <int>self.g.rank)
+        raise KeyError(name)
+
+    cpdef tuple input_shape(self, Py_ssize_t batch):
+        return image_shape(batch, self.batched, self.g.channels, self.g.input,
+                           <int>self.g.rank, self.g.channels_last)
+
+    cpdef tuple output_shape(self, Py_ssize_t batch):
+        return image_shape(batch, self.batched, self.g.filters, self.g.output,
+                           <int>self.g.rank, self.g.channels_last)
+
+    cpdef tuple weight_shape(self):
+        return (self.g.filters, self.g.channels // self.g.groups) + axes_of(
+            self.g.kernel, <int>self.g.rank)
+
+    cdef double multiply_adds(self) noexcept:
+        """Multiply-adds of one image, in floating point: it may pass 2^63."""
+        cdef double count = (<double>self.g.filters) * (self.g.channels // self.g.groups)
+        cdef int i
+        for i in range(AXES):
+            count *= (<double>self.g.output[i]) * self.g.kernel[i]
+        return count
+
+    def flops(self, Py_ssize_t batch=1):
+        """Floating-point operations of the direct sum, two for a multiply-add."""
+        return 2.0 * batch * self.multiply_adds()
+
+
+cdef tuple axes_of(const Py_ssize_t *values, int rank):
+    if rank == 2:
+        return (values[1], values[2])
+    return tuple([values[AXES - rank + i] for i in range(rank)])
+
+
+cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,
+                       const Py_ssize_t *spatial, int rank, bint channels_last):
+    cdef tuple shape = axes_of(spatial, rank)
+    shape = shape + (channels,) if channels_last else (channels,) + shape
+    return (batch,) + shape if batched else shape
+
+
+def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize, stride, padding,
+                  dilation, groups, padding_mode="zeros", data_format="channels_first",
+                  flip=False, activation=None):
+    """Describe a convolution of arrays of these shapes.
+
+    `rank` is the number of spatial axes, or None to take it from the weight. A shape may be an
+    argument of the caller's, so it is validated like the rest.
+    """
+    cdef ConvDesc desc = ConvDesc.__new__(ConvDesc)
+    cdef conv_geometry *g = &desc.g
+    cdef int n, i, axis
+    cdef Py_ssize_t per_group, extent, total
+    cdef tuple xs, ws
+    memset(g, 0, sizeof(conv_geometry))
+    desc.function = function
+    xs = x_shape if type(x_shape) is tuple else as_shape(function, "input_shape", x_shape)
+    ws = weight_shape if type(weight_shape) is tuple else as_shape(
+        function, "weight_shape", weight_shape)
+    for item in xs:
+        as_size(function, "input_shape", item, 0)
+    for item in ws:
+        as_size(function, "weight_shape", item, 0)
+    n = len(ws) - 2 if rank is None else rank
+    if len(ws) != n + 2 or not 1 <= n <= AXES:
+        wanted = f"{n + 2} axes (filters, channels / groups, *kernel)" if rank is not None else \
+            "3 to 5 axes (filters, channels / groups, *kernel)"
+        raise ValueError(f"{function}: weight has {len(ws)} axes (shape {ws}), but needs {wanted}")
+    if len(xs) != n + 2 and len(xs) != n + 1:
+        raise ValueError(
+            f"{function}: x has {len(xs)} axes (shape {xs}), but a weight of shape {ws} needs "
+            f"{n + 2}, or {n + 1} without the batch axis"
+        )
+    desc.batched = len(xs) == n + 2
+    desc.batch = xs[0] if desc.batched else 1
+    g.rank = n
+    g.itemsize = itemsize
+    g.channels_last = as_channels_last(function, data_format)
+    g.flip = bool(flip)
+    try:
+        g.padding_mode = PADDING_MODES[padding_mode]
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"{function}: padding_mode={padding_mode!r} is not one of "
+            f"{', '.join(map(repr, PADDING_MODES))}"
+        ) from None
+    as_epilogue(function, activation, &desc.epilogue)
+
+    g.channels = xs[len(xs) - 1 if g.channels_last else len(xs) - n - 1]
+    g.filters = ws[0]
+    g.groups = as_size(function, "groups", groups, 1)
+    per_group = ws[1]
+    if g.channels % g.groups:
+        raise ValueError(
+            f"{function}: groups={g.groups} does not divide the {g.channels} channels of x"
+        )
+    if g.filters % g.groups:
+        raise ValueError(
+            f"{function}: groups={g.groups} does not divide the {g.filters} filters of weight"
+        )
+    if per_group != g.channels // g.groups:
+        raise ValueError(
+            f"{function}: weight has {per_group} input channels per group, but x has "
+            f"{g.channels} channels and groups={g.groups} ({g.channels}/{g.groups} = "
+            f"{g.channels // g.groups})"
+        )
+
+    as_sizes(function, "stride", stride, n, 1, g.stride)
+    as_sizes(function, "dilation", dilation, n, 1, g.dilation)
+    for axis in range(AXES):
+        g.input[axis] = g.kernel[axis] = g.output[axis] = 1
+    for i in range(n):
+        axis = AXES - n + i
+        g.input[axis] = xs[len(xs) - n - g.channels_last + i]
+        g.kernel[axis] = ws[2 + i]
+        if g.kernel[axis] < 1:
+            raise ValueError(f"{function}: weight of shape {ws} has a kernel axis of length 0")
+        window_extent(function, g.kernel[axis], g.dilation[axis])
+    as_padding(function, padding, n, g.input, g.kernel, g.stride, g.dilation, g.before, g.after)
+    for axis in range(AXES - n, AXES):
+        extent = window_extent(function, g.kernel[axis], g.dilation[axis])
+        total = padded_length(function, g.input[axis], g.before[axis], g.after[axis])
+        if total < extent:
+            raise ValueError(
+                f"{function}: the kernel spans {extent} elements (length {g.kernel[axis]}, "
+                f"dilation {g.dilation[axis]}), but axis {axis - AXES + n} of x has {total} "
+                f"with its padding ({g.input[axis]} + {g.before[axis]} + {g.after[axis]})"
+            )
+        if g.input[axis] == 0 and g.padding_mode != PAD_ZEROS:
+            raise ValueError(
+                f"{function}: axis {axis - AXES + n} of x has length 0, which "
+                f"padding_mode={padding_mode!r} cannot extend"
+            )
+        g.output[axis] = (total - extent) // g.stride[axis] + 1
+    check_count(function, "x", xs)
+    check_count(function, "weight", ws)
+    check_count(function, "the result", desc.output_shape(desc.batch))
+    return desc
+
+
+def check_shape(str function, str name, cnp.ndarray array, tuple shape, str because):
+    """Refuse an array whose shape is not what the description says."""
+    if (<object>array).shape != shape:
+        raise ValueError(
+            f"{function}: {name} has shape {(<object>array).shape}, but {because} {shape}"
+        )
+
+
+# ---- pooling --------------------------------------------------------------------------------
+
+cdef class PoolDesc:
+    """One pooling: sizes and layout, for forward and backward alike."""
+
+    cpdef tuple input_shape(self):
+        return image_shape(self.batch, self.batched, self.g.channels, self.g.input,
+                           <int>self.g.rank, self.g.channels_last)
+
+    cpdef tuple output_shape(self):
+        return image_shape(self.batch, self.batched, self.g.channels, self.g.output,
+                           <int>self.g.rank, self.g.channels_last)
+
+
+def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding, dilation,
+                  ceil_mode, data_format):
+    """Describe a pooling of an array of shape `x_shape`."""
+    cdef PoolDesc desc = PoolDesc.__new__(PoolDesc)
+    cdef pool_geometry *g = &desc.g
+    cdef int axis
+    cdef Py_ssize_t extent, total, rest, count, i, start, step
+    cdef tuple xs
+    memset(g, 0, sizeof(pool_geometry))
+    desc.function = function
+    xs = x_shape if type(x_shape) is tuple else as_shape(function, "input_shape", x_shape)
+    for item in xs:
+        as_size(function, "input_shape", item, 0)
+    if len(xs) != rank + 2 and len(xs) != rank + 1:
+        raise ValueError(
+            f"{function}: x has {len(xs)} axes (shape {xs}), but needs {rank + 2}, or "
+            f"{rank + 1} without the batch axis"
+        )
+    desc.batched = len(xs) == rank + 2
+    desc.batch = xs[0] if desc.batched else 1
+    g.rank = rank
+    g.channels_last = as_channels_last(function, data_format)
+    g.channels = xs[len(xs) - 1 if g.channels_last else len(xs) - rank - 1]
+    as_sizes(function, "kernel_size", kernel_size, rank, 1, g.kernel)
+    if stride is None or (type(stride) is tuple and len(stride) == 0):
+        for axis in range(AXES):
+            g.stride[axis] = g.kernel[axis]
+    else:
+        as_sizes(function, "stride", stride, rank, 1, g.stride)
+    as_sizes(function, "dilation", dilation, rank, 1, g.dilation)
+    for axis in range(AXES):
+        g.input[axis] = g.output[axis] = 1
+        window_extent(function, g.kernel[axis], g.dilation[axis])
+    for axis in range(AXES - rank, AXES):
+        g.input[axis] = xs[len(xs) - rank - g.channels_last + axis - AXES + rank]
+    as_padding(function, padding, rank, g.input, g.kernel, g.stride, g.dilation,
+               g.before, g.after)
+    for axis in range(AXES - rank, AXES):
+        extent = window_extent(function, g.kernel[axis], g.dilation[axis])
+        if g.before[axis] >= extent or g.after[axis] >= extent:
+            raise ValueError(
+                f"{function}: padding ({g.before[axis]}, {g.after[axis]}) must be less than the "
+                f"window's extent {extent} (kernel_size {g.kernel[axis]}, dilation "
+                f"{g.dilation[axis]})"
+            )
+        total = padded_length(function, g.input[axis], g.before[axis], g.after[axis])
+        if total < extent or g.input[axis] == 0:
+            raise ValueError(
+                f"{function}: the window spans {extent} elements (kernel_size {g.kernel[axis]}, "
+                f"dilation {g.dilation[axis]}), but axis {axis - AXES + rank} of x has {total} "
+                f"with its padding ({g.input[axis]} + {g.before[axis]} + {g.after[axis]})"
+            )
+        rest = total - extent
+        count = rest // g.stride[axis] + 1
+        if ceil_mode and rest % g.stride[axis]:
+            # the overhanging window counts if it starts inside the input or the padding before
+            start = count * g.stride[axis]
+            if start < g.input[axis] + g.before[axis]:
+                count += 1
+        g.output[axis] = count
+        # Windows that start in the padding before must reach a real element with some tap.
+        step = g.dilation[axis]
+        if g.input[axis] < step:
+            for i in range(count):
+                start = i * g.stride[axis] - g.before[axis]
+                if start >= 0:
+                    break
+                if (-start + step - 1) // step >= g.kernel[axis] or \
+                        start + (-start + step - 1) // step * step >= g.input[axis]:
+                    raise ValueError(
+                        f"{function}: window {i} of axis {axis - AXES + rank} lies wholly in the "
+                        f"padding ({g.before[axis]}, {g.after[axis]})"
+                    )
+    check_count(function, "x", xs)
+    check_count(function, "the result", desc.output_shape())
+    return desc
+
+
+# ---- padding modes --------------------------------------------------------------------------
+
+cdef Py_ssize_t source_index(Py_ssize_t i, Py_ssize_t length, Py_ssize_t mode) noexcept nogil:
+    """Where padded coordinate `i` lies in the input, as `np.pad` has it; -1 for a zero."""
+    cdef Py_ssize_t period
+    if 0 <= i < length:
+        return i
+    if mode == PAD_ZEROS:
+        return -1
+    if mode == PAD_REPLICATE:
+        return 0 if i < 0 else length - 1
+    if mode == PAD_CIRCULAR:
+        i %= length
+        return i + length if i < 0 else i
+    if mode == PAD_REFLECT:
+        if length == 1:
+            return 0
+        period = 2 * (length - 1)
+        i %= period
+        if i < 0:
+            i += period
+        return i if i < length else period - i
+    period = 2 * length
+    i %= period
+    if i < 0:
+        i += period
+    return i if i < length else period - 1 - i

@@ -1,0 +1,1 @@
+"""Compute: micro-kernels, compiled once per instruction set (see README.md)."""

@@ -1,0 +1,80 @@
+"""Choose the instruction set, once, and hand out its table of kernels.
+
+This module is compiled for the baseline and is the only one that imports the others: a
+module built for wider instructions may execute one as soon as it is loaded.
+"""
+import importlib.util
+import os
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+    /* The builtins ask CPUID and XGETBV: the processor has the instructions and the
+     * operating system saves the registers. */
+    static int fc_cpu_has(int level)
+    {
+        __builtin_cpu_init();
+        if (level == 1)
+            return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+                && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")
+                && __builtin_cpu_supports("f16c");
+        if (level == 2)
+            return fc_cpu_has(1) && __builtin_cpu_supports("avx512f")
+                && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
+                && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+        return 1;
+    }
+    #else
+    static int fc_cpu_has(int level) { return level == 0; }
+    #endif
+    """
+    int fc_cpu_has(int level)
+
+# From the narrowest to the widest; the order is the rank that FASTCONV_MAX_ISA caps.
+LEVELS = ("baseline", "avx2", "avx512")
+
+cdef fc_table *chosen = NULL
+
+
+def available():
+    """The names of the levels that this processor runs and this build holds."""
+    return [
+        name for level, name in enumerate(LEVELS)
+        if fc_cpu_has(level) and importlib.util.find_spec(f"fastconv._kernels._kernels_{name}")
+    ]
+
+
+cdef fc_table *kernels() except NULL:
+    """The table of the chosen level; the first call chooses."""
+    global chosen
+    if chosen == NULL:
+        names = available()
+        name = names[len(names) - 1]
+        cap = os.environ.get("FASTCONV_MAX_ISA", "").strip().lower()
+        if cap:
+            if cap not in LEVELS:
+                raise ValueError(
+                    f"FASTCONV_MAX_ISA={cap!r} is not an instruction-set level; "
+                    f"the levels are {', '.join(LEVELS)}"
+                )
+            if cap not in names:
+                raise ValueError(
+                    f"FASTCONV_MAX_ISA={cap!r} is not available on this machine, "
+                    f"which has {', '.join(names)}"
+                )
+            name = cap
+        module = importlib.import_module(f"fastconv._kernels._kernels_{name}")
+        chosen = <fc_table *>PyCapsule_GetPointer(module.table, b"fastconv.kernels")
+    return chosen
+
+
+def isa():
+    """The name of the instruction-set level in use."""
+    return kernels().name.decode()
+
+
+def vector_bytes():
+    """The vector length of the level in use, in bytes."""
+    return kernels().vector_bytes

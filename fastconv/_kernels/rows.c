@@ -1,0 +1,19 @@
+/* The kernels that are simple loops over rows, which the compiler vectorises itself. */
+#include "table.h"
+#include "vector.h"
+
+#define REAL float
+#define BITS 32
+#include "rows_type.h"
+#undef REAL
+#undef BITS
+
+#define REAL double
+#define BITS 64
+#include "rows_type.h"
+
+void fc_fill_rows(fc_table *table)
+{
+    fill_rows_32(&table->f32);
+    fill_rows_64(&table->f64);
+}

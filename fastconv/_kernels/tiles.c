@@ -1,0 +1,29 @@
+/* The kernels whose registers are blocked by hand, instantiated for each element type.
+ *
+ * Compiled with the vectorisers off: GCC's SLP pass would gather the input scalars
+ * through the stack and halve the speed (see README.md, "Reading the disassembly").
+ */
+#include <math.h>
+
+#include "table.h"
+#include "vector.h"
+
+#define REAL float
+#define BITS 32
+#define LANES (FC_VECTOR_BYTES / 4)
+#include "tiles_type.h"
+#undef REAL
+#undef BITS
+#undef LANES
+
+#define REAL double
+#define BITS 64
+#define LANES (FC_VECTOR_BYTES / 8)
+#include "tiles_type.h"
+
+void fc_fill_tiles(fc_table *table)
+{
+    table->vector_bytes = FC_VECTOR_BYTES;
+    fill_tiles_32(&table->f32);
+    fill_tiles_64(&table->f64);
+}

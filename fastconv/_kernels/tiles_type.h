@@ -1,0 +1,306 @@
+/* One element type's tile kernels. Included once per type with REAL, BITS and LANES set. */
+#define NAME(base) FC_PASTE(base, BITS)
+#define vec NAME(vec)
+#define ivec NAME(ivec)
+#define INT FC_INT(BITS)
+
+typedef REAL vec __attribute__((vector_size(FC_VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+typedef INT ivec __attribute__((vector_size(FC_VECTOR_BYTES)));
+
+FC_INLINE vec NAME(load)(const REAL *p) { return *(const vec *)p; }
+FC_INLINE void NAME(save)(REAL *p, vec v) { *(vec *)p = v; }
+
+FC_INLINE ivec NAME(iota)(void)
+{
+    ivec v;
+    FC_UNROLL for (int i = 0; i < LANES; i++) v[i] = i;
+    return v;
+}
+
+/* The first n lanes (0 < n <= LANES): never touches memory past them. */
+FC_INLINE vec NAME(load_first)(const REAL *p, ptrdiff_t n)
+{
+#if defined(__AVX512F__) && BITS == 32
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+#elif defined(__AVX2__) && BITS == 32
+    return (vec)_mm256_maskload_ps(p, (__m256i)(NAME(iota)() < (INT)n));
+#elif defined(__AVX2__)
+    return (vec)_mm256_maskload_pd(p, (__m256i)(NAME(iota)() < (INT)n));
+#else
+    if (n == LANES) return NAME(load)(p);
+    vec v = {0};
+    for (ptrdiff_t i = 0; i < n; i++) v[i] = p[i];
+    return v;
+#endif
+}
+
+FC_INLINE void NAME(save_first)(REAL *p, vec v, ptrdiff_t n)
+{
+#if defined(__AVX512F__) && BITS == 32
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX512F__)
+    _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+#elif defined(__AVX2__) && BITS == 32
+    _mm256_maskstore_ps(p, (__m256i)(NAME(iota)() < (INT)n), (__m256)v);
+#elif defined(__AVX2__)
+    _mm256_maskstore_pd(p, (__m256i)(NAME(iota)() < (INT)n), (__m256d)v);
+#else
+    if (n == LANES) { NAME(save)(p, v); return; }
+    for (ptrdiff_t i = 0; i < n; i++) p[i] = v[i];
+#endif
+}
+
+FC_INLINE vec NAME(select)(ivec mask, vec yes, vec no)
+{
+    return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+}
+
+/* ---- tile: output channels in the lanes, input scalars broadcast from memory ----
+ *
+ * With two halves and two vectors on AVX-512, an iteration should be 28 vfmadd, 14
+ * vbroadcastss from memory, 2 loads of weights, one of the offset, and the address
+ * arithmetic of `step`; on AVX2 12 vfmadd, 6 broadcasts, 2 loads.
+ */
+FC_INLINE void NAME(tile)(ptrdiff_t taps, const ptrdiff_t *restrict offset, const REAL *x0,
+                          const REAL *x1, ptrdiff_t step, const REAL *restrict w,
+                          REAL *restrict out, const int halves, const int vectors)
+{
+    const ptrdiff_t second = x1 - x0;
+    for (ptrdiff_t first = 0; first < taps || first == 0; first += FC_SUM_BLOCK) {
+        const ptrdiff_t end = taps - first < FC_SUM_BLOCK ? taps : first + FC_SUM_BLOCK;
+        vec acc[2][FC_HALF][2];
+        FC_UNROLL for (int h = 0; h < halves; h++)
+            FC_UNROLL for (int p = 0; p < FC_HALF; p++)
+                FC_UNROLL for (int v = 0; v < vectors; v++) acc[h][p][v] = (vec){0};
+        for (ptrdiff_t t = first; t < end; t++) {
+            vec wv[2];
+            FC_UNROLL for (int v = 0; v < vectors; v++) wv[v] = NAME(load)(w + v * LANES);
+            FC_UNROLL for (int h = 0; h < halves; h++) {
+                const REAL *x = x0 + offset[t] + (h ? second : 0);
+                FC_UNROLL for (int p = 0; p < FC_HALF; p++) {
+                    const REAL scalar = x[p * step];
+                    FC_UNROLL for (int v = 0; v < vectors; v++) acc[h][p][v] += wv[v] * scalar;
+                }
+            }
+            w += vectors * LANES;
+        }
+        REAL *o = out;
+        FC_UNROLL for (int h = 0; h < halves; h++)
+            FC_UNROLL for (int p = 0; p < FC_HALF; p++)
+                FC_UNROLL for (int v = 0; v < vectors; v++, o += LANES) {
+                    if (first) acc[h][p][v] += NAME(load)(o);
+                    NAME(save)(o, acc[h][p][v]);
+                }
+    }
+}
+
+#define TILE(halves, vectors)                                                                  \
+    static void FC_PASTE(NAME(tile), halves##x##vectors)(                                      \
+        ptrdiff_t taps, const ptrdiff_t *offset, const void *x0, const void *x1,               \
+        ptrdiff_t step, const void *w, void *out)                                              \
+    {                                                                                          \
+        NAME(tile)(taps, offset, x0, x1, step, w, out, halves, vectors);                       \
+    }
+TILE(1, 1)
+TILE(1, 2)
+TILE(2, 1)
+TILE(2, 2)
+#undef TILE
+
+/* ---- rows: output pixels in the lanes, weights broadcast ----
+ *
+ * With four channels and four vectors an iteration should be 16 vfmadd, 4 loads of x,
+ * 4 broadcasts (the AVX2 form, with 16 registers, takes two vectors at a time).
+ */
+#if FC_VECTOR_BYTES == 64
+#define ROW_VECTORS 4
+#else
+#define ROW_VECTORS 2
+#endif
+
+FC_INLINE void NAME(rows)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
+                          const REAL *restrict x, const REAL *restrict w0, REAL *restrict out,
+                          const int channels, const int vectors, const int pitch)
+{
+    for (ptrdiff_t first = 0; first < taps || first == 0; first += FC_SUM_BLOCK) {
+        const ptrdiff_t end = taps - first < FC_SUM_BLOCK ? taps : first + FC_SUM_BLOCK;
+        const REAL *w = w0 + first * channels;
+        vec acc[4][4];
+        FC_UNROLL for (int k = 0; k < channels; k++)
+            FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] = (vec){0};
+        for (ptrdiff_t t = first; t < end; t++) {
+            const REAL *p = x + offset[t];
+            vec xv[4];
+            FC_UNROLL for (int v = 0; v < vectors; v++) xv[v] = NAME(load)(p + v * LANES);
+            FC_UNROLL for (int k = 0; k < channels; k++)
+                FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] += xv[v] * w[k];
+            w += channels;
+        }
+        FC_UNROLL for (int k = 0; k < channels; k++)
+            FC_UNROLL for (int v = 0; v < vectors; v++) {
+                REAL *o = out + (k * pitch + v) * LANES;
+                if (first) acc[k][v] += NAME(load)(o);
+                NAME(save)(o, acc[k][v]);
+            }
+    }
+}
+
+#define ROWS(channels, vectors)                                                                \
+    static void FC_PASTE(NAME(rows), channels##x##vectors)(                                    \
+        ptrdiff_t taps, const ptrdiff_t *offset, const void *x, const void *w, void *out)      \
+    {                                                                                          \
+        enum { at_once = channels == 1 || vectors < ROW_VECTORS ? vectors : ROW_VECTORS };     \
+        for (int v = 0; v < vectors; v += at_once)                                             \
+            NAME(rows)(taps, offset, (const REAL *)x + v * LANES, w, (REAL *)out + v * LANES,  \
+                       channels, at_once, vectors);                                            \
+    }
+ROWS(1, 1)
+ROWS(1, 2)
+ROWS(1, 4)
+ROWS(4, 1)
+ROWS(4, 2)
+ROWS(4, 4)
+#undef ROWS
+#undef ROW_VECTORS
+
+/* ---- store: bias, residual and activation on the way out ---- */
+
+FC_INLINE vec NAME(libm)(vec v, const fc_activation activation)
+{
+    REAL lane[LANES];
+    NAME(save)(lane, v);
+    for (int i = 0; i < LANES; i++) {
+        const REAL a = lane[i];
+#if BITS == 32
+        lane[i] = activation == FC_TANH ? tanhf(a) : 1 / (1 + expf(-a));
+#else
+        lane[i] = activation == FC_TANH ? tanh(a) : 1 / (1 + exp(-a));
+#endif
+    }
+    return NAME(load)(lane);
+}
+
+FC_INLINE vec NAME(activate)(vec v, const fc_activation activation, vec lo, vec hi)
+{
+    switch (activation) {
+    case FC_CLIP: /* comparisons are false for NaN, which so passes through */
+        v = NAME(select)(v < lo, lo, v);
+        return NAME(select)(v > hi, hi, v);
+    case FC_LEAKY_RELU: return NAME(select)(v < 0, v * lo, v);
+    case FC_SIGMOID:
+    case FC_TANH: return NAME(libm)(v, activation);
+    case FC_SILU: return v * NAME(libm)(v, FC_SIGMOID);
+    default: return v;
+    }
+}
+
+FC_INLINE void NAME(store)(ptrdiff_t nr, ptrdiff_t nc, const REAL *acc, ptrdiff_t acc_r, REAL *y,
+                           ptrdiff_t y_r, const REAL *bias, ptrdiff_t bias_r, ptrdiff_t bias_c,
+                           const REAL *residual, ptrdiff_t res_r, const fc_epilogue *epilogue,
+                           const fc_activation activation)
+{
+    const vec lo = (REAL)epilogue->lo + (vec){0}, hi = (REAL)epilogue->hi + (vec){0};
+    for (ptrdiff_t r = 0; r < nr; r++)
+        for (ptrdiff_t c = 0; c < nc; c += LANES) {
+            const ptrdiff_t n = nc - c < LANES ? nc - c : LANES;
+            vec v = NAME(load_first)(acc + r * acc_r + c, n);
+            if (bias && bias_c) v += NAME(load_first)(bias + c, n);
+            else if (bias) v += bias[r * bias_r];
+            if (residual) v += NAME(load_first)(residual + r * res_r + c, n);
+            NAME(save_first)(y + r * y_r + c, NAME(activate)(v, activation, lo, hi), n);
+        }
+}
+
+static void NAME(store_any)(ptrdiff_t nr, ptrdiff_t nc, const void *acc, ptrdiff_t acc_r, void *y,
+                            ptrdiff_t y_r, const void *bias, ptrdiff_t bias_r, ptrdiff_t bias_c,
+                            const void *residual, ptrdiff_t res_r, const fc_epilogue *epilogue)
+{
+#define CASE(activation)                                                                       \
+    case activation:                                                                           \
+        NAME(store)(nr, nc, acc, acc_r, y, y_r, bias, bias_r, bias_c, residual, res_r,         \
+                    epilogue, activation);                                                     \
+        break;
+    switch (epilogue->activation) {
+    CASE(FC_IDENTITY)
+    CASE(FC_CLIP)
+    CASE(FC_LEAKY_RELU)
+    CASE(FC_SIGMOID)
+    CASE(FC_TANH)
+    CASE(FC_SILU)
+    }
+#undef CASE
+}
+
+/* ---- transpose: LANES x LANES blocks by log2(LANES) rounds of shuffles ---- */
+
+static void NAME(transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
+                            void *dst_, ptrdiff_t dst_r)
+{
+    const REAL *src = src_;
+    REAL *dst = dst_;
+    for (ptrdiff_t r0 = 0; r0 < nr; r0 += LANES)
+        for (ptrdiff_t c0 = 0; c0 < nc; c0 += LANES) {
+            const ptrdiff_t rows = nr - r0 < LANES ? nr - r0 : LANES;
+            const ptrdiff_t cols = nc - c0 < LANES ? nc - c0 : LANES;
+            vec v[LANES];
+            FC_UNROLL for (int i = 0; i < LANES; i++)
+                v[i] = i < rows ? NAME(load_first)(src + (r0 + i) * src_r + c0, cols) : (vec){0};
+            FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
+                FC_UNROLL for (int i = 0; i < LANES; i++)
+                    if (!(i & h)) {
+                        /* swap the off-diagonal h x h quarters of each 2h x 2h block */
+                        const ivec lane = NAME(iota)();
+                        const ivec low = lane + (lane & h) / h * (LANES - h);
+                        const vec a = v[i], b = v[i + h];
+                        v[i] = __builtin_shuffle(a, b, low);
+                        v[i + h] = __builtin_shuffle(a, b, low + h);
+                    }
+            FC_UNROLL for (int i = 0; i < LANES; i++)
+                if (i < cols) NAME(save_first)(dst + (c0 + i) * dst_r + r0, v[i], rows);
+        }
+}
+
+/* Twelve independent chains a port keep both multiply-add units busy. */
+static double NAME(peak)(ptrdiff_t rounds)
+{
+    enum { chains = FC_HALF * 2 };
+    vec a[chains];
+    const vec scale = (REAL)0.999 + (vec){0}, step = (REAL)0.001 + (vec){0};
+    FC_UNROLL for (int i = 0; i < chains; i++) a[i] = (REAL)i + (vec){0};
+    for (ptrdiff_t k = 0; k < rounds; k++) {
+        FC_UNROLL for (int i = 0; i < chains; i++) a[i] = a[i] * scale + step;
+        __asm__ volatile("" : : "r"(k)); /* keeps the loop from being folded */
+    }
+    REAL keep[LANES];
+    FC_UNROLL for (int i = 1; i < chains; i++) a[0] += a[i];
+    NAME(save)(keep, a[0]);
+    volatile REAL sink = keep[0];
+    (void)sink;
+    return 2.0 * LANES * chains * (double)rounds;
+}
+
+static void NAME(fill_tiles)(fc_kernels *k)
+{
+    k->lanes = LANES;
+    k->half = FC_HALF;
+    k->tile[0][0] = FC_PASTE(NAME(tile), 1x1);
+    k->tile[0][1] = FC_PASTE(NAME(tile), 1x2);
+    k->tile[1][0] = FC_PASTE(NAME(tile), 2x1);
+    k->tile[1][1] = FC_PASTE(NAME(tile), 2x2);
+    k->rows[0][0] = FC_PASTE(NAME(rows), 1x1);
+    k->rows[0][1] = FC_PASTE(NAME(rows), 1x2);
+    k->rows[0][2] = FC_PASTE(NAME(rows), 1x4);
+    k->rows[1][0] = FC_PASTE(NAME(rows), 4x1);
+    k->rows[1][1] = FC_PASTE(NAME(rows), 4x2);
+    k->rows[1][2] = FC_PASTE(NAME(rows), 4x4);
+    k->store = NAME(store_any);
+    k->transpose = NAME(transpose);
+    k->peak = NAME(peak);
+}
+
+#undef NAME
+#undef vec
+#undef ivec
+#undef INT

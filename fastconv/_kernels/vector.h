@@ -1,0 +1,36 @@
+/* What depends on the instruction set: the vector's size and the tile's shape. */
+#ifndef FASTCONV_VECTOR_H
+#define FASTCONV_VECTOR_H
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+/* A full tile of 2 * FC_HALF pixels by two vectors leaves room for two vectors of
+ * weights and one broadcast scalar: 28 + 3 of 32 registers, or 12 + 3 of 16. */
+#if defined(__AVX512F__)
+#define FC_VECTOR_BYTES 64
+#define FC_HALF 7
+#elif defined(__AVX2__)
+#define FC_VECTOR_BYTES 32
+#define FC_HALF 3
+#elif defined(__aarch64__)
+#define FC_VECTOR_BYTES 16
+#define FC_HALF 7
+#else
+#define FC_VECTOR_BYTES 16
+#define FC_HALF 3
+#endif
+
+#define FC_INLINE static inline __attribute__((always_inline))
+#define FC_PASTE_(a, b) a##_##b
+#define FC_PASTE(a, b) FC_PASTE_(a, b)
+#define FC_PASTE3_(a, b, c) a##_##b##_##c
+#define FC_PASTE3(a, b, c) FC_PASTE3_(a, b, c)
+#define FC_INT_(bits) int##bits##_t
+#define FC_INT(bits) FC_INT_(bits)
+#define FC_UNROLL _Pragma("GCC unroll 16")
+
+#endif

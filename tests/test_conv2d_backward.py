@@ -1,0 +1,354 @@
+"""The gradients of conv2d: against the reference, and every argument of their own."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv._select import ALGORITHMS
+from fastconv.testing import reference
+from fastconv.testing.cases import VIEWS, as_view, empty_view
+from fastconv.testing.contract import assert_exact, assert_within_contract
+
+DATA_METHODS = [a.name for a in ALGORITHMS if "backward_data" in a.passes]
+WEIGHT_METHODS = [a.name for a in ALGORITHMS if "backward_weight" in a.passes]
+PADDINGS = [0, (1, 3), ((1, 0), (2, 4)), "same", "same_lower", "full"]
+MODES = ["zeros", "reflect", "symmetric", "replicate", "circular"]
+
+
+def numbers(shape, dtype=np.float32, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def integers(shape, dtype=np.float32, seed=0):
+    return np.random.default_rng(seed).integers(-4, 5, shape).astype(dtype)
+
+
+def check_data(grad, weight, shape, *, method="auto", precision="highest", **geometry):
+    got = fastconv.conv2d_backward_data(
+        grad, weight, shape, method=method, precision=precision, **geometry
+    )
+    exact = reference.conv_backward_data(grad, weight, shape, **geometry)
+    magnitude = reference.conv_backward_data(np.abs(grad), np.abs(weight), shape, **geometry)
+    assert_within_contract(got, exact, magnitude, context=str(geometry))
+    return got
+
+
+def check_weight(grad, x, shape, *, method="auto", precision="highest", **geometry):
+    got = fastconv.conv2d_backward_weight(
+        grad, x, shape, method=method, precision=precision, **geometry
+    )
+    exact = reference.conv_backward_weight(grad, x, shape, **geometry)
+    magnitude = reference.conv_backward_weight(np.abs(grad), np.abs(x), shape, **geometry)
+    assert_within_contract(got, exact, magnitude, context=str(geometry))
+    return got
+
+
+# ---------------------------------------------------------------------------- known values
+
+
+@pytest.mark.parametrize("method", DATA_METHODS)
+def test_data_by_hand(method):
+    weight = np.array([[[[1, 2], [3, 4]]]], np.float32)
+    grad = np.array([[[[1, 0], [0, 10]]]], np.float32)
+    got = fastconv.conv2d_backward_data(grad, weight, (1, 1, 3, 3), method=method)
+    np.testing.assert_array_equal(got, [[[[1, 2, 0], [3, 14, 20], [0, 30, 40]]]])
+
+
+@pytest.mark.parametrize("method", WEIGHT_METHODS)
+def test_weight_by_hand(method):
+    x = np.arange(1, 10, dtype=np.float32).reshape(1, 1, 3, 3)
+    grad = np.array([[[[1, 0], [0, 10]]]], np.float32)
+    got = fastconv.conv2d_backward_weight(grad, x, (1, 1, 2, 2), method=method)
+    np.testing.assert_array_equal(got, [[[[51, 62], [84, 95]]]])
+
+
+# ------------------------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+@pytest.mark.parametrize("stride", [1, 2, (3, 1), 5], ids=str)
+@pytest.mark.parametrize("dilation", [1, (2, 3)], ids=str)
+class TestPaddingStrideDilation:
+    def output(self, stride, padding, dilation):
+        shape = reference.conv_output_shape((2, 3, 11, 18), (5, 3, 3, 4), stride, padding, dilation)
+        return numbers(shape, seed=2)
+
+    @pytest.mark.parametrize("method", DATA_METHODS)
+    def test_data(self, method, dilation, stride, padding):
+        grad = self.output(stride, padding, dilation)
+        args = {"stride": stride, "padding": padding, "dilation": dilation}
+        check_data(grad, numbers((5, 3, 3, 4)), (2, 3, 11, 18), method=method, **args)
+
+    @pytest.mark.parametrize("method", WEIGHT_METHODS)
+    def test_weight(self, method, dilation, stride, padding):
+        grad = self.output(stride, padding, dilation)
+        args = {"stride": stride, "padding": padding, "dilation": dilation}
+        check_weight(grad, numbers((2, 3, 11, 18)), (5, 3, 3, 4), method=method, **args)
+
+
+@pytest.mark.parametrize("widths", [((1, 2), (2, 1)), ((7, 9), (0, 23))], ids=["short", "long"])
+@pytest.mark.parametrize("mode", MODES)
+class TestPaddingMode:
+    x_shape, weight_shape = (2, 2, 4, 5), (3, 2, 3, 2)
+
+    def output(self, widths):
+        return numbers(reference.conv_output_shape(self.x_shape, self.weight_shape, padding=widths))
+
+    @pytest.mark.parametrize("method", DATA_METHODS)
+    def test_data(self, method, mode, widths):
+        args = {"padding": widths, "padding_mode": mode, "method": method}
+        check_data(self.output(widths), numbers(self.weight_shape), self.x_shape, **args)
+
+    @pytest.mark.parametrize("method", WEIGHT_METHODS)
+    def test_weight(self, method, mode, widths):
+        args = {"padding": widths, "padding_mode": mode, "method": method}
+        check_weight(self.output(widths), numbers(self.x_shape), self.weight_shape, **args)
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("groups", [1, 2, 8])
+class TestGroupsFlipLayout:
+    def shapes(self, groups, data_format):
+        x, weight, y = (2, 8, 9, 21), (24, 8 // groups, 3, 3), (2, 24, 5, 11)
+        if data_format == "channels_last":
+            x, y = ((s[0], *s[2:], s[1]) for s in (x, y))
+        return x, weight, y
+
+    @pytest.mark.parametrize("method", DATA_METHODS)
+    def test_data(self, method, groups, flip, data_format):
+        x, weight, y = self.shapes(groups, data_format)
+        args = {"groups": groups, "flip": flip, "data_format": data_format, "method": method}
+        got = check_data(numbers(y), numbers(weight, seed=1), x, stride=2, padding=1, **args)
+        assert got.flags.c_contiguous
+
+    @pytest.mark.parametrize("method", WEIGHT_METHODS)
+    def test_weight(self, method, groups, flip, data_format):
+        x, weight, y = self.shapes(groups, data_format)
+        args = {"groups": groups, "flip": flip, "data_format": data_format, "method": method}
+        check_weight(numbers(y), numbers(x, seed=1), weight, stride=2, padding=1, **args)
+
+
+@pytest.mark.parametrize("method", WEIGHT_METHODS)
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_per_sample(dtype, groups, method):
+    x, grad = numbers((5, 6, 8, 9), dtype), numbers((5, 9, 8, 9), dtype, 1)
+    shape = (9, 6 // groups, 3, 3)
+    args = {"padding": 1, "groups": groups, "method": method}
+    got = check_weight(grad, x, shape, per_sample=True, **args)
+    assert got.shape == (5, *shape)
+    for image, one in enumerate(got):
+        alone = fastconv.conv2d_backward_weight(
+            grad[image : image + 1], x[image : image + 1], shape, precision="highest", **args
+        )
+        np.testing.assert_array_equal(one, alone)
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bias(dtype, data_format):
+    grad = numbers((3, 5, 17, 19), dtype)
+    args = {"data_format": data_format}
+    got = fastconv.conv2d_backward_bias(grad, **args)
+    assert got.dtype == dtype
+    exact = reference.conv_backward_bias(grad, **args)
+    assert_within_contract(got, exact, reference.conv_backward_bias(np.abs(grad), **args))
+    got = fastconv.conv2d_backward_bias(grad[0], **args)
+    exact = reference.conv_backward_bias(grad[0], rank=2, **args)
+    magnitude = reference.conv_backward_bias(np.abs(grad[0]), rank=2, **args)
+    assert_within_contract(got, exact, magnitude)
+
+
+def test_bias_of_many_positive_numbers():
+    grad = np.random.default_rng(0).random((4, 2, 300, 301)).astype(np.float32)
+    got, exact = fastconv.conv2d_backward_bias(grad), reference.conv_backward_bias(grad)
+    assert_within_contract(got, exact, exact)
+
+
+# ----------------------------------------------------------------------- shapes and dtypes
+
+
+def test_without_the_batch_axis():
+    x, weight, grad = numbers((4, 7, 8)), numbers((6, 4, 3, 3)), numbers((6, 7, 8))
+    got = fastconv.conv2d_backward_data(grad, weight, x.shape, padding=1)
+    expected = fastconv.conv2d_backward_data(grad[None], weight, (1, *x.shape), padding=1)
+    np.testing.assert_array_equal(got, expected[0])
+    got = fastconv.conv2d_backward_weight(grad, x, weight.shape, padding=1)
+    expected = fastconv.conv2d_backward_weight(grad[None], x[None], weight.shape, padding=1)
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("one", ["f4", "f8", ">f4"])
+@pytest.mark.parametrize("other", ["f4", "f8", ">f8"])
+def test_result_type(one, other):
+    grad = integers((1, 3, 4, 4), one)
+    weight, x = integers((3, 2, 2, 2), other, 1), integers((1, 2, 5, 5), other, 1)
+    got = fastconv.conv2d_backward_data(grad, weight, x.shape)
+    assert got.dtype == np.result_type(grad, weight)
+    assert_exact(got, reference.conv_backward_data(grad, weight, x.shape))
+    got = fastconv.conv2d_backward_weight(grad, x, weight.shape)
+    assert got.dtype == np.result_type(grad, x)
+    assert_exact(got, reference.conv_backward_weight(grad, x, weight.shape))
+
+
+def test_empty_batch():
+    weight, shape = numbers((4, 3, 3, 3)), (0, 3, 8, 8)
+    grad = numbers((0, 4, 6, 6))
+    assert fastconv.conv2d_backward_data(grad, weight, shape).shape == shape
+    got = fastconv.conv2d_backward_weight(grad, numbers(shape), weight.shape)
+    np.testing.assert_array_equal(got, np.zeros(weight.shape))
+    got = fastconv.conv2d_backward_weight(grad, numbers(shape), weight.shape, per_sample=True)
+    assert got.shape == (0, *weight.shape)
+    np.testing.assert_array_equal(fastconv.conv2d_backward_bias(grad), np.zeros(4))
+
+
+def test_no_channels():
+    got = fastconv.conv2d_backward_data(numbers((2, 0, 4, 4)), numbers((0, 3, 2, 2)), (2, 3, 5, 5))
+    np.testing.assert_array_equal(got, np.zeros((2, 3, 5, 5)))
+    got = fastconv.conv2d_backward_data(numbers((2, 3, 4, 4)), numbers((3, 0, 2, 2)), (2, 0, 5, 5))
+    assert got.shape == (2, 0, 5, 5)
+    got = fastconv.conv2d_backward_weight(
+        numbers((2, 3, 4, 4)), numbers((2, 0, 5, 5)), (3, 0, 2, 2)
+    )
+    assert got.shape == (3, 0, 2, 2)
+
+
+def test_elements_that_no_window_reads_have_no_gradient():
+    grad, weight = numbers((1, 2, 2, 2)), numbers((2, 3, 1, 1))
+    got = fastconv.conv2d_backward_data(grad, weight, (1, 3, 6, 6), stride=4)
+    read = np.zeros((6, 6), bool)
+    read[::4, ::4] = True
+    assert (got[..., ~read] == 0).all()
+    assert (got[..., read] != 0).all()
+
+
+# -------------------------------------------------------------------- out, layout, threads
+
+
+@pytest.mark.parametrize("view", [v for v in VIEWS if v not in ("broadcast", "readonly")])
+def test_out(view):
+    x, weight, grad = numbers((2, 3, 8, 9)), numbers((5, 3, 3, 3)), numbers((2, 5, 8, 9))
+    calls = [
+        (fastconv.conv2d_backward_data, (grad, weight, x.shape), {"padding": 1}),
+        (fastconv.conv2d_backward_weight, (grad, x, weight.shape), {"padding": 1}),
+        (
+            fastconv.conv2d_backward_weight,
+            (grad, x, weight.shape),
+            {"padding": 1, "per_sample": True},
+        ),
+        (fastconv.conv2d_backward_bias, (grad,), {}),
+    ]
+    for function, args, kwargs in calls:
+        expected = function(*args, **kwargs)
+        out = empty_view(expected.shape, np.float32, view)
+        if view == "swapped":
+            out = out.astype(out.dtype.newbyteorder())
+        assert function(*args, out=out, **kwargs) is out
+        np.testing.assert_array_equal(out, expected)
+
+
+def test_out_overlapping_the_gradient():
+    grad, weight = numbers((2, 3, 6, 7)), numbers((3, 3, 3, 3), seed=1)
+    expected = fastconv.conv2d_backward_data(grad, weight, grad.shape, padding=1)
+    own = grad.copy()
+    assert fastconv.conv2d_backward_data(own, weight, grad.shape, padding=1, out=own) is own
+    np.testing.assert_array_equal(own, expected)
+
+    x, grad = numbers((1, 2, 3, 3)), numbers((1, 2, 1, 1), seed=1)
+    expected = fastconv.conv2d_backward_weight(grad, x, (2, 2, 3, 3))
+    storage = np.zeros(40, np.float32)
+    source, target = storage[:18].reshape(x.shape), storage[:36].reshape(2, 2, 3, 3)
+    source[...] = x
+    fastconv.conv2d_backward_weight(grad, source, (2, 2, 3, 3), out=target)
+    np.testing.assert_array_equal(target, expected)
+
+
+@pytest.mark.parametrize("view", [v for v in VIEWS if v not in ("plain", "broadcast")])
+def test_layout_in_memory_changes_nothing(view):
+    x, weight, grad = numbers((2, 5, 12, 19)), numbers((18, 5, 3, 3)), numbers((2, 18, 10, 17))
+    for method in DATA_METHODS:
+        one = fastconv.conv2d_backward_data(grad, weight, x.shape, method=method)
+        other = fastconv.conv2d_backward_data(
+            as_view(grad, view), as_view(weight, view), x.shape, method=method
+        )
+        np.testing.assert_array_equal(one, other)
+    for method in WEIGHT_METHODS:
+        one = fastconv.conv2d_backward_weight(grad, x, weight.shape, method=method)
+        other = fastconv.conv2d_backward_weight(
+            as_view(grad, view), as_view(x, view), weight.shape, method=method
+        )
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", ["auto", *DATA_METHODS])
+def test_data_batch_and_threads_change_nothing(method, dtype):
+    weight, grad = numbers((37, 17, 3, 3), dtype), numbers((3, 37, 33, 35), dtype, 1)
+    args = {"padding": 1, "method": method}
+    together = fastconv.conv2d_backward_data(grad, weight, (3, 17, 33, 35), num_threads=1, **args)
+    other = fastconv.conv2d_backward_data(grad, weight, (3, 17, 33, 35), num_threads=3, **args)
+    np.testing.assert_array_equal(together, other)
+    for image in range(3):
+        alone = fastconv.conv2d_backward_data(grad[image], weight, (17, 33, 35), **args)
+        np.testing.assert_array_equal(alone, together[image])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", ["auto", *WEIGHT_METHODS])
+def test_weight_threads_change_nothing(method, dtype):
+    x, grad = numbers((3, 17, 33, 35), dtype), numbers((3, 37, 33, 35), dtype, 1)
+    for per_sample in (False, True):
+        one, other = (
+            fastconv.conv2d_backward_weight(
+                grad, x, (37, 17, 3, 3), padding=1, method=method, num_threads=threads,
+                per_sample=per_sample,
+            )
+            for threads in (1, 3)
+        )  # fmt: skip
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_integers_are_exact(dtype):
+    x, weight = integers((2, 64, 13, 15), dtype), integers((70, 64, 3, 3), dtype, 1)
+    grad = integers((2, 70, 13, 15), dtype, 2)
+    for method in DATA_METHODS:
+        check_data(grad, weight, x.shape, padding=1, method=method)
+        got = fastconv.conv2d_backward_data(
+            grad, weight, x.shape, padding=1, method=method, precision="highest"
+        )
+        assert_exact(got, reference.conv_backward_data(grad, weight, x.shape, padding=1))
+    for method in WEIGHT_METHODS:
+        got = fastconv.conv2d_backward_weight(
+            grad, x, weight.shape, padding=1, method=method, precision="highest"
+        )
+        assert_exact(got, reference.conv_backward_weight(grad, x, weight.shape, padding=1))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", WEIGHT_METHODS)
+def test_long_sums_over_space_and_batch_are_blocked(method, dtype):
+    rng = np.random.default_rng(0)
+    x = (rng.random((8, 3, 70, 71)) + 0.5).astype(dtype)
+    grad = (rng.random((8, 4, 68, 69)) + 0.5).astype(dtype)
+    check_weight(grad, x, (4, 3, 3, 3), method=method)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", DATA_METHODS)
+def test_long_sums_over_filters_are_blocked(method, dtype):
+    rng = np.random.default_rng(0)
+    weight = (rng.random((1024, 5, 3, 3)) + 0.5).astype(dtype)
+    grad = (rng.random((1, 1024, 6, 7)) + 0.5).astype(dtype)
+    check_data(grad, weight, (1, 5, 8, 9), method=method)
+
+
+@pytest.mark.parametrize("shape", [(1, 130, 40, 43), (2, 3, 64, 66)], ids=str)
+def test_more_than_one_tile(shape):
+    weight = (97, shape[1], 3, 3)
+    grad = numbers((shape[0], 97, *shape[2:]))
+    for method in DATA_METHODS:
+        check_data(grad, numbers(weight, seed=1), shape, padding=1, method=method)
+    for method in WEIGHT_METHODS:
+        check_weight(grad, numbers(shape, seed=1), weight, padding=1, method=method)
