@@ -31,6 +31,11 @@ cdef extern from *:
     int fc_mul(Py_ssize_t a, Py_ssize_t b, Py_ssize_t *r) nogil
     int fc_add(Py_ssize_t a, Py_ssize_t b, Py_ssize_t *r) nogil
 
+cdef extern from *:
+    const char *FASTCONV_VERSION
+
+version = FASTCONV_VERSION.decode()
+
 PADDING_MODES = {
     "zeros": PAD_ZEROS, "constant": PAD_ZEROS, "reflect": PAD_REFLECT,
     "symmetric": PAD_SYMMETRIC, "replicate": PAD_REPLICATE, "edge": PAD_REPLICATE,
@@ -364,6 +369,11 @@ cdef class ConvDesc:
         return float32 if self.g.itemsize == 4 else float64
 
     @property
+    def itemsize(self):
+        """Bytes of an element of the arithmetic."""
+        return self.g.itemsize
+
+    @property
     def channels(self):
         """Input channels, all groups together."""
         return self.g.channels
@@ -549,6 +559,55 @@ def check_shape(str function, str name, cnp.ndarray array, tuple shape, str beca
         )
 
 
+def channels_first(str function, int rank, str name, cnp.ndarray array, data_format):
+    """A view of a batch of `rank` spatial axes, or of one image, with channels as first axis."""
+    cdef bint last = as_channels_last(function, data_format)
+    axes = array.ndim
+    if axes != rank + 1 and axes != rank + 2:
+        raise ValueError(
+            f"{function}: {name} has {axes} axes (shape {(<object>array).shape}), but needs "
+            f"{rank + 2}, or {rank + 1} without the batch axis"
+        )
+    return np.moveaxis(array, axes - 1 if last else axes - rank - 1, 0)
+
+
+def spatial_rank(kernel_size, Py_ssize_t axes):
+    """Spatial axes of an array with `axes` axes: as many as kernel_size has entries, or two for
+    an image with or without a batch axis."""
+    if not isinstance(kernel_size, str) and hasattr(type(kernel_size), "__len__"):
+        if len(kernel_size) > 1:
+            return len(kernel_size)
+    return 2 if axes == 3 else min(max(axes - 2, 1), AXES)
+
+
+def describe_columns(str function, x_shape, kernel_size, stride, padding, dilation, padding_mode,
+                     data_format, Py_ssize_t itemsize):
+    """Describe im2col and col2im: a convolution with one filter over these windows."""
+    cdef tuple xs = x_shape if type(x_shape) is tuple else as_shape(
+        function, "input_shape", x_shape)
+    cdef Py_ssize_t kernel[AXES]
+    cdef int rank = spatial_rank(kernel_size, len(xs))
+    if not 1 <= rank <= AXES or not rank + 1 <= len(xs) <= rank + 2:
+        raise ValueError(
+            f"{function}: x of shape {xs} does not go with kernel_size={kernel_size!r}; it needs "
+            f"a channel axis, {rank} spatial axes and perhaps a batch axis"
+        )
+    as_sizes(function, "kernel_size", kernel_size, rank, 1, kernel)
+    channels = xs[len(xs) - 1 if as_channels_last(function, data_format) else len(xs) - rank - 1]
+    return describe_conv(function, rank, xs, (1, channels) + axes_of(kernel, rank), itemsize,
+                         stride, padding, dilation, 1, padding_mode, data_format)
+
+
+def columns_shape(ConvDesc desc):
+    """(rows, positions) of the columns of one image."""
+    cdef tuple kernel = axes_of(desc.g.kernel, <int>desc.g.rank)
+    cdef tuple output = axes_of(desc.g.output, <int>desc.g.rank)
+    cdef tuple shape = (check_count(desc.function, "a column", (desc.g.channels,) + kernel),
+                        check_count(desc.function, "a row of columns", output))
+    check_count(desc.function, "the columns", (desc.batch,) + shape)
+    return shape
+
+
 # ---- pooling --------------------------------------------------------------------------------
 
 cdef class PoolDesc:
@@ -639,6 +698,27 @@ def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding,
     check_count(function, "x", xs)
     check_count(function, "the result", desc.output_shape())
     return desc
+
+
+def describe_planes(str function, int rank, x_shape, tuple grad_shape, data_format):
+    """The input shape of a pooling of which only the result's shape is known, validated."""
+    cdef tuple xs = as_shape(function, "input_shape", x_shape)
+    cdef bint last = as_channels_last(function, data_format)
+    cdef Py_ssize_t n = len(xs)
+    if n != rank + 2 and n != rank + 1:
+        raise ValueError(
+            f"{function}: input_shape {xs} has {n} axes, but needs {rank + 2}, or {rank + 1} "
+            f"without the batch axis"
+        )
+    same = [0] if n == rank + 2 else []
+    same.append(n - 1 if last else n - rank - 1)
+    if len(grad_shape) != n or any([grad_shape[i] != xs[i] for i in same]):
+        raise ValueError(
+            f"{function}: grad_output of shape {grad_shape} does not come from an input of shape "
+            f"{xs}: batch and channels must be equal"
+        )
+    check_count(function, "the result", xs)
+    return xs
 
 
 # ---- padding modes --------------------------------------------------------------------------

@@ -1,1 +1,130 @@
-"""Being written."""
+"""Select: the ordered registry of algorithms, the automatic choice, and `explain`.
+
+Automatic choice looks at one image's geometry, the pass, the precision and the workspace
+allowed; never at the batch size or the number of threads, so that a result never depends on
+them.
+"""
+from __future__ import annotations
+
+from fastconv._algorithms import direct, im2col, sliding
+from fastconv._algorithms.record import FORWARD, PASSES, Algorithm
+from fastconv.runtime import TIERS, precision_for
+
+ALGORITHMS: tuple[Algorithm, ...] = (direct.ALGORITHM, im2col.ALGORITHM, sliding.ALGORITHM)
+
+_BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
+_choices: dict = {}
+_MOST_CHOICES = 4096
+
+
+def verdict(algorithm, desc, which, precision, max_workspace, threads=1):
+    """Why `algorithm` cannot serve, or None."""
+    if which not in algorithm.passes:
+        return f"has no {which} pass"
+    if TIERS.index(algorithm.tier) > TIERS.index(precision):
+        return f"keeps the {algorithm.tier!r} promise only, but precision={precision!r} is asked"
+    reason = algorithm.supports(desc, which)
+    if reason is None and max_workspace is not None:
+        needed = algorithm.workspace(desc, which, threads)
+        if needed > max_workspace:
+            reason = f"needs {needed} bytes of workspace, more than max_workspace={max_workspace}"
+    return reason
+
+
+def choose(desc, which, method, precision, max_workspace):
+    """The algorithm for one pass of one description."""
+    precision = precision_for(desc.function, precision, desc.itemsize)
+    key = (desc.key, which, method, precision, max_workspace)
+    try:
+        return _choices[key]
+    except KeyError:
+        pass
+    except TypeError:
+        raise TypeError(f"{desc.function}: method={method!r}, max_workspace={max_workspace!r}: "
+                        f"a name and an integer are needed") from None
+    _check_workspace(desc.function, max_workspace)
+    if method == "auto":
+        fit = [a for a in ALGORITHMS if verdict(a, desc, which, precision, max_workspace) is None]
+        chosen = max(fit, key=lambda algorithm: algorithm.efficiency(desc, which))
+    else:
+        if not isinstance(method, str):
+            raise TypeError(f"{desc.function}: method must be a name, not {method!r}")
+        if method not in _BY_NAME:
+            names = ", ".join(map(repr, ("auto", *_BY_NAME)))
+            raise ValueError(f"{desc.function}: method={method!r} is not one of {names}")
+        chosen = _BY_NAME[method]
+        reason = verdict(chosen, desc, which, precision, max_workspace)
+        if reason is not None:
+            raise ValueError(f"{desc.function}: method={method!r} {reason}")
+    if len(_choices) >= _MOST_CHOICES:
+        _choices.clear()
+    _choices[key] = chosen
+    return chosen
+
+
+def _check_workspace(function, max_workspace):
+    if max_workspace is None:
+        return
+    if isinstance(max_workspace, bool) or not hasattr(type(max_workspace), "__index__"):
+        raise TypeError(f"{function}: max_workspace must be None or an integer number of bytes, "
+                        f"not {max_workspace!r}")
+    if max_workspace < 0:
+        raise ValueError(f"{function}: max_workspace must be at least 0, not {max_workspace}")
+
+
+class Explanation(list):
+    """Every algorithm's verdict on one convolution: a list of dicts that prints as a table."""
+
+    def __init__(self, title, rows):
+        super().__init__(rows)
+        self.title = title
+
+    def __str__(self):
+        header = ("method", "verdict", "GFLOP", "workspace", "tier", "ms")
+        rows = [header]
+        for row in self:
+            verdict = row["verdict"] if row["reason"] is None else f"refused: {row['reason']}"
+            time = "-" if row["seconds"] is None else f"{row['seconds'] * 1e3:.3f}"
+            rows.append((row["method"], verdict, f"{row['flops'] * 1e-9:.3f}",
+                         _bytes(row["workspace_bytes"]), row["tier"], time))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+        lines = [self.title]
+        lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+                  for row in rows]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _bytes(count):
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def explanation(desc, which, precision, max_workspace, method, threads, seconds):
+    """The rows of `explain`; `seconds` maps an algorithm to its measured time, or is None."""
+    chosen = choose(desc, which, method, precision, max_workspace)
+    precision = precision_for(desc.function, precision, desc.itemsize)
+    rows = []
+    for algorithm in ALGORITHMS:
+        reason = verdict(algorithm, desc, which, precision, max_workspace, threads)
+        rows.append({
+            "method": algorithm.name,
+            "verdict": "chosen" if algorithm is chosen else
+                       "can serve" if reason is None else "refused",
+            "reason": reason,
+            "flops": desc.flops(desc.batch),
+            "workspace_bytes": algorithm.workspace(desc, which, threads),
+            "tier": algorithm.tier,
+            "estimated_efficiency": algorithm.efficiency(desc, which),
+            "seconds": seconds(algorithm) if seconds and reason is None else None,
+        })
+    title = (f"{which} of x {desc.input_shape(desc.batch)} with weight {desc.weight_shape()}, "
+             f"{desc.dtype}, precision {precision!r}")
+    return Explanation(title, rows)
+
+
+__all__ = ["ALGORITHMS", "FORWARD", "PASSES", "Explanation", "choose", "explanation", "verdict"]

@@ -1,1 +1,159 @@
-"""Being written."""
+"""Plans: a layer prepared once and run many times."""
+from __future__ import annotations
+
+from fastconv._call import Prepared
+
+__all__ = ["ConvPlan", "plan_conv"]
+
+
+class ConvPlan:
+    """A convolution whose weights are packed, made by `plan_conv`.
+
+    Call it with arrays of the shape it was made for, with any batch size or none. It holds a
+    copy of the weights, so that changing the original array does not change the plan. Several
+    threads may call one plan at once, and a plan can be pickled.
+
+    Attributes
+    ----------
+    method : str
+        The algorithm chosen.
+    output_shape : tuple of int
+        Shape of the result for the shape that the plan was made for.
+    workspace_bytes : int
+        Scratch memory of a call on the present number of threads, packed weights included.
+    flops : float
+        Floating-point operations of the direct sum for the shape that the plan was made for.
+
+    See Also
+    --------
+    plan_conv : Makes a plan.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> plan = fastconv.plan_conv((1, 3, 8, 8), np.ones((4, 3, 3, 3), np.float32), padding=1)
+    >>> plan(np.ones((2, 3, 8, 8), np.float32)).shape
+    (2, 4, 8, 8)
+    """
+
+    def __init__(self, x_shape, weight, **arguments):
+        self._made_from = (x_shape, weight.copy(), arguments)
+        prepared = Prepared(x_shape=x_shape, weight=weight, **arguments)
+        self._prepared = prepared
+        self._run = prepared.run
+
+    def __call__(self, x, residual=None, out=None):
+        """Convolve `x`.
+
+        Parameters
+        ----------
+        x : array_like
+            Any batch of images of the plan's shape, or one without the batch axis.
+        residual : array_like, optional
+            Added before the activation; it has the result's shape.
+        out : ndarray, optional
+            Receives the result and is returned.
+
+        Returns
+        -------
+        ndarray
+            The result.
+
+        Raises
+        ------
+        TypeError
+            If an argument is not an array of real numbers, or `x` has a dtype that the plan was
+            not made for.
+        ValueError
+            If a shape does not fit.
+        """
+        return self._run(x, residual, out)
+
+    @property
+    def method(self):
+        return self._prepared.algorithm.name
+
+    @property
+    def output_shape(self):
+        description = self._prepared.description
+        return description.output_shape(description.batch)
+
+    @property
+    def workspace_bytes(self):
+        from fastconv.runtime import get_num_threads
+
+        threads = self._made_from[2]["num_threads"] or get_num_threads()
+        return self._prepared.algorithm.workspace(
+            self._prepared.description, "forward", threads)
+
+    @property
+    def flops(self):
+        description = self._prepared.description
+        return description.flops(description.batch)
+
+    def __reduce__(self):
+        x_shape, weight, arguments = self._made_from
+        return _remake, (x_shape, weight, arguments)
+
+    def __repr__(self):
+        description = self._prepared.description
+        return (f"<ConvPlan {self.method} {description.input_shape(description.batch)} -> "
+                f"{self.output_shape} {description.dtype}>")
+
+
+def _remake(x_shape, weight, arguments):
+    return ConvPlan(x_shape, weight, **arguments)
+
+
+def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
+              padding_mode="zeros", data_format="channels_first", flip=False, activation=None,
+              precision=None, method="auto", max_workspace=None, num_threads=None, dtype=None):
+    """Prepare a convolution: choose its algorithm and pack its weights once.
+
+    Parameters
+    ----------
+    x_shape : sequence of int
+        Shape of the input, as for `conv2d`. The batch size does not bind the plan.
+    weight : array_like
+        Weights ``(filters, channels / groups, *kernel)``; they fix the number of axes.
+    bias : array_like, optional
+        One number for each filter.
+    stride, padding, dilation, groups, padding_mode, data_format, flip, activation
+        As for `conv2d`.
+    precision, method, max_workspace, num_threads
+        As for `conv2d`.
+    dtype : dtype, optional
+        dtype of the inputs to come; the weight's if not given.
+
+    Returns
+    -------
+    ConvPlan
+        Call it with an input: ``plan(x, residual=None, out=None)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d` does.
+
+    See Also
+    --------
+    conv2d : The same without a plan.
+    explain : Why an algorithm is chosen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastconv
+    >>> weight = np.zeros((8, 3, 3, 3), np.float32)
+    >>> plan = fastconv.plan_conv((1, 3, 32, 32), weight, padding="same", activation="relu")
+    >>> plan.output_shape
+    (1, 8, 32, 32)
+    """
+    from fastconv._desc import as_array
+
+    return ConvPlan(
+        tuple(x_shape), as_array("plan_conv", "weight", weight), bias=bias, stride=stride,
+        padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode,
+        data_format=data_format, flip=flip, activation=activation, precision=precision,
+        method=method, max_workspace=max_workspace, num_threads=num_threads, dtype=dtype)

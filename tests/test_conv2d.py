@@ -388,7 +388,7 @@ def test_small_integers_are_exact(method, dtype):
         assert_exact(y, exact)
 
 
-@pytest.mark.parametrize("shape", [(4096, 8, 1), (512, 8, 3), (16, 8, 31)], ids=str)
+@pytest.mark.parametrize("shape", [(4096, 8, 1), (512, 8, 3), (16, 8, 31), (1, 2, 201)], ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("method", METHODS)
 def test_long_sums_of_positive_numbers_are_blocked(method, dtype, shape):

@@ -28,7 +28,7 @@ from fastconv._core.window cimport Axis, Window, block_axis, fill, index_words, 
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
 from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
 
-from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, FORWARD, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, PASSES, Algorithm
 
 cnp.import_array()
 
@@ -305,28 +305,20 @@ cdef class Correlation:
         """
         cdef Run job
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, p, most = 0, images, tasks, size
-        cdef int i, first = 2 if not self.desc.g.channels_last else 1
+        cdef int first = 1 if self.of.g.channels_last else 2
         cdef int rank = <int>self.desc.g.rank
         cdef Phase *phase
         cdef Scratch scratch
-        cdef Py_ssize_t *strides
         if self.of.collapsed and not collapses(source, first, rank):
             source = np.ascontiguousarray(source)
         job.of = &self.of
         job.batch = cnp.PyArray_DIM(source, 0)
         if cnp.PyArray_SIZE(out) == 0:
             return
-        strides = <Py_ssize_t *>cnp.PyArray_STRIDES(source)
         job.source = cnp.PyArray_BYTES(source)
-        job.source_image = strides[0] // itemsize
-        job.source_stride[0] = strides[rank + 1 if first == 1 else 1] // itemsize
-        for i in range(3):
-            job.source_stride[1 + i] = 0
-        if self.of.collapsed:
-            job.source_stride[3] = strides[first + rank - 1] // itemsize
-        else:
-            for i in range(rank):
-                job.source_stride[4 - rank + i] = strides[first + i] // itemsize
+        job.source_image = cnp.PyArray_STRIDES(source)[0] // itemsize
+        source_strides(source, self.of.collapsed, self.of.g.channels_last, rank, itemsize,
+                       job.source_stride)
         job.sink = cnp.PyArray_BYTES(out)
         job.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
         job.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
@@ -662,6 +654,282 @@ cdef inline void emit(const Layer *of, Run *job, Phase *phase, real_t *acc, Py_s
                 out[i * channel_stride + j * pixel_stride] = acc[i * acc_row + j]
 
 
+# ---- the gradient of the weights ----
+
+# What its tasks read. A task owns one group's block of filters and chunk of channels, for one
+# chunk of images: grad_weight[filter, channel, tap] = sum over pixels of
+# grad_output[filter, pixel] * x[channel, pixel * stride + tap]. The `tile` kernel holds filters
+# in its lanes, sums over pixels, and takes for its "pixels" what lies at equal steps in the
+# window: channels, or where those are few the taps along the last axis.
+cdef struct Gradient:
+    const conv_geometry *g
+    const fc_kernels *k
+    Axis *axis
+    Window window            # of one chunk of channels
+    char *x
+    char *grad
+    char *out
+    Py_ssize_t x_image, grad_image, out_image
+    Py_ssize_t x_stride[4]
+    Py_ssize_t grad_stride[4]
+    Py_ssize_t batch, images          # all, and of one chunk
+    Py_ssize_t groups, filters, channels
+    Py_ssize_t chunks                 # of channels
+    Py_ssize_t blocks                 # of filters
+    Py_ssize_t out_blocks[3]          # of outputs, on each axis
+    Py_ssize_t pixels                 # of such a block, at most
+    bint along_taps
+    char *scratch
+    Py_ssize_t scratch_size, grad_at, sum_at, tile_at, offset_at, words_at, pieces_at
+
+
+def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
+                    bint per_sample, int threads):
+    """Sum grad_output times x into `out`, which has the weight's shape.
+
+    `out` is C-contiguous, with a batch axis in front if per_sample.
+    """
+    cdef Correlation layer = Correlation(desc, False)
+    cdef conv_geometry *g = &desc.g
+    cdef Gradient job
+    cdef Axis *axis = layer.of.phases[0].axis
+    cdef Py_ssize_t itemsize = g.itemsize, lanes = layer.of.k.lanes, half = layer.of.k.half
+    cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
+    cdef Py_ssize_t budget = CACHE // 4 // itemsize, tasks, parts, most, rows, columns
+    cdef int rank = <int>g.rank, first = 1 if g.channels_last else 2, i, a
+    cdef Scratch scratch
+    if out.size == 0:
+        return
+    job.batch = x.shape[0]
+    if job.batch == 0 or grad.size == 0 or x.size == 0:
+        memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
+        return
+    if layer.of.collapsed:
+        if not collapses(x, first, rank):
+            x = np.ascontiguousarray(x)
+        if not collapses(grad, first, rank):
+            grad = np.ascontiguousarray(grad)
+    job.g = g
+    job.k = layer.of.k
+    job.axis = axis
+    job.groups = g.groups
+    job.filters = g.filters // g.groups
+    job.channels = g.channels // g.groups
+    job.blocks = up(job.filters, 2 * lanes) // (2 * lanes)
+    job.along_taps = job.channels < half and g.kernel[2] > job.channels
+
+    # A chunk of channels whose sums stay in the cache.
+    job.chunks = up(job.channels, max(2 * half, budget // (taps * 2 * lanes)))
+    job.chunks //= max(2 * half, budget // (taps * 2 * lanes))
+    job.window.channels = even(job.channels, max(2 * half, budget // (taps * 2 * lanes)))
+    job.window.axis = axis
+    job.window.channels_last = g.channels_last
+    # A block of outputs whose window, and whose gradients, do too.
+    block_axis(&axis[0], 1, False)
+    columns = axis[2].count
+    while True:
+        set_window(&job, 1, columns, half, lanes)
+        if columns == 1 or (job.window.size <= budget and columns <= 4096):
+            break
+        columns = (columns + 1) // 2
+    rows = 1
+    while rows < axis[1].count:
+        set_window(&job, min(2 * rows, axis[1].count), columns, half, lanes)
+        if job.window.size > budget or 2 * rows * columns > 4096:
+            break
+        rows = min(2 * rows, axis[1].count)
+    rows = even(axis[1].count, rows)
+    set_window(&job, rows, columns, half, lanes)
+    job.pixels = rows * columns
+    for a in range(AXES):
+        job.out_blocks[a] = (axis[a].count + axis[a].block - 1) // axis[a].block
+
+    job.x = cnp.PyArray_BYTES(x)
+    job.grad = cnp.PyArray_BYTES(grad)
+    source_strides(x, layer.of.collapsed, g.channels_last, rank, itemsize, job.x_stride)
+    source_strides(grad, layer.of.collapsed, g.channels_last, rank, itemsize, job.grad_stride)
+    job.x_image = cnp.PyArray_STRIDES(x)[0] // itemsize
+    job.grad_image = cnp.PyArray_STRIDES(grad)[0] // itemsize
+    job.out_image = g.filters * job.channels * taps
+
+    # Few tasks: cut the batch as well, in a way that depends on the problem alone, and add the
+    # parts up in order. So the result is the same for any number of threads.
+    tasks = job.groups * job.blocks * job.chunks
+    parts = job.batch if per_sample else min(job.batch, max(1, 8 // tasks))
+    job.images = even(job.batch, (job.batch + parts - 1) // parts)
+    parts = (job.batch + job.images - 1) // job.images
+    partial = out
+    if not per_sample and parts > 1:
+        partial = np.empty((parts,) + (<object>out).shape, (<object>out).dtype)
+    job.out = cnp.PyArray_BYTES(partial)
+
+    job.grad_at = up((job.window.size + job.window.slack) * itemsize, 64)
+    job.sum_at = job.grad_at + up(job.pixels * 2 * lanes * itemsize, 64)
+    job.tile_at = job.sum_at + up(
+        (job.window.channels * taps + 2 * half) * 2 * lanes * itemsize, 64)
+    job.offset_at = job.tile_at + up(2 * half * 2 * lanes * itemsize, 64)
+    job.words_at = job.offset_at + up(job.pixels * sizeof(Py_ssize_t), 64)
+    job.pieces_at = job.words_at + up(index_words(&job.window) * sizeof(Py_ssize_t), 64)
+    job.scratch_size = job.pieces_at + up(
+        (job.window.channels * taps + 1) * sizeof(Piece), 64)
+    scratch = acquire(job.scratch_size * threads)
+    job.scratch = scratch.data
+    parallel_for(weight_f32 if itemsize == 4 else weight_f64, &job, tasks * parts, threads,
+                 desc.flops(job.batch))
+    if partial is not out:
+        np.add.reduce(partial, axis=0, out=out)
+
+
+cdef void set_window(Gradient *job, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t half,
+                     Py_ssize_t lanes) noexcept:
+    block_axis(&job.axis[1], rows, False)
+    block_axis(&job.axis[2], columns, False)
+    lay_out(&job.window, half, lanes)
+    if not job.window.channels_last and job.window.channel % (4 * lanes) == 0:
+        # the kernel walks over channels: keep them off the same sets of the cache
+        job.window.channel += lanes
+        job.window.size = job.window.channel * job.window.channels
+    # the kernel may read `half` channels, or taps, past the last
+    job.window.slack += 2 * half * job.window.channel + half * job.g.dilation[2]
+
+
+cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,
+                         Py_ssize_t itemsize, Py_ssize_t *out) noexcept:
+    """Strides in elements of the channel and the three spatial axes."""
+    cdef Py_ssize_t *strides = <Py_ssize_t *>cnp.PyArray_STRIDES(array)
+    cdef int i, first = 1 if last else 2
+    out[0] = strides[rank + 1 if last else 1] // itemsize
+    out[1] = out[2] = out[3] = 0
+    if collapsed:
+        out[3] = strides[first + rank - 1] // itemsize
+    else:
+        for i in range(rank):
+            out[4 - rank + i] = strides[first + i] // itemsize
+
+
+cdef void weight_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    weight_block(<Gradient *>context, task, thread, <float *>NULL)
+
+
+cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    weight_block(<Gradient *>context, task, thread, <double *>NULL)
+
+
+cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """One task: sums over its images, then out to their places in grad_weight."""
+    cdef const fc_kernels *k = job.k
+    cdef const conv_geometry *g = job.g
+    cdef Axis *axis = job.axis
+    cdef char *scratch = job.scratch + thread * job.scratch_size
+    cdef real_t *window = <real_t *>scratch
+    cdef real_t *grads = <real_t *>(scratch + job.grad_at)
+    cdef real_t *sums = <real_t *>(scratch + job.sum_at)
+    cdef real_t *tile = <real_t *>(scratch + job.tile_at)
+    cdef Py_ssize_t *offset = <Py_ssize_t *>(scratch + job.offset_at)
+    cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
+    cdef Piece *pieces = <Piece *>(scratch + job.pieces_at)
+    cdef Py_ssize_t lanes = k.lanes, half = k.half, step, n_pieces = 0, limit
+    cdef Py_ssize_t block = task % job.blocks
+    cdef Py_ssize_t chunk = task // job.blocks % job.chunks
+    cdef Py_ssize_t group = task // (job.blocks * job.chunks) % job.groups
+    cdef Py_ssize_t part = task // (job.blocks * job.chunks * job.groups)
+    cdef Py_ssize_t filters = min(2 * lanes, job.filters - block * 2 * lanes)
+    cdef Py_ssize_t vectors = 2 if filters > lanes else 1, width = vectors * lanes
+    cdef Py_ssize_t first_channel = chunk * job.window.channels
+    cdef Py_ssize_t channels = min(job.window.channels, job.channels - first_channel)
+    cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
+    cdef Py_ssize_t first[3]
+    cdef Py_ssize_t count[3]
+    cdef Py_ssize_t image, b, c, i, j, q0, q1, q2, t, filter, tap
+    cdef Py_ssize_t j0, j1, j2, at
+    cdef const real_t *grad
+    cdef real_t *out
+    cdef int a, halves
+    cdef Window part_window = job.window
+
+    # What the tiles' rows are: runs of channels at one tap, or of taps of one channel.
+    step = job.window.channel
+    limit = channels
+    if job.along_taps:
+        step = axis[2].at[1] - axis[2].at[0]
+        limit = g.kernel[2]
+    for c in range(channels if job.along_taps else 1):
+        for j0 in range(g.kernel[0]):
+            for j1 in range(g.kernel[1]):
+                for j2 in range(1 if job.along_taps else g.kernel[2]):
+                    at = (c * job.window.channel + axis[0].at[j0] * job.window.position[0]
+                          + axis[1].at[j1] * job.window.position[1]
+                          + axis[2].at[j2] * job.window.position[2])
+                    tap = (j0 * g.kernel[1] + j1) * g.kernel[2] + j2
+                    for i from 0 <= i < limit by half:
+                        pieces[n_pieces].at = at + i * (
+                            step * job.window.position[2] if job.along_taps else step)
+                        # the first sum's place, ordered (channel, tap) or (tap, channel)
+                        pieces[n_pieces].sink = (
+                            c * taps + tap + i if job.along_taps else tap * channels + i)
+                        pieces[n_pieces].pixels = min(half, limit - i)
+                        n_pieces += 1
+    if job.along_taps:
+        step *= job.window.position[2]
+    memset(sums, 0, (channels * taps + 2 * half) * width * sizeof(real_t))
+    part_window.channels = channels
+
+    for image in range(part * job.images, min(job.batch, (part + 1) * job.images)):
+        for b in range(job.out_blocks[0] * job.out_blocks[1] * job.out_blocks[2]):
+            i = b
+            for a in range(2, -1, -1):
+                first[a] = i % job.out_blocks[a] * axis[a].block
+                count[a] = min(axis[a].block, axis[a].count - first[a])
+                i //= job.out_blocks[a]
+            fill(&part_window, first, count,
+                 (<const real_t *>job.x) + (image * job.x_image + (
+                     group * job.channels + first_channel) * job.x_stride[0]),
+                 job.x_stride, words, k.gather, window)
+            # Gradients as (pixels, filters), the layout of packed weights.
+            if filters < width:
+                memset(grads, 0, count[0] * count[1] * count[2] * width * sizeof(real_t))
+            t = 0
+            for q0 in range(count[0]):
+                for q1 in range(count[1]):
+                    grad = (<const real_t *>job.grad) + (
+                        image * job.grad_image
+                        + (group * job.filters + block * 2 * lanes) * job.grad_stride[0]
+                        + (first[0] + q0) * job.grad_stride[1]
+                        + (first[1] + q1) * job.grad_stride[2] + first[2] * job.grad_stride[3])
+                    if job.grad_stride[3] == 1:
+                        k.transpose(filters, count[2], grad, job.grad_stride[0],
+                                    grads + t * width, width)
+                    for q2 in range(count[2]):
+                        if job.grad_stride[3] != 1:
+                            k.gather(filters, grad + q2 * job.grad_stride[3],
+                                     job.grad_stride[0], grads + t * width)
+                        offset[t] = (q0 * axis[0].wstep * job.window.position[0]
+                                     + q1 * axis[1].wstep * job.window.position[1]
+                                     + q2 * axis[2].wstep * job.window.position[2])
+                        t += 1
+            i = 0
+            while i < n_pieces:
+                halves = 2 if i + 1 < n_pieces else 1
+                k.tile[halves - 1][vectors - 1](t, offset, window + pieces[i].at,
+                                                window + pieces[i + halves - 1].at, step,
+                                                grads, tile)
+                for a in range(halves):
+                    k.add(pieces[i + a].pixels * width, tile + a * half * width,
+                          sums + pieces[i + a].sink * width)
+                i += halves
+
+    out = (<real_t *>job.out) + (
+        part * job.out_image
+        + (group * job.filters + block * 2 * lanes) * job.channels * taps
+        + first_channel * taps)
+    for c in range(channels):
+        for j in range(taps):
+            at = (c * taps + j if job.along_taps else j * channels + c) * width
+            tap = taps - 1 - j if g.flip else j
+            for filter in range(filters):
+                out[filter * job.channels * taps + c * taps + tap] = sums[at + filter]
+
+
 # ---- the record ----
 
 def supports(ConvDesc desc, which):
@@ -685,7 +953,7 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 
 
 ALGORITHM = Algorithm(
-    name="direct", passes=(FORWARD, BACKWARD_DATA), tier="highest",
+    name="direct", passes=PASSES, tier="highest",
     supports=supports, workspace=workspace, efficiency=efficiency, prepare=prepare,
-    weight_gradient=None,
+    weight_gradient=weight_gradient,
 )

@@ -156,7 +156,7 @@ cdef void fill(const Window *window, const Py_ssize_t *first, const Py_ssize_t *
                         continue
                     source = line + run.source * strides[3]
                     step = run.step * strides[3]
-                    if strides[0] == 1 and step == pixel:
+                    if strides[0] == 1 and step == pixel and pixel == window.channels:
                         memcpy(target + run.start * pixel, source,
                                run.length * pixel * sizeof(real_t))
                         continue

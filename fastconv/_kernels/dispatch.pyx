@@ -38,12 +38,15 @@ LEVELS = ("baseline", "avx2", "avx512")
 cdef fc_table *chosen = NULL
 
 
+def built():
+    """The names of the levels that this build holds."""
+    return [name for name in LEVELS
+            if importlib.util.find_spec(f"fastconv._kernels._kernels_{name}")]
+
+
 def available():
-    """The names of the levels that this processor runs and this build holds."""
-    return [
-        name for level, name in enumerate(LEVELS)
-        if fc_cpu_has(level) and importlib.util.find_spec(f"fastconv._kernels._kernels_{name}")
-    ]
+    """The names of the levels that this build holds and this processor runs."""
+    return [name for name in built() if fc_cpu_has(LEVELS.index(name))]
 
 
 cdef fc_table *kernels() except NULL:

@@ -1,0 +1,79 @@
+"""Convolutions: every algorithm of the registry on every named layer."""
+
+import fastconv
+from fastconv._bench.peers import FastconvPlan
+from fastconv._select import ALGORITHMS
+
+from .common import CONVS, DTYPES, THREADS, Layer
+
+
+class _Conv(Layer):
+    param_names = ("layer", "method", "dtype", "threads")
+    params = (CONVS, [a.name for a in ALGORITHMS], DTYPES, THREADS)
+
+    def setup(self, layer, method, dtype, threads):
+        self.prepare(layer, dtype, threads, method=method)
+
+
+class Forward(_Conv):
+    """`conv2d`."""
+
+    def time_call(self, *params):
+        self.call()
+
+
+class Planned(_Conv):
+    """A plan made by `plan_conv`, with `out`."""
+
+    contender = FastconvPlan
+
+    def time_call(self, *params):
+        self.call()
+
+
+class BackwardData(_Conv):
+    """`conv2d_backward_data`."""
+
+    operation = "backward_data"
+
+    def time_call(self, *params):
+        self.call()
+
+
+class BackwardWeight(_Conv):
+    """`conv2d_backward_weight`."""
+
+    operation = "backward_weight"
+
+    def time_call(self, *params):
+        self.call()
+
+
+class Automatic(Layer):
+    """The automatic choice, on batches and in both layouts."""
+
+    param_names = ("layer", "data_format", "batch", "threads")
+    params = (CONVS, ("channels_first", "channels_last"), (1, 8), THREADS)
+
+    def setup(self, layer, data_format, batch, threads):
+        self.prepare(layer, "float32", threads, batch, data_format=data_format)
+
+    def time_call(self, *params):
+        self.call()
+
+
+class Workspace:
+    """Scratch memory: it must not grow with the image."""
+
+    param_names = ("layer", "method", "threads")
+    params = (CONVS, [a.name for a in ALGORITHMS], THREADS)
+    unit = "bytes"
+
+    def track_bytes(self, layer, method, threads):
+        from fastconv._bench.cases import LAYERS
+
+        shape = LAYERS[layer]
+        rows = fastconv.explain(
+            shape.input_shape(), shape.weight_shape, **shape.kwargs(), num_threads=threads
+        )
+        return next(row["workspace_bytes"] for row in rows if row["method"] == method)

@@ -1,0 +1,418 @@
+"""From arrays to arrays: describe, select, run. What every public convolution does.
+
+Compiled because it is on the path of every call: for an 8x8 image it takes longer than the
+arithmetic.
+"""
+import numpy as np
+
+cimport numpy as cnp
+
+from fastconv._core.threads cimport is_long, threads_for
+from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, PoolDesc, source_index
+
+from fastconv import _select
+from fastconv._desc import (
+    as_array, check_shape, compute_dtype, describe_conv, describe_planes, describe_pool, operand,
+)
+from fastconv._pooling.pool import mean_gradient, pool as pool_run, scatter
+
+cnp.import_array()
+
+cdef object choose = _select.choose
+
+
+cdef class Output:
+    """Where a result is computed, and where it goes.
+
+    Algorithms write a C-contiguous array in the arithmetic's dtype, with a batch axis. That is
+    `out` itself where it fits; where it does not, overlaps an input, or the call is long enough
+    to be interrupted, it is a temporary that is copied at the end.
+    """
+
+    cdef object out       # what the caller gave
+    cdef object result    # dtype
+    cdef tuple shape
+    cdef cnp.ndarray array
+    cdef bint in_place
+
+    @staticmethod
+    cdef Output make(str function, out, tuple shape, result, arithmetic, tuple inputs,
+                     double work, bint batched):
+        cdef Output self = Output.__new__(Output)
+        cdef cnp.ndarray given
+        self.out = out
+        self.shape = shape
+        self.result = result
+        if out is not None:
+            if not isinstance(out, np.ndarray):
+                raise TypeError(f"{function}: out must be an ndarray, not {type(out).__name__}")
+            given = out
+            if out.shape != shape:
+                raise ValueError(
+                    f"{function}: out has shape {out.shape}, but the result has {shape}")
+            if out.dtype != result:
+                raise ValueError(
+                    f"{function}: out has dtype {out.dtype}, but the result has {result}")
+            if not cnp.PyArray_ISWRITEABLE(given):
+                raise ValueError(f"{function}: out is read-only")
+            if 0 in out.strides and out.size > 1:
+                for size, stride in zip(out.shape, out.strides):
+                    if stride == 0 and size > 1:
+                        raise ValueError(
+                            f"{function}: out is a broadcast view: several of its elements "
+                            f"share memory")
+            if (cnp.PyArray_ISCARRAY(given) and out.dtype == arithmetic and out.dtype.isnative
+                    and not is_long(work) and not overlaps(out, inputs)):
+                self.in_place = True
+                self.array = given if type(out) is np.ndarray else out.view(np.ndarray)
+                if not batched:
+                    self.array = self.array[np.newaxis]
+                return self
+        self.array = np.empty(shape if batched else (1,) + shape, arithmetic)
+        return self
+
+    cdef finish(self):
+        """The result, in its place."""
+        array = self.array
+        if self.out is None:
+            if (<cnp.ndarray>array).dtype is not self.result:
+                array = array.astype(self.result)
+            return array if array.ndim == len(self.shape) else array[0]
+        if not self.in_place:
+            np.copyto(self.out, array.reshape(self.shape), casting="unsafe")
+        return self.out
+
+
+cdef bint overlaps(out, tuple inputs):
+    for array in inputs:
+        if array is not None and np.may_share_memory(out, array):
+            return True
+    return False
+
+
+cdef cnp.ndarray batched(cnp.ndarray array, dtype, bint has_batch):
+    array = operand(array, dtype)
+    return array if has_batch else array[np.newaxis]
+
+
+cdef cnp.ndarray contiguous(array, dtype, bint has_batch):
+    array = operand(array, dtype)
+    if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+        array = np.ascontiguousarray(array)
+    return array if has_batch else array[np.newaxis]
+
+
+cdef check_bias(ConvDesc desc, bias):
+    if bias.shape != (desc.g.filters,):
+        raise ValueError(
+            f"{desc.function}: bias has shape {bias.shape}, but weight has {desc.g.filters} "
+            f"filters, so it must be ({desc.g.filters},)"
+        )
+    desc.g.bias = 1
+
+
+def forward(str function, rank, x, weight, bias, stride, padding, dilation, groups, padding_mode,
+            data_format, flip, activation, residual, precision, method, max_workspace,
+            num_threads, out):
+    """y = act(conv(x, weight) + bias + residual)."""
+    cdef ConvDesc desc
+    cdef Output output
+    cdef double work
+    cdef int threads
+    x = as_array(function, "x", x)
+    weight = as_array(function, "weight", weight)
+    if bias is not None:
+        bias = as_array(function, "bias", bias)
+    result, arithmetic = compute_dtype(function, (x, weight, bias))
+    desc = describe_conv(function, rank, x.shape, weight.shape, arithmetic.itemsize, stride,
+                         padding, dilation, groups, padding_mode, data_format, flip, activation)
+    shape = desc.output_shape(desc.batch)
+    if bias is not None:
+        check_bias(desc, bias)
+        bias = contiguous(bias, arithmetic, True)
+    if residual is not None:
+        residual = as_array(function, "residual", residual)
+        check_shape(function, "residual", residual, shape, "the result has")
+        desc.g.residual = 1
+    algorithm = choose(desc, "forward", method, precision, max_workspace)
+    work = 2.0 * desc.batch * desc.multiply_adds()
+    threads = threads_for(num_threads, work)
+    output = Output.make(function, out, shape, result, arithmetic, (x, weight, bias, residual),
+                         work, desc.batched)
+    if residual is not None:
+        residual = contiguous(residual, arithmetic, desc.batched)
+    kernel = algorithm.prepare(desc, "forward", operand(weight, arithmetic), threads)
+    kernel.run(batched(x, arithmetic, desc.batched), bias, residual, output.array, threads)
+    return output.finish()
+
+
+def backward_data(str function, rank, grad_output, weight, input_shape, stride, padding, dilation,
+                  groups, padding_mode, data_format, flip, precision, method, max_workspace,
+                  num_threads, out):
+    """The gradient of the input: the adjoint of the convolution, applied to grad_output."""
+    cdef ConvDesc desc, inner
+    cdef Output output
+    cdef double work
+    cdef int threads
+    cdef cnp.ndarray target
+    grad_output = as_array(function, "grad_output", grad_output)
+    weight = as_array(function, "weight", weight)
+    result, arithmetic = compute_dtype(function, (grad_output, weight))
+    desc = describe_conv(function, rank, input_shape, weight.shape, arithmetic.itemsize, stride,
+                         padding, dilation, groups, padding_mode, data_format, flip)
+    check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
+                f"an input of shape {desc.input_shape(desc.batch)} gives")
+    inner = desc
+    if desc.g.padding_mode != PAD_ZEROS:
+        # First the gradient of the padded input, then fold the padding back onto its sources.
+        inner = describe_conv(function, rank, padded_shape(desc), weight.shape,
+                              arithmetic.itemsize, stride, 0, dilation, groups, "zeros",
+                              data_format, flip)
+    algorithm = choose(inner, "backward_data", method, precision, max_workspace)
+    work = 2.0 * desc.batch * desc.multiply_adds()
+    threads = threads_for(num_threads, work)
+    output = Output.make(function, out, desc.input_shape(desc.batch), result, arithmetic,
+                         (grad_output, weight), work, desc.batched)
+    target = output.array
+    if inner is not desc:
+        target = np.empty(inner.input_shape(desc.batch) if desc.batched
+                          else (1,) + inner.input_shape(1), arithmetic)
+    kernel = algorithm.prepare(inner, "backward_data", operand(weight, arithmetic), threads)
+    kernel.run(batched(grad_output, arithmetic, desc.batched), None, None, target, threads)
+    if inner is not desc:
+        fold_padding(desc, target, output.array)
+    return output.finish()
+
+
+cdef tuple padded_shape(ConvDesc desc):
+    shape = list(desc.input_shape(desc.batch))
+    first = len(shape) - <int>desc.g.rank - desc.g.channels_last
+    for i in range(desc.g.rank):
+        shape[first + i] += (desc.g.before[AXES - desc.g.rank + i]
+                             + desc.g.after[AXES - desc.g.rank + i])
+    return tuple(shape)
+
+
+cdef fold_padding(ConvDesc desc, grad, out):
+    """Add the gradients of padding positions to those of the elements they were copies of."""
+    cdef int axis
+    cdef Py_ssize_t i, before, length
+    first = 1 if desc.g.channels_last else 2
+    for axis in range(AXES - <int>desc.g.rank, AXES):
+        before, length = desc.g.before[axis], desc.g.input[axis]
+        where = first + axis - AXES + <int>desc.g.rank
+        lines = np.moveaxis(grad, where, 0)
+        inner = lines[before:before + length].copy()
+        for i in list(range(-before, 0)) + list(range(length, length + desc.g.after[axis])):
+            inner[source_index(i, length, desc.g.padding_mode)] += lines[before + i]
+        grad = np.moveaxis(inner, 0, where)
+    out[...] = grad
+
+
+def backward_weight(str function, rank, grad_output, x, weight_shape, stride, padding, dilation,
+                    groups, padding_mode, data_format, flip, per_sample, precision, method,
+                    max_workspace, num_threads, out):
+    """The gradient of the weight, summed over the batch unless per_sample."""
+    cdef ConvDesc desc
+    cdef Output output
+    cdef double work
+    cdef int threads
+    grad_output = as_array(function, "grad_output", grad_output)
+    x = as_array(function, "x", x)
+    result, arithmetic = compute_dtype(function, (grad_output, x))
+    desc = describe_conv(function, rank, x.shape, weight_shape, arithmetic.itemsize, stride,
+                         padding, dilation, groups, padding_mode, data_format, flip)
+    check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
+                f"x and a weight of shape {desc.weight_shape()} give")
+    algorithm = choose(desc, "backward_weight", method, precision, max_workspace)
+    work = 2.0 * desc.batch * desc.multiply_adds()
+    threads = threads_for(num_threads, work)
+    shape = desc.weight_shape()
+    if per_sample and desc.batched:
+        shape = (desc.batch,) + shape
+    output = Output.make(function, out, shape, result, arithmetic, (grad_output, x), work, True)
+    algorithm.weight_gradient(desc, batched(grad_output, arithmetic, desc.batched),
+                              batched(x, arithmetic, desc.batched), output.array,
+                              bool(per_sample), threads)
+    return output.finish()
+
+
+cdef class Prepared:
+    """What a plan holds: one layer's description and packed weights, for any batch."""
+
+    cdef ConvDesc desc
+    cdef object kernel
+    cdef object bias
+    cdef object result
+    cdef object arithmetic
+    cdef object num_threads
+    cdef readonly object algorithm
+    cdef tuple image       # x's shape without the batch
+
+    def __init__(self, x_shape, dtype, weight, bias, stride, padding, dilation, groups,
+                 padding_mode, data_format, flip, activation, precision, method, max_workspace,
+                 num_threads):
+        function = "plan_conv"
+        weight = as_array(function, "weight", weight)
+        if bias is not None:
+            bias = as_array(function, "bias", bias)
+        like = np.empty(0, weight.dtype if dtype is None else dtype)
+        self.result, self.arithmetic = compute_dtype(
+            function, (as_array(function, "dtype", like), weight, bias))
+        self.desc = describe_conv(function, None, x_shape, weight.shape,
+                                  self.arithmetic.itemsize, stride, padding, dilation, groups,
+                                  padding_mode, data_format, flip, activation)
+        if bias is not None:
+            check_bias(self.desc, bias)
+            bias = np.array(bias, self.arithmetic, order="C")
+        self.bias = bias
+        self.algorithm = choose(self.desc, "forward", method, precision, max_workspace)
+        self.num_threads = num_threads
+        # a copy, for an algorithm that keeps the weights as they are
+        weight = np.array(weight, self.arithmetic, order="C")
+        self.kernel = self.algorithm.prepare(
+            self.desc, "forward", weight, threads_for(num_threads, self.desc.flops(1)))
+        shape = self.desc.input_shape(1)
+        self.image = shape[1:] if self.desc.batched else shape
+
+    @property
+    def description(self):
+        return self.desc
+
+    def run(self, x, residual=None, out=None):
+        """Convolve x, which may have any batch size, or no batch axis."""
+        cdef Output output
+        cdef double work
+        cdef Py_ssize_t batch
+        cdef tuple shape
+        cdef int threads
+        cdef bint has_batch
+        x = as_array("plan", "x", x)
+        given = x.shape
+        has_batch = len(given) == len(self.image) + 1
+        if (given[1:] if has_batch else given) != self.image:
+            raise ValueError(
+                f"plan: x has shape {given}, but the plan was made for {self.image} "
+                f"with any batch in front, or none"
+            )
+        if (<cnp.ndarray>x).dtype is not self.arithmetic and (
+                np.result_type(x.dtype, self.result) != self.result):
+            raise TypeError(
+                f"plan: x has dtype {x.dtype}, but the plan was made for {self.result}; "
+                f"make it with dtype={x.dtype.name!r}"
+            )
+        batch = given[0] if has_batch else 1
+        shape = self.desc.output_shape(batch)
+        if has_batch != self.desc.batched:
+            shape = (batch,) + shape if has_batch else shape[1:]
+        if residual is not None:
+            residual = as_array("plan", "residual", residual)
+            check_shape("plan", "residual", residual, shape, "the result has")
+        work = 2.0 * batch * self.desc.multiply_adds()
+        threads = threads_for(self.num_threads, work)
+        output = Output.make("plan", out, shape, self.result, self.arithmetic, (x, residual),
+                             work, has_batch)
+        if residual is not None:
+            residual = contiguous(residual, self.arithmetic, has_batch)
+        self.kernel.run(batched(x, self.arithmetic, has_batch), self.bias, residual,
+                        output.array, threads)
+        return output.finish()
+
+
+# ---- pooling ----
+
+cdef double as_divisor(str function, divisor_override) except? -1:
+    """divisor_override as a number; 0 for None."""
+    cdef double divisor
+    if divisor_override is None:
+        return 0
+    if isinstance(divisor_override, (bool, str)):
+        raise TypeError(
+            f"{function}: divisor_override must be None or a number, not {divisor_override!r}")
+    try:
+        divisor = divisor_override
+    except TypeError:
+        raise TypeError(
+            f"{function}: divisor_override must be None or a number, not {divisor_override!r}"
+        ) from None
+    if divisor == 0 or divisor != divisor:
+        raise ValueError(f"{function}: divisor_override must not be {divisor_override!r}")
+    return divisor
+
+
+def pool_forward(str function, int rank, str op, x, kernel_size, stride, padding, dilation,
+                 ceil_mode, return_indices, count_include_pad, divisor_override, data_format,
+                 num_threads, out):
+    """Reduce every window of x by op: "max", "min" or "mean"."""
+    cdef Output output
+    cdef PoolDesc desc
+    x = as_array(function, "x", x)
+    result, arithmetic = compute_dtype(function, (x,))
+    desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
+                         ceil_mode, data_format)
+    divisor = as_divisor(function, divisor_override)
+    output = Output.make(function, out, desc.output_shape(), result, arithmetic, (x,), 0.0,
+                         desc.batched)
+    where = None
+    if return_indices:
+        where = np.empty((<object>output.array).shape, np.int64)
+    pool_run(desc, batched(x, arithmetic, desc.batched), output.array, where, op,
+             bool(count_include_pad), divisor, num_threads)
+    if where is None:
+        return output.finish()
+    return output.finish(), where if desc.batched else where[0]
+
+
+def pool_backward_mean(str function, int rank, grad_output, input_shape, kernel_size, stride,
+                       padding, dilation, ceil_mode, count_include_pad, divisor_override,
+                       data_format, num_threads, out):
+    """Spread each gradient evenly over its window."""
+    cdef Output output
+    cdef PoolDesc desc
+    grad_output = as_array(function, "grad_output", grad_output)
+    result, arithmetic = compute_dtype(function, (grad_output,))
+    desc = describe_pool(function, rank, input_shape, kernel_size, stride, padding, dilation,
+                         ceil_mode, data_format)
+    divisor = as_divisor(function, divisor_override)
+    check_shape(function, "grad_output", grad_output, desc.output_shape(),
+                f"an input of shape {desc.input_shape()} gives")
+    output = Output.make(function, out, desc.input_shape(), result, arithmetic, (grad_output,),
+                         0.0, desc.batched)
+    mean_gradient(desc, contiguous(grad_output, arithmetic, desc.batched), output.array,
+                  bool(count_include_pad), divisor, num_threads)
+    return output.finish()
+
+
+def pool_backward_where(str function, int rank, grad_output, indices, input_shape, data_format,
+                        num_threads, out):
+    """Add each gradient to the element whose flat position its index is."""
+    cdef Output output
+    grad_output = as_array(function, "grad_output", grad_output)
+    indices = as_array(function, "indices", indices)
+    result, arithmetic = compute_dtype(function, (grad_output,))
+    shape = describe_planes(function, rank, input_shape, grad_output.shape, data_format)
+    check_shape(function, "indices", indices, grad_output.shape, "grad_output has")
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"{function}: indices must be integers, not {indices.dtype}")
+    cdef bint last = data_format == "channels_last"
+    cdef bint has_batch = len(shape) == rank + 2
+    spatial = shape[has_batch:len(shape) - 1] if last else shape[has_batch + 1:]
+    channels = shape[len(shape) - 1] if last else shape[has_batch]
+    plane = 1
+    for size in spatial:
+        plane *= size
+    if indices.size:
+        low, high = indices.min(), indices.max()
+        if low < 0 or high >= plane:
+            raise ValueError(
+                f"{function}: indices hold {low if low < 0 else high}, but a plane of shape "
+                f"{spatial} has positions 0 to {plane - 1}"
+            )
+    output = Output.make(function, out, shape, result, arithmetic, (grad_output, indices), 0.0,
+                         has_batch)
+    inside = scatter(contiguous(grad_output, arithmetic, has_batch),
+                     contiguous(indices, np.dtype(np.int64), has_batch), output.array, channels,
+                     last, num_threads)
+    if not inside:
+        raise ValueError(f"{function}: indices changed during the call")
+    return output.finish()

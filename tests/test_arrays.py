@@ -1,0 +1,263 @@
+"""Arrays of every kind: what NumPy allows, what other libraries hand over, what overlaps."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv.testing.cases import VIEWS, as_view
+
+
+def numbers(shape, dtype=np.float32, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+X = np.rint(3 * numbers((2, 4, 9, 11)))
+W = np.rint(3 * numbers((5, 4, 3, 3), seed=1))
+Y = fastconv.conv2d(X, W, precision="highest")
+POOL, INDICES = fastconv.max_pool2d(X, 2, return_indices=True)
+
+# Each public function as a function of one array, and the array that it is given.
+FUNCTIONS = {
+    "conv2d-x": (lambda a: fastconv.conv2d(a, W), X),
+    "conv2d-weight": (lambda a: fastconv.conv2d(X, a), W),
+    "conv2d-bias": (lambda a: fastconv.conv2d(X, W, a), np.arange(5, dtype=np.float32)),
+    "conv2d-residual": (lambda a: fastconv.conv2d(X, W, residual=a), Y),
+    "backward_data-grad": (lambda a: fastconv.conv2d_backward_data(a, W, X.shape), Y),
+    "backward_data-weight": (lambda a: fastconv.conv2d_backward_data(Y, a, X.shape), W),
+    "backward_weight-grad": (lambda a: fastconv.conv2d_backward_weight(a, X, W.shape), Y),
+    "backward_weight-x": (lambda a: fastconv.conv2d_backward_weight(Y, a, W.shape), X),
+    "backward_bias": (fastconv.conv2d_backward_bias, Y),
+    "max_pool2d": (lambda a: fastconv.max_pool2d(a, 3, 2, 1), X),
+    "avg_pool2d": (lambda a: fastconv.avg_pool2d(a, 3, 2, 1), X),
+    "max_backward": (lambda a: fastconv.max_pool2d_backward(a, INDICES, X.shape), POOL),
+    "avg_backward": (lambda a: fastconv.avg_pool2d_backward(a, X.shape, 2), POOL),
+    "im2col": (lambda a: fastconv.im2col(a, 3), X),
+    "col2im": (lambda a: fastconv.col2im(a, X.shape, 3), fastconv.im2col(X, 3)),
+    "plan-x": (fastconv.plan_conv(X.shape, W), X),
+    "plan-weight": (lambda a: fastconv.plan_conv(X.shape, a)(X), W),
+}
+
+
+@pytest.fixture(params=FUNCTIONS)
+def problem(request):
+    """A function of one array, and an array for it."""
+    return FUNCTIONS[request.param]
+
+
+def same(got, expected):
+    assert type(got) is np.ndarray
+    assert got.dtype == expected.dtype
+    assert got.dtype.isnative
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("view", [v for v in VIEWS if v not in ("plain", "broadcast")])
+def test_views(problem, view):
+    function, array = problem
+    before = array.copy()
+    given = as_view(array, view)
+    same(function(given), function(array))
+    np.testing.assert_array_equal(given, before)
+
+
+def test_broadcast_views(problem):
+    function, array = problem
+    for axis in range(array.ndim):
+        given = np.broadcast_to(np.take(array, [0], axis), array.shape)
+        same(function(given), function(given.copy()))
+
+
+def test_odd_strides_on_axes_of_length_one(problem):
+    """NumPy leaves the stride of such an axis to chance; nothing may rely on it."""
+    function, array = problem
+    given = array[:1] if array.ndim == 4 and array.shape[0] == 2 else array
+    if given is array:
+        pytest.skip("its batch cannot be one")
+    odd = np.lib.stride_tricks.as_strided(given, given.shape, (12345, *given.strides[1:]))
+    for one in (odd, np.lib.stride_tricks.as_strided(given, given.shape, (-3, *given.strides[1:]))):
+        try:
+            expected = function(given)
+        except ValueError:
+            pytest.skip("its batch cannot be one")
+        same(function(one), expected)
+
+
+def test_inputs_longer_than_their_elements(problem):
+    """A field of a record array: strides that are no multiple of the item."""
+    function, array = problem
+    records = np.zeros(array.shape, [("pad", "u1"), ("value", array.dtype)])
+    records["value"] = array
+    assert records["value"].strides[-1] == 5
+    same(function(records["value"]), function(array))
+
+
+def test_lists(problem):
+    """Nested lists are float64 arrays."""
+    function, array = problem
+    same(function(array.tolist()), function(array.astype(np.float64)))
+
+
+class Subclass(np.ndarray):
+    pass
+
+
+class WithArray:
+    """Only has __array__."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+class WithDLPack:
+    """Only has DLPack."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **kwargs):
+        return self.array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda a: a.view(Subclass), WithArray, WithDLPack, np.ma.masked_array, memoryview],
+    ids=["subclass", "__array__", "dlpack", "masked without a mask", "memoryview"],
+)  # fmt: skip
+def test_what_holds_an_array(problem, wrap):
+    function, array = problem
+    same(function(wrap(array.copy())), function(array))
+
+
+def test_torch_tensors(problem, torch):
+    function, array = problem
+    same(function(torch.from_numpy(array.copy())), function(array))
+
+
+def test_matrix():
+    """np.matrix has two axes for ever, so only its columns fit anywhere."""
+    with pytest.warns(PendingDeprecationWarning):
+        bias = np.matrix(np.arange(5.0))
+    with pytest.raises(ValueError, match="bias"):
+        fastconv.conv2d(X, W, bias)
+
+
+def test_mixed_precision():
+    wide = W.astype(np.float64)
+    same(fastconv.conv2d(X, wide), fastconv.conv2d(X.astype(np.float64), wide))
+    same(fastconv.conv2d_backward_data(Y, wide, X.shape),
+         fastconv.conv2d_backward_data(Y.astype(np.float64), wide, X.shape))  # fmt: skip
+
+
+class Misbehaves:
+    def __init__(self, action):
+        self.action = action
+
+    def __array__(self, dtype=None, copy=None):
+        return self.action()
+
+
+def test_array_that_raises(problem):
+    function, _ = problem
+
+    def action():
+        raise RuntimeError("from __array__")
+
+    with pytest.raises(RuntimeError, match="from __array__"):
+        function(Misbehaves(action))
+
+
+def test_array_that_recurses(problem):
+    function, _ = problem
+    holder = []
+
+    def action():
+        return np.asarray(holder[0])
+
+    holder.append(Misbehaves(action))
+    with pytest.raises(RecursionError):
+        function(holder[0])
+
+
+def test_array_that_is_no_array(problem):
+    function, _ = problem
+    with pytest.raises((TypeError, ValueError)):
+        function(Misbehaves(lambda: "no array"))
+
+
+def test_array_that_changes_another_argument():
+    """The weight is given another shape while x is read: refused or computed, no crash."""
+    weight = W.copy()
+
+    def action():
+        weight.resize((1,), refcheck=False)
+        return X
+
+    try:
+        fastconv.conv2d(Misbehaves(action), weight)
+    except ValueError as error:
+        assert "weight" in str(error)  # noqa: PT017
+
+    x = X.copy()
+
+    def shrink():
+        x.resize((1,), refcheck=False)
+        return W
+
+    with pytest.raises(ValueError, match=r"conv2d: .*\bx\b"):
+        fastconv.conv2d(x, Misbehaves(shrink))
+
+
+# ------------------------------------------------------------------------------------- out
+
+
+OUTS = {
+    "conv2d": (lambda x, out: fastconv.conv2d(x, W, padding=1, groups=1, out=out), (2, 5, 9, 11)),
+    "max_pool2d": (lambda x, out: fastconv.max_pool2d(x, 3, 1, 1, out=out), X.shape),
+    "avg_pool2d": (lambda x, out: fastconv.avg_pool2d(x, 3, 1, 1, out=out), X.shape),
+}
+
+
+@pytest.mark.parametrize("name", OUTS)
+def test_out_of_a_subclass_is_returned(name):
+    call, shape = OUTS[name]
+    expected = call(X, None)
+    out = np.zeros(shape, np.float32).view(Subclass)
+    assert call(X, out) is out
+    np.testing.assert_array_equal(np.asarray(out), expected)
+
+
+@pytest.mark.parametrize("name", OUTS)
+@pytest.mark.parametrize("shift", [-13, -1, 0, 1, 7, 44])
+def test_out_is_a_shifted_view_of_x(name, shift):
+    call, shape = OUTS[name]
+    expected = call(X, None)
+    storage = np.zeros(2000, np.float32)
+    source = storage[100 : 100 + X.size].reshape(X.shape)
+    target = storage[100 + shift : 100 + shift + int(np.prod(shape))].reshape(shape)
+    source[...] = X
+    call(source, target)
+    np.testing.assert_array_equal(target, expected)
+
+
+@pytest.mark.parametrize("name", OUTS)
+def test_out_interleaved_with_x(name):
+    """They share a range of memory, but no element."""
+    call, shape = OUTS[name]
+    storage = np.zeros((2, 5, 9, 22), np.float32)
+    source, target = storage[:, :4, :, ::2], storage[:, : shape[1], :, 1::2]
+    source[...] = X
+    call(source, target)
+    np.testing.assert_array_equal(target, call(X, None))
+    np.testing.assert_array_equal(source, X)
+
+
+def test_results_do_not_share_memory():
+    one, other = fastconv.conv2d(X, W), fastconv.conv2d(X, W)
+    assert not np.shares_memory(one, other)
+    one[...] = 0
+    np.testing.assert_array_equal(other, fastconv.conv2d(X, W))

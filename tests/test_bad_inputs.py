@@ -1,0 +1,676 @@
+"""What must be refused is refused with the right error, and what is merely odd works.
+
+Each entry of the lists below is one call. A refusal must name the function and the argument in its
+message. The whole file runs once more in new processes, with one thread and with four, which must
+end normally.
+"""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastconv as fc
+
+
+def f32(*shape):
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape) % 7 - 3
+
+
+X = f32(2, 4, 6, 7)
+W = f32(3, 4, 3, 3)
+B = f32(3)
+Y = f32(2, 3, 4, 5)
+P = f32(2, 4, 3, 3)
+INDICES = fc.max_pool2d(X, 2, return_indices=True)[1]
+
+
+def conv(x=X, weight=W, bias=None, **kwargs):
+    return fc.conv2d(x, weight, bias, **kwargs)
+
+
+def data(grad=Y, weight=W, input_shape=X.shape, **kwargs):
+    return fc.conv2d_backward_data(grad, weight, input_shape, **kwargs)
+
+
+def wgrad(grad=Y, x=X, weight_shape=W.shape, **kwargs):
+    return fc.conv2d_backward_weight(grad, x, weight_shape, **kwargs)
+
+
+def maxp(x=X, kernel_size=2, **kwargs):
+    return fc.max_pool2d(x, kernel_size, **kwargs)
+
+
+def avgp(x=X, kernel_size=2, **kwargs):
+    return fc.avg_pool2d(x, kernel_size, **kwargs)
+
+
+def maxb(grad=P, indices=INDICES, input_shape=X.shape, **kwargs):
+    return fc.max_pool2d_backward(grad, indices, input_shape, **kwargs)
+
+
+def avgb(grad=P, input_shape=X.shape, kernel_size=2, **kwargs):
+    return fc.avg_pool2d_backward(grad, input_shape, kernel_size, **kwargs)
+
+
+def plan(x_shape=X.shape, weight=W, bias=None, **kwargs):
+    return fc.plan_conv(x_shape, weight, bias, **kwargs)
+
+
+NAMES = {
+    conv: "conv2d",
+    data: "conv2d_backward_data",
+    wgrad: "conv2d_backward_weight",
+    maxp: "max_pool2d",
+    avgp: "avg_pool2d",
+    maxb: "max_pool2d_backward",
+    avgb: "avg_pool2d_backward",
+    plan: "plan_conv",
+    fc.conv2d_backward_bias: "conv2d_backward_bias",
+    fc.im2col: "im2col",
+    fc.col2im: "col2im",
+    fc.conv_output_shape: "conv_output_shape",
+    fc.pool_output_shape: "pool_output_shape",
+    fc.explain: "explain",
+    fc.conv_cost: "conv_cost",
+}
+
+# (function, error, word in the message, positional arguments, keyword arguments)
+REFUSED = []
+
+
+def refuse(error, word, function, *args, **kwargs):
+    REFUSED.append((function, error, word, args, kwargs))
+
+
+# ---- 1: sizes of zero
+
+refuse(ValueError, "kernel", conv, f32(0, 0, 0, 0), f32(0, 0, 0, 0))
+refuse(ValueError, "kernel", conv, X, f32(3, 4, 0, 3))
+refuse(ValueError, "kernel", conv, X, f32(3, 4, 3, 0), padding=5)
+refuse(ValueError, "kernel", conv, X, f32(3, 4, 0, 0))
+refuse(ValueError, "x", conv, f32(2, 4, 0, 7), W)
+refuse(ValueError, "x", conv, f32(2, 4, 0, 7), W, padding=3, padding_mode="reflect")
+refuse(ValueError, "x", conv, f32(2, 4, 0, 0), f32(3, 4, 1, 1))
+refuse(ValueError, "kernel", data, Y, f32(3, 4, 0, 3))
+refuse(ValueError, "kernel", wgrad, Y, X, (3, 4, 0, 3))
+refuse(ValueError, "kernel", plan, X.shape, f32(3, 4, 0, 3))
+refuse(ValueError, "x", maxp, f32(2, 4, 0, 7))
+refuse(ValueError, "x", avgp, f32(2, 4, 6, 0), padding=1)
+
+# ---- 2: stride, dilation, groups
+
+for function in (conv, data, wgrad, plan):
+    for name in ("stride", "dilation"):
+        for value in (0, -1, -(2**63), -(2**70), (1, 0), (-3, 1), (1, 2, 3), [], ()):
+            refuse(ValueError, name, function, **{name: value})
+        for value in (True, 1.5, "2", 1.0, (1, 1.5), (True, 1), None, {1, 2}, {1: 1}, b"11", 1j):
+            refuse(TypeError, name, function, **{name: value})
+    refuse(ValueError, "stride", function, stride=2**70)
+    refuse(ValueError, "dilation", function, dilation=2**70)
+    refuse(ValueError, "dilation", function, dilation=2**55)
+    for value in (0, -1, 3, 2**55, 2**70, -(2**70)):
+        refuse(ValueError, "groups", function, groups=value)
+    for value in (True, 1.5, "2", [], (1,), None):
+        refuse(TypeError, "groups", function, groups=value)
+refuse(ValueError, "weight", conv, groups=2)  # the weight is made for one group
+refuse(ValueError, "groups", conv, f32(2, 4, 6, 7), f32(3, 2, 3, 3), groups=2)
+refuse(ValueError, "groups", conv, f32(2, 3, 6, 7), f32(4, 1, 3, 3), groups=2)
+for function in (maxp, avgp):
+    for value in (0, -1, [], (1, 0), (1, 2, 3), -(2**70), 2**70):
+        refuse(ValueError, "stride", function, stride=value)
+    for value in (True, 1.5, "2"):
+        refuse(TypeError, "stride", function, stride=value)
+    for value in (0, -3, [], (1, 2, 3), 2**70):
+        refuse(ValueError, "dilation", function, dilation=value)
+    for value in (True, 1.5, "2", None):
+        refuse(TypeError, "dilation", function, dilation=value)
+
+# ---- 3: padding
+
+for function in (conv, data, wgrad, plan, maxp, avgp):
+    for value in (
+        -1,
+        [],
+        (),
+        (1, -1),
+        ((0, 0), (-1, 0)),
+        (1, 2, 3),
+        ((1, 2, 3), (1, 2, 3)),
+        ((1, 1),) * 3,
+        -(2**70),
+        2**70,
+        2**62,
+        2**63 - 1,
+        "SAME",
+        "circular",
+        "",
+    ):
+        refuse(ValueError, "padding", function, padding=value)
+    for value in (True, 1.5, None, (1.5, 1), ((True, 0), (0, 0)), {1, 2}, 1j):
+        refuse(TypeError, "padding", function, padding=value)
+    refuse(ValueError, "padding", function, padding=((2**63 - 1, 2**63 - 1), (0, 0)))
+refuse(ValueError, "kernel", conv, X, f32(3, 4, 7, 3))
+refuse(ValueError, "kernel", conv, X, f32(3, 4, 9, 3), padding=(1, 0))
+for function in (conv, data, wgrad, plan):
+    for value in ("nearest", "linear_ramp", None, 1, "", ["zeros"]):
+        refuse((TypeError, ValueError), "padding_mode", function, padding_mode=value)
+
+# ---- 4: kernels that dilation stretches
+
+refuse(ValueError, "kernel", conv, X, W, dilation=2**31)
+refuse(ValueError, "dilation", conv, X, W, dilation=2**62)
+refuse(ValueError, "dilation", conv, X, W, dilation=2**62, padding="full")
+refuse(ValueError, "dilation", conv, X, W, dilation=2**62, padding="same")
+refuse(ValueError, "dilation", conv, X, W, dilation=2**63 - 1)
+refuse(ValueError, "dilation", conv, X, W, dilation=-3)
+refuse(ValueError, "dilation", maxp, X, 3, dilation=2**62)
+refuse(ValueError, "kernel_size", maxp, X, 2**63 - 1, dilation=2)
+
+# ---- 5: arrays that do not fit each other
+
+refuse(ValueError, "weight", conv, X, f32(3, 5, 3, 3))
+refuse(ValueError, "weight", conv, X, f32(3, 4, 3))
+refuse(ValueError, "weight", conv, X, f32(3, 4, 3, 3, 3))
+refuse(ValueError, "weight", conv, X, np.float32(1))
+refuse(ValueError, "weight", conv, X, f32(4))
+refuse(ValueError, "weight", conv, X, [])
+refuse(ValueError, "x", conv, f32(6, 7), W)
+refuse(ValueError, "x", conv, f32(1, 2, 4, 6, 7), W)
+refuse(ValueError, "x", conv, np.float32(1), W)
+refuse(ValueError, "x", conv, [], W)
+refuse(ValueError, "bias", conv, X, W, f32(4))
+refuse(ValueError, "bias", conv, X, W, f32(1))
+refuse(ValueError, "bias", conv, X, W, f32(3, 1))
+refuse(ValueError, "bias", conv, X, W, f32(1, 3))
+refuse(ValueError, "bias", conv, X, W, np.float32(1))
+refuse(ValueError, "bias", conv, X, W, f32(0))
+refuse(ValueError, "bias", plan, X.shape, W, f32(4))
+refuse(ValueError, "residual", conv, residual=f32(2, 3, 4, 4))
+refuse(ValueError, "residual", conv, residual=f32(2, 3, 1, 1))
+refuse(ValueError, "residual", conv, residual=f32(3, 4, 5))
+refuse(ValueError, "residual", conv, residual=np.float32(1))
+refuse(ValueError, "weight", plan, X.shape, f32(3, 5, 3, 3))
+refuse(ValueError, "x", plan, (6, 7), W)
+
+# ---- 6: gradients that do not come from the forward shapes
+
+refuse(ValueError, "grad_output", data, f32(2, 3, 4, 6))
+refuse(ValueError, "grad_output", data, f32(2, 4, 4, 5))
+refuse(ValueError, "grad_output", data, f32(1, 3, 4, 5))
+refuse(ValueError, "grad_output", data, f32(3, 4, 5))
+refuse(ValueError, "grad_output", data, f32(0, 3, 4, 5))
+refuse(ValueError, "grad_output", data, f32(2, 3, 0, 5))
+refuse(ValueError, "grad_output", data, [])
+refuse(ValueError, "grad_output", data, np.float32(1))
+for shape in [
+    (2, 4, 6, 8), (2, 5, 6, 7), (3, 4, 6, 7), (4, 6, 7), (6, 7), (), (2, 4, 2, 7), (2, 4, 0, 7),
+    (2, 4, -6, 7), (-2, 4, 6, 7), (2, 4, 2**62, 7), (2**40, 4, 2**40, 2**40), (2, 4, 2**70, 7),
+    (2, 4, 6, 7, 1),
+]:  # fmt: skip
+    refuse(ValueError, "", data, Y, W, shape)
+    refuse(ValueError, "", avgb, P, shape)
+for shape in [(2, 4, 6.0, 7), (2, 4, "6", 7), 6, None, "2467", (2, 4, True, 7), 1.5]:
+    refuse(TypeError, "input_shape", data, Y, W, shape)
+    refuse(TypeError, "input_shape", maxb, P, INDICES, shape)
+    refuse(TypeError, "input_shape", avgb, P, shape)
+for shape in [
+    (3, 4, 3, 2), (3, 5, 3, 3), (4, 4, 3, 3), (3, 4, 3), (3, 4), (), (3, 4, 0, 3), (0, 4, 3, 3),
+    (3, 4, -3, 3), (-3, 4, 3, 3), (3, 4, 2**62, 3), (3, 4, 2**70, 3), (3, 4, 9, 3),
+    (3, 4, 3, 3, 1),
+]:  # fmt: skip
+    refuse(ValueError, "", wgrad, Y, X, shape)
+for shape in [(3, 4, 3.0, 3), (3, 4, "3", 3), 6, None, (3, 4, True, 3)]:
+    refuse(TypeError, "weight_shape", wgrad, Y, X, shape)
+refuse(ValueError, "grad_output", wgrad, f32(2, 3, 4, 6))
+refuse(ValueError, "grad_output", wgrad, f32(1, 3, 4, 5))
+refuse(ValueError, "grad_output", wgrad, f32(3, 4, 5))
+refuse(ValueError, "grad_output", fc.conv2d_backward_bias, f32(4, 5))
+refuse(ValueError, "grad_output", fc.conv2d_backward_bias, f32(1, 2, 3, 4, 5))
+refuse(ValueError, "grad_output", fc.conv2d_backward_bias, np.float32(1))
+
+
+def indices_with(value, where=(0, 0, 0, 0)):
+    changed = INDICES.copy()
+    changed[where] = value
+    return changed
+
+
+for value in (-1, 6 * 7, 6 * 7 + 1, 2**31, 2**63 - 1, -(2**63)):
+    refuse(ValueError, "indices", maxb, P, indices_with(value))
+    refuse(ValueError, "indices", maxb, P, indices_with(value, (1, 3, 2, 2)))
+refuse(TypeError, "indices", maxb, P, INDICES.astype(float))
+refuse(TypeError, "indices", maxb, P, INDICES.astype(object))
+refuse(TypeError, "indices", maxb, P, INDICES.astype(bool))
+refuse(TypeError, "indices", maxb, P, None)
+refuse(ValueError, "indices", maxb, P, INDICES[:1])
+refuse(ValueError, "indices", maxb, P, INDICES[..., :2])
+refuse(ValueError, "indices", maxb, P, INDICES.ravel())
+refuse(ValueError, "", maxb, P[:1], INDICES)
+refuse(ValueError, "", maxb, P, INDICES, (2, 5, 6, 7))
+refuse(ValueError, "", maxb, P, INDICES, (3, 4, 6, 7))
+refuse(ValueError, "", maxb, P, INDICES, (4, 6, 7))
+refuse(ValueError, "", maxb, P, INDICES, (2, 4, -6, 7))
+refuse(ValueError, "", maxb, P, INDICES, (2, 4, 2**62, 7))
+refuse(ValueError, "", maxb, P, INDICES, (2, 4, 0, 7))
+refuse(ValueError, "", avgb, P[:1])
+refuse(ValueError, "", avgb, P[..., :2])
+refuse(ValueError, "", avgb, f32(2, 4, 0, 3))
+
+# ---- 7: pooling
+
+for function in (maxp, avgp):
+    for value in (0, -1, [], (), (2, 0), (1, 2, 3), 2**32, 2**63 - 1, 2**70, (7, 2)):
+        refuse(ValueError, "kernel_size|window", function, kernel_size=value)
+    for value in (None, True, 1.5, "2", (1.5, 2), {2}):
+        refuse(TypeError, "kernel_size", function, kernel_size=value)
+    refuse(ValueError, "padding", function, padding=2)
+    refuse(ValueError, "padding", function, kernel_size=3, padding=((0, 3), (0, 0)))
+    refuse(ValueError, "padding", function, kernel_size=(1, 2), padding=1)
+    # The taps at -1 and 2 straddle an axis of two elements.
+    refuse(ValueError, "padding", function, f32(1, 1, 2, 8), (2, 1), stride=1, padding=(1, 0),
+           dilation=(3, 1))  # fmt: skip
+    refuse(ValueError, "x", function, f32(6, 7))
+    refuse(ValueError, "x", function, f32(1, 2, 4, 6, 7))
+    refuse(ValueError, "x", function, np.float32(1))
+    for value in ("NCHW", None):
+        refuse((TypeError, ValueError), "data_format", function, data_format=value)
+refuse(ValueError, "divisor_override", avgp, divisor_override=0)
+refuse(ValueError, "divisor_override", avgb, divisor_override=0)
+refuse(TypeError, "divisor_override", avgp, divisor_override="2")
+refuse(TypeError, "divisor_override", avgp, divisor_override=[2])
+
+# ---- 8: sizes whose product overflows
+
+refuse(ValueError, "padding|result|element", conv, X, W, padding=2**40)
+refuse(ValueError, "", fc.conv_output_shape, (2**40, 4, 2**20, 2**20), (3, 4, 3, 3))
+refuse(ValueError, "", fc.pool_output_shape, (2**40, 4, 2**20, 2**20), 2)
+refuse(ValueError, "", plan, (2**40, 4, 2**20, 2**20), W)
+
+# ---- 9: what is not an array of numbers
+
+NOT_ARRAYS = {
+    "None": None,
+    "str": "abc",
+    "strings": np.full((2, 4, 6, 7), "a"),
+    "object": np.full((2, 4, 6, 7), None),
+    "datetime": np.zeros((2, 4, 6, 7), "M8[s]"),
+    "timedelta": np.zeros((2, 4, 6, 7), "m8[s]"),
+    "void": np.zeros((2, 4, 6, 7), "V4"),
+    "record": np.zeros((2, 4, 6, 7), "f4,f4"),
+    "longdouble": np.zeros((2, 4, 6, 7), np.longdouble),
+    "masked": np.ma.masked_array(X, mask=X > 1),
+    "dict": {},
+    "function": len,
+}
+if np.dtype(np.longdouble).itemsize == 8:
+    del NOT_ARRAYS["longdouble"]
+for value in NOT_ARRAYS.values():
+    refuse(TypeError, "x", conv, value)
+    refuse(TypeError, "x", maxp, value)
+    refuse(TypeError, "x", avgp, value)
+    refuse(TypeError, "x", fc.im2col, value, 2)
+    refuse(TypeError, "x", wgrad, Y, value)
+    refuse(TypeError, "grad_output", data, value)
+    refuse(TypeError, "grad_output", fc.conv2d_backward_bias, value)
+    refuse(TypeError, "grad_output", maxb, value)
+    refuse(TypeError, "cols", fc.col2im, value, X.shape, 2)
+    if value is not None:
+        refuse(TypeError, "bias", conv, X, W, value)
+        refuse(TypeError, "residual", conv, residual=value)
+    refuse(TypeError, "weight", conv, X, value)
+    refuse(TypeError, "weight", plan, X.shape, value)
+refuse(ValueError, "x", conv, [[1.0, 2.0], [3.0]])
+refuse(ValueError, "weight", conv, X, [[1.0, 2.0], [3.0]])
+refuse(ValueError, "x", maxp, [[1.0, 2.0], [3.0]])
+
+# ---- 10: out
+
+READ_ONLY = np.zeros_like(Y)
+READ_ONLY.flags.writeable = False
+for function, shape in [(conv, Y.shape), (data, X.shape), (wgrad, W.shape), (maxp, P.shape),
+                        (avgp, P.shape), (maxb, X.shape), (avgb, X.shape)]:  # fmt: skip
+    refuse(ValueError, "out", function, out=np.zeros((*shape[:-1], shape[-1] + 1), np.float32))
+    refuse(ValueError, "out", function, out=np.zeros(shape[1:], np.float32))
+    refuse(ValueError, "out", function, out=np.zeros((1, *shape), np.float32))
+    refuse(ValueError, "out", function, out=np.zeros(0, np.float32))
+    refuse((TypeError, ValueError), "out", function, out=np.zeros(shape, np.float64))
+    refuse((TypeError, ValueError), "out", function, out=np.zeros(shape, np.int32))
+    refuse(ValueError, "out", function, out=np.broadcast_to(np.zeros(1, np.float32), shape))
+    locked = np.zeros(shape, np.float32)
+    locked.flags.writeable = False
+    refuse(ValueError, "out", function, out=locked)
+    for value in ([], 1.0, "out", np.zeros(shape, np.float32).tolist()):
+        refuse(TypeError, "out", function, out=value)
+# An array that is writeable, but whose elements lie on top of each other.
+OVERLAPPING = np.lib.stride_tricks.as_strided(np.zeros(64, np.float32), Y.shape, (0, 0, 4, 4))
+refuse(ValueError, "out", conv, out=OVERLAPPING)
+
+# ---- the other arguments
+
+for function in (conv, data, wgrad, plan):
+    for value in ("fastest", "", "winograd-x"):
+        refuse(ValueError, "method", function, method=value)
+    for value in (None, 1, ["direct"], b"direct"):
+        refuse(TypeError, "method", function, method=value)
+    for value in ("best", "", "HIGH"):
+        refuse(ValueError, "precision", function, precision=value)
+    for value in (1, True, ["high"], b"high"):
+        refuse(TypeError, "precision", function, precision=value)
+    for value in (0, -1, 2**70):
+        refuse(ValueError, "num_threads", function, num_threads=value)
+    for value in (True, 1.5, "2", [2]):
+        refuse(TypeError, "num_threads", function, num_threads=value)
+    refuse(ValueError, "max_workspace", function, max_workspace=-1)
+    for value in (1.5, "1", [1], True):
+        refuse(TypeError, "max_workspace", function, max_workspace=value)
+    for value in ("NCHW", "", None, 1):
+        refuse((TypeError, ValueError), "data_format", function, data_format=value)
+for function in (conv, plan):
+    for value in ("gelu", "", ("clip",), ("clip", 1), ("clip", 2, 1), ("relu", 0, 1),
+                  ("clip", np.nan, 1)):  # fmt: skip
+        refuse(ValueError, "activation", function, activation=value)
+    for value in (1, len, True, ("clip", "a", 1), ("clip", None, 1), b"relu"):
+        refuse(TypeError, "activation", function, activation=value)
+for function in (maxp, avgp):
+    for value in (0, -1):
+        refuse(ValueError, "num_threads", function, num_threads=value)
+    for value in (True, 1.5, "2"):
+        refuse(TypeError, "num_threads", function, num_threads=value)
+for function in (fc.conv_output_shape, fc.explain, fc.conv_cost):
+    refuse(ValueError, "weight", function, X.shape, (3, 5, 3, 3))
+    refuse(ValueError, "stride", function, X.shape, W.shape, stride=0)
+    refuse(TypeError, "stride", function, X.shape, W.shape, stride=1.5)
+    refuse(ValueError, "", function, (2, 4, -6, 7), W.shape)
+    refuse(TypeError, "", function, (2, 4, 6.5, 7), W.shape)
+    refuse(TypeError, "", function, None, W.shape)
+refuse(ValueError, "kernel_size", fc.pool_output_shape, X.shape, 0)
+refuse(ValueError, "", fc.pool_output_shape, (2, 4, -6, 7), 2)
+refuse(ValueError, "kernel_size", fc.im2col, X, 0)
+refuse(ValueError, "kernel", fc.im2col, X, 9)
+refuse(ValueError, "cols", fc.col2im, f32(2, 16, 29), X.shape, 2)
+refuse(ValueError, "cols", fc.col2im, f32(2, 15, 30), X.shape, 2)
+refuse(ValueError, "cols", fc.col2im, f32(1, 16, 30), X.shape, 2)
+refuse(ValueError, "cols", fc.col2im, f32(2, 16, 5, 6), X.shape, 2)
+refuse(ValueError, "", fc.col2im, f32(2, 16, 30), (2, 4, -6, 7), 2)
+
+
+def label(entry):
+    function, _, word, args, kwargs = entry
+    shown = [a.shape if isinstance(a, np.ndarray) else a for a in (*args, *kwargs.items())]
+    return f"{NAMES[function]}-{word}-{shown}"[:100]
+
+
+@pytest.mark.parametrize("entry", REFUSED, ids=map(label, REFUSED))
+def test_refused(entry):
+    function, error, word, args, kwargs = entry
+    out = kwargs.get("out")
+    before = out.copy() if isinstance(out, np.ndarray) else None
+    # The function's name first, and the argument as a word of its own.
+    pattern = rf"^{NAMES[function]}: (?s:.*)(?<![a-z])({word})(?![a-z])"
+    with pytest.raises(error, match=pattern) as caught:
+        function(*args, **kwargs)
+    # Exactly these types: an OverflowError or a UnicodeError would be an accident.
+    assert type(caught.value) in (error if isinstance(error, tuple) else (error,))
+    if before is not None:
+        np.testing.assert_array_equal(out, before)
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [(conv, {}), (conv, {"activation": "relu"}), (data, {}), (wgrad, {})],
+)
+@pytest.mark.parametrize("bad", [{"stride": 0}, {"padding": -1}, {"num_threads": 0}], ids=str)
+def test_a_failed_call_leaves_out_as_it_was(function, args, bad):
+    shape = function(**args).shape
+    out = np.full(shape, 7, np.float32)
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        function(**args, **bad, out=out)
+    assert (out == 7).all()
+
+
+def test_out_is_untouched_when_an_index_is_wrong():
+    """The bad index comes last, when all others would have been scattered already."""
+    out = np.full(X.shape, 7, np.float32)
+    with pytest.raises(ValueError, match="indices"):
+        maxb(P, indices_with(42, (1, 3, 2, 2)), out=out)
+    assert (out == 7).all()
+
+
+# --------------------------------------------------------------------------- odd, but right
+
+
+def test_huge_strides_are_legal():
+    for stride in (2**31 - 1, 2**31, 2**32, 2**55, 2**62, 2**63 - 1):
+        np.testing.assert_array_equal(conv(stride=stride), conv()[:, :, :1, :1])
+        np.testing.assert_array_equal(maxp(stride=stride), maxp()[:, :, :1, :1])
+        np.testing.assert_array_equal(avgp(stride=stride), avgp()[:, :, :1, :1])
+        grad = Y[:, :, :1, :1]
+        wide = np.zeros_like(Y)
+        wide[:, :, 0, 0] = grad[:, :, 0, 0]
+        np.testing.assert_array_equal(data(grad, stride=stride), data(wide))
+        np.testing.assert_array_equal(wgrad(grad, stride=stride), wgrad(wide))
+
+
+def test_huge_dilations_are_legal_for_kernels_of_one():
+    weight = f32(3, 4, 1, 1)
+    expected = conv(weight=weight)
+    for dilation in (2**31 - 1, 2**31, 2**55, 2**62, 2**63 - 1):
+        np.testing.assert_array_equal(conv(weight=weight, dilation=dilation), expected)
+        np.testing.assert_array_equal(maxp(kernel_size=1, stride=2, dilation=dilation),
+                                      X[:, :, ::2, ::2])  # fmt: skip
+
+
+def test_padding_longer_than_the_input():
+    y = conv(padding=((50, 3), (0, 60)))
+    padded = np.pad(X, ((0, 0), (0, 0), (50, 3), (0, 60)))
+    np.testing.assert_array_equal(y, conv(padded))
+
+
+def test_one_output_far_inside_the_padding():
+    """2**40 zeros on either side, and a stride that steps over them."""
+    y = conv(padding=2**40, stride=2**62)
+    np.testing.assert_array_equal(y, np.zeros((2, 3, 1, 1)))
+    y = conv(padding=((2**40, 2**40), (0, 0)), stride=(2**40, 1))
+    assert y.shape == (2, 3, 3, 5)
+    np.testing.assert_array_equal(y[:, :, 0], 0)
+    np.testing.assert_array_equal(y[:, :, 1], conv()[:, :, 0])
+    np.testing.assert_array_equal(y[:, :, 2], 0)
+
+
+def test_a_window_far_larger_than_the_input():
+    """Only the real elements may cost time."""
+    args = {"kernel_size": (2**32, 1), "stride": (2**32, 1), "padding": ((2**32 - 1, 0), (0, 0))}
+    np.testing.assert_array_equal(maxp(**args), X[:, :, :1])
+    y = avgp(**args, count_include_pad=False)
+    np.testing.assert_array_equal(y, X[:, :, :1])
+    y = avgp(**args)
+    np.testing.assert_array_equal(y, X[:, :, :1] * np.float32(2.0**-32))
+
+
+def test_a_window_that_repeats_for_ever_is_refused_in_time(run_python):
+    """2**40 windows of 2**40 taps: checking them one by one would take hours."""
+    code = """
+        import sys
+        import numpy as np
+        import fastconv
+        function = getattr(fastconv, sys.argv[1])
+        for axis in (0, 1):
+            pick = lambda value, other: (value, other) if axis else (other, value)
+            try:
+                function(
+                    np.zeros((1, 1, 6, 7), np.float32), pick(2**40, 1), stride=pick(2**20, 1),
+                    dilation=pick(2**20, 1), padding=pick(2**60 - 2**20, 0),
+                )
+            except (ValueError, MemoryError) as error:
+                print(error)
+            else:
+                raise SystemExit("accepted")
+    """
+    for name in ("max_pool2d", "avg_pool2d"):
+        run_python(code, name, timeout=30)
+
+
+def test_index_of_the_last_element_is_legal():
+    grad = maxb(P, indices_with(6 * 7 - 1))
+    assert grad[0, 0, 5, 6] != 0
+    assert grad.sum() == P.sum()
+
+
+def test_indices_of_any_integer_dtype():
+    expected = maxb()
+    for dtype in (np.int8, np.uint8, np.int32, np.uint32, np.uint64, ">i8", ">i2"):
+        np.testing.assert_array_equal(maxb(indices=INDICES.astype(dtype)), expected)
+    with pytest.raises(ValueError, match="indices"):
+        maxb(indices=np.full(P.shape, 2**64 - 1, np.uint64))
+
+
+def test_ceil_mode_makes_no_empty_window():
+    x = f32(1, 1, 4, 5)
+    np.testing.assert_array_equal(
+        avgp(x, 1, stride=2, ceil_mode=True, count_include_pad=False), x[..., ::2, ::2]
+    )
+
+
+def test_a_line_of_more_than_2_to_the_24():
+    """Its length does not survive a trip through float32."""
+    length = 2**24 + 1
+    x = np.broadcast_to(np.float32(1), (1, 1, 1, length))
+    assert fc.max_pool2d(x, (1, 2), (1, 2), ceil_mode=True).shape == (1, 1, 1, 2**23 + 1)
+    _, indices = fc.max_pool2d(x, 1, (1, length - 1), return_indices=True)
+    np.testing.assert_array_equal(indices, [[[[0, length - 1]]]])
+    assert fc.conv_output_shape(x.shape, (1, 1, 1, 2)) == (1, 1, 1, length - 1)
+
+
+def test_sizes_past_2_to_the_31_without_allocating():
+    assert fc.conv_output_shape((1, 1, 2**20, 2**20), (1, 1, 3, 3)) == (
+        1, 1, 2**20 - 2, 2**20 - 2,
+    )  # fmt: skip
+    assert fc.pool_output_shape((1, 1, 2**31 + 7, 2**20), (2, 1)) == (1, 1, 2**30 + 3, 2**20)
+
+
+def test_what_cannot_be_allocated():
+    """Valid sizes, but of some 10**17 bytes."""
+    x = np.broadcast_to(np.float32(0), (1, 1, 2**27, 2**27))
+    for call in (
+        lambda: fc.conv2d(x, f32(1, 1, 3, 3)),
+        lambda: fc.max_pool2d(x, 2, 1),
+        lambda: fc.avg_pool2d(x, 2, 1),
+        lambda: fc.im2col(x, 2),
+    ):
+        with pytest.raises(MemoryError):
+            call()
+
+
+class Index:
+    """An integer that counts how often it is asked, and changes each time."""
+
+    def __init__(self, value, step=0):
+        self.value, self.step, self.asked = value, step, 0
+
+    def __index__(self):
+        self.asked += 1
+        self.value += self.step
+        return self.value - self.step
+
+
+class Raises:
+    def __index__(self):
+        raise RuntimeError("from __index__")
+
+
+class Clears:
+    """Empties the list it stands in when it is asked."""
+
+    def __init__(self, holder):
+        self.holder = holder
+
+    def __index__(self):
+        self.holder.clear()
+        return 1
+
+
+@pytest.mark.parametrize("function", [conv, data, wgrad, maxp, avgp])
+@pytest.mark.parametrize("name", ["stride", "dilation", "padding"])
+def test_index_is_asked_once(function, name):
+    """A value that grows with every look must be looked at once."""
+    if name == "dilation" and function in (data, wgrad):
+        pytest.skip("the gradient fits one dilation only")
+    one = Index(1, 1000)
+    other = [Index(1, 1000), Index(1, 1000)]
+    if function in (data, wgrad) and name == "padding":
+        one, other = Index(0, 1000), [Index(0, 1000), Index(0, 1000)]
+    plain = 0 if function in (data, wgrad) and name == "padding" else 1
+    expected = function(**{name: plain})
+    np.testing.assert_array_equal(function(**{name: one}), expected)
+    np.testing.assert_array_equal(function(**{name: other}), expected)
+    assert [index.asked for index in (one, *other)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("step", [1, -1, -1000, 2**40])
+def test_shapes_are_read_once(step):
+    """A size that changes after it was checked must not be believed twice."""
+    for function, grad, shape in [(data, Y, X.shape), (avgb, P, X.shape), (maxb, P, X.shape)]:
+        for axis in range(4):
+            changing = list(shape)
+            changing[axis] = Index(shape[axis], step)
+            keyword = {"input_shape": tuple(changing)}
+            expected = function(grad, input_shape=shape)
+            np.testing.assert_array_equal(function(grad, **keyword), expected)
+    for axis in range(4):
+        changing = list(W.shape)
+        changing[axis] = Index(W.shape[axis], step)
+        np.testing.assert_array_equal(wgrad(weight_shape=tuple(changing)), wgrad())
+
+
+@pytest.mark.parametrize("function", [conv, data, wgrad, maxp, avgp])
+@pytest.mark.parametrize("name", ["stride", "dilation", "padding"])
+def test_errors_of_index_come_through(function, name):
+    for value in (Raises(), (1, Raises()), [Raises(), 1]):
+        with pytest.raises(RuntimeError, match="from __index__"):
+            function(**{name: value})
+
+
+@pytest.mark.parametrize("function", [conv, maxp, avgp])
+@pytest.mark.parametrize("name", ["stride", "dilation", "padding"])
+def test_a_list_that_empties_itself(function, name):
+    """It may be refused, or read as it was; it may not be read behind its end."""
+    holder = []
+    holder.extend([Clears(holder), 2])
+    try:
+        y = function(**{name: holder})
+    except (ValueError, IndexError):
+        return
+    np.testing.assert_array_equal(y, function(**{name: (1, 2)}))
+
+
+def test_a_padding_pair_that_empties_itself():
+    pair = []
+    pair.extend([Clears(pair), 1])
+    try:
+        y = conv(padding=[pair, (1, 1)])
+    except (ValueError, IndexError):
+        return
+    np.testing.assert_array_equal(y, conv(padding=[(1, 1), (1, 1)]))
+
+
+# -------------------------------------------------------------------------- once more, alone
+
+
+@pytest.mark.skipif("FASTCONV_BAD_INPUTS" in os.environ, reason="this is the run inside")
+@pytest.mark.parametrize("threads", [1, 4])
+def test_all_of_this_in_another_process(threads, tmp_path):
+    environment = os.environ | {
+        "FASTCONV_BAD_INPUTS": "1",
+        "FASTCONV_NUM_THREADS": str(threads),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x", __file__]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    passed = int(done.stdout.rsplit(" passed", 1)[0].split()[-1])
+    assert passed > len(REFUSED)

@@ -1,0 +1,225 @@
+"""explain, conv_cost, conv_output_shape, pool_output_shape: answers without arrays."""
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv._select import ALGORITHMS
+from fastconv.testing.cases import ConvCase, PoolCase
+from fastconv.testing.shapes import CONV_SHAPES, POOL_SHAPES
+
+NAMES = [a.name for a in ALGORITHMS]
+
+
+# ------------------------------------------------------------------------------------ shapes
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_conv_output_shape(rank):
+    for seed in range(500):
+        case = ConvCase.draw(seed, rank=rank)
+        keywords = {"data_format": case.data_format}
+        got = fastconv.conv_output_shape(
+            case.x_shape, case.weight_shape, case.stride, case.padding, case.dilation,
+            case.groups, **keywords,
+        )  # fmt: skip
+        assert got == case.output_shape, case
+        assert all(type(n) is int for n in got)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_pool_output_shape(rank):
+    for seed in range(500):
+        case = PoolCase.draw(seed, rank=rank)
+        if len(case.x_shape) == rank + 1:
+            continue  # the kernel may be a single number, which does not tell the rank
+        got = fastconv.pool_output_shape(case.x_shape, **case.geometry)
+        assert got == case.output_shape, case
+        assert all(type(n) is int for n in got)
+
+
+def test_named_shapes():
+    for shape in CONV_SHAPES.values():
+        for batch in shape.batches:
+            got = fastconv.conv_output_shape(
+                shape.input_shape(batch), shape.weight_shape, **shape.kwargs()
+            )
+            assert got == shape.output_shape(batch), shape
+    for shape in POOL_SHAPES.values():
+        got = fastconv.pool_output_shape(shape.input_shape(), **shape.kwargs())
+        assert got == shape.output_shape(), shape
+
+
+@pytest.mark.parametrize("length", range(1, 14))
+def test_sizes_by_counting(length):
+    """Every formula against a count of the windows that fit."""
+    for k, s, d, lo, hi in np.ndindex(4, 4, 3, 4, 4):
+        k, s, d = k + 1, s + 1, d + 1
+        extent, total = d * (k - 1) + 1, length + lo + hi
+        starts = [i for i in range(0, total, s) if i + extent <= total]
+        call = {"stride": s, "dilation": d, "padding": ((lo, hi),)}
+        if not starts:
+            with pytest.raises(ValueError, match="conv_output_shape"):
+                fastconv.conv_output_shape((1, 1, length), (1, 1, k), **call)
+            continue
+        got = fastconv.conv_output_shape((1, 1, length), (1, 1, k), **call)
+        assert got == (1, 1, len(starts))
+
+
+def test_same_is_onnx_and_tensorflow():
+    for length, stride, out in [(7, 2, 4), (8, 2, 4), (224, 4, 56), (5, 7, 1)]:
+        for name in ("same", "same_lower"):
+            for dilation in (1, 2):
+                got = fastconv.conv_output_shape((1, 1, length), (1, 1, 3), stride, name, dilation)
+                assert got == (1, 1, out)
+
+
+# -------------------------------------------------------------------------------------- cost
+
+
+def test_cost():
+    cost = fastconv.conv_cost((8, 6, 20, 21), (9, 3, 3, 5), 2, (1, 2), 1, 2, bias=True)
+    assert cost["output_shape"] == (8, 9, 10, 11)
+    assert cost["parameters"] == 9 * 3 * 3 * 5 + 9
+    assert cost["multiply_adds"] == 8 * 9 * 10 * 11 * 3 * 3 * 5
+    assert cost["flops"] == 2 * cost["multiply_adds"]
+    assert cost["bytes_read"] == 4 * (8 * 6 * 20 * 21 + 9 * 45 + 9)
+    assert cost["bytes_written"] == 4 * 8 * 9 * 10 * 11
+    moved = cost["bytes_read"] + cost["bytes_written"]
+    assert cost["arithmetic_intensity"] == cost["flops"] / moved
+    double = fastconv.conv_cost((8, 6, 20, 21), (9, 3, 3, 5), 2, (1, 2), 1, 2, dtype="float64")
+    assert double["bytes_written"] == 2 * cost["bytes_written"]
+
+
+def test_cost_of_vgg16_and_resnet50():
+    """Totals that the papers quote: 15.3 and 3.8 billion multiply-adds."""
+    shapes = {n: s for n, s in CONV_SHAPES.items() if n.startswith("vgg16.")}
+    repeats = {"conv3_2": 2, "conv4_2": 2, "conv5_1": 3}
+    total = 0
+    for name, shape in shapes.items():
+        cost = fastconv.conv_cost(shape.input_shape(), shape.weight_shape, **shape.kwargs())
+        assert cost["flops"] == shape.flops()
+        total += cost["multiply_adds"] * repeats.get(name.split(".")[1], 1)
+    assert round(total / 1e9, 1) == 15.3
+
+
+def test_cost_of_nothing():
+    cost = fastconv.conv_cost((0, 3, 8, 8), (4, 3, 3, 3))
+    assert cost["multiply_adds"] == 0
+    cost = fastconv.conv_cost((1, 3, 8, 8), (0, 3, 3, 3))
+    assert cost["parameters"] == cost["multiply_adds"] == 0
+
+
+def test_cost_past_64_bits_is_exact():
+    """Python's integers do not overflow, and neither does the count."""
+    cost = fastconv.conv_cost((2**20, 512, 1000, 1000), (512, 512, 3, 3), padding=1)
+    assert cost["multiply_adds"] == 2**20 * 512 * 10**6 * 512 * 9
+
+
+# ----------------------------------------------------------------------------------- explain
+
+
+@pytest.mark.parametrize("which", ["forward", "backward_data", "backward_weight"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_explain_lists_the_registry(dtype, which):
+    rows = fastconv.explain((2, 8, 14, 15), (16, 8, 3, 3), padding=1, dtype=dtype, which=which)
+    assert [row["method"] for row in rows] == NAMES
+    assert [row["verdict"] for row in rows].count("chosen") == 1
+    for row, algorithm in zip(rows, ALGORITHMS, strict=True):
+        assert row["verdict"] in ("chosen", "can serve", "refused")
+        assert (row["reason"] is None) == (row["verdict"] != "refused")
+        assert row["flops"] == 2 * 2 * 16 * 14 * 15 * 8 * 9
+        assert row["workspace_bytes"] >= 0
+        assert row["tier"] == algorithm.tier
+        assert row["seconds"] is None
+
+
+def test_explain_is_what_a_plan_chooses():
+    for shape in CONV_SHAPES.values():
+        (chosen,) = (
+            row["method"]
+            for row in fastconv.explain(shape.input_shape(), shape.weight_shape, **shape.kwargs())
+            if row["verdict"] == "chosen"
+        )
+        small = shape.reduced(2_000_000)
+        if small.spatial == shape.spatial and small.channels == shape.channels:
+            _, weight, _ = shape.arrays()
+            plan = fastconv.plan_conv(shape.input_shape(), weight, **shape.kwargs())
+            assert plan.method == chosen
+
+
+def test_choice_looks_at_one_image_only():
+    for shape in CONV_SHAPES.values():
+        chosen = {
+            row["method"]
+            for batch in (1, 2, 7, 64)
+            for threads in (1, 2, 8)
+            for row in fastconv.explain(
+                shape.input_shape(batch), shape.weight_shape, **shape.kwargs(), num_threads=threads
+            )
+            if row["verdict"] == "chosen"
+        }
+        assert len(chosen) == 1, shape
+
+
+def test_the_reason_is_what_the_error_says():
+    shapes = (1, 64, 30, 30), (64, 64, 3, 3)
+    x, weight = np.zeros(shapes[0], np.float32), np.zeros(shapes[1], np.float32)
+    refused = [row for row in fastconv.explain(*shapes, max_workspace=0) if row["reason"]]
+    assert refused
+    for row in refused:
+        with pytest.raises(ValueError, match=r"^conv2d: ") as caught:
+            fastconv.conv2d(x, weight, method=row["method"], max_workspace=0)
+        # Scratch memory depends on the number of threads, the rest of the words do not.
+        words = str(caught.value).split()
+        assert (
+            sum(word in words for word in row["reason"].split()) >= len(row["reason"].split()) - 1
+        )
+
+
+def test_there_is_always_one_that_needs_nothing():
+    for seed in range(200):
+        case = ConvCase.draw(seed)
+        for which in ("forward", "backward_data", "backward_weight"):
+            rows = fastconv.explain(
+                case.x_shape, case.weight_shape, **case.geometry, max_workspace=0, which=which
+            )
+            assert [row["verdict"] for row in rows].count("chosen") == 1, case
+
+
+def test_workspace_does_not_grow_with_the_image():
+    """Bounded by caches and threads for every method but an FFT."""
+    for method in NAMES:
+        if method == "fft":
+            continue
+        sizes = [
+            next(
+                row["workspace_bytes"]
+                for row in fastconv.explain((1, 64, n, n), (64, 64, 3, 3), padding=1)
+                if row["method"] == method
+            )
+            for n in (500, 2000, 8000)
+        ]
+        assert max(sizes) <= 1.5 * sizes[0] + 1e6, (method, sizes)
+
+
+@pytest.mark.parametrize("which", ["forward", "backward_data", "backward_weight"])
+def test_measure(which):
+    rows = fastconv.explain((1, 8, 12, 12), (8, 8, 3, 3), which=which, measure=True)
+    for row in rows:
+        assert (row["seconds"] is None) == (row["verdict"] == "refused")
+        assert row["seconds"] is None or 0 < row["seconds"] < 10
+
+
+def test_explain_prints_as_a_table():
+    text = str(fastconv.explain((1, 8, 12, 12), (8, 8, 3, 3), max_workspace=0))
+    for word in (*NAMES, "chosen", "refused", "max_workspace=0"):
+        assert word in text
+    assert len(text.splitlines()) == 2 + len(NAMES)
+
+
+def test_explain_refuses():
+    with pytest.raises(ValueError, match=r"^explain: which"):
+        fastconv.explain((1, 1, 4, 4), (1, 1, 2, 2), which="sideways")
+    with pytest.raises(TypeError, match=r"^explain: dtype"):
+        fastconv.explain((1, 1, 4, 4), (1, 1, 2, 2), dtype="int32")

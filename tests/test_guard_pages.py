@@ -1,0 +1,297 @@
+"""No kernel reads or writes one element too many, and none leaves one unwritten.
+
+Every array lies against a page that the processor refuses to touch, first in front and then
+behind; outputs are filled with NaN beforehand. Lengths run through every remainder of the vector
+length, up to two whole vectors and one element more.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv._select import ALGORITHMS
+from fastconv.testing import reference
+from fastconv.testing.contract import assert_exact
+from fastconv.testing.guard import GuardedBuffer
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="mprotect is a POSIX call")
+
+METHODS = {
+    name: [a.name for a in ALGORITHMS if name in a.passes]
+    for name in ("forward", "backward_data", "backward_weight")
+}
+VECTORS = {"baseline": 16, "avx2": 32, "avx512": 64}
+# Bytes of the vectors in use; where the level has another name, the longest known.
+VECTOR = VECTORS.get(fastconv.show_runtime(mode="dicts")["isa"], 64)
+
+
+@pytest.fixture(scope="module")
+def buffers():
+    return {name: GuardedBuffer(1 << 20) for name in ("x", "weight", "bias", "residual", "y")}
+
+
+@pytest.fixture(params=["front", "back"])
+def end(request):
+    return request.param
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(params=["channels_first", "channels_last"])
+def data_format(request):
+    return request.param
+
+
+def tails(dtype):
+    """1 … 2 * vector + 1, in elements."""
+    return range(1, 2 * (VECTOR // np.dtype(dtype).itemsize) + 2)
+
+
+def draw(rng, shape, dtype):
+    return rng.integers(-3, 4, shape).astype(dtype)
+
+
+def shaped(batch, channels, spatial, data_format):
+    if data_format == "channels_last":
+        return (batch, *spatial, channels)
+    return (batch, channels, *spatial)
+
+
+def check_conv(buffers, end, method, x_shape, weight_shape, dtype, **geometry):
+    """Forward with bias and residual, exactly, every array guarded."""
+    rng = np.random.default_rng(0)
+    plain = {k: v for k, v in geometry.items() if k != "num_threads"}
+    x, weight = draw(rng, x_shape, dtype), draw(rng, weight_shape, dtype)
+    bias = draw(rng, weight_shape[0], dtype)
+    exact = reference.conv(x, weight, bias, **plain)
+    residual = draw(rng, exact.shape, dtype)
+    out = buffers["y"].empty(exact.shape, dtype, end)
+    fastconv.conv2d(
+        buffers["x"].place(x, end),
+        buffers["weight"].place(weight, end),
+        buffers["bias"].place(bias, end),
+        residual=buffers["residual"].place(residual, end),
+        out=out,
+        method=method,
+        precision="highest",
+        **geometry,
+    )
+    assert_exact(out, exact + residual, geometry)
+
+
+# ------------------------------------------------------------------------------ convolution
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("method", METHODS["forward"])
+def test_conv_width(buffers, end, dtype, data_format, method, kernel):
+    for width in tails(dtype):
+        for padding in (0, 1):
+            x_shape = shaped(1, 3, (4, width + kernel - 1), data_format)
+            check_conv(
+                buffers, end, method, x_shape, (5, 3, kernel, kernel), dtype,
+                padding=padding, data_format=data_format,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("method", METHODS["forward"])
+def test_conv_width_with_stride(buffers, end, dtype, data_format, method, stride):
+    for width in tails(dtype):
+        x_shape = shaped(1, 2, (5, width + 2), data_format)
+        check_conv(
+            buffers, end, method, x_shape, (3, 2, 3, 3), dtype,
+            stride=stride, padding=(1, 0), data_format=data_format,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS["forward"])
+def test_conv_output_channels(buffers, end, dtype, data_format, method):
+    for filters in tails(dtype):
+        x_shape = shaped(2, 3, (5, 6), data_format)
+        check_conv(
+            buffers, end, method, x_shape, (filters, 3, 3, 2), dtype, data_format=data_format
+        )
+
+
+@pytest.mark.parametrize("kernel", [1, 2])
+@pytest.mark.parametrize("method", METHODS["forward"])
+def test_conv_input_channels(buffers, end, dtype, data_format, method, kernel):
+    for channels in tails(dtype):
+        x_shape = shaped(2, channels, (3, 5), data_format)
+        check_conv(
+            buffers, end, method, x_shape, (4, channels, kernel, kernel), dtype,
+            data_format=data_format,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS["forward"])
+def test_depthwise_channels(buffers, end, dtype, data_format, method):
+    for channels in tails(dtype):
+        x_shape = shaped(1, channels, (4, 7), data_format)
+        check_conv(
+            buffers, end, method, x_shape, (channels, 1, 3, 3), dtype,
+            groups=channels, padding=1, data_format=data_format,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "replicate", "circular"])
+@pytest.mark.parametrize("method", METHODS["forward"])
+def test_padding_modes(buffers, end, dtype, data_format, method, mode):
+    for width in (1, 2, 7, 17, 33):
+        check_conv(
+            buffers, end, method, shaped(1, 2, (3, width), data_format), (3, 2, 3, 3), dtype,
+            padding=((4, 1), (2, 40)), padding_mode=mode, data_format=data_format,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("method", METHODS["forward"])
+def test_more_than_one_thread(buffers, end, dtype, data_format, method, groups):
+    x_shape = shaped(2, 34, (19, 23), data_format)
+    check_conv(
+        buffers, end, method, x_shape, (38, 34 // groups, 3, 3), dtype,
+        padding=1, groups=groups, data_format=data_format, num_threads=3,
+    )  # fmt: skip
+
+
+def gradient_problems(dtype, data_format):
+    """(x, weight, geometry): each length in turn through all tails."""
+    for n in tails(dtype):
+        yield shaped(1, 2, (4, n + 2), data_format), (3, 2, 3, 3), {"padding": 1}
+        yield shaped(1, 2, (5, n + 2), data_format), (3, 2, 3, 3), {"stride": 2}
+        yield shaped(2, n, (4, 5), data_format), (3, n, 2, 2), {}
+        yield shaped(2, 3, (4, 5), data_format), (n, 3, 2, 2), {}
+        yield shaped(1, n, (4, 5), data_format), (n, 1, 3, 3), {"padding": 1, "groups": n}
+
+
+@pytest.mark.parametrize("method", METHODS["backward_data"])
+def test_backward_data(buffers, end, dtype, data_format, method):
+    rng = np.random.default_rng(0)
+    for x_shape, weight_shape, geometry in gradient_problems(dtype, data_format):
+        args = {**geometry, "data_format": data_format}
+        y_shape = reference.conv_output_shape(x_shape, weight_shape, **args)
+        grad, weight = draw(rng, y_shape, dtype), draw(rng, weight_shape, dtype)
+        out = buffers["x"].empty(x_shape, dtype, end)
+        fastconv.conv2d_backward_data(
+            buffers["y"].place(grad, end), buffers["weight"].place(weight, end), x_shape,
+            out=out, method=method, precision="highest", **args,
+        )  # fmt: skip
+        assert_exact(out, reference.conv_backward_data(grad, weight, x_shape, **args), args)
+
+
+@pytest.mark.parametrize("method", METHODS["backward_weight"])
+def test_backward_weight(buffers, end, dtype, data_format, method):
+    rng = np.random.default_rng(0)
+    for x_shape, weight_shape, geometry in gradient_problems(dtype, data_format):
+        args = {**geometry, "data_format": data_format}
+        y_shape = reference.conv_output_shape(x_shape, weight_shape, **args)
+        grad, x = draw(rng, y_shape, dtype), draw(rng, x_shape, dtype)
+        out = buffers["weight"].empty(weight_shape, dtype, end)
+        fastconv.conv2d_backward_weight(
+            buffers["y"].place(grad, end), buffers["x"].place(x, end), weight_shape,
+            out=out, method=method, precision="highest", **args,
+        )  # fmt: skip
+        assert_exact(out, reference.conv_backward_weight(grad, x, weight_shape, **args), args)
+
+
+def test_backward_bias(buffers, end, dtype, data_format):
+    rng = np.random.default_rng(0)
+    for n in tails(dtype):
+        for channels, width in [(3, n), (n, 3)]:
+            grad = draw(rng, shaped(2, channels, (2, width), data_format), dtype)
+            out = buffers["bias"].empty((channels,), dtype, end)
+            fastconv.conv2d_backward_bias(
+                buffers["y"].place(grad, end), data_format=data_format, out=out
+            )
+            assert_exact(out, reference.conv_backward_bias(grad, data_format=data_format))
+
+
+# ---------------------------------------------------------------------------------- pooling
+
+POOLS = [
+    {"kernel_size": 2},
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 3, "stride": 1, "padding": 1},
+    {"kernel_size": 2, "stride": 3, "ceil_mode": True},
+    {"kernel_size": (2, 5), "stride": 1},
+]
+
+
+def pool_inputs(dtype, data_format, rng):
+    for n in tails(dtype):
+        yield draw(rng, shaped(1, 2, (5, n + 4), data_format), dtype)
+        yield draw(rng, shaped(1, n, (5, 6), data_format), dtype)
+
+
+@pytest.mark.parametrize("geometry", POOLS, ids=str)
+def test_max_pool(buffers, end, dtype, data_format, geometry):
+    args = {**geometry, "data_format": data_format}
+    for x in pool_inputs(dtype, data_format, np.random.default_rng(0)):
+        values, indices = reference.max_pool(x, **args, return_indices=True)
+        guarded = buffers["x"].place(x, end)
+        out = buffers["y"].empty(values.shape, dtype, end)
+        fastconv.max_pool2d(guarded, **args, out=out)
+        assert_exact(out, values, x.shape)
+        out = buffers["y"].empty(values.shape, dtype, end)
+        _, found = fastconv.max_pool2d(guarded, **args, return_indices=True, out=out)
+        assert_exact(out, values, x.shape)
+        assert_exact(found, indices, x.shape)
+
+        grad = buffers["y"].place(values, end)
+        where = buffers["weight"].place(indices, end)
+        out = buffers["x"].empty(x.shape, dtype, end)
+        fastconv.max_pool2d_backward(grad, where, x.shape, data_format=data_format, out=out)
+        expected = reference.max_pool_backward(values, indices, x.shape, data_format=data_format)
+        assert_exact(out, expected, x.shape)
+
+
+@pytest.mark.parametrize("geometry", POOLS, ids=str)
+def test_avg_pool(buffers, end, dtype, data_format, geometry):
+    # A power of two divides exactly.
+    args = {**geometry, "data_format": data_format, "divisor_override": 4}
+    for x in pool_inputs(dtype, data_format, np.random.default_rng(0)):
+        mean = reference.avg_pool(x, **args)
+        out = buffers["y"].empty(mean.shape, dtype, end)
+        fastconv.avg_pool2d(buffers["x"].place(x, end), **args, out=out)
+        assert_exact(out, mean, x.shape)
+        grad = buffers["y"].place(mean.astype(dtype), end)
+        out = buffers["x"].empty(x.shape, dtype, end)
+        fastconv.avg_pool2d_backward(grad, x.shape, **args, out=out)
+        assert_exact(out, reference.avg_pool_backward(grad, x.shape, **args), x.shape)
+
+
+# ------------------------------------------------------------------------------- the columns
+
+
+def test_im2col_and_col2im(buffers, end, dtype, data_format):
+    rng = np.random.default_rng(0)
+    for n in tails(dtype):
+        x = draw(rng, shaped(1, 2, (4, n + 2), data_format), dtype)
+        args = {"kernel_size": 3, "padding": 1, "stride": (1, 2), "data_format": data_format}
+        cols = reference.im2col(x, **args)
+        np.testing.assert_array_equal(fastconv.im2col(buffers["x"].place(x, end), **args), cols)
+        guarded = buffers["y"].place(cols, end)
+        got = fastconv.col2im(guarded, x.shape, **args)
+        assert_exact(got, reference.col2im(cols, x.shape, **args))
+
+
+def test_the_guard_works(run_python):
+    """One element past either end kills the process."""
+    for end, index in [("front", -1), ("back", 16)]:
+        code = f"""
+            import ctypes
+            import numpy as np
+            from fastconv.testing.guard import GuardedBuffer
+            array = GuardedBuffer(64).empty((16,), np.float32, "{end}")
+            ctypes.c_float.from_address(array.ctypes.data + 4 * 15).value = 1.0
+            print("inside", flush=True)
+            ctypes.c_float.from_address(array.ctypes.data + 4 * {index}).value = 1.0
+        """
+        done = run_python(code, returncode=-11)
+        assert done.stdout == "inside\n"
