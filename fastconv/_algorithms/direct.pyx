@@ -51,6 +51,10 @@ cdef extern from *:
 
 cdef Py_ssize_t CACHE = fc_cache_bytes()
 
+cdef enum:
+    CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
+    STRIP = 32    # tiles that pass over such a chunk
+
 cdef struct Phase:
     Axis axis[3]
     Py_ssize_t first[3]      # the phase's first output on each axis, and the step to its next
@@ -360,11 +364,12 @@ cdef class Correlation:
     cdef Py_ssize_t layout(self, Run *job, const Phase *phase) noexcept:
         """Scratch memory of a thread: window, tile, its transpose, positions."""
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = self.of.k.lanes
-        cdef Py_ssize_t tile = (2 * self.of.k.half + lanes) * 2 * lanes + 16 * lanes
+        cdef Py_ssize_t turned = max(up(2 * self.of.k.half, lanes) * 2, 4 * lanes) * lanes
+        cdef Py_ssize_t tile = max(STRIP * 2 * self.of.k.half * 2, 16) * lanes
         cdef Py_ssize_t size = phase.window.size * job.images + phase.window.slack
         job.tile_at = up(size * itemsize, 64)
         job.turned_at = job.tile_at + up(tile * itemsize, 64)
-        job.words_at = job.turned_at + up(tile * itemsize, 64)
+        job.words_at = job.turned_at + up(turned * itemsize, 64)
         size = job.words_at + index_words(&phase.window) * sizeof(Py_ssize_t)
         job.pieces_at = up(size, 64)
         size = job.pieces_at + self.pieces(phase) * job.images * sizeof(Piece)
@@ -532,7 +537,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t count[3]
     cdef Py_ssize_t sink_stride[4]           # channel and three axes, of out and residual
     cdef Py_ssize_t split, group, image, images, i, q0, q1, q2, block, start, n, n_pieces = 0
-    cdef Py_ssize_t vectors, pixels, sink_image, unit, pixel
+    cdef Py_ssize_t vectors, sink_image, unit, pixel, size, end, chunk, tap, j
     cdef const real_t *w
     cdef int a, halves
 
@@ -594,26 +599,38 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                      sink_stride[0], pixel * phase.out_step[2])
                 i += 1
                 continue
+            # A strip of tiles shares each chunk of weights while it lies in the first-level
+            # cache; their sums so far wait in `tile`.
             vectors = 2 if n > lanes else 1
-            halves = 2 if i + 1 < n_pieces else 1
-            k.tile[halves - 1][vectors - 1](
-                phase.taps, phase.offset, window + pieces[i].at,
-                window + pieces[i + halves - 1].at,
-                axis[2].wstep * phase.window.position[2], w, tile)
-            if halves == 2 and pieces[i].pixels == half and pieces[i + 1].sink - pieces[i].sink == (
-                    half * pixel * phase.out_step[2]):
-                # neighbours in the row: they leave as one
-                emit(of, job, phase, tile, vectors * lanes, False, turned,
-                     half + pieces[i + 1].pixels, n, group * of.sinks + start,
-                     pieces[i].sink + start * sink_stride[0], sink_stride[0],
-                     pixel * phase.out_step[2])
-            else:
-                for a in range(halves):
-                    emit(of, job, phase, tile + a * half * vectors * lanes, vectors * lanes,
-                         False, turned, pieces[i + a].pixels, n, group * of.sinks + start,
-                         pieces[i + a].sink + start * sink_stride[0], sink_stride[0],
+            size = 2 * half * vectors * lanes
+            end = min(n_pieces, i + 2 * STRIP)
+            for chunk in range(max(1, (phase.taps + CHUNK - 1) // CHUNK)):
+                tap = chunk * CHUNK
+                for j from i <= j < end by 2:
+                    halves = 2 if j + 1 < end else 1
+                    k.tile[halves - 1][vectors - 1](
+                        min(CHUNK, phase.taps - tap), phase.offset + tap,
+                        window + pieces[j].at, window + pieces[j + halves - 1].at,
+                        axis[2].wstep * phase.window.position[2], w + tap * vectors * lanes,
+                        tile + (j - i) // 2 * size, tap > 0)
+            for j from i <= j < end by 2:
+                halves = 2 if j + 1 < end else 1
+                if halves == 2 and pieces[j].pixels == half and (
+                        pieces[j + 1].sink - pieces[j].sink == half * pixel * phase.out_step[2]):
+                    # neighbours in the row: they leave as one
+                    emit(of, job, phase, tile + (j - i) // 2 * size, vectors * lanes, False,
+                         turned, half + pieces[j + 1].pixels, n, group * of.sinks + start,
+                         pieces[j].sink + start * sink_stride[0], sink_stride[0],
                          pixel * phase.out_step[2])
-            i += halves
+                else:
+                    for a in range(halves):
+                        emit(of, job, phase,
+                             tile + (j - i) // 2 * size + a * half * vectors * lanes,
+                             vectors * lanes, False, turned, pieces[j + a].pixels, n,
+                             group * of.sinks + start,
+                             pieces[j + a].sink + start * sink_stride[0], sink_stride[0],
+                             pixel * phase.out_step[2])
+            i = end
 
 
 cdef inline void emit(const Layer *of, Run *job, Phase *phase, real_t *acc, Py_ssize_t acc_row,
@@ -912,7 +929,7 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
                 halves = 2 if i + 1 < n_pieces else 1
                 k.tile[halves - 1][vectors - 1](t, offset, window + pieces[i].at,
                                                 window + pieces[i + halves - 1].at, step,
-                                                grads, tile)
+                                                grads, tile, False)
                 for a in range(halves):
                     k.add(pieces[i + a].pixels * width, tile + a * half * width,
                           sums + pieces[i + a].sink * width)

@@ -13,7 +13,7 @@ cdef extern from "table.h" nogil:
         int lanes, half
         void (*tile[2][2])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x0,
                            const void *x1, Py_ssize_t step, const void *w,
-                           void *out) noexcept nogil
+                           void *out, int more) noexcept nogil
         void (*rows[2][3])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x,
                            const void *w, void *out) noexcept nogil
         void (*store)(Py_ssize_t nr, Py_ssize_t nc, const void *acc, Py_ssize_t acc_r,

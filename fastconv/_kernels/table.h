@@ -32,9 +32,9 @@ typedef struct {
     /* out[p][k] = sum_t x[offset[t] + p * step] * w[t][k], with p over one or two
      * half tiles starting at x0 and x1, and k over one or two vectors.
      * Index: [halves - 1][vectors - 1]. `w` is packed (taps, vectors * lanes); `out`
-     * receives (halves * half, vectors * lanes). Both may be unaligned. */
+     * receives (halves * half, vectors * lanes), or is added to if `more`. */
     void (*tile[2][2])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x0, const void *x1,
-                       ptrdiff_t step, const void *w, void *out);
+                       ptrdiff_t step, const void *w, void *out, int more);
 
     /* out[k][p] = sum_t w[t][k] * x[offset[t] + p], with p over 1, 2 or 4 vectors and
      * k over 1 or 4 channels. Index: [k == 4][log2(vectors)].

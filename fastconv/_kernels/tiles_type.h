@@ -65,7 +65,8 @@ FC_INLINE vec NAME(select)(ivec mask, vec yes, vec no)
  */
 FC_INLINE void NAME(tile)(ptrdiff_t taps, const ptrdiff_t *restrict offset, const REAL *x0,
                           const REAL *x1, ptrdiff_t step, const REAL *restrict w,
-                          REAL *restrict out, const int halves, const int vectors)
+                          REAL *restrict out, const int more, const int halves,
+                          const int vectors)
 {
     const ptrdiff_t second = x1 - x0;
     for (ptrdiff_t first = 0; first < taps || first == 0; first += FC_SUM_BLOCK) {
@@ -90,7 +91,7 @@ FC_INLINE void NAME(tile)(ptrdiff_t taps, const ptrdiff_t *restrict offset, cons
         FC_UNROLL for (int h = 0; h < halves; h++)
             FC_UNROLL for (int p = 0; p < FC_HALF; p++)
                 FC_UNROLL for (int v = 0; v < vectors; v++, o += LANES) {
-                    if (first) acc[h][p][v] += NAME(load)(o);
+                    if (first || more) acc[h][p][v] += NAME(load)(o);
                     NAME(save)(o, acc[h][p][v]);
                 }
     }
@@ -99,9 +100,9 @@ FC_INLINE void NAME(tile)(ptrdiff_t taps, const ptrdiff_t *restrict offset, cons
 #define TILE(halves, vectors)                                                                  \
     static void FC_PASTE(NAME(tile), halves##x##vectors)(                                      \
         ptrdiff_t taps, const ptrdiff_t *offset, const void *x0, const void *x1,               \
-        ptrdiff_t step, const void *w, void *out)                                              \
+        ptrdiff_t step, const void *w, void *out, int more)                                    \
     {                                                                                          \
-        NAME(tile)(taps, offset, x0, x1, step, w, out, halves, vectors);                       \
+        NAME(tile)(taps, offset, x0, x1, step, w, out, more, halves, vectors);                 \
     }
 TILE(1, 1)
 TILE(1, 2)
@@ -262,21 +263,18 @@ static void NAME(transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdif
         }
 }
 
-/* Twelve independent chains a port keep both multiply-add units busy. */
+/* Enough independent chains to hide the latency of both multiply-add units. */
 static double NAME(peak)(ptrdiff_t rounds)
 {
     enum { chains = FC_HALF * 2 };
     vec a[chains];
-    const vec scale = (REAL)0.999 + (vec){0}, step = (REAL)0.001 + (vec){0};
+    volatile REAL factor = (REAL)0.999, term = (REAL)0.001; /* unknown: no chain is folded */
+    const vec scale = factor + (vec){0}, step = term + (vec){0};
     FC_UNROLL for (int i = 0; i < chains; i++) a[i] = (REAL)i + (vec){0};
-    for (ptrdiff_t k = 0; k < rounds; k++) {
+    for (ptrdiff_t k = 0; k < rounds; k++)
         FC_UNROLL for (int i = 0; i < chains; i++) a[i] = a[i] * scale + step;
-        __asm__ volatile("" : : "r"(k)); /* keeps the loop from being folded */
-    }
-    REAL keep[LANES];
     FC_UNROLL for (int i = 1; i < chains; i++) a[0] += a[i];
-    NAME(save)(keep, a[0]);
-    volatile REAL sink = keep[0];
+    volatile REAL sink = a[0][0];
     (void)sink;
     return 2.0 * LANES * chains * (double)rounds;
 }
