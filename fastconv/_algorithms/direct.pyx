@@ -78,6 +78,8 @@ cdef struct Layer:
     Py_ssize_t sink_axis[3]
     bint collapsed                      # spatial axes taken as one (1x1 kernels)
     bint by_rows                        # `rows` kernel, else `tile`
+    int row_kind                        # which channels of `rows`
+    Py_ssize_t unit                     # pixels of a piece of a row
     Py_ssize_t width                    # output channels of a block of weights
     Py_ssize_t blocks, padded           # such blocks per group; sinks, filled up
     Py_ssize_t residues[3]              # phases on each axis
@@ -195,21 +197,37 @@ cdef class Correlation:
         return self.of.sources * g.kernel[0] * g.kernel[1] * g.kernel[2]
 
     cdef int choose_kernel(self) except -1:
-        """Which kernel wastes fewer lanes, given what each reaches on full tiles."""
+        """The kernel that takes fewer cycles an output.
+
+        Lanes that a layer leaves empty cost as much as full ones. A tile that has the wrong
+        axis in its lanes for the output's layout must be transposed, at about half a cycle an
+        output: that matters where sums are short.
+        """
         cdef Py_ssize_t lanes = self.of.k.lanes, half = self.of.k.half
-        cdef Py_ssize_t sinks = max(self.of.sinks, 1), pixels = max(self.of.phases[0].axis[2].count, 1)
-        cdef Py_ssize_t per_row = 1 if sinks == 1 else 4
-        cdef double tile = (<double>sinks / up(sinks, lanes)) * pixels / up(pixels, half)
-        cdef double rows = (<double>sinks / up(sinks, per_row)) * pixels / up(pixels, lanes)
-        if sinks <= lanes:
-            tile *= 0.8   # one vector of channels: more loads than multiply-adds
-        self.of.by_rows = rows * (0.8 if per_row == 4 else 0.4) > 0.9 * tile
-        if self.of.by_rows:
-            self.of.width = per_row
-            self.of.padded = up(self.of.sinks, per_row)
+        cdef Py_ssize_t sinks = max(self.of.sinks, 1)
+        cdef Py_ssize_t pixels = max(self.of.phases[0].axis[2].count, 1)
+        cdef double ideal = (<double>self.of.phases[0].taps) / (2 * lanes)
+        cdef double tile = ideal * up(sinks, lanes) / sinks * up(pixels, half) / pixels
+        cdef double rows = ideal * up(pixels, lanes) / pixels
+        if sinks == 1:
+            self.of.row_kind, self.of.width = 0, 1
+            rows *= 1.2
+        elif sinks <= 4 or up(sinks, 4) < up(sinks, self.of.k.row_channels):
+            self.of.row_kind, self.of.width = 1, 4
         else:
+            self.of.row_kind, self.of.width = 2, self.of.k.row_channels
+        rows *= (<double>up(sinks, self.of.width)) / sinks
+        if sinks <= lanes:
+            tile *= 1.2   # one vector of channels: more loads than multiply-adds
+        if self.of.g.channels_last:
+            rows += 0.5
+        else:
+            tile += 0.5
+        self.of.by_rows = rows < tile
+        if not self.of.by_rows:
             self.of.width = 2 * lanes
-            self.of.padded = up(self.of.sinks, lanes)
+        self.of.unit = lanes * (8 if self.of.row_kind == 0 else 3) if self.of.by_rows else half
+        self.of.padded = up(self.of.sinks, self.of.width if self.of.by_rows else lanes)
         self.of.blocks = up(self.of.sinks, self.of.width) // self.of.width
         return 0
 
@@ -218,7 +236,7 @@ cdef class Correlation:
         cdef Py_ssize_t p, i0, i1, i2, c, t, budget, block, fits, packed = 0
         cdef Phase *phase
         cdef Axis *axis
-        cdef Py_ssize_t unit = self.of.k.lanes * 4 if self.of.by_rows else self.of.k.half * 2
+        cdef Py_ssize_t unit = self.of.unit if self.of.by_rows else 2 * self.of.unit
         for p in range(self.of.n_phases):
             phase = &self.of.phases[p]
             axis = phase.axis
@@ -364,8 +382,9 @@ cdef class Correlation:
     cdef Py_ssize_t layout(self, Run *job, const Phase *phase) noexcept:
         """Scratch memory of a thread: window, tile, its transpose, positions."""
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = self.of.k.lanes
-        cdef Py_ssize_t turned = max(up(2 * self.of.k.half, lanes) * 2, 4 * lanes) * lanes
-        cdef Py_ssize_t tile = max(STRIP * 2 * self.of.k.half * 2, 16) * lanes
+        cdef Py_ssize_t turned = max(up(2 * self.of.k.half, lanes) * 2,
+                                     8 * up(self.of.k.row_channels, lanes)) * lanes
+        cdef Py_ssize_t tile = max(STRIP * 2 * self.of.k.half * 2, 3 * 8) * lanes
         cdef Py_ssize_t size = phase.window.size * job.images + phase.window.slack
         job.tile_at = up(size * itemsize, 64)
         job.turned_at = job.tile_at + up(tile * itemsize, 64)
@@ -377,8 +396,8 @@ cdef class Correlation:
 
     cdef Py_ssize_t pieces(self, const Phase *phase) noexcept:
         """Runs of pixels that a block of one image's outputs is cut into."""
-        cdef Py_ssize_t unit = self.of.k.lanes if self.of.by_rows else self.of.k.half
-        return phase.axis[1].block * (up(phase.axis[2].block, unit) // unit)
+        return phase.axis[1].block * (
+            up(phase.axis[2].block, self.of.unit) // self.of.unit)
 
     def workspace(self, int threads):
         """Bytes of scratch memory of a call, packed weights included."""
@@ -561,7 +580,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     sink_image = of.sinks * of.groups * of.sink_axis[0] * of.sink_axis[1] * of.sink_axis[2]
 
     # Gather the windows, and cut the outputs into pieces of rows.
-    unit = lanes * 4 if of.by_rows else half
+    unit = of.unit
     for i in range(images):
         fill(&phase.window, first, count,
              (<const real_t *>job.source) + ((image + i) * job.source_image
@@ -592,9 +611,13 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
         i = 0
         while i < n_pieces:
             if of.by_rows:
-                a = 0 if pieces[i].pixels <= lanes else (1 if pieces[i].pixels <= 2 * lanes else 2)
-                k.rows[of.width == 4][a](phase.taps, phase.offset, window + pieces[i].at, w, tile)
-                emit(of, job, phase, tile, lanes << a, True, turned, pieces[i].pixels, n,
+                vectors = (pieces[i].pixels + lanes - 1) // lanes
+                a = <int>vectors - 1
+                if of.row_kind == 0:
+                    a = 0 if vectors <= 1 else (1 if vectors <= 2 else (2 if vectors <= 4 else 3))
+                    vectors = 1 << a
+                k.rows[of.row_kind][a](phase.taps, phase.offset, window + pieces[i].at, w, tile)
+                emit(of, job, phase, tile, vectors * lanes, True, turned, pieces[i].pixels, n,
                      group * of.sinks + start, pieces[i].sink + start * sink_stride[0],
                      sink_stride[0], pixel * phase.out_step[2])
                 i += 1

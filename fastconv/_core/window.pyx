@@ -57,7 +57,7 @@ cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector) noexcep
     if not window.channels_last:
         window.channel = window.size
         window.size *= window.channels
-    window.slack = overrun * axis[2].wstep * pixel + 4 * vector
+    window.slack = overrun * axis[2].wstep * pixel + 8 * vector
 
 
 cdef Py_ssize_t index_words(const Window *window) noexcept nogil:

@@ -10,11 +10,11 @@ cdef extern from "table.h" nogil:
         double lo, hi
 
     ctypedef struct fc_kernels:
-        int lanes, half
+        int lanes, half, row_channels
         void (*tile[2][2])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x0,
                            const void *x1, Py_ssize_t step, const void *w,
                            void *out, int more) noexcept nogil
-        void (*rows[2][3])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x,
+        void (*rows[3][4])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x,
                            const void *w, void *out) noexcept nogil
         void (*store)(Py_ssize_t nr, Py_ssize_t nc, const void *acc, Py_ssize_t acc_r,
                       void *y, Py_ssize_t y_r, const void *bias, Py_ssize_t bias_r,

@@ -28,6 +28,7 @@ typedef struct {
 typedef struct {
     int lanes;      /* elements of a vector */
     int half;       /* output pixels of half a tile of `tile` */
+    int row_channels;
 
     /* out[p][k] = sum_t x[offset[t] + p * step] * w[t][k], with p over one or two
      * half tiles starting at x0 and x1, and k over one or two vectors.
@@ -36,10 +37,11 @@ typedef struct {
     void (*tile[2][2])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x0, const void *x1,
                        ptrdiff_t step, const void *w, void *out, int more);
 
-    /* out[k][p] = sum_t w[t][k] * x[offset[t] + p], with p over 1, 2 or 4 vectors and
-     * k over 1 or 4 channels. Index: [k == 4][log2(vectors)].
+    /* out[k][p] = sum_t w[t][k] * x[offset[t] + p], with k over 1, 4 or `row_channels`
+     * channels and p over some vectors: 1, 2, 4 or 8 for a single channel, else 1, 2 or 3.
+     * Index: [which channels][which vectors].
      * `w` is packed (taps, channels); `out` receives (channels, vectors * lanes). */
-    void (*rows[2][3])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x,
+    void (*rows[3][4])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x,
                        const void *w, void *out);
 
     /* y[r][c] = act(acc[r][c] + bias + residual[r][c]) for an (nr, nc) block that is
