@@ -12,13 +12,49 @@ from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, PoolDesc, source_index
 
 from fastconv import _select
 from fastconv._desc import (
-    as_array, check_shape, compute_dtype, describe_conv, describe_planes, describe_pool, operand,
+    as_array, as_shape, check_shape, compute_dtype, describe_conv, describe_planes, describe_pool, operand,
 )
 from fastconv._pooling.pool import mean_gradient, pool as pool_run, scatter
 
 cnp.import_array()
 
 cdef object choose = _select.choose
+cdef object float64 = np.dtype(np.float64)
+
+
+cdef dict described = {}   # descriptions of recent calls
+cdef enum:
+    MOST_DESCRIBED = 512
+
+
+cdef ConvDesc describe(str function, rank, x_shape, weight_shape, dtype, stride, padding,
+                       dilation, groups, padding_mode, data_format, flip, activation, bint bias,
+                       bint residual):
+    """`describe_conv`, remembered where the arguments are plain.
+
+    True == 1 == 1.0, but only the integer is a stride: so only exact types are looked up.
+    """
+    cdef ConvDesc desc
+    key = None
+    if (type(stride) is int and type(dilation) is int and type(groups) is int
+            and (type(padding) is int or type(padding) is str) and type(x_shape) is tuple
+            and type(weight_shape) is tuple and type(flip) is bool
+            and (activation is None or type(activation) is str)
+            and type(padding_mode) is str and type(data_format) is str):
+        key = (function, x_shape, weight_shape, stride, padding, dilation, groups, padding_mode,
+               data_format, activation, rank, dtype is float64, flip, bias, residual)
+        found = described.get(key)
+        if found is not None:
+            return found
+    desc = describe_conv(function, rank, x_shape, weight_shape, dtype.itemsize, stride, padding,
+                         dilation, groups, padding_mode, data_format, flip, activation)
+    desc.g.bias = bias
+    desc.g.residual = residual
+    if key is not None:
+        if len(described) >= MOST_DESCRIBED:
+            described.clear()
+        described[key] = desc
+    return desc
 
 
 cdef class Output:
@@ -108,7 +144,6 @@ cdef check_bias(ConvDesc desc, bias):
             f"{desc.function}: bias has shape {bias.shape}, but weight has {desc.g.filters} "
             f"filters, so it must be ({desc.g.filters},)"
         )
-    desc.g.bias = 1
 
 
 def forward(str function, rank, x, weight, bias, stride, padding, dilation, groups, padding_mode,
@@ -124,8 +159,9 @@ def forward(str function, rank, x, weight, bias, stride, padding, dilation, grou
     if bias is not None:
         bias = as_array(function, "bias", bias)
     result, arithmetic = compute_dtype(function, (x, weight, bias))
-    desc = describe_conv(function, rank, x.shape, weight.shape, arithmetic.itemsize, stride,
-                         padding, dilation, groups, padding_mode, data_format, flip, activation)
+    desc = describe(function, rank, x.shape, weight.shape, arithmetic, stride, padding, dilation,
+                    groups, padding_mode, data_format, flip, activation, bias is not None,
+                    residual is not None)
     shape = desc.output_shape(desc.batch)
     if bias is not None:
         check_bias(desc, bias)
@@ -133,7 +169,6 @@ def forward(str function, rank, x, weight, bias, stride, padding, dilation, grou
     if residual is not None:
         residual = as_array(function, "residual", residual)
         check_shape(function, "residual", residual, shape, "the result has")
-        desc.g.residual = 1
     algorithm = choose(desc, "forward", method, precision, max_workspace)
     work = 2.0 * desc.batch * desc.multiply_adds()
     threads = threads_for(num_threads, work)
@@ -158,16 +193,15 @@ def backward_data(str function, rank, grad_output, weight, input_shape, stride, 
     grad_output = as_array(function, "grad_output", grad_output)
     weight = as_array(function, "weight", weight)
     result, arithmetic = compute_dtype(function, (grad_output, weight))
-    desc = describe_conv(function, rank, input_shape, weight.shape, arithmetic.itemsize, stride,
-                         padding, dilation, groups, padding_mode, data_format, flip)
+    desc = describe(function, rank, as_shape(function, "input_shape", input_shape), weight.shape,
+                    arithmetic, stride, padding, dilation, groups, padding_mode, data_format, flip, None, False, False)
     check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
                 f"an input of shape {desc.input_shape(desc.batch)} gives")
     inner = desc
     if desc.g.padding_mode != PAD_ZEROS:
         # First the gradient of the padded input, then fold the padding back onto its sources.
-        inner = describe_conv(function, rank, padded_shape(desc), weight.shape,
-                              arithmetic.itemsize, stride, 0, dilation, groups, "zeros",
-                              data_format, flip)
+        inner = describe(function, rank, padded_shape(desc), weight.shape, arithmetic, stride, 0,
+                         dilation, groups, "zeros", data_format, flip, None, False, False)
     algorithm = choose(inner, "backward_data", method, precision, max_workspace)
     work = 2.0 * desc.batch * desc.multiply_adds()
     threads = threads_for(num_threads, work)
@@ -220,8 +254,9 @@ def backward_weight(str function, rank, grad_output, x, weight_shape, stride, pa
     grad_output = as_array(function, "grad_output", grad_output)
     x = as_array(function, "x", x)
     result, arithmetic = compute_dtype(function, (grad_output, x))
-    desc = describe_conv(function, rank, x.shape, weight_shape, arithmetic.itemsize, stride,
-                         padding, dilation, groups, padding_mode, data_format, flip)
+    desc = describe(function, rank, x.shape, as_shape(function, "weight_shape", weight_shape),
+                    arithmetic, stride, padding, dilation, groups, padding_mode, data_format,
+                    flip, None, False, False)
     check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
                 f"x and a weight of shape {desc.weight_shape()} give")
     algorithm = choose(desc, "backward_weight", method, precision, max_workspace)

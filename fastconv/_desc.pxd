@@ -33,6 +33,7 @@ cdef class ConvDesc:
     cdef readonly str function
     cdef readonly bint batched
     cdef readonly Py_ssize_t batch
+    cdef readonly dict kept    # what later layers derive from it: choices, layouts
     cdef conv_geometry g
     cdef fc_epilogue epilogue
 

@@ -277,7 +277,7 @@ cdef Py_ssize_t check_count(str function, str what, tuple shape) except -1:
     return count
 
 
-cdef tuple as_shape(str function, str name, value):
+cpdef tuple as_shape(str function, str name, value):
     """A shape argument as a tuple of sizes."""
     items = entries(function, name, value, "a sequence of integers")
     if items is None:
@@ -467,6 +467,7 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
     cdef tuple xs, ws
     memset(g, 0, sizeof(conv_geometry))
     desc.function = function
+    desc.kept = {}
     xs = x_shape if type(x_shape) is tuple else as_shape(function, "input_shape", x_shape)
     ws = weight_shape if type(weight_shape) is tuple else as_shape(
         function, "weight_shape", weight_shape)

@@ -13,8 +13,6 @@ from fastconv.runtime import TIERS, precision_for
 ALGORITHMS: tuple[Algorithm, ...] = (direct.ALGORITHM, im2col.ALGORITHM, sliding.ALGORITHM)
 
 _BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
-_choices: dict = {}
-_MOST_CHOICES = 4096
 
 
 def verdict(algorithm, desc, which, precision, max_workspace, threads=1):
@@ -32,33 +30,31 @@ def verdict(algorithm, desc, which, precision, max_workspace, threads=1):
 
 
 def choose(desc, which, method, precision, max_workspace):
-    """The algorithm for one pass of one description."""
-    precision = precision_for(desc.function, precision, desc.itemsize)
-    key = (desc.key, which, method, precision, max_workspace)
+    """The algorithm for one pass of one description; the description keeps it."""
+    tier = precision_for(desc.function, precision, desc.itemsize)
+    key = (which, tier, method, max_workspace)
     try:
-        return _choices[key]
+        return desc.kept[key]
     except KeyError:
         pass
     except TypeError:
         raise TypeError(f"{desc.function}: method={method!r}, max_workspace={max_workspace!r}: "
                         f"a name and an integer are needed") from None
     _check_workspace(desc.function, max_workspace)
+    if not isinstance(method, str):
+        raise TypeError(f"{desc.function}: method must be a name, not {method!r}")
     if method == "auto":
-        fit = [a for a in ALGORITHMS if verdict(a, desc, which, precision, max_workspace) is None]
+        fit = [a for a in ALGORITHMS if verdict(a, desc, which, tier, max_workspace) is None]
         chosen = max(fit, key=lambda algorithm: algorithm.efficiency(desc, which))
     else:
-        if not isinstance(method, str):
-            raise TypeError(f"{desc.function}: method must be a name, not {method!r}")
         if method not in _BY_NAME:
             names = ", ".join(map(repr, ("auto", *_BY_NAME)))
             raise ValueError(f"{desc.function}: method={method!r} is not one of {names}")
         chosen = _BY_NAME[method]
-        reason = verdict(chosen, desc, which, precision, max_workspace)
+        reason = verdict(chosen, desc, which, tier, max_workspace)
         if reason is not None:
             raise ValueError(f"{desc.function}: method={method!r} {reason}")
-    if len(_choices) >= _MOST_CHOICES:
-        _choices.clear()
-    _choices[key] = chosen
+    desc.kept[key] = chosen
     return chosen
 
 

@@ -91,12 +91,19 @@ cdef struct Layer:
     Py_ssize_t packed_size              # elements
 
 
-cdef class Correlation:
-    """A source correlated with packed weights; made once for a layer, run for any batch."""
+cdef class Layout:
+    """How one pass of one description is blocked; immutable, and kept with the description."""
 
     cdef ConvDesc desc
     cdef Layer of
-    cdef Scratch packed
+
+    @staticmethod
+    cdef Layout get(ConvDesc desc, bint backward):
+        cdef Layout layout = desc.kept.get(backward)
+        if layout is None:
+            layout = Layout(desc, backward)
+            desc.kept[backward] = layout
+        return layout
 
     def __cinit__(self, ConvDesc desc, bint backward):
         cdef conv_geometry *g = &desc.g
@@ -288,6 +295,50 @@ cdef class Correlation:
         block_axis(&phase.axis[2], columns, self.of.by_rows)
         lay_out(&phase.window, self.of.k.half, self.of.k.lanes)
 
+    cdef Py_ssize_t scratch(self, Run *job, const Phase *phase) noexcept:
+        """Scratch memory of a thread: window, tile, its transpose, positions."""
+        cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = self.of.k.lanes
+        cdef Py_ssize_t turned = max(up(2 * self.of.k.half, lanes) * 2,
+                                     8 * up(self.of.k.row_channels, lanes)) * lanes
+        cdef Py_ssize_t tile = max(STRIP * 2 * self.of.k.half * 2, 3 * 8) * lanes
+        cdef Py_ssize_t size = phase.window.size * job.images + phase.window.slack
+        job.tile_at = up(size * itemsize, 64)
+        job.turned_at = job.tile_at + up(tile * itemsize, 64)
+        job.words_at = job.turned_at + up(turned * itemsize, 64)
+        size = job.words_at + index_words(&phase.window) * sizeof(Py_ssize_t)
+        job.pieces_at = up(size, 64)
+        size = job.pieces_at + self.pieces(phase) * job.images * sizeof(Piece)
+        return up(size, 64) + 64
+
+    cdef Py_ssize_t pieces(self, const Phase *phase) noexcept:
+        """Runs of pixels that a block of one image's outputs is cut into."""
+        return phase.axis[1].block * (
+            up(phase.axis[2].block, self.of.unit) // self.of.unit)
+
+    def workspace(self, int threads):
+        """Bytes of scratch memory of a call, packed weights included."""
+        cdef Py_ssize_t p, most = 0
+        cdef Run job
+        for p in range(self.of.n_phases):
+            job.images = 1
+            if self.of.phases[p].window.size:
+                job.images = max(1, min(16, CACHE // 2 // (
+                    self.of.phases[p].window.size * self.desc.g.itemsize)))
+            most = max(most, self.scratch(&job, &self.of.phases[p]))
+        return most * threads + self.of.packed_size * self.desc.g.itemsize
+
+
+cdef class Correlation:
+    """A source correlated with packed weights; made once for a layer, run for any batch."""
+
+    cdef Layout layout
+    cdef const Layer *of
+    cdef Scratch packed
+
+    def __cinit__(self, Layout layout):
+        self.layout = layout
+        self.of = &layout.of
+
     # ---- weights ----
 
     cdef int pack(self, cnp.ndarray weight, int threads) except -1:
@@ -297,23 +348,23 @@ cdef class Correlation:
         """
         cdef Packing job
         cdef int i
-        self.packed = acquire(max(self.of.packed_size, 1) * self.desc.g.itemsize)
-        job.of = &self.of
+        self.packed = acquire(max(self.of.packed_size, 1) * self.of.g.itemsize)
+        job.of = self.of
         job.weight = cnp.PyArray_BYTES(weight)
         job.packed = self.packed.data
         for i in range(5):
             job.stride[i] = 0
-        job.stride[0] = cnp.PyArray_STRIDES(weight)[0] // self.desc.g.itemsize
-        job.stride[1] = cnp.PyArray_STRIDES(weight)[1] // self.desc.g.itemsize
-        for i in range(<int>self.desc.g.rank):
-            job.stride[5 - self.desc.g.rank + i] = (
-                cnp.PyArray_STRIDES(weight)[2 + i] // self.desc.g.itemsize)
-        job.group = self.desc.g.filters // self.of.groups * job.stride[0]
+        job.stride[0] = cnp.PyArray_STRIDES(weight)[0] // self.of.g.itemsize
+        job.stride[1] = cnp.PyArray_STRIDES(weight)[1] // self.of.g.itemsize
+        for i in range(<int>self.of.g.rank):
+            job.stride[5 - self.of.g.rank + i] = (
+                cnp.PyArray_STRIDES(weight)[2 + i] // self.of.g.itemsize)
+        job.group = self.of.g.filters // self.of.groups * job.stride[0]
         if self.of.backward:
             job.sink, job.source = job.stride[1], job.stride[0]
         else:
             job.sink, job.source = job.stride[0], job.stride[1]
-        parallel_for(pack_f32 if self.desc.g.itemsize == 4 else pack_f64, &job, self.of.n_phases * self.of.groups * self.of.blocks,
+        parallel_for(pack_f32 if self.of.g.itemsize == 4 else pack_f64, &job, self.of.n_phases * self.of.groups * self.of.blocks,
                      threads if self.of.packed_size > 1 << 18 else 1, 0.0)
         return 0
 
@@ -326,14 +377,14 @@ cdef class Correlation:
         None, and residual; out and residual are C-contiguous.
         """
         cdef Run job
-        cdef Py_ssize_t itemsize = self.desc.g.itemsize, p, most = 0, images, tasks, size
+        cdef Py_ssize_t itemsize = self.of.g.itemsize, p, most = 0, images, tasks, size
         cdef int first = 1 if self.of.g.channels_last else 2
-        cdef int rank = <int>self.desc.g.rank
+        cdef int rank = <int>self.of.g.rank
         cdef Phase *phase
         cdef Scratch scratch
         if self.of.collapsed and not collapses(source, first, rank):
             source = np.ascontiguousarray(source)
-        job.of = &self.of
+        job.of = self.of
         job.batch = cnp.PyArray_DIM(source, 0)
         if cnp.PyArray_SIZE(out) == 0:
             return
@@ -370,7 +421,7 @@ cdef class Correlation:
             job.splits = 1
             if threads > 1 and tasks < 3 * threads:
                 job.splits = min(self.of.blocks, (3 * threads + tasks - 1) // tasks)
-            most = self.layout(&job, phase)
+            most = self.layout.scratch(&job, phase)
             scratch = acquire(most * threads)
             job.scratch = scratch.data
             job.scratch_size = most
@@ -378,38 +429,6 @@ cdef class Correlation:
                          tasks * job.splits, threads,
                          2.0 * job.batch * self.of.groups * phase.taps * self.of.sinks
                          * axis_count(phase))
-
-    cdef Py_ssize_t layout(self, Run *job, const Phase *phase) noexcept:
-        """Scratch memory of a thread: window, tile, its transpose, positions."""
-        cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = self.of.k.lanes
-        cdef Py_ssize_t turned = max(up(2 * self.of.k.half, lanes) * 2,
-                                     8 * up(self.of.k.row_channels, lanes)) * lanes
-        cdef Py_ssize_t tile = max(STRIP * 2 * self.of.k.half * 2, 3 * 8) * lanes
-        cdef Py_ssize_t size = phase.window.size * job.images + phase.window.slack
-        job.tile_at = up(size * itemsize, 64)
-        job.turned_at = job.tile_at + up(tile * itemsize, 64)
-        job.words_at = job.turned_at + up(turned * itemsize, 64)
-        size = job.words_at + index_words(&phase.window) * sizeof(Py_ssize_t)
-        job.pieces_at = up(size, 64)
-        size = job.pieces_at + self.pieces(phase) * job.images * sizeof(Piece)
-        return up(size, 64) + 64
-
-    cdef Py_ssize_t pieces(self, const Phase *phase) noexcept:
-        """Runs of pixels that a block of one image's outputs is cut into."""
-        return phase.axis[1].block * (
-            up(phase.axis[2].block, self.of.unit) // self.of.unit)
-
-    def workspace(self, int threads):
-        """Bytes of scratch memory of a call, packed weights included."""
-        cdef Py_ssize_t p, most = 0
-        cdef Run job
-        for p in range(self.of.n_phases):
-            job.images = 1
-            if self.of.phases[p].window.size:
-                job.images = max(1, min(16, CACHE // 2 // (
-                    self.of.phases[p].window.size * self.desc.g.itemsize)))
-            most = max(most, self.layout(&job, &self.of.phases[p]))
-        return most * threads + self.of.packed_size * self.desc.g.itemsize
 
 
 # A run of output pixels along a row: where it lies in the window and in the output.
@@ -729,7 +748,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
 
     `out` is C-contiguous, with a batch axis in front if per_sample.
     """
-    cdef Correlation layer = Correlation(desc, False)
+    cdef Layout layer = Layout(desc, False)  # of its own: its axes are blocked anew
     cdef conv_geometry *g = &desc.g
     cdef Gradient job
     cdef Axis *axis = layer.of.phases[0].axis
@@ -978,7 +997,7 @@ def supports(ConvDesc desc, which):
 
 
 def workspace(ConvDesc desc, which, int threads):
-    return Correlation(desc, which == BACKWARD_DATA).workspace(threads)
+    return Layout.get(desc, which == BACKWARD_DATA).workspace(threads)
 
 
 def efficiency(ConvDesc desc, which):
@@ -987,7 +1006,7 @@ def efficiency(ConvDesc desc, which):
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
     """Weights packed for one pass of one layer."""
-    cdef Correlation correlation = Correlation(desc, which == BACKWARD_DATA)
+    cdef Correlation correlation = Correlation(Layout.get(desc, which == BACKWARD_DATA))
     correlation.pack(weight, threads)
     return correlation
 
