@@ -171,7 +171,7 @@ def forward(str function, rank, x, weight, bias, stride, padding, dilation, grou
         check_shape(function, "residual", residual, shape, "the result has")
     algorithm = choose(desc, "forward", method, precision, max_workspace)
     work = 2.0 * desc.batch * desc.multiply_adds()
-    threads = threads_for(num_threads, work)
+    threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, shape, result, arithmetic, (x, weight, bias, residual),
                          work, desc.batched)
     if residual is not None:
@@ -204,7 +204,7 @@ def backward_data(str function, rank, grad_output, weight, input_shape, stride, 
                          dilation, groups, "zeros", data_format, flip, None, False, False)
     algorithm = choose(inner, "backward_data", method, precision, max_workspace)
     work = 2.0 * desc.batch * desc.multiply_adds()
-    threads = threads_for(num_threads, work)
+    threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, desc.input_shape(desc.batch), result, arithmetic,
                          (grad_output, weight), work, desc.batched)
     target = output.array
@@ -237,8 +237,13 @@ cdef fold_padding(ConvDesc desc, grad, out):
         where = first + axis - AXES + <int>desc.g.rank
         lines = np.moveaxis(grad, where, 0)
         inner = lines[before:before + length].copy()
+        copies = {}
         for i in list(range(-before, 0)) + list(range(length, length + desc.g.after[axis])):
-            inner[source_index(i, length, desc.g.padding_mode)] += lines[before + i]
+            source = source_index(i, length, desc.g.padding_mode)
+            copies.setdefault(source, [before + source]).append(before + i)
+        for source, positions in copies.items():
+            # as a contiguous last axis, along which NumPy adds up in pairs
+            inner[source] = np.moveaxis(lines[positions], 0, -1).copy(order="C").sum(axis=-1)
         grad = np.moveaxis(inner, 0, where)
     out[...] = grad
 
@@ -261,7 +266,7 @@ def backward_weight(str function, rank, grad_output, x, weight_shape, stride, pa
                 f"x and a weight of shape {desc.weight_shape()} give")
     algorithm = choose(desc, "backward_weight", method, precision, max_workspace)
     work = 2.0 * desc.batch * desc.multiply_adds()
-    threads = threads_for(num_threads, work)
+    threads = threads_for(function, num_threads, work)
     shape = desc.weight_shape()
     if per_sample and desc.batched:
         shape = (desc.batch,) + shape
@@ -287,7 +292,7 @@ cdef class Prepared:
     def __init__(self, x_shape, dtype, weight, bias, stride, padding, dilation, groups,
                  padding_mode, data_format, flip, activation, precision, method, max_workspace,
                  num_threads):
-        function = "plan_conv"
+        cdef str function = "plan_conv"
         weight = as_array(function, "weight", weight)
         if bias is not None:
             bias = as_array(function, "bias", bias)
@@ -306,7 +311,7 @@ cdef class Prepared:
         # a copy, for an algorithm that keeps the weights as they are
         weight = np.array(weight, self.arithmetic, order="C")
         self.kernel = self.algorithm.prepare(
-            self.desc, "forward", weight, threads_for(num_threads, self.desc.flops(1)))
+            self.desc, "forward", weight, threads_for(function, num_threads, self.desc.flops(1)))
         shape = self.desc.input_shape(1)
         self.image = shape[1:] if self.desc.batched else shape
 
@@ -344,7 +349,7 @@ cdef class Prepared:
             residual = as_array("plan", "residual", residual)
             check_shape("plan", "residual", residual, shape, "the result has")
         work = 2.0 * batch * self.desc.multiply_adds()
-        threads = threads_for(self.num_threads, work)
+        threads = threads_for("plan", self.num_threads, work)
         output = Output.make("plan", out, shape, self.result, self.arithmetic, (x, residual),
                              work, has_batch)
         if residual is not None:
@@ -445,7 +450,7 @@ def pool_backward_where(str function, int rank, grad_output, indices, input_shap
             )
     output = Output.make(function, out, shape, result, arithmetic, (grad_output, indices), 0.0,
                          has_batch)
-    inside = scatter(contiguous(grad_output, arithmetic, has_batch),
+    inside = scatter(function, contiguous(grad_output, arithmetic, has_batch),
                      contiguous(indices, np.dtype(np.int64), has_batch), output.array, channels,
                      last, num_threads)
     if not inside:

@@ -145,16 +145,17 @@ cdef Py_ssize_t as_size(str function, str name, value, Py_ssize_t minimum) excep
 
 cdef object entries(str function, str name, value, str wanted):
     """The items of a sequence argument, read once; None where it is not a sequence."""
-    if type(value) is tuple or type(value) is list:
+    if type(value) is tuple:
         return value
     if isinstance(value, (str, bytes, dict, set)):
         raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}")
     if isinstance(value, np.ndarray):
-        return value.tolist() if value.ndim else None
+        return tuple(value.tolist()) if value.ndim else None
     if hasattr(type(value), "__index__"):
         return None
     try:
-        return list(value)
+        # a copy: an item's __index__ may change the list
+        return tuple(value)
     except TypeError:
         raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
 
@@ -241,13 +242,13 @@ cdef int as_padding(str function, value, int rank, const Py_ssize_t *length,
     return 0
 
 
-cdef Py_ssize_t window_extent(str function, Py_ssize_t kernel, Py_ssize_t dilation) except -1:
+cdef Py_ssize_t window_extent(str function, str name, Py_ssize_t kernel,
+                              Py_ssize_t dilation) except -1:
     """K = d (k - 1) + 1."""
     cdef Py_ssize_t extent
     if fc_mul(kernel - 1, dilation, &extent) or fc_add(extent, 1, &extent):
         raise ValueError(
-            f"{function}: a kernel of length {kernel} with dilation {dilation} spans more than "
-            f"2^63 elements"
+            f"{function}: {name} {kernel} with dilation {dilation} spans more than 2^63 elements"
         )
     return extent
 
@@ -278,11 +279,14 @@ cdef Py_ssize_t check_count(str function, str what, tuple shape) except -1:
 
 
 cpdef tuple as_shape(str function, str name, value):
-    """A shape argument as a tuple of sizes."""
+    """A shape argument as a tuple of plain integers; each item is read once."""
     items = entries(function, name, value, "a sequence of integers")
     if items is None:
         raise TypeError(f"{function}: {name} must be a sequence of integers, not {value!r}")
-    return tuple([as_size(function, name, item, 0) for item in items])
+    for item in items:
+        if type(item) is not int or item < 0:
+            return tuple([as_size(function, name, item, 0) for item in items])
+    return items
 
 
 # ---- choices --------------------------------------------------------------------------------
@@ -468,13 +472,8 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
     memset(g, 0, sizeof(conv_geometry))
     desc.function = function
     desc.kept = {}
-    xs = x_shape if type(x_shape) is tuple else as_shape(function, "input_shape", x_shape)
-    ws = weight_shape if type(weight_shape) is tuple else as_shape(
-        function, "weight_shape", weight_shape)
-    for item in xs:
-        as_size(function, "input_shape", item, 0)
-    for item in ws:
-        as_size(function, "weight_shape", item, 0)
+    xs = as_shape(function, "input_shape", x_shape)
+    ws = as_shape(function, "weight_shape", weight_shape)
     n = len(ws) - 2 if rank is None else rank
     if len(ws) != n + 2 or not 1 <= n <= AXES:
         wanted = f"{n + 2} axes (filters, channels / groups, *kernel)" if rank is not None else \
@@ -529,10 +528,10 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
         g.kernel[axis] = ws[2 + i]
         if g.kernel[axis] < 1:
             raise ValueError(f"{function}: weight of shape {ws} has a kernel axis of length 0")
-        window_extent(function, g.kernel[axis], g.dilation[axis])
+        window_extent(function, "a weight's kernel length", g.kernel[axis], g.dilation[axis])
     as_padding(function, padding, n, g.input, g.kernel, g.stride, g.dilation, g.before, g.after)
     for axis in range(AXES - n, AXES):
-        extent = window_extent(function, g.kernel[axis], g.dilation[axis])
+        extent = window_extent(function, "a weight's kernel length", g.kernel[axis], g.dilation[axis])
         total = padded_length(function, g.input[axis], g.before[axis], g.after[axis])
         if total < extent:
             raise ValueError(
@@ -584,8 +583,7 @@ def spatial_rank(kernel_size, Py_ssize_t axes):
 def describe_columns(str function, x_shape, kernel_size, stride, padding, dilation, padding_mode,
                      data_format, Py_ssize_t itemsize):
     """Describe im2col and col2im: a convolution with one filter over these windows."""
-    cdef tuple xs = x_shape if type(x_shape) is tuple else as_shape(
-        function, "input_shape", x_shape)
+    cdef tuple xs = as_shape(function, "input_shape", x_shape)
     cdef Py_ssize_t kernel[AXES]
     cdef int rank = spatial_rank(kernel_size, len(xs))
     if not 1 <= rank <= AXES or not rank + 1 <= len(xs) <= rank + 2:
@@ -623,6 +621,12 @@ cdef class PoolDesc:
                            <int>self.g.rank, self.g.channels_last)
 
 
+cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept:
+    while b:
+        a, b = b, a % b
+    return a
+
+
 def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding, dilation,
                   ceil_mode, data_format):
     """Describe a pooling of an array of shape `x_shape`."""
@@ -633,9 +637,7 @@ def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding,
     cdef tuple xs
     memset(g, 0, sizeof(pool_geometry))
     desc.function = function
-    xs = x_shape if type(x_shape) is tuple else as_shape(function, "input_shape", x_shape)
-    for item in xs:
-        as_size(function, "input_shape", item, 0)
+    xs = as_shape(function, "input_shape", x_shape)
     if len(xs) != rank + 2 and len(xs) != rank + 1:
         raise ValueError(
             f"{function}: x has {len(xs)} axes (shape {xs}), but needs {rank + 2}, or "
@@ -655,13 +657,13 @@ def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding,
     as_sizes(function, "dilation", dilation, rank, 1, g.dilation)
     for axis in range(AXES):
         g.input[axis] = g.output[axis] = 1
-        window_extent(function, g.kernel[axis], g.dilation[axis])
+        window_extent(function, "kernel_size", g.kernel[axis], g.dilation[axis])
     for axis in range(AXES - rank, AXES):
         g.input[axis] = xs[len(xs) - rank - g.channels_last + axis - AXES + rank]
     as_padding(function, padding, rank, g.input, g.kernel, g.stride, g.dilation,
                g.before, g.after)
     for axis in range(AXES - rank, AXES):
-        extent = window_extent(function, g.kernel[axis], g.dilation[axis])
+        extent = window_extent(function, "kernel_size", g.kernel[axis], g.dilation[axis])
         if g.before[axis] >= extent or g.after[axis] >= extent:
             raise ValueError(
                 f"{function}: padding ({g.before[axis]}, {g.after[axis]}) must be less than the "
@@ -683,15 +685,16 @@ def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding,
             if start < g.input[axis] + g.before[axis]:
                 count += 1
         g.output[axis] = count
-        # Windows that start in the padding before must reach a real element with some tap.
+        # A window that starts in the padding has a tap in every `dilation` positions, so it
+        # reaches the input unless that is shorter; and where windows start repeats itself
+        # modulo the dilation.
         step = g.dilation[axis]
         if g.input[axis] < step:
-            for i in range(count):
+            for i in range(min(count, step // gcd(g.stride[axis] % step, step))):
                 start = i * g.stride[axis] - g.before[axis]
                 if start >= 0:
                     break
-                if (-start + step - 1) // step >= g.kernel[axis] or \
-                        start + (-start + step - 1) // step * step >= g.input[axis]:
+                if (start % step + step) % step >= g.input[axis]:
                     raise ValueError(
                         f"{function}: window {i} of axis {axis - AXES + rank} lies wholly in the "
                         f"padding ({g.before[axis]}, {g.after[axis]})"

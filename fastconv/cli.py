@@ -1,1 +1,220 @@
-"""Being written."""
+"""The command line: ``fastconv info | demo | bench | explain | selftest``.
+
+Every command imports what it needs when it runs, so that the others stay quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import fastconv
+
+_PASSES = ("forward", "backward_data", "backward_weight")
+_DTYPES = ("float32", "float64")
+
+
+def _list(kind, choices=None):
+    """An argument type: values separated by commas, each one of `choices` if there are any."""
+
+    def parse(text):
+        values = tuple(kind(part) for part in text.split(",") if part)
+        for value in values:
+            if choices and value not in choices:
+                raise argparse.ArgumentTypeError(f"{value!r} is not one of {', '.join(choices)}")
+        return values
+
+    # What argparse calls the value in its message.
+    parse.__name__ = f"list of {kind.__name__}"
+    return parse
+
+
+def _positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
+def _positive_seconds(text):
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
+    return value
+
+
+def _info(args):
+    fastconv.show_config()
+    fastconv.show_runtime()
+    return 0
+
+
+def _demo(args):
+    from fastconv import _demo
+
+    return _demo.run(args.output, args.seed)
+
+
+def _bench(args):
+    from fastconv import _bench
+
+    options = vars(args).copy()
+    del options["run"], options["command"]
+    return _bench.run(**options)
+
+
+def _explain(args):
+    try:
+        print(_explanation(args))
+    except (TypeError, ValueError) as error:
+        print(f"fastconv explain: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _explanation(args):
+    if len(args.shapes) == 1:
+        from fastconv.testing.shapes import CONV_SHAPES
+
+        layer = CONV_SHAPES.get(args.shapes[0])
+        if layer is None:
+            raise ValueError(f"no layer is called {args.shapes[0]!r}; one shape is not enough")
+        x_shape, weight_shape = layer.input_shape(args.batch, args.data_format), layer.weight_shape
+        options = layer.kwargs()
+    elif len(args.shapes) == 2:
+        (x_shape, weight_shape), options = map(_shape, args.shapes), {}
+    else:
+        raise ValueError("expected a layer's name, or the shapes of x and of the weight")
+    given = {name: getattr(args, name) for name in ("stride", "padding", "dilation", "groups")}
+    options |= {name: value for name, value in given.items() if value is not None}
+    return fastconv.explain(
+        x_shape, weight_shape, **options, padding_mode=args.padding_mode,
+        data_format=args.data_format, flip=args.flip, dtype=args.dtype, precision=args.precision,
+        method=args.method, max_workspace=args.max_workspace, num_threads=args.threads,
+        which=args.which, measure=args.measure,
+    )  # fmt: skip
+
+
+def _selftest(args):
+    from fastconv.testing import selftest
+
+    return selftest.main(args.cases, args.seed)
+
+
+def _shape(text):
+    try:
+        return _list(int)(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a shape such as 1,64,56,56") from None
+
+
+def _extent(text):
+    """An int, or one per axis."""
+    values = _list(int)(text)
+    return values[0] if len(values) == 1 else values
+
+
+def _padding(text):
+    return text if text.isalpha() or "_" in text else _extent(text)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="fastconv", description="CPU kernels for convolution and pooling on NumPy arrays."
+    )
+    parser.add_argument("--version", action="version", version=f"fastconv {fastconv.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    def add(name, run, text):
+        command = commands.add_parser(
+            name, help=text, description=text, formatter_class=argparse.RawTextHelpFormatter
+        )
+        command.set_defaults(run=run)
+        return command
+
+    add("info", _info, "Show how fastconv was built and what it uses on this machine.")
+
+    demo = add("demo", _demo, "Filter a photograph, train LeNet-5 on real digits, draw both.")
+    demo.add_argument("--output", default=".", metavar="DIR", help="where to save the figure")
+    demo.add_argument("--seed", type=int, default=0, help="of split, weights and augmentation")
+
+    bench = add("bench", _bench, "Time fastconv against the libraries that are installed.")
+    bench.add_argument(
+        "--layers", type=_list(str), default=("performance", "tiny"), metavar="NAMES",
+        help="groups (performance, direct, image, pools, tiny, all), networks (resnet50),\n"
+        "layers or globs (vgg16.conv3_*), separated by commas; default: performance,tiny",
+    )  # fmt: skip
+    bench.add_argument(
+        "--passes", type=_list(str, _PASSES), default=("forward",), metavar="NAMES",
+        help=f"{', '.join(_PASSES)}; default: forward",
+    )  # fmt: skip
+    bench.add_argument(
+        "--dtype", type=_list(str, _DTYPES), default=("float32",), metavar="NAMES", dest="dtypes",
+        help=f"{', '.join(_DTYPES)}; default: float32",
+    )  # fmt: skip
+    bench.add_argument("--batch", type=_list(_positive), default=(1,), metavar="N,...",
+                       dest="batches", help="batch sizes; default: 1")  # fmt: skip
+    bench.add_argument("--threads", type=_list(_positive), default=(1,), metavar="N,...",
+                       help="numbers of threads, for everyone; default: 1")  # fmt: skip
+    bench.add_argument(
+        "--peers", type=_list(str), metavar="NAMES",
+        help="torch, torch-cl, ort, openvino, ncnn, opencv, scipy, numpy; an empty string for\n"
+        "none; default: all that are installed",
+    )  # fmt: skip
+    bench.add_argument("--seconds", type=_positive_seconds, default=0.4, metavar="S",
+                       help="for each contender on each layer; default: 0.4")  # fmt: skip
+    bench.add_argument("--rounds", type=_positive, default=5, metavar="N",
+                       help="turns that this time is spread over; default: 5")  # fmt: skip
+    bench.add_argument("--quick", action="store_true", help="a handful of layers, a short time")
+    bench.add_argument("--json", metavar="FILE", help="write all figures there")
+    bench.add_argument("--plot", metavar="FILE", help="draw ratios and rooflines there")
+
+    explain = add("explain", _explain, "Say which algorithm a convolution takes, and why.")
+    explain.add_argument(
+        "shapes", nargs="+", metavar="shape",
+        help="the shapes of x and of the weight, such as 1,64,56,56 64,64,3,3,\n"
+        "or the name of a layer, such as resnet50.conv2_x.3x3",
+    )  # fmt: skip
+    explain.add_argument("--batch", type=_positive, default=1, help="with a layer's name")
+    explain.add_argument("--stride", type=_extent, metavar="N[,N]")
+    explain.add_argument("--padding", type=_padding, metavar="N[,N] or same, valid, full")
+    explain.add_argument("--dilation", type=_extent, metavar="N[,N]")
+    explain.add_argument("--groups", type=int, metavar="N")
+    explain.add_argument("--padding-mode", default="zeros", metavar="MODE")
+    explain.add_argument("--flip", action="store_true")
+    explain.add_argument("--dtype", default="float32", choices=_DTYPES)
+    explain.add_argument("--pass", default="forward", choices=_PASSES, dest="which")
+    explain.add_argument("--max-workspace", type=int, metavar="BYTES")
+    explain.add_argument("--threads", type=_positive, metavar="N")
+    explain.add_argument("--measure", action="store_true", help="run and time each that can serve")
+    for command in (bench, explain):
+        command.add_argument("--data-format", default="channels_first",
+                             choices=("channels_first", "channels_last"))  # fmt: skip
+        command.add_argument("--method", default="auto", metavar="NAME", help="of fastconv")
+        command.add_argument("--precision", choices=("highest", "high", "medium"))
+
+    selftest = add("selftest", _selftest, "Check this installation against the reference.")
+    selftest.add_argument("--cases", type=_positive, default=200, metavar="N",
+                          help="random convolutions for each instruction set")  # fmt: skip
+    selftest.add_argument("--seed", type=int, default=0, help="number of the first")
+    return parser
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments in place of those of the process.
+
+    Returns
+    -------
+    int
+        The exit status: 0, 1 for a finding, 2 for wrong arguments or missing packages.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except KeyboardInterrupt:
+        return 130

@@ -257,7 +257,9 @@ def conv2d_backward_bias(grad_output, *, data_format="channels_first"):
     grad_output = as_array(function, "grad_output", grad_output)
     result, _ = compute_dtype(function, (grad_output,))
     planes = channels_first(function, 2, "grad_output", grad_output, data_format)
-    return planes.sum(axis=tuple(range(1, planes.ndim)), dtype=np.float64).astype(result)
+    # contiguous, because NumPy adds up in pairs along such an axis only
+    planes = np.ascontiguousarray(planes).reshape(planes.shape[0], -1)
+    return planes.sum(axis=1, dtype=np.float64).astype(result)
 
 
 def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zeros",

@@ -43,6 +43,10 @@ def maxp(x=X, kernel_size=2, **kwargs):
     return fc.max_pool2d(x, kernel_size, **kwargs)
 
 
+def minp(x=X, kernel_size=2, **kwargs):
+    return fc.min_pool2d(x, kernel_size, **kwargs)
+
+
 def avgp(x=X, kernel_size=2, **kwargs):
     return fc.avg_pool2d(x, kernel_size, **kwargs)
 
@@ -64,6 +68,7 @@ NAMES = {
     data: "conv2d_backward_data",
     wgrad: "conv2d_backward_weight",
     maxp: "max_pool2d",
+    minp: "min_pool2d",
     avgp: "avg_pool2d",
     maxb: "max_pool2d_backward",
     avgb: "avg_pool2d_backward",
@@ -118,7 +123,7 @@ for function in (conv, data, wgrad, plan):
 refuse(ValueError, "weight", conv, groups=2)  # the weight is made for one group
 refuse(ValueError, "groups", conv, f32(2, 4, 6, 7), f32(3, 2, 3, 3), groups=2)
 refuse(ValueError, "groups", conv, f32(2, 3, 6, 7), f32(4, 1, 3, 3), groups=2)
-for function in (maxp, avgp):
+for function in (maxp, minp, avgp):
     for value in (0, -1, [], (1, 0), (1, 2, 3), -(2**70), 2**70):
         refuse(ValueError, "stride", function, stride=value)
     for value in (True, 1.5, "2"):
@@ -130,7 +135,7 @@ for function in (maxp, avgp):
 
 # ---- 3: padding
 
-for function in (conv, data, wgrad, plan, maxp, avgp):
+for function in (conv, data, wgrad, plan, maxp, minp, avgp):
     for value in (
         -1,
         [],
@@ -261,7 +266,7 @@ refuse(ValueError, "", avgb, f32(2, 4, 0, 3))
 
 # ---- 7: pooling
 
-for function in (maxp, avgp):
+for function in (maxp, minp, avgp):
     for value in (0, -1, [], (), (2, 0), (1, 2, 3), 2**32, 2**63 - 1, 2**70, (7, 2)):
         refuse(ValueError, "kernel_size|window", function, kernel_size=value)
     for value in (None, True, 1.5, "2", (1.5, 2), {2}):
@@ -310,6 +315,7 @@ if np.dtype(np.longdouble).itemsize == 8:
 for value in NOT_ARRAYS.values():
     refuse(TypeError, "x", conv, value)
     refuse(TypeError, "x", maxp, value)
+    refuse(TypeError, "x", minp, value)
     refuse(TypeError, "x", avgp, value)
     refuse(TypeError, "x", fc.im2col, value, 2)
     refuse(TypeError, "x", wgrad, Y, value)
@@ -330,14 +336,17 @@ refuse(ValueError, "x", maxp, [[1.0, 2.0], [3.0]])
 
 READ_ONLY = np.zeros_like(Y)
 READ_ONLY.flags.writeable = False
-for function, shape in [(conv, Y.shape), (data, X.shape), (wgrad, W.shape), (maxp, P.shape),
-                        (avgp, P.shape), (maxb, X.shape), (avgb, X.shape)]:  # fmt: skip
+SHAPES = {conv: Y.shape, data: X.shape, wgrad: W.shape, maxb: X.shape, avgb: X.shape}
+SHAPES |= dict.fromkeys((maxp, minp, avgp), P.shape)
+for function, shape in SHAPES.items():
     refuse(ValueError, "out", function, out=np.zeros((*shape[:-1], shape[-1] + 1), np.float32))
     refuse(ValueError, "out", function, out=np.zeros(shape[1:], np.float32))
     refuse(ValueError, "out", function, out=np.zeros((1, *shape), np.float32))
     refuse(ValueError, "out", function, out=np.zeros(0, np.float32))
     refuse((TypeError, ValueError), "out", function, out=np.zeros(shape, np.float64))
     refuse((TypeError, ValueError), "out", function, out=np.zeros(shape, np.int32))
+    swapped = np.dtype(np.float32).newbyteorder()
+    refuse((TypeError, ValueError), "out", function, out=np.zeros(shape, swapped))
     refuse(ValueError, "out", function, out=np.broadcast_to(np.zeros(1, np.float32), shape))
     locked = np.zeros(shape, np.float32)
     locked.flags.writeable = False
@@ -374,7 +383,7 @@ for function in (conv, plan):
         refuse(ValueError, "activation", function, activation=value)
     for value in (1, len, True, ("clip", "a", 1), ("clip", None, 1), b"relu"):
         refuse(TypeError, "activation", function, activation=value)
-for function in (maxp, avgp):
+for function in (maxp, minp, avgp):
     for value in (0, -1):
         refuse(ValueError, "num_threads", function, num_threads=value)
     for value in (True, 1.5, "2"):
@@ -592,18 +601,24 @@ class Clears:
         return 1
 
 
-@pytest.mark.parametrize("function", [conv, data, wgrad, maxp, avgp])
-@pytest.mark.parametrize("name", ["stride", "dilation", "padding"])
-def test_index_is_asked_once(function, name):
-    """A value that grows with every look must be looked at once."""
-    if name == "dilation" and function in (data, wgrad):
-        pytest.skip("the gradient fits one dilation only")
-    one = Index(1, 1000)
-    other = [Index(1, 1000), Index(1, 1000)]
-    if function in (data, wgrad) and name == "padding":
-        one, other = Index(0, 1000), [Index(0, 1000), Index(0, 1000)]
-    plain = 0 if function in (data, wgrad) and name == "padding" else 1
-    expected = function(**{name: plain})
+@pytest.mark.parametrize(
+    ("function", "name", "value"),
+    [
+        *(
+            (f, name, 1)
+            for f in (conv, maxp, minp, avgp)
+            for name in ("stride", "dilation", "padding")
+        ),
+        # The gradient that is given fits one geometry only.
+        *((f, "stride", 1) for f in (data, wgrad)),
+        *((f, "dilation", 1) for f in (data, wgrad)),
+        *((f, "padding", 0) for f in (data, wgrad)),
+    ],
+)
+def test_index_is_asked_once(function, name, value):
+    """A number that grows with every look must be looked at once."""
+    one, other = Index(value, 1000), [Index(value, 1000), Index(value, 1000)]
+    expected = function(**{name: value})
     np.testing.assert_array_equal(function(**{name: one}), expected)
     np.testing.assert_array_equal(function(**{name: other}), expected)
     assert [index.asked for index in (one, *other)] == [1, 1, 1]
@@ -625,7 +640,7 @@ def test_shapes_are_read_once(step):
         np.testing.assert_array_equal(wgrad(weight_shape=tuple(changing)), wgrad())
 
 
-@pytest.mark.parametrize("function", [conv, data, wgrad, maxp, avgp])
+@pytest.mark.parametrize("function", [conv, data, wgrad, maxp, minp, avgp])
 @pytest.mark.parametrize("name", ["stride", "dilation", "padding"])
 def test_errors_of_index_come_through(function, name):
     for value in (Raises(), (1, Raises()), [Raises(), 1]):

@@ -97,15 +97,19 @@ def pool_case(seed):
     threads = {"num_threads": case.num_threads}
     before = x.copy(), grad.copy()
 
-    values, indices = reference.max_pool(x, **case.geometry, **rank, return_indices=True)
-    got = fastconv.max_pool2d(x, **case.geometry, **threads, out=a["out"])
-    assert got is a["out"]
-    assert_exact(got, values, case)
-    got, found = fastconv.max_pool2d(x, **case.geometry, **threads, return_indices=True)
-    assert got.dtype == case.dtype, case
-    assert found.dtype == np.int64, case
-    assert_exact(got, values, case)
-    assert_exact(found, indices, case)
+    for function, exact in [
+        (fastconv.min_pool2d, reference.min_pool),
+        (fastconv.max_pool2d, reference.max_pool),
+    ]:
+        values, indices = exact(x, **case.geometry, **rank, return_indices=True)
+        got = function(x, **case.geometry, **threads, out=a["out"])
+        assert got is a["out"]
+        assert_exact(got, values, case)
+        got, found = function(x, **case.geometry, **threads, return_indices=True)
+        assert got.dtype == case.dtype, case
+        assert found.dtype == np.int64, case
+        assert_exact(got, values, case)
+        assert_exact(found, indices, case)
     layout = {"data_format": case.data_format}
     got = fastconv.max_pool2d_backward(grad, indices, case.x_shape, **layout, **threads)
     exact = reference.max_pool_backward(grad, indices, case.x_shape, **layout, **rank)

@@ -1,10 +1,22 @@
 """Convolutions: every algorithm of the registry on every named layer."""
 
 import fastconv
+from fastconv._bench.cases import LAYERS
 from fastconv._bench.peers import FastconvPlan
 from fastconv._select import ALGORITHMS
 
 from .common import CONVS, DTYPES, THREADS, Layer
+
+# Operations over estimated efficiency beyond which a call would take about a second: fallbacks that
+# exist to need no memory are not worth that wait on the largest layers.
+MOST_WORK = 5e10
+
+
+def explained(layer, method, **options):
+    """What `explain` says of one algorithm."""
+    shape = LAYERS[layer]
+    rows = fastconv.explain(shape.input_shape(), shape.weight_shape, **shape.kwargs(), **options)
+    return next(row for row in rows if row["method"] == method)
 
 
 class _Conv(Layer):
@@ -12,6 +24,9 @@ class _Conv(Layer):
     params = (CONVS, [a.name for a in ALGORITHMS], DTYPES, THREADS)
 
     def setup(self, layer, method, dtype, threads):
+        row = explained(layer, method, dtype=dtype, which=self.operation)
+        if row["flops"] > MOST_WORK * row["estimated_efficiency"]:
+            raise NotImplementedError("takes too long")
         self.prepare(layer, dtype, threads, method=method)
 
 
@@ -70,10 +85,4 @@ class Workspace:
     unit = "bytes"
 
     def track_bytes(self, layer, method, threads):
-        from fastconv._bench.cases import LAYERS
-
-        shape = LAYERS[layer]
-        rows = fastconv.explain(
-            shape.input_shape(), shape.weight_shape, **shape.kwargs(), num_threads=threads
-        )
-        return next(row["workspace_bytes"] for row in rows if row["method"] == method)
+        return explained(layer, method, num_threads=threads)["workspace_bytes"]

@@ -16,7 +16,7 @@ convolutions" (ICML 2018); Goto and van de Geijn, "Anatomy of high-performance m
 multiplication" (TOMS 2008).
 """
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -54,6 +54,10 @@ cdef Py_ssize_t CACHE = fc_cache_bytes()
 cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
     STRIP = 32    # tiles that pass over such a chunk
+    # Rounding errors: kernels cut sums into blocks of 64 products and add the blocks up in a
+    # row; a row of more than LONG products is one block of a further such level.
+    LONG = 32 * CHUNK
+    ROW = 64      # sums over images that are added up in a row
 
 cdef struct Phase:
     Axis axis[3]
@@ -144,7 +148,7 @@ cdef class Layout:
             period[a] = g.stride[a] // gcd(g.stride[a], g.dilation[a]) if self.of.backward else 1
             n[a] = min(period[a], g.kernel[a]) if self.of.backward else 1
             self.of.n_phases *= n[a]
-            phase_words += 2 * ((g.kernel[a] + period[a] - 1) // period[a])
+            phase_words += 2 * ((g.kernel[a] - 1) // period[a] + 1)
             # the outputs of a phase that no tap reaches are zero
             self.of.has_gaps |= self.of.backward and n[a] < g.stride[a]
         if self.of.collapsed:  # 1x1 kernels see no rows
@@ -166,8 +170,8 @@ cdef class Layout:
                 axis = &phase.axis[a]
                 axis.length = self.of.source_axis[a]
                 axis.tap = word
-                axis.at = word + (g.kernel[a] + period[a] - 1) // period[a]
-                word += 2 * ((g.kernel[a] + period[a] - 1) // period[a])
+                axis.at = word + (g.kernel[a] - 1) // period[a] + 1
+                word += 2 * ((g.kernel[a] - 1) // period[a] + 1)
                 if self.of.backward:
                     # Input position i met tap j in output o, where
                     # o * stride = i + before - j * dilation.
@@ -187,7 +191,8 @@ cdef class Layout:
                         axis.tap[axis.taps] = j * g.dilation[a] - g.before[a]
                         axis.taps += 1
                 if self.of.sink_axis[a] > phase.first[a]:
-                    axis.count = (self.of.sink_axis[a] - phase.first[a] - 1) // phase.out_step[a] + 1
+                    axis.count = (
+                        (self.of.sink_axis[a] - phase.first[a] - 1) // phase.out_step[a] + 1)
                 r //= n[a]
                 phase.spatial_taps *= axis.taps
             phase.taps = phase.spatial_taps * self.of.sources
@@ -303,7 +308,8 @@ cdef class Layout:
         cdef Py_ssize_t tile = max(STRIP * 2 * self.of.k.half * 2, 3 * 8) * lanes
         cdef Py_ssize_t size = phase.window.size * job.images + phase.window.slack
         job.tile_at = up(size * itemsize, 64)
-        job.turned_at = job.tile_at + up(tile * itemsize, 64)
+        job.total_at = job.tile_at + up(tile * itemsize, 64)
+        job.turned_at = job.total_at + up(tile * itemsize, 64)
         job.words_at = job.turned_at + up(turned * itemsize, 64)
         size = job.words_at + index_words(&phase.window) * sizeof(Py_ssize_t)
         job.pieces_at = up(size, 64)
@@ -455,7 +461,7 @@ cdef struct Run:
     Py_ssize_t source_stride[4]
     Py_ssize_t batch, images, n_images, splits, phase
     char *scratch
-    Py_ssize_t scratch_size, tile_at, turned_at, words_at, pieces_at
+    Py_ssize_t scratch_size, tile_at, total_at, turned_at, words_at, pieces_at
 
 
 cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
@@ -475,11 +481,14 @@ cdef double axis_count(const Phase *phase) noexcept:
 
 cdef bint collapses(cnp.ndarray array, int first, int rank):
     """Whether the spatial axes step through memory like one axis."""
+    cdef Py_ssize_t expected = -1
     cdef int i
-    for i in range(first, first + rank - 1):
-        if cnp.PyArray_STRIDES(array)[i] != (
-                cnp.PyArray_STRIDES(array)[i + 1] * cnp.PyArray_DIM(array, i + 1)):
+    for i in range(first + rank - 1, first - 1, -1):
+        if cnp.PyArray_DIM(array, i) == 1:
+            continue  # its stride means nothing
+        if expected != -1 and cnp.PyArray_STRIDES(array)[i] != expected:
             return False
+        expected = cnp.PyArray_STRIDES(array)[i] * cnp.PyArray_DIM(array, i)
     return True
 
 
@@ -567,6 +576,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef char *scratch = job.scratch + thread * job.scratch_size
     cdef real_t *window = <real_t *>scratch
     cdef real_t *tile = <real_t *>(scratch + job.tile_at)
+    cdef real_t *total = <real_t *>(scratch + job.total_at)
     cdef real_t *turned = <real_t *>(scratch + job.turned_at)
     cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef Piece *pieces = <Piece *>(scratch + job.pieces_at)
@@ -575,7 +585,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t count[3]
     cdef Py_ssize_t sink_stride[4]           # channel and three axes, of out and residual
     cdef Py_ssize_t split, group, image, images, i, q0, q1, q2, block, start, n, n_pieces = 0
-    cdef Py_ssize_t vectors, sink_image, unit, pixel, size, end, chunk, tap, j
+    cdef Py_ssize_t vectors, sink_image, unit, pixel, size, end, tap, j
     cdef const real_t *w
     cdef int a, halves
 
@@ -635,7 +645,11 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                 if of.row_kind == 0:
                     a = 0 if vectors <= 1 else (1 if vectors <= 2 else (2 if vectors <= 4 else 3))
                     vectors = 1 << a
-                k.rows[of.row_kind][a](phase.taps, phase.offset, window + pieces[i].at, w, tile)
+                for tap from 0 <= tap < max(phase.taps, 1) by LONG:
+                    k.rows[of.row_kind][a](
+                        min(LONG, phase.taps - tap), phase.offset + tap, window + pieces[i].at,
+                        w + tap * of.width, tile)
+                    carry(of, tap, phase.taps, of.width * vectors * lanes, tile, total)
                 emit(of, job, phase, tile, vectors * lanes, True, turned, pieces[i].pixels, n,
                      group * of.sinks + start, pieces[i].sink + start * sink_stride[0],
                      sink_stride[0], pixel * phase.out_step[2])
@@ -646,15 +660,17 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
             vectors = 2 if n > lanes else 1
             size = 2 * half * vectors * lanes
             end = min(n_pieces, i + 2 * STRIP)
-            for chunk in range(max(1, (phase.taps + CHUNK - 1) // CHUNK)):
-                tap = chunk * CHUNK
+            for tap from 0 <= tap < max(phase.taps, 1) by CHUNK:
                 for j from i <= j < end by 2:
                     halves = 2 if j + 1 < end else 1
                     k.tile[halves - 1][vectors - 1](
                         min(CHUNK, phase.taps - tap), phase.offset + tap,
                         window + pieces[j].at, window + pieces[j + halves - 1].at,
                         axis[2].wstep * phase.window.position[2], w + tap * vectors * lanes,
-                        tile + (j - i) // 2 * size, tap > 0)
+                        tile + (j - i) // 2 * size, tap % LONG > 0)
+                if (tap + CHUNK) % LONG == 0 or tap + CHUNK >= phase.taps:
+                    carry(of, tap // LONG * LONG, phase.taps, (end - i + 1) // 2 * size, tile,
+                          total)
             for j from i <= j < end by 2:
                 halves = 2 if j + 1 < end else 1
                 if halves == 2 and pieces[j].pixels == half and (
@@ -673,6 +689,19 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                              pieces[j + a].sink + start * sink_stride[0], sink_stride[0],
                              pixel * phase.out_step[2])
             i = end
+
+
+cdef inline void carry(const Layer *of, Py_ssize_t tap, Py_ssize_t taps, Py_ssize_t n,
+                       real_t *sums, real_t *total) noexcept nogil:
+    """Add the sums of LONG products from `tap` on to `total`; after the last, bring it back."""
+    if taps <= LONG:
+        return
+    if tap == 0:
+        memcpy(total, sums, n * sizeof(real_t))
+        return
+    of.k.add(n, sums, total)
+    if tap + LONG >= taps:
+        memcpy(sums, total, n * sizeof(real_t))
 
 
 cdef inline void emit(const Layer *of, Run *job, Phase *phase, real_t *acc, Py_ssize_t acc_row,
@@ -739,7 +768,7 @@ cdef struct Gradient:
     Py_ssize_t pixels                 # of such a block, at most
     bint along_taps
     char *scratch
-    Py_ssize_t scratch_size, grad_at, sum_at, tile_at, offset_at, words_at, pieces_at
+    Py_ssize_t scratch_size, grad_at, sum_at, total_at, tile_at, offset_at, words_at, pieces_at
 
 
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
@@ -824,8 +853,9 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
 
     job.grad_at = up((job.window.size + job.window.slack) * itemsize, 64)
     job.sum_at = job.grad_at + up(job.pixels * 2 * lanes * itemsize, 64)
-    job.tile_at = job.sum_at + up(
+    job.total_at = job.sum_at + up(
         (job.window.channels * taps + 2 * half) * 2 * lanes * itemsize, 64)
+    job.tile_at = job.total_at + job.total_at - job.sum_at
     job.offset_at = job.tile_at + up(2 * half * 2 * lanes * itemsize, 64)
     job.words_at = job.offset_at + up(job.pixels * sizeof(Py_ssize_t), 64)
     job.pieces_at = job.words_at + up(index_words(&job.window) * sizeof(Py_ssize_t), 64)
@@ -860,7 +890,9 @@ cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,
     out[0] = strides[rank + 1 if last else 1] // itemsize
     out[1] = out[2] = out[3] = 0
     if collapsed:
-        out[3] = strides[first + rank - 1] // itemsize
+        for i in range(first, first + rank):
+            if cnp.PyArray_DIM(array, i) > 1:
+                out[3] = strides[i] // itemsize
     else:
         for i in range(rank):
             out[4 - rank + i] = strides[first + i] // itemsize
@@ -883,11 +915,12 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
     cdef real_t *window = <real_t *>scratch
     cdef real_t *grads = <real_t *>(scratch + job.grad_at)
     cdef real_t *sums = <real_t *>(scratch + job.sum_at)
+    cdef real_t *total = <real_t *>(scratch + job.total_at)
     cdef real_t *tile = <real_t *>(scratch + job.tile_at)
     cdef Py_ssize_t *offset = <Py_ssize_t *>(scratch + job.offset_at)
     cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef Piece *pieces = <Piece *>(scratch + job.pieces_at)
-    cdef Py_ssize_t lanes = k.lanes, half = k.half, step, n_pieces = 0, limit
+    cdef Py_ssize_t lanes = k.lanes, half = k.half, step, n_pieces = 0, limit, size, in_row = 0
     cdef Py_ssize_t block = task % job.blocks
     cdef Py_ssize_t chunk = task // job.blocks % job.chunks
     cdef Py_ssize_t group = task // (job.blocks * job.chunks) % job.groups
@@ -930,7 +963,9 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
                         n_pieces += 1
     if job.along_taps:
         step *= job.window.position[2]
-    memset(sums, 0, (channels * taps + 2 * half) * width * sizeof(real_t))
+    size = channels * taps * width
+    memset(sums, 0, size * sizeof(real_t))
+    memset(total, 0, size * sizeof(real_t))
     part_window.channels = channels
 
     for image in range(part * job.images, min(job.batch, (part + 1) * job.images)):
@@ -976,6 +1011,12 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
                     k.add(pieces[i + a].pixels * width, tile + a * half * width,
                           sums + pieces[i + a].sink * width)
                 i += halves
+            in_row += 1
+            if in_row == ROW:
+                k.add(size, sums, total)
+                memset(sums, 0, size * sizeof(real_t))
+                in_row = 0
+    k.add(size, total, sums)
 
     out = (<real_t *>job.out) + (
         part * job.out_image

@@ -23,7 +23,7 @@ from fastconv._core.window cimport real_t
 from fastconv._desc cimport AXES, ConvDesc, conv_geometry, source_index
 from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
 
-from fastconv._algorithms.record import BACKWARD_DATA, PASSES, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
 
 cnp.import_array()
 
@@ -35,6 +35,9 @@ cdef enum:
     TILE_UNIT = 64
     TILE_MOST = 512
     TILE_BYTES = 1 << 20
+    # Rounding errors: `gemm` adds up sums of 128 products in a row; a row of more than LONG
+    # products is one block of a further such level.
+    LONG = 1 << 13
 
 
 cdef struct Job:
@@ -71,7 +74,8 @@ cdef int set_up(ConvDesc desc, Job *job) except -1:
     job.tile = min(job.tile, max(job.pixels, 1))
     job.tiles = (job.pixels + job.tile - 1) // job.tile
     job.product_at = (job.rows * job.tile * g.itemsize + 63) // 64 * 64
-    job.scratch_size = job.product_at + (job.filters * job.tile * g.itemsize + 127) // 64 * 64
+    job.scratch_size = job.product_at + (
+        (2 if job.rows > LONG else 1) * job.filters * job.tile * g.itemsize + 127) // 64 * 64
     job.bias = job.residual = NULL
     return 0
 
@@ -186,24 +190,33 @@ cdef void forward_tile(Job *job, Py_ssize_t task, int thread, real_t *kind) noex
     cdef real_t *cols = <real_t *>(job.scratch + thread * job.scratch_size)
     cdef real_t *product = <real_t *>(job.scratch + thread * job.scratch_size + job.product_at)
     cdef const real_t *weight = (<real_t *>job.weight) + group * job.filters * job.rows
+    cdef real_t *further = product + job.filters * job.tile
+    cdef real_t *target
     cdef const real_t *bias = NULL
-    cdef Py_ssize_t place
+    cdef Py_ssize_t place, row, rows
     if job.bias != NULL:
         bias = (<real_t *>job.bias) + group * job.filters
     columns(job, (<const real_t *>job.x) + (
         n * job.x_stride[0] + group * job.channels * job.x_stride[1]),
         0, job.rows, pixel, count, cols, job.tile)
+    for row from 0 <= row < max(job.rows, 1) by LONG:
+        rows = min(LONG, job.rows - row)
+        target = further if row else product
+        if job.g.channels_last:
+            gemm(True, True, count, job.filters, rows, cols + row * job.tile, job.tile,
+                 weight + row, max(job.rows, 1), False, target, job.filters)
+        else:
+            gemm(False, False, job.filters, count, rows, weight + row, max(job.rows, 1),
+                 cols + row * job.tile, job.tile, False, target, job.tile)
+        if row:
+            job.k.add(job.filters * job.tile, further, product)
     if job.g.channels_last:
-        gemm(True, True, count, job.filters, job.rows, cols, job.tile, weight,
-             max(job.rows, 1), False, product, job.filters)
         place = (n * job.pixels + pixel) * all_filters + group * job.filters
         job.k.store(count, job.filters, product, job.filters, (<real_t *>job.y) + place,
                     all_filters, bias, 0, 1,
                     NULL if job.residual == NULL else (<real_t *>job.residual) + place,
                     all_filters, job.epilogue)
     else:
-        gemm(False, False, job.filters, count, job.rows, weight, max(job.rows, 1), cols,
-             job.tile, False, product, job.tile)
         place = (n * all_filters + group * job.filters) * job.pixels + pixel
         job.k.store(job.filters, count, product, job.tile, (<real_t *>job.y) + place,
                     job.pixels, bias, 1, 0,
@@ -243,7 +256,10 @@ cdef void weight_part(Job *job, Py_ssize_t task, int thread, real_t *kind) noexc
     cdef real_t *cols = <real_t *>(job.scratch + thread * job.scratch_size)
     cdef real_t *out = (<real_t *>job.weight) + (
         (part * job.groups + group) * job.filters * job.rows)
+    cdef real_t *sums = <real_t *>(job.scratch + thread * job.scratch_size + job.product_at)
+    cdef Py_ssize_t size = job.filters * job.rows, in_row = 0
     cdef bint last = job.g.channels_last
+    memset(out, 0, size * sizeof(real_t))
     for n in range(part * job.images, min(job.batch, (part + 1) * job.images)):
         for pixel from 0 <= pixel < job.pixels by job.tile:
             count = min(job.tile, job.pixels - pixel)
@@ -253,7 +269,13 @@ cdef void weight_part(Job *job, Py_ssize_t task, int thread, real_t *kind) noexc
             gemm(last, True, job.filters, job.rows, count,
                  gradient_of(job, n, group, pixel, kind),
                  job.g.filters if last else job.pixels, cols, job.tile,
-                 n > part * job.images or pixel > 0, out, max(job.rows, 1))
+                 in_row > 0, sums, max(job.rows, 1))
+            in_row += count
+            if in_row >= LONG:
+                job.k.add(size, sums, out)
+                in_row = 0
+    if in_row:
+        job.k.add(size, sums, out)
 
 
 cdef void forward_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -327,6 +349,11 @@ cdef class Im2col:
                          job.batch * job.groups * job.tiles, threads, work)
 
 
+cdef Py_ssize_t weight_scratch(const Job *job) noexcept:
+    """Scratch memory of a thread of backward_weight: columns, and a group's sums."""
+    return job.product_at + (job.filters * job.rows * job.g.itemsize + 127) // 64 * 64
+
+
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
                     bint per_sample, int threads):
     """As `Algorithm.weight_gradient` says."""
@@ -352,6 +379,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     if desc.g.flip or not per_sample:
         target = np.empty(shape if per_sample else (parts,) + shape, (<object>out).dtype)
     job.weight = cnp.PyArray_BYTES(target)
+    job.scratch_size = weight_scratch(&job)
     scratch = acquire(job.scratch_size * threads)
     job.scratch = scratch.data
     with _callers:
@@ -406,7 +434,7 @@ def gather_columns(ConvDesc desc, cnp.ndarray x, cnp.ndarray out, num_threads):
         set_x(&job, x)
         job.y = cnp.PyArray_BYTES(out)
         parallel_for(columns_f32 if desc.g.itemsize == 4 else columns_f64, &job,
-                     job.batch * job.channels, threads_for(num_threads, work), work)
+                     job.batch * job.channels, threads_for(desc.function, num_threads, work), work)
 
 
 def scatter_columns(ConvDesc desc, cnp.ndarray cols, cnp.ndarray out, num_threads):
@@ -418,7 +446,7 @@ def scatter_columns(ConvDesc desc, cnp.ndarray cols, cnp.ndarray out, num_thread
         set_x(&job, out)
         job.y = cnp.PyArray_BYTES(cols)
         parallel_for(image_f32 if desc.g.itemsize == 4 else image_f64, &job,
-                     job.batch * job.channels, threads_for(num_threads, work), work)
+                     job.batch * job.channels, threads_for(desc.function, num_threads, work), work)
 
 
 # ---- the record ----
@@ -435,7 +463,7 @@ def supports(ConvDesc desc, which):
 def workspace(ConvDesc desc, which, int threads):
     cdef Job job
     set_up(desc, &job)
-    return job.scratch_size * threads
+    return (weight_scratch(&job) if which == BACKWARD_WEIGHT else job.scratch_size) * threads
 
 
 def efficiency(ConvDesc desc, which):

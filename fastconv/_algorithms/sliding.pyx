@@ -2,8 +2,8 @@
 
 It needs no memory at all and serves everything, so it is what remains when `max_workspace`
 forbids the rest; and it is the algorithm to read first. Each output adds up, channel by channel,
-the products of the kernel with the window below it; every channel's sum is rounded by itself,
-in float64 for float32 arrays, so that rounding errors do not pile up.
+the products of the kernel with the window below it. Sums are in float64 and cut into blocks, so
+that rounding errors do not pile up.
 
 Source: the textbook definition; Dumoulin and Visin, "A guide to convolution arithmetic for deep
 learning" (2016).
@@ -25,6 +25,34 @@ cnp.import_array()
 cdef struct Array:
     char *data
     Py_ssize_t stride[5]
+
+
+# A sum cut into blocks of 64 terms, and those into rows of 64 blocks.
+cdef struct Sum:
+    double block, row, total
+    Py_ssize_t terms
+
+
+cdef inline Sum nothing() noexcept nogil:
+    cdef Sum s
+    s.block = s.row = s.total = 0
+    s.terms = 0
+    return s
+
+
+cdef inline void add(Sum *s, double term) noexcept nogil:
+    s.block += term
+    s.terms += 1
+    if s.terms % 64 == 0:
+        s.row += s.block
+        s.block = 0
+        if s.terms % 4096 == 0:
+            s.total += s.row
+            s.row = 0
+
+
+cdef inline double result(const Sum *s) noexcept nogil:
+    return s.total + (s.row + s.block)
 
 
 cdef struct Loops:
@@ -76,18 +104,17 @@ cdef void forward_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogi
     cdef Py_ssize_t c, o0, o1, o2, j0, j1, j2, i0, i1, i2, place
     cdef const real_t *x
     cdef const real_t *w
-    cdef double total, of_channel
+    cdef Sum total
     cdef real_t value
     for o0 in range(g.output[0]):
         for o1 in range(g.output[1]):
             for o2 in range(g.output[2]):
-                total = 0
+                total = nothing()
                 for c in range(channels):
                     x = (<const real_t *>job.x.data) + (
                         n * job.x.stride[0] + (group * channels + c) * job.x.stride[1])
                     w = (<const real_t *>job.weight.data) + (
                         filter * job.weight.stride[0] + c * job.weight.stride[1])
-                    of_channel = 0
                     for j0 in range(g.kernel[0]):
                         i0 = source_index(o0 * g.stride[0] + j0 * g.dilation[0] - g.before[0],
                                           g.input[0], g.padding_mode)
@@ -104,12 +131,11 @@ cdef void forward_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogi
                                     o2 * g.stride[2] + j2 * g.dilation[2] - g.before[2],
                                     g.input[2], g.padding_mode)
                                 if i2 >= 0:
-                                    of_channel += <double>x[i0 * job.x.stride[2]
-                                                            + i1 * job.x.stride[3]
-                                                            + i2 * job.x.stride[4]] * (
-                                        w[tap(g, job.weight.stride, j0, j1, j2)])
-                    total += of_channel
-                value = <real_t>total
+                                    add(&total, <double>x[i0 * job.x.stride[2]
+                                                          + i1 * job.x.stride[3]
+                                                          + i2 * job.x.stride[4]] * (
+                                        w[tap(g, job.weight.stride, j0, j1, j2)]))
+                value = <real_t>result(&total)
                 place = in_layout(g, g.output, g.filters, n, filter, o0, o1, o2)
                 job.k.store(1, 1, &value, 1, (<real_t *>job.out) + place, 1,
                             NULL if job.bias == NULL else (<real_t *>job.bias) + filter, 1, 0,
@@ -126,18 +152,17 @@ cdef void backward_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nog
     cdef Py_ssize_t f, j0, j1, j2, i0, i1, i2, r0, r1, r2
     cdef const real_t *grad
     cdef const real_t *w
-    cdef double total, of_filter
+    cdef Sum total
     for i0 in range(g.input[0]):
         for i1 in range(g.input[1]):
             for i2 in range(g.input[2]):
-                total = 0
+                total = nothing()
                 for f in range(filters):
                     grad = (<const real_t *>job.y.data) + (
                         n * job.y.stride[0] + (group * filters + f) * job.y.stride[1])
                     w = (<const real_t *>job.weight.data) + (
                         (group * filters + f) * job.weight.stride[0]
                         + channel % (g.channels // g.groups) * job.weight.stride[1])
-                    of_filter = 0
                     for j0 in range(g.kernel[0]):
                         r0 = i0 + g.before[0] - j0 * g.dilation[0]
                         if r0 < 0 or r0 % g.stride[0] or r0 // g.stride[0] >= g.output[0]:
@@ -151,14 +176,13 @@ cdef void backward_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nog
                                 if r2 < 0 or r2 % g.stride[2] or (
                                         r2 // g.stride[2] >= g.output[2]):
                                     continue
-                                of_filter += <double>grad[r0 // g.stride[0] * job.y.stride[2]
-                                                          + r1 // g.stride[1] * job.y.stride[3]
-                                                          + r2 // g.stride[2] * job.y.stride[4]
-                                                          ] * (
-                                    w[tap(g, job.weight.stride, j0, j1, j2)])
-                    total += of_filter
+                                add(&total, <double>grad[r0 // g.stride[0] * job.y.stride[2]
+                                                         + r1 // g.stride[1] * job.y.stride[3]
+                                                         + r2 // g.stride[2] * job.y.stride[4]
+                                                         ] * (
+                                    w[tap(g, job.weight.stride, j0, j1, j2)]))
                 (<real_t *>job.out)[in_layout(g, g.input, g.channels, n, channel, i0, i1, i2)] = (
-                    <real_t>total)
+                    <real_t>result(&total))
 
 
 cdef void weight_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil:
@@ -172,21 +196,20 @@ cdef void weight_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil
     cdef Py_ssize_t stride[5]
     cdef const real_t *x
     cdef const real_t *grad
-    cdef double total, of_image
+    cdef Sum total
     stride[4] = 1
     stride[3] = g.kernel[2]
     stride[2] = g.kernel[1] * g.kernel[2]
     for j0 in range(g.kernel[0]):
         for j1 in range(g.kernel[1]):
             for j2 in range(g.kernel[2]):
-                total = 0
+                total = nothing()
                 for n in range(sample if job.per_sample else 0,
                                sample + 1 if job.per_sample else job.batch):
                     x = (<const real_t *>job.x.data) + (
                         n * job.x.stride[0] + (group * channels + c) * job.x.stride[1])
                     grad = (<const real_t *>job.y.data) + (
                         n * job.y.stride[0] + filter * job.y.stride[1])
-                    of_image = 0
                     for o0 in range(g.output[0]):
                         i0 = source_index(o0 * g.stride[0] + j0 * g.dilation[0] - g.before[0],
                                           g.input[0], g.padding_mode)
@@ -203,14 +226,13 @@ cdef void weight_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil
                                     o2 * g.stride[2] + j2 * g.dilation[2] - g.before[2],
                                     g.input[2], g.padding_mode)
                                 if i2 >= 0:
-                                    of_image += <double>grad[o0 * job.y.stride[2]
+                                    add(&total, <double>grad[o0 * job.y.stride[2]
                                                              + o1 * job.y.stride[3]
                                                              + o2 * job.y.stride[4]] * (
                                         x[i0 * job.x.stride[2] + i1 * job.x.stride[3]
-                                          + i2 * job.x.stride[4]])
-                    total += of_image
+                                          + i2 * job.x.stride[4]]))
                 (<real_t *>job.out)[task * g.kernel[0] * stride[2]
-                                    + tap(g, stride, j0, j1, j2)] = <real_t>total
+                                    + tap(g, stride, j0, j1, j2)] = <real_t>result(&total)
 
 
 cdef void forward_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:

@@ -193,11 +193,11 @@ def num_threads(n):
         override.reset(token)
 
 
-cdef int threads_for(object num_threads, double work) except -1:
+cdef int threads_for(str function, object num_threads, double work) except -1:
     """Threads for one call: its own argument or the default, one where the work is small."""
     cdef int n
     if num_threads is not None:
-        n = _positive("num_threads", num_threads)
+        n = _positive(f"{function}: num_threads", num_threads)
     else:
         n = get_num_threads()
     if forked or not FC_OPENMP or work < SMALL:

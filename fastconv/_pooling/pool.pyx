@@ -125,7 +125,7 @@ def pool(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint coun
     taps = job.g.kernel[0] * job.g.kernel[1]
     work = 2.0 * job.rows * ((<double>taps) * job.wide + of_row * job.g.kernel[2])
     job.rows_per_task = max(1, <Py_ssize_t>(65536 * job.rows / work))
-    threads = threads_for(num_threads, work)
+    threads = threads_for(desc.function, num_threads, work)
     job.scratch_size = ((job.wide + 2 * job.g.output[2]) * itemsize + 191) // 64 * 64
     scratch = acquire(job.scratch_size * threads)
     job.scratch = scratch.data
@@ -301,7 +301,7 @@ def mean_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint count_p
     cdef Scratch scratch
     cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(out)
     cdef double work = 8.0 * (cnp.PyArray_SIZE(out) + cnp.PyArray_SIZE(grad))
-    cdef int threads = threads_for(num_threads, work)
+    cdef int threads = threads_for(desc.function, num_threads, work)
     memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
     if cnp.PyArray_SIZE(grad) == 0:
         return
@@ -373,7 +373,7 @@ cdef struct Scatter:
     Py_ssize_t outside
 
 
-def scatter(cnp.ndarray grad, cnp.ndarray where, cnp.ndarray out, Py_ssize_t channels,
+def scatter(str function, cnp.ndarray grad, cnp.ndarray where, cnp.ndarray out, Py_ssize_t channels,
             bint channels_last, num_threads):
     """Add each element of grad to its plane of `out`, at its flat position.
 
@@ -395,7 +395,7 @@ def scatter(cnp.ndarray grad, cnp.ndarray where, cnp.ndarray out, Py_ssize_t cha
     job.channels_last = channels_last
     job.outside = 0
     parallel_for(scatter_f32 if cnp.PyArray_ITEMSIZE(out) == 4 else scatter_f64, &job, planes,
-                 threads_for(num_threads, work), work)
+                 threads_for(function, num_threads, work), work)
     return job.outside == 0
 
 

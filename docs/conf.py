@@ -1,0 +1,137 @@
+"""Sphinx configuration: ``sphinx-build -W --keep-going docs docs/_build/html``.
+
+fastconv must be installed; the reference is made from its docstrings.
+"""
+
+import urllib.request
+
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.errors import ExtensionError
+
+try:
+    import fastconv
+except ImportError as error:
+    raise ExtensionError(f"the documentation is built from the installed package: {error}") from None
+
+project = "fastconv"
+author = "The fastconv developers"
+copyright = "The fastconv developers"  # noqa: A001
+version = release = fastconv.__version__
+
+extensions = [
+    "matplotlib.sphinxext.plot_directive",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+default_role = "autolink"
+nitpicky = True
+# Types and names in docstrings that are words, not objects.
+nitpick_ignore_regex = [("py:.*", r"(?!fastconv\b).*")]
+
+autosummary_generate = True
+autodoc_class_signature = "separated"
+numpydoc_show_class_members = False
+numpydoc_validation_checks = {
+    "all",
+    "ES01",  # no extended summary: the summary may say it all
+    "EX01",  # no example: every function has one, which the test suite runs; methods need none
+    "PR03",  # order: arguments that go together are described together
+    "PR04",  # no type: of arguments that are described as those of another function
+    "PR08",  # a capital letter: descriptions may continue the name, "dtype of the result"
+    "SA04",  # a function named in "See Also" without a description
+    "YD01",  # no "Yields": context managers of this package yield nothing
+}
+# Made by plan_conv, not by its constructor.
+numpydoc_validation_exclude = {r"\.ConvPlan($|\.)"}
+
+# ---- other projects' references, as far as they can be reached ------------------------------
+
+
+def _reachable(url):
+    try:
+        urllib.request.urlopen(f"{url}objects.inv", timeout=3).close()
+    except OSError:
+        return False
+    return True
+
+
+intersphinx_mapping = {
+    name: (url, None)
+    for name, url in {
+        "python": "https://docs.python.org/3/",
+        "numpy": "https://numpy.org/doc/stable/",
+        "scipy": "https://docs.scipy.org/doc/scipy/",
+    }.items()
+    if _reachable(url)
+}
+
+# ---- figures --------------------------------------------------------------------------------
+
+plot_formats = [("png", 144)]
+plot_html_show_source_link = False
+plot_html_show_formats = False
+plot_rcparams = {
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "image.cmap": "gray",
+}
+
+# ---- HTML -----------------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"fastconv {version}"
+html_static_path = ["_static"]
+html_css_files = ["fastconv.css"]
+html_favicon = "_static/favicon.svg"
+html_copy_source = False
+html_show_sourcelink = False
+html_math_renderer = "mathml"
+html_theme_options = {
+    "logo": {
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo-dark.svg",
+        "alt_text": "fastconv",
+    },
+    "navbar_align": "left",
+    "navbar_end": ["version", "theme-switcher"],
+    "show_toc_level": 2,
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+    "pygments_light_style": "tango",
+    "pygments_dark_style": "github-dark",
+}
+html_sidebars = {
+    "index": [],
+    "quickstart": [],
+    "conventions": [],
+    "precision": [],
+    "threads": [],
+    "command-line": [],
+}
+
+
+def _inline_math(translator, node):
+    translator.body.append(tex2mathml(node.astext()))
+    raise SkipNode
+
+
+def _block_math(translator, node):
+    formula = tex2mathml(node.astext()).replace("<math ", '<math display="block" ', 1)
+    translator.body.append(f'<div class="formula">{formula}</div>\n')
+    raise SkipNode
+
+
+def setup(app):
+    """Formulas as MathML, which browsers draw without a script from elsewhere."""
+    app.add_html_math_renderer(
+        "mathml", inline_renderers=(_inline_math, None), block_renderers=(_block_math, None)
+    )
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,502 @@
+"""The contenders: fastconv and everything it is compared with, one small class each.
+
+A contender says what it cannot express (`refuses`) and turns a case into a call without arguments
+(`prepare`). What may be done once, such as packing weights, compiling a graph or laying the input
+out in memory, is done in `prepare`; the call is what a second, third, ... image would cost.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import math
+import tempfile
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+import fastconv
+
+
+class Contender:
+    """Base class.
+
+    Attributes
+    ----------
+    name : str
+        What tables call it.
+    module, package : str
+        What is imported, and what its version is looked up by.
+    ours : bool
+        Whether it is fastconv itself.
+    packs : bool
+        Whether weights are packed before the call that is timed.
+    """
+
+    name = module = package = ""
+    ours = packs = False
+
+    @classmethod
+    def installed(cls):
+        """Whether its package is there."""
+        return importlib.util.find_spec(cls.module) is not None
+
+    @classmethod
+    def version(cls):
+        """The version of its package."""
+        return metadata.version(cls.package)
+
+    def refuses(self, case):
+        """Return why `case` cannot be expressed, or None."""
+        return None
+
+    def prepare(self, case):
+        """Return ``(call, fetch)``: ``fetch(call())`` is the result, channels first."""
+        raise NotImplementedError
+
+
+# ------------------------------------------------------------------------------------ fastconv
+
+
+class Fastconv(Contender):
+    """The functions of fastconv, which get the weights anew at every call."""
+
+    name, module, package, ours = "fastconv", "fastconv", "fastconv", True
+
+    def __init__(self, data_format="channels_first", method="auto", precision=None):
+        self.data_format, self.method, self.precision = data_format, method, precision
+
+    @classmethod
+    def version(cls):
+        return fastconv.__version__
+
+    def _layout(self, array):
+        if self.data_format == "channels_last":
+            return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+        return array
+
+    def _fetch(self, array):
+        return np.moveaxis(array, -1, 1) if self.data_format == "channels_last" else array
+
+    def prepare(self, case):
+        common = {"data_format": self.data_format, "num_threads": case.threads}
+        geometry = case.layer.kwargs() | common
+        x, fetch = self._layout(case.x), self._fetch
+        grad = None if case.forward else self._layout(case.grad)
+        if case.pools:
+            if case.forward:
+                pool = fastconv.max_pool2d if case.layer.kind == "max" else fastconv.avg_pool2d
+                return partial(pool, x, **geometry), fetch
+            if case.layer.kind == "avg":
+                return partial(fastconv.avg_pool2d_backward, grad, x.shape, **geometry), fetch
+            # Indices count within the plane, whatever the layout.
+            indices = self._layout(case.indices)
+            return partial(fastconv.max_pool2d_backward, grad, indices, x.shape, **common), fetch
+
+        geometry |= {"method": self.method, "precision": self.precision}
+        if case.forward:
+            return partial(fastconv.conv2d, x, case.weight, case.bias, **geometry), fetch
+        if case.operation == "backward_data":
+            return partial(
+                fastconv.conv2d_backward_data, grad, case.weight, x.shape, **geometry
+            ), fetch
+        return partial(
+            fastconv.conv2d_backward_weight, grad, x, case.weight.shape, **geometry
+        ), np.asarray
+
+
+class FastconvPlan(Fastconv):
+    """`fastconv.plan_conv`: weights packed once, the output's memory used again."""
+
+    name, packs = "plan", True
+
+    def refuses(self, case):
+        return "serves convolutions, forward" if case.pools or not case.forward else None
+
+    def prepare(self, case):
+        x = self._layout(case.x)
+        plan = fastconv.plan_conv(
+            x.shape, case.weight, case.bias, **case.layer.kwargs(), data_format=self.data_format,
+            method=self.method, precision=self.precision, num_threads=case.threads,
+        )  # fmt: skip
+        out = np.empty(plan.output_shape, case.dtype)
+        return partial(plan, x, out=out), self._fetch
+
+
+# --------------------------------------------------------------------------------------- torch
+
+
+class Torch(Contender):
+    """PyTorch, contiguous tensors."""
+
+    name = module = package = "torch"
+    memory_format = "contiguous_format"
+
+    def prepare(self, case):
+        import torch
+
+        torch.set_num_threads(case.threads)
+        torch.set_grad_enabled(False)
+        layout = getattr(torch, self.memory_format)
+
+        def tensor(array):
+            return torch.from_numpy(array).contiguous(memory_format=layout)
+
+        functional, aten = torch.nn.functional, torch.ops.aten
+        layer, x = case.layer, tensor(case.x)
+        grad = None if case.forward else tensor(case.grad)
+        if case.pools:
+            window = (layer.kernel, layer.stride, layer.padding)
+            match (layer.kind, case.forward):
+                case ("max", True):
+                    call = partial(functional.max_pool2d, x, *window, 1, layer.ceil_mode)
+                case ("max", False):
+                    call = partial(aten.max_pool2d_with_indices_backward, grad, x, *window, (1, 1),
+                                   layer.ceil_mode, tensor(case.indices))  # fmt: skip
+                case ("avg", True):
+                    call = partial(functional.avg_pool2d, x, *window, layer.ceil_mode)
+                case _:
+                    call = partial(aten.avg_pool2d_backward, grad, x, *window, layer.ceil_mode,
+                                   True, None)  # fmt: skip
+            return call, torch.Tensor.numpy
+
+        weight, bias = tensor(case.weight), torch.from_numpy(case.bias)
+        geometry = (layer.stride, layer.padding, layer.dilation)
+        if case.forward:
+            return partial(functional.conv2d, x, weight, bias, *geometry, layer.groups), (
+                torch.Tensor.numpy
+            )
+        of_data = case.operation == "backward_data"
+        call = partial(aten.convolution_backward, grad, x, weight, None, *geometry, False, (0, 0),
+                       layer.groups, (of_data, not of_data, False))  # fmt: skip
+        return call, lambda gradients: gradients[0 if of_data else 1].numpy()
+
+
+class TorchChannelsLast(Torch):
+    """PyTorch, tensors in channels-last order."""
+
+    name, memory_format = "torch-cl", "channels_last"
+
+
+# --------------------------------------------------------- inference engines, by one-node models
+
+
+def onnx_model(case):
+    """Serialise the layer as an ONNX model of one node, input ``x``, output ``y``."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    layer = case.layer
+    attributes = {"strides": layer.stride, "pads": (*layer.padding, *layer.padding)}
+    inputs, initializers = ["x"], []
+    if case.pools:
+        operator = "MaxPool" if layer.kind == "max" else "AveragePool"
+        attributes |= {"kernel_shape": layer.kernel, "ceil_mode": int(layer.ceil_mode)}
+        if layer.kind == "avg":
+            attributes["count_include_pad"] = 1
+    else:
+        operator = "Conv"
+        attributes |= {"dilations": layer.dilation, "group": layer.groups}
+        attributes["kernel_shape"] = layer.kernel
+        inputs += ["w", "b"]
+        initializers = [
+            numpy_helper.from_array(case.weight, "w"), numpy_helper.from_array(case.bias, "b")
+        ]  # fmt: skip
+    graph = helper.make_graph(
+        [helper.make_node(operator, inputs, ["y"], **attributes)],
+        "layer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, case.x_shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, case.y_shape)],
+        initializers,
+    )
+    # Versions old enough for every engine to read.
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+class Engine(Contender):
+    """What inference engines have in common: float32, forward, a compiled graph."""
+
+    packs = True
+    needs = "onnx"
+
+    def refuses(self, case):
+        if not case.forward:
+            return "has no backward pass"
+        if case.dtype != "float32":
+            return "float32 only"
+        if self.needs and importlib.util.find_spec(self.needs) is None:
+            return f"needs the {self.needs} package to build its model"
+        return None
+
+
+class OnnxRuntime(Engine):
+    """ONNX Runtime, input and output bound to memory beforehand."""
+
+    name, module, package = "ort", "onnxruntime", "onnxruntime"
+
+    def prepare(self, case):
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = case.threads, 1
+        options.log_severity_level = 3
+        session = ort.InferenceSession(
+            onnx_model(case), options, providers=["CPUExecutionProvider"]
+        )
+        binding = session.io_binding()
+        binding.bind_ortvalue_input("x", ort.OrtValue.ortvalue_from_numpy(case.x))
+        y = ort.OrtValue.ortvalue_from_shape_and_type(case.y_shape, np.float32)
+        binding.bind_ortvalue_output("y", y)
+        return partial(session.run_with_iobinding, binding), lambda _: y.numpy()
+
+
+class OpenVino(Engine):
+    """OpenVINO's CPU plugin, held to float32 where the machine would offer less."""
+
+    name, module, package = "openvino", "openvino", "openvino"
+
+    def prepare(self, case):
+        import openvino as ov
+
+        core = ov.Core()
+        compiled = core.compile_model(
+            core.read_model(model=onnx_model(case)),
+            "CPU",
+            {
+                "INFERENCE_NUM_THREADS": case.threads,
+                "INFERENCE_PRECISION_HINT": "f32",
+                "PERFORMANCE_HINT": "LATENCY",
+            },
+        )
+        request = compiled.create_infer_request()
+        request.set_input_tensor(ov.Tensor(case.x, shared_memory=True))
+        return request.infer, lambda _: request.get_output_tensor().data.copy()
+
+
+class Ncnn(Engine):
+    """ncnn, with Winograd, held to float32; it has no batches, so images go one by one."""
+
+    name, module, package, needs = "ncnn", "ncnn", "ncnn", None
+
+    @staticmethod
+    def _param(case):
+        layer = case.layer
+        (kh, kw), (sh, sw), (ph, pw) = layer.kernel, layer.stride, layer.padding
+        if case.pools:
+            kind = "Pooling"
+            values = {0: int(layer.kind == "avg"), 1: kw, 11: kh, 2: sw, 12: sh, 3: pw, 13: ph,
+                      14: pw, 15: ph, 5: 0 if layer.ceil_mode else 1, 6: 1}  # fmt: skip
+        else:
+            kind = "Convolution" if layer.groups == 1 else "ConvolutionDepthWise"
+            dh, dw = layer.dilation
+            values = {0: layer.filters, 1: kw, 11: kh, 2: dw, 12: dh, 3: sw, 13: sh, 4: pw, 14: ph,
+                      5: 1, 6: math.prod(layer.weight_shape)}  # fmt: skip
+            if layer.groups > 1:
+                values[7] = layer.groups
+        arguments = " ".join(f"{key}={value}" for key, value in values.items())
+        return f"7767517\n2 2\nInput x 0 1 x\n{kind} layer 1 1 x y {arguments}\n"
+
+    def prepare(self, case):
+        import ncnn
+
+        net = ncnn.Net()
+        net.opt.num_threads = case.threads
+        net.opt.use_vulkan_compute = False
+        net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+        net.opt.use_bf16_storage = False
+        with tempfile.TemporaryDirectory() as folder:
+            param, model = Path(folder, "layer.param"), Path(folder, "layer.bin")
+            param.write_text(self._param(case))
+            # The four bytes say that plain float32 weights follow.
+            model.write_bytes(
+                b"" if case.pools else bytes(4) + case.weight.tobytes() + case.bias.tobytes()
+            )
+            if net.load_param(str(param)) or net.load_model(str(model)):
+                raise RuntimeError("the model was not accepted")
+        images = [ncnn.Mat(image).clone() for image in case.x]
+
+        def call():
+            results = []
+            for image in images:
+                extractor = net.create_extractor()
+                extractor.input("x", image)
+                results.append(extractor.extract("y")[1])
+            return results
+
+        return call, lambda results: np.stack([np.array(result) for result in results])
+
+
+class OpenCV(Contender):
+    """OpenCV: `filter2D` for single images, its DNN module (a one-node model) for layers."""
+
+    name, module, package = "opencv", "cv2", "opencv-python-headless"
+    packs = True
+
+    @classmethod
+    def version(cls):
+        return importlib.import_module(cls.module).__version__
+
+    @staticmethod
+    def _filters(case):
+        layer = case.layer
+        return not case.pools and layer.channels == layer.filters == 1 and case.batch == 1 and (
+            layer.stride == layer.dilation == (1, 1)
+            and all(k == 2 * p + 1 for k, p in zip(layer.kernel, layer.padding, strict=True))
+        )  # fmt: skip
+
+    def refuses(self, case):
+        if not case.forward:
+            return "has no backward pass"
+        if self._filters(case):
+            return None
+        return Engine.refuses(Engine(), case)
+
+    def prepare(self, case):
+        import cv2
+
+        cv2.setNumThreads(case.threads)
+        if self._filters(case):
+            image, kernel, delta = case.x[0, 0], case.weight[0, 0], float(case.bias[0])
+            out = np.empty_like(image)
+            call = partial(cv2.filter2D, image, -1, kernel, out, delta=delta,
+                           borderType=cv2.BORDER_CONSTANT)  # fmt: skip
+            return call, lambda y: y[None, None]
+        net = cv2.dnn.readNetFromONNX(np.frombuffer(onnx_model(case), np.uint8))
+
+        def call():
+            net.setInput(case.x)
+            return net.forward()
+
+        return call, np.copy
+
+
+# ------------------------------------------------------------------------------ NumPy and SciPy
+
+
+class SciPy(Contender):
+    """`scipy.ndimage`, one plane and one kernel at a time, which is how it can be asked."""
+
+    name = module = package = "scipy"
+    _limit = 1.5  # seconds a call, by estimate, that are still worth waiting for
+
+    def refuses(self, case):
+        if not case.forward:
+            return "has no backward pass"
+        layer, planes = case.layer, case.batch * case.layer.channels
+        if case.pools:
+            return "no ceil_mode" if layer.ceil_mode else None
+        calls = planes * layer.filters // layer.groups
+        products = calls * math.prod(layer.spatial) * math.prod(layer.kernel)
+        estimate = 2e-5 * calls + 1.5e-9 * products
+        if estimate > self._limit:
+            return f"would take some {estimate:.0f} s a call"
+        return None
+
+    @staticmethod
+    def _crop(layer, full):
+        """Every stride-th position of a result that is as large as the padded input."""
+        window = []
+        for axis, (k, s) in enumerate(zip(layer.kernel, layer.stride, strict=True), start=-2):
+            extent = getattr(layer, "dilation", (1, 1))[axis] * (k - 1) + 1
+            start = extent // 2
+            window.append(slice(start, full.shape[axis] - (extent - 1 - start), s))
+        return full[(..., *window)]
+
+    def prepare(self, case):
+        from scipy import ndimage
+
+        layer = case.layer
+        width = [(0, 0), (0, 0), *((p, p) for p in layer.padding)]
+        if case.pools:
+            size = (1, 1, *layer.kernel)
+
+            def call():
+                if layer.kind == "max":
+                    padded = np.pad(case.x, width, constant_values=-np.inf)
+                    return self._crop(layer, ndimage.maximum_filter(padded, size))
+                return self._crop(layer, ndimage.uniform_filter(np.pad(case.x, width), size))
+
+            return call, np.asarray
+
+        # A dilated kernel is the kernel with zeros between its elements.
+        extents = [d * (k - 1) + 1 for k, d in zip(layer.kernel, layer.dilation, strict=True)]
+        kernels = np.zeros((*layer.weight_shape[:2], *extents), case.dtype)
+        kernels[..., :: layer.dilation[0], :: layer.dilation[1]] = case.weight
+        per_group = layer.filters // layer.groups
+
+        def call():
+            padded = np.pad(case.x, width)
+            y = np.empty(case.y_shape, case.dtype)
+            for image, result in zip(padded, y, strict=True):
+                for k, kernel in enumerate(kernels):
+                    first = k // per_group * kernels.shape[1]
+                    total = sum(
+                        ndimage.correlate(image[first + c], plane, mode="constant")
+                        for c, plane in enumerate(kernel)
+                    )
+                    result[k] = self._crop(layer, total) + case.bias[k]
+            return y
+
+        return call, np.asarray
+
+
+class NumPy(Contender):
+    """The usual NumPy answer: `sliding_window_view`, then `matmul` or a reduction."""
+
+    name = module = package = "numpy"
+
+    def refuses(self, case):
+        if not case.forward:
+            return "has no backward pass"
+        if case.pools:
+            return "no ceil_mode" if case.layer.ceil_mode else None
+        if importlib.util.find_spec("threadpoolctl") is None:
+            return "needs the threadpoolctl package to set the threads of its BLAS"
+        return None
+
+    def prepare(self, case):
+        layer = case.layer
+        width = [(0, 0), (0, 0), *((p, p) for p in layer.padding)]
+        dilation = (1, 1) if case.pools else layer.dilation
+        extents = [d * (k - 1) + 1 for k, d in zip(layer.kernel, dilation, strict=True)]
+        fill = -np.inf if case.pools and layer.kind == "max" else 0
+
+        def windows():
+            padded = np.pad(case.x, width, constant_values=fill)
+            view = np.lib.stride_tricks.sliding_window_view(padded, extents, axis=(2, 3))
+            (sh, sw), (dh, dw) = layer.stride, dilation
+            return view[:, :, ::sh, ::sw, ::dh, ::dw]
+
+        if case.pools:
+            reduce = np.max if layer.kind == "max" else np.mean
+            return lambda: reduce(windows(), axis=(4, 5)), np.asarray
+
+        n, _, oh, ow = case.y_shape
+        groups, depth = layer.groups, math.prod(layer.weight_shape[1:])
+        weight = case.weight.reshape(groups, -1, depth)
+        blas = _blas_of("numpy")
+
+        def call():
+            with blas.limit(limits=case.threads) if blas else contextlib.nullcontext():
+                columns = windows().transpose(0, 1, 4, 5, 2, 3)
+                columns = columns.reshape(n, groups, depth, oh * ow)
+                y = (weight @ columns).reshape(case.y_shape)
+                y += case.bias[:, None, None]
+                return y
+
+        return call, np.asarray
+
+
+def _blas_of(package):
+    """The thread pool of the BLAS that `package` brings, or None where it brings none."""
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController().select(user_api="blas")
+    paths = [c.filepath for c in controller.lib_controllers if f"{package}.libs" in c.filepath]
+    return controller.select(filepath=paths) if paths else controller
+
+
+PEERS = (Torch, TorchChannelsLast, OnnxRuntime, OpenVino, Ncnn, OpenCV, SciPy, NumPy)

@@ -1,0 +1,522 @@
+"""Random problems, each reproducible from one integer.
+
+``ConvCase.draw(seed)`` and ``PoolCase.draw(seed)`` choose a geometry, dtypes, the kind of numbers
+and the memory layout of every array; ``str(case)`` says all of it on one line. The same seed gives
+the same case on every machine, so a failing one is reported by its number.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastconv.testing import reference
+
+__all__ = ["VIEWS", "WRITEABLE", "ConvCase", "PoolCase", "as_view", "empty_view"]
+
+# Ways for an array to lie in memory. "plain" is C-contiguous, aligned, native and writeable.
+VIEWS = (
+    "plain",
+    "reversed",
+    "broadcast",
+    "fortran",
+    "permuted",
+    "slice",
+    "swapped",
+    "misaligned",
+    "readonly",
+)
+
+# Those that an `out` may have: native, writeable, and no two elements in one place.
+WRITEABLE = ("plain", "reversed", "fortran", "permuted", "slice", "misaligned")
+
+_MODES = ("zeros", "reflect", "symmetric", "replicate", "circular", "constant", "edge", "wrap")
+_ACTIVATIONS = (
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "sigmoid",
+    "tanh",
+    "silu",
+    ("clip", -0.5, 0.75),
+)
+
+
+def as_view(array, view, rng=None):
+    """The numbers of `array` in another memory layout.
+
+    Parameters
+    ----------
+    array : ndarray
+        The numbers.
+    view : str
+        One of `VIEWS`. ``"broadcast"`` repeats the first entries of one axis, and so changes
+        the numbers.
+    rng : numpy.random.Generator, optional
+        Chooses axes and steps where `view` leaves a choice.
+
+    Returns
+    -------
+    ndarray
+        Of the same shape, and of the same dtype but for ``"swapped"``.
+    """
+    rng = np.random.default_rng(0) if rng is None else rng
+    match view:
+        case "plain":
+            return np.array(array, order="C")
+        case "broadcast" if array.ndim:
+            axis = int(rng.integers(array.ndim))
+            first = np.take(array, [0] if array.shape[axis] else [], axis=axis)
+            return np.broadcast_to(first, array.shape)
+        case "swapped":
+            return array.astype(array.dtype.newbyteorder())
+        case "readonly":
+            result = array.copy()
+            result.flags.writeable = False
+            return result
+    result = empty_view(array.shape, array.dtype, view, rng)
+    result[...] = array
+    return result
+
+
+def empty_view(shape, dtype, view, rng=None):
+    """A writeable array of arbitrary content in one of the layouts of `VIEWS`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    dtype : dtype
+        Its dtype.
+    view : str
+        One of `VIEWS`; those that are not writeable or not native give a plain array.
+    rng : numpy.random.Generator, optional
+        Chooses axes and steps where `view` leaves a choice.
+
+    Returns
+    -------
+    ndarray
+        Filled with NaN, where the dtype has one.
+    """
+    rng = np.random.default_rng(0) if rng is None else rng
+    dtype, rank = np.dtype(dtype), len(shape)
+    match view:
+        case "reversed":
+            result = np.empty(shape, dtype)[(slice(None, None, -1),) * rank]
+        case "fortran":
+            result = np.empty(shape, dtype, order="F")
+        case "permuted":
+            order = rng.permutation(rank)
+            result = np.empty([shape[a] for a in order], dtype).transpose(np.argsort(order))
+        case "slice":
+            starts, steps = rng.integers(0, 3, rank), rng.integers(1, 4, rank)
+            lengths = [int(a + n * s + 1) for a, n, s in zip(starts, shape, steps, strict=True)]
+            slices = (
+                slice(int(a), int(a + n * s), int(s))
+                for a, n, s in zip(starts, shape, steps, strict=True)
+            )
+            result = np.empty(lengths, dtype)[tuple(slices)]
+        case "misaligned":
+            buffer = np.empty(math.prod(shape) * dtype.itemsize + 1, np.uint8)
+            result = buffer[1:].view(dtype).reshape(shape)
+        case _:
+            result = np.empty(shape, dtype)
+    result[...] = np.nan if dtype.kind in "fc" else 0
+    return result
+
+
+def _numbers(rng, shape, dtype, kind):
+    """Random numbers: zero-mean, small integers, all positive, with ties, or with NaN."""
+    match kind:
+        case "normal":
+            values = rng.standard_normal(shape)
+        case "integers":
+            values = rng.integers(-3, 4, shape)
+        case "positive":
+            values = rng.random(shape) + 0.5
+        case "nan":
+            values = rng.integers(-3, 4, shape).astype(float)
+            values[rng.random(shape) < 0.1] = np.nan
+        case _:
+            raise ValueError(f"unknown kind of numbers {kind!r}")
+    return np.asarray(values, dtype)
+
+
+def _choice(rng, options, weights=None):
+    if weights is not None:
+        weights = np.asarray(weights, float) / sum(weights)
+    return options[int(rng.choice(len(options), p=weights))]
+
+
+def _axes(rng, low, high, rank):
+    """One integer in ``low..high`` for every axis; often the same, and then often a plain int."""
+    if rng.random() < 0.5:
+        value = int(rng.integers(low, high + 1))
+        return value if rng.random() < 0.5 else (value,) * rank
+    return tuple(int(v) for v in rng.integers(low, high + 1, rank))
+
+
+def _padding(rng, rank, limit):
+    """Padding in one of its forms; numbers up to `limit`."""
+    form = _choice(
+        rng, ("ints", "pairs", "valid", "same", "same_lower", "full"), (4, 3, 1, 2, 1, 1)
+    )
+    if form == "ints":
+        return _axes(rng, 0, limit, rank)
+    if form == "pairs":
+        return tuple((int(a), int(b)) for a, b in rng.integers(0, limit + 1, (rank, 2)))
+    return form
+
+
+def _view(rng):
+    return "plain" if rng.random() < 0.5 else _choice(rng, VIEWS)
+
+
+def _text(value):
+    return str(value).replace(" ", "")
+
+
+@dataclass(frozen=True)
+class ConvCase:
+    """One random convolution.
+
+    Attributes
+    ----------
+    seed : int
+        What the case was drawn from.
+    x_shape, weight_shape : tuple of int
+        Shapes of the arrays, `x_shape` without a batch axis in some cases.
+    stride, padding, dilation, groups, padding_mode, data_format, flip, activation
+        Arguments of the convolution, in every form they may take.
+    bias, residual : bool
+        Whether there is one.
+    dtype : str
+        Dtype of x, residual and gradients.
+    weight_dtype : str
+        Dtype of weight and bias.
+    numbers : str
+        ``"normal"``, ``"integers"`` or ``"positive"``.
+    views : tuple of str
+        Memory layouts of x, weight, bias, residual, out and the output's gradient.
+    num_threads : int
+        Number of threads to use.
+    """
+
+    seed: int
+    x_shape: tuple[int, ...]
+    weight_shape: tuple[int, ...]
+    stride: int | tuple[int, ...]
+    padding: object
+    dilation: int | tuple[int, ...]
+    groups: int
+    padding_mode: str
+    data_format: str
+    flip: bool
+    activation: object
+    bias: bool
+    residual: bool
+    dtype: str
+    weight_dtype: str
+    numbers: str
+    views: tuple[str, ...]
+    num_threads: int
+
+    @classmethod
+    def draw(cls, seed: int, rank: int = 2, dtypes=("float32", "float64")) -> ConvCase:
+        """The case of number `seed`.
+
+        Parameters
+        ----------
+        seed : int
+            Any non-negative integer.
+        rank : int
+            Number of spatial axes.
+        dtypes : sequence of str
+            Dtypes to choose from.
+
+        Returns
+        -------
+        ConvCase
+            The same for the same arguments.
+        """
+        rng = np.random.default_rng([seed, rank, 1])
+        while True:
+            case = cls._draw(seed, rng, rank, dtypes)
+            try:
+                output = case.output_shape
+            except ValueError:
+                continue
+            if math.prod(output) * math.prod(case.weight_shape[1:]) <= 150_000:
+                return case
+
+    @classmethod
+    def _draw(cls, seed, rng, rank, dtypes):
+        # Each profile stretches one of the dimensions along which kernels are vectorised, past
+        # two of the longest vectors.
+        profile = _choice(rng, ("small", "wide", "deep", "depthwise", "pointwise"), (4, 2, 2, 1, 1))
+        groups = _choice(rng, (1, 2, 3), (4, 1, 1))
+        per_group, filters = (int(v) for v in rng.integers(1, 6, 2))
+        spatial = rng.integers(1, 12, rank)
+        kernel = rng.integers(1, 5, rank)
+        if profile == "wide":
+            spatial[-1] = rng.integers(12, 80)
+        elif profile == "deep":
+            groups = _choice(rng, (1, 2), (3, 1))
+            per_group, filters = (int(v) for v in rng.integers(1, 72 // groups, 2))
+            spatial = np.minimum(spatial, 7)
+        elif profile == "depthwise":
+            groups, per_group, filters = int(rng.integers(2, 40)), 1, int(rng.integers(1, 3))
+        elif profile == "pointwise":
+            per_group, filters = (int(v) for v in rng.integers(1, 40, 2))
+            kernel[:] = 1
+        data_format = _choice(rng, ("channels_first", "channels_last"), (3, 2))
+        x_shape = (groups * per_group, *(int(n) for n in spatial))
+        if data_format == "channels_last":
+            x_shape = (*x_shape[1:], x_shape[0])
+        if rng.random() < 0.85:
+            x_shape = (int(rng.integers(1, 4)), *x_shape)
+        dtype = _choice(rng, dtypes)
+        return cls(
+            seed=seed,
+            x_shape=x_shape,
+            weight_shape=(groups * filters, per_group, *(int(k) for k in kernel)),
+            stride=_axes(rng, 1, 3, rank),
+            padding=_padding(rng, rank, 4),
+            dilation=_axes(rng, 1, 3, rank) if rng.random() < 0.4 else 1,
+            groups=groups,
+            padding_mode="zeros" if rng.random() < 0.5 else _choice(rng, _MODES),
+            data_format=data_format,
+            flip=bool(rng.random() < 0.25),
+            activation=_choice(rng, _ACTIVATIONS) if rng.random() < 0.35 else None,
+            bias=bool(rng.random() < 0.5),
+            residual=bool(rng.random() < 0.25),
+            dtype=dtype,
+            weight_dtype=dtype if rng.random() < 0.9 else _choice(rng, dtypes),
+            numbers=_choice(rng, ("normal", "integers", "positive"), (4, 2, 1)),
+            views=tuple(_view(rng) for _ in range(6)),
+            num_threads=int(rng.integers(1, 4)),
+        )
+
+    @property
+    def geometry(self) -> dict:
+        """Keyword arguments that every pass of the convolution takes."""
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+            "padding_mode": self.padding_mode,
+            "data_format": self.data_format,
+            "flip": self.flip,
+        }
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output."""
+        return reference.conv_output_shape(
+            self.x_shape,
+            self.weight_shape,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+            data_format=self.data_format,
+        )
+
+    @property
+    def exact(self) -> bool:
+        """Whether every sum is a small integer, so that results must be exact."""
+        return self.numbers == "integers" and self.activation in (None, "relu", "relu6")
+
+    def arrays(self) -> dict[str, np.ndarray | None]:
+        """Fresh arrays ``x, weight, bias, residual, out, grad_output`` in the case's layouts."""
+        rng = np.random.default_rng([self.seed, 2])
+        shapes = {
+            "x": (self.x_shape, self.dtype),
+            "weight": (self.weight_shape, self.weight_dtype),
+            "bias": (self.weight_shape[:1] if self.bias else None, self.weight_dtype),
+            "residual": (self.output_shape if self.residual else None, self.dtype),
+            "out": (self.output_shape, np.result_type(self.dtype, self.weight_dtype)),
+            "grad_output": (self.output_shape, self.dtype),
+        }
+        arrays = {}
+        for view, (name, (shape, dtype)) in zip(self.views, shapes.items(), strict=True):
+            if shape is None:
+                arrays[name] = None
+            elif name == "out":
+                arrays[name] = empty_view(shape, dtype, view, rng)
+            else:
+                arrays[name] = as_view(_numbers(rng, shape, dtype, self.numbers), view, rng)
+        return arrays
+
+    def __str__(self) -> str:
+        words = [
+            f"ConvCase.draw({self.seed})",
+            f"x{_text(self.x_shape)}:{self.dtype}",
+            f"w{_text(self.weight_shape)}:{self.weight_dtype}",
+            f"stride={_text(self.stride)} padding={_text(self.padding)}",
+            f"dilation={_text(self.dilation)} groups={self.groups}",
+            self.padding_mode,
+            self.data_format,
+            *(name for name in ("flip", "bias", "residual") if getattr(self, name)),
+            f"act={_text(self.activation)} {self.numbers} threads={self.num_threads}",
+            "views=" + ",".join(self.views),
+        ]
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class PoolCase:
+    """One random pooling.
+
+    Attributes
+    ----------
+    seed : int
+        What the case was drawn from.
+    x_shape : tuple of int
+        Shape of the input, without a batch axis in some cases.
+    rank : int
+        Number of spatial axes.
+    kernel_size, stride, padding, dilation, ceil_mode, data_format
+        Arguments of every pooling.
+    count_include_pad, divisor_override
+        Arguments of the average.
+    dtype : str
+        Dtype of all arrays.
+    numbers : str
+        ``"normal"``, ``"integers"`` (with ties), ``"positive"`` or ``"nan"``.
+    views : tuple of str
+        Memory layouts of x, out and the output's gradient.
+    num_threads : int
+        Number of threads to use.
+    """
+
+    seed: int
+    x_shape: tuple[int, ...]
+    rank: int
+    kernel_size: int | tuple[int, ...]
+    stride: int | tuple[int, ...] | None
+    padding: object
+    dilation: int | tuple[int, ...]
+    ceil_mode: bool
+    count_include_pad: bool
+    divisor_override: int | None
+    data_format: str
+    dtype: str
+    numbers: str
+    views: tuple[str, ...]
+    num_threads: int
+
+    @classmethod
+    def draw(cls, seed: int, rank: int = 2, dtypes=("float32", "float64")) -> PoolCase:
+        """The case of number `seed`.
+
+        Parameters
+        ----------
+        seed : int
+            Any non-negative integer.
+        rank : int
+            Number of spatial axes.
+        dtypes : sequence of str
+            Dtypes to choose from.
+
+        Returns
+        -------
+        PoolCase
+            The same for the same arguments.
+        """
+        rng = np.random.default_rng([seed, rank, 3])
+        while True:
+            case = cls._draw(seed, rng, rank, dtypes)
+            x = np.broadcast_to(np.float32(0), case.x_shape)
+            try:
+                reference.avg_pool(x, **case.geometry, rank=rank)
+            except ValueError:
+                continue
+            return case
+
+    @classmethod
+    def _draw(cls, seed, rng, rank, dtypes):
+        spatial = rng.integers(1, 14, rank)
+        channels = int(rng.integers(1, 6))
+        if rng.random() < 0.3:
+            spatial[-1] = rng.integers(14, 90)
+        elif rng.random() < 0.3:
+            channels = int(rng.integers(6, 70))
+            spatial = np.minimum(spatial, 7)
+        kernel_size = _axes(rng, 1, 9 if rng.random() < 0.2 else 4, rank)
+        data_format = _choice(rng, ("channels_first", "channels_last"), (3, 2))
+        x_shape = (channels, *(int(n) for n in spatial))
+        if data_format == "channels_last":
+            x_shape = (*x_shape[1:], x_shape[0])
+        if rng.random() < 0.85:
+            x_shape = (int(rng.integers(1, 4)), *x_shape)
+        return cls(
+            seed=seed,
+            x_shape=x_shape,
+            rank=rank,
+            kernel_size=kernel_size,
+            stride=None if rng.random() < 0.2 else _axes(rng, 1, 4, rank),
+            padding=0 if rng.random() < 0.4 else _padding(rng, rank, 3),
+            dilation=_axes(rng, 1, 3, rank) if rng.random() < 0.25 else 1,
+            ceil_mode=bool(rng.random() < 0.4),
+            count_include_pad=bool(rng.random() < 0.5),
+            divisor_override=int(rng.integers(1, 9)) if rng.random() < 0.2 else None,
+            data_format=data_format,
+            dtype=_choice(rng, dtypes),
+            numbers=_choice(rng, ("normal", "integers", "positive", "nan"), (3, 2, 1, 2)),
+            views=tuple(_view(rng) for _ in range(3)),
+            num_threads=int(rng.integers(1, 4)),
+        )
+
+    @property
+    def geometry(self) -> dict:
+        """Keyword arguments that every pooling takes."""
+        return {
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "ceil_mode": self.ceil_mode,
+            "data_format": self.data_format,
+        }
+
+    @property
+    def averaging(self) -> dict:
+        """Further keyword arguments of the average."""
+        return {
+            "count_include_pad": self.count_include_pad,
+            "divisor_override": self.divisor_override,
+        }
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output."""
+        return reference.pool_output_shape(self.x_shape, **self.geometry, rank=self.rank)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Fresh arrays ``x, out, grad_output`` in the case's layouts."""
+        rng = np.random.default_rng([self.seed, 4])
+        kind = "normal" if self.numbers == "nan" else self.numbers
+        x = _numbers(rng, self.x_shape, self.dtype, self.numbers)
+        grad = _numbers(rng, self.output_shape, self.dtype, kind)
+        return {
+            "x": as_view(x, self.views[0], rng),
+            "out": empty_view(self.output_shape, self.dtype, self.views[1], rng),
+            "grad_output": as_view(grad, self.views[2], rng),
+        }
+
+    def __str__(self) -> str:
+        words = [
+            f"PoolCase.draw({self.seed})",
+            f"x{_text(self.x_shape)}:{self.dtype}",
+            f"kernel={_text(self.kernel_size)} stride={_text(self.stride)}",
+            f"padding={_text(self.padding)} dilation={_text(self.dilation)}",
+            *(name for name in ("ceil_mode", "count_include_pad") if getattr(self, name)),
+            f"divisor={self.divisor_override} {self.data_format} {self.numbers}",
+            f"threads={self.num_threads}",
+            "views=" + ",".join(self.views),
+        ]
+        return " ".join(words)

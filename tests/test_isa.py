@@ -1,0 +1,72 @@
+"""Every instruction-set level of the build, forced in turn in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastconv
+
+LEVELS = ("baseline", "avx2", "avx512")
+AVAILABLE = fastconv.show_runtime(mode="dicts")["isa_available"]
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(params=LEVELS)
+def level(request):
+    if request.param not in AVAILABLE:
+        pytest.skip("not covered")
+    return request.param
+
+
+def test_levels_are_known():
+    """A level that these tests do not know would not be tested."""
+    assert set(AVAILABLE) <= set(LEVELS)
+    assert [name for name in LEVELS if name in AVAILABLE] == AVAILABLE
+    assert AVAILABLE[0] == "baseline"
+    assert fastconv.show_runtime(mode="dicts")["isa"] in AVAILABLE
+
+
+def test_the_level_is_the_one_asked_for(level, run_python):
+    code = """
+        import fastconv
+        facts = fastconv.show_runtime(mode="dicts")
+        print(facts["isa"], facts["vector_bytes"], *facts["isa_available"])
+    """
+    isa, vector, *available = run_python(code, FASTCONV_MAX_ISA=level).stdout.split()
+    assert isa == level
+    assert int(vector) == {"baseline": 16, "avx2": 32, "avx512": 64}[level]
+    assert available == AVAILABLE
+    upper = run_python(code, FASTCONV_MAX_ISA=f" {level.upper()} ").stdout.split()
+    assert upper[0] == level
+
+
+def test_without_a_cap_the_widest_is_used(run_python):
+    code = "import fastconv; print(fastconv.show_runtime(mode='dicts')['isa'])"
+    assert run_python(code).stdout.split() == AVAILABLE[-1:]
+
+
+SAMPLE = {
+    "guard pages": ["test_guard_pages.py"],
+    "special values": ["test_special_values.py", "test_pool2d.py"],
+    "random cases": [
+        *(f"test_random_cases.py::test_conv[{block}]" for block in range(0, 2000, 250)),
+        *(f"test_random_cases.py::test_pool[{block}]" for block in range(0, 1000, 250)),
+    ],
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLE)
+def test_sample(level, sample, tmp_path):
+    environment = os.environ | {"FASTCONV_MAX_ISA": level, "PYTHONDONTWRITEBYTECODE": "1"}
+    targets = [str(HERE / target) for target in SAMPLE[sample]]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", *targets],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    # The header says which level computed; see conftest.py.
+    assert f": isa {level} of" in done.stdout, done.stdout[:2000] + done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout.splitlines()[-1]

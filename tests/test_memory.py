@@ -1,0 +1,151 @@
+"""Memory: what is used, what is given back, and what happens when there is none."""
+
+import sys
+
+import pytest
+
+import fastconv
+
+resource = pytest.importorskip("resource", reason="needs POSIX limits")
+
+CALLS = """
+    import gc, resource, sys
+    import numpy as np
+    import fastconv
+
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 6, 12, 13)).astype("f4"), np.ones((8, 6, 3, 3), np.float32)
+    y = fastconv.conv2d(x, w)
+    big = x.astype(">f8")
+    values, indices = fastconv.max_pool2d(x, 2, return_indices=True)
+    good = [
+        lambda: fastconv.conv2d(x, w, padding=1, padding_mode="reflect"),
+        lambda: fastconv.conv2d(big[..., ::-1], w, method="im2col"),
+        lambda: fastconv.conv2d_backward_data(y, w, x.shape),
+        lambda: fastconv.conv2d_backward_weight(y, x, w.shape, per_sample=True),
+        lambda: fastconv.max_pool2d_backward(values, indices, x.shape),
+        lambda: fastconv.avg_pool2d(big, 3, 2, ceil_mode=True),
+        lambda: fastconv.plan_conv(x.shape, w)(x),
+        lambda: fastconv.col2im(fastconv.im2col(x, 3), x.shape, 3),
+        lambda: fastconv.conv2d(x.copy(), w, padding=1, out=np.empty((2, 8, 12, 13), np.float32)),
+    ]
+    bad = [
+        lambda: fastconv.conv2d(x, w, stride=0),
+        lambda: fastconv.conv2d(x, w, out=np.empty((2, 8, 10, 10), np.float32)),
+        lambda: fastconv.conv2d(x, w[:, :5]),
+        lambda: fastconv.conv2d(x, None),
+        lambda: fastconv.conv2d_backward_data(y, w, (2, 6, 12, 14)),
+        lambda: fastconv.max_pool2d_backward(values, indices - 1000, x.shape),
+        lambda: fastconv.avg_pool2d(x, 3, padding=3),
+        lambda: fastconv.conv2d(np.broadcast_to(x[:1, :1, :1, :1], (1, 6, 2**27, 2**27)), w),
+        lambda: fastconv.plan_conv(x.shape, w, method="none"),
+    ]
+
+    def run(count):
+        for i in range(count):
+            good[i % len(good)]()
+            try:
+                bad[i % len(bad)]()
+            except (TypeError, ValueError, MemoryError):
+                pass
+            else:
+                raise SystemExit("not refused")
+        gc.collect()
+
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+
+    run(int(sys.argv[1]) // 4)
+    before = resident()
+    run(int(sys.argv[1]))
+    print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    "calls", [10_000, pytest.param(500_000, marks=pytest.mark.slow)], ids=["20000", "1000000"]
+)
+def test_mixed_calls_leak_nothing(run_python, calls):
+    """Half of them raise."""
+    assert int(run_python(CALLS, calls, timeout=3600).stdout) < 1_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("method", ["direct", "im2col", "sliding"])
+def test_scratch_does_not_grow_with_the_image(run_python, method):
+    """Beyond the input and the output, less than 64 MB, where im2col's matrix would be 560 MB."""
+    code = """
+        import resource, sys
+        import numpy as np
+        import fastconv
+        x, w = np.ones((1, 8, 1400, 1400), np.float32), np.ones((4, 8, 3, 3), np.float32)
+        out = np.ones((1, 4, 1398, 1398), np.float32)
+        fastconv.conv2d(x[:, :, :64, :64], w, method=sys.argv[1])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        fastconv.conv2d(x, w, method=sys.argv[1], out=out)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    # A call that may be interrupted computes beside `out`, which is some 31 MB here.
+    assert int(run_python(code, method).stdout) * 1024 < 64e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is enforced on Linux")
+@pytest.mark.parametrize("call", [
+    "fastconv.conv2d(x, w, padding=1, method='direct')",
+    "fastconv.conv2d(x, w, padding=1, method='im2col')",
+    "fastconv.conv2d(x, w, padding=1, method='sliding')",
+    "fastconv.conv2d_backward_data(x, w, x.shape, padding=1)",
+    "fastconv.conv2d_backward_data(x, w, x.shape, padding=1, padding_mode='reflect')",
+    "fastconv.conv2d_backward_weight(x, x, (64, 64, 3, 3), padding=1)",
+    "fastconv.conv2d_backward_weight(x, x, (64, 64, 3, 3), padding=1, per_sample=True)",
+    "fastconv.plan_conv(x.shape, w, padding=1)(x)",
+    "fastconv.max_pool2d(x, 3, 1, 1, return_indices=True)",
+    "fastconv.avg_pool2d(x, 3, 1, 1)",
+    "fastconv.im2col(x, 3)",
+    "fastconv.conv2d(x.astype('>f4'), w, padding=1)",
+])  # fmt: skip
+def test_running_out_of_memory(run_python, call):
+    """At every limit from next to nothing to enough: MemoryError or the result, and no more."""
+    call = call.replace("'", '"')
+    code = f"""
+        import resource, sys
+        import numpy as np
+        import fastconv
+        size = 8 if 'sliding' in '{call}' else 64
+        x = np.random.default_rng(0).integers(-3, 4, (4, size, 64, 64)).astype(np.float32)
+        w = np.random.default_rng(1).integers(-3, 4, (64, size, 3, 3)).astype(np.float32)
+        expected = {call}
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        refused = 0
+        for spare in [0, 1, 2, 4, 8, 16, 24, 32, 64, 1000]:
+            resource.setrlimit(resource.RLIMIT_AS, (used + spare * 2**20, -1))
+            try:
+                got = {call}
+            except MemoryError:
+                refused += 1
+                got = None
+            finally:
+                resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+            if got is not None:
+                got = got if isinstance(got, tuple) else (got,)
+                assert all(np.array_equal(a, b) for a, b in zip(got, expected))
+            del got
+        assert refused < 10, "not even the last limit was enough"
+        print(refused)
+    """
+    run_python(code, FASTCONV_NUM_THREADS=1)
+    run_python(code, FASTCONV_NUM_THREADS=3)
+
+
+def test_workspace_is_what_explain_says():
+    """Within the limit given, and never more for a larger batch."""
+    shape, weight = (1, 64, 56, 56), (64, 64, 3, 3)
+    for row in fastconv.explain(shape, weight):
+        limit = row["workspace_bytes"]
+        for other in fastconv.explain((32, *shape[1:]), weight):
+            if other["method"] == row["method"]:
+                assert other["workspace_bytes"] == limit
