@@ -12,11 +12,11 @@ from sphinx.errors import ExtensionError
 try:
     import fastconv
 except ImportError as error:
-    raise ExtensionError(f"the documentation is built from the installed package: {error}") from None
+    raise ExtensionError(f"these pages are made from the installed package: {error}") from None
 
 project = "fastconv"
 author = "The fastconv developers"
-copyright = "The fastconv developers"  # noqa: A001
+copyright = "The fastconv developers"
 version = release = fastconv.__version__
 
 extensions = [

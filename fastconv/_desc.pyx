@@ -49,6 +49,7 @@ cdef object float16 = np.dtype(np.float16)
 cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
 cdef double INFINITE = float("inf")
+cdef object LONGEST = 2**63 - 1
 
 
 # ---- arrays and dtypes ----------------------------------------------------------------------
@@ -284,7 +285,7 @@ cpdef tuple as_shape(str function, str name, value):
     if items is None:
         raise TypeError(f"{function}: {name} must be a sequence of integers, not {value!r}")
     for item in items:
-        if type(item) is not int or item < 0:
+        if type(item) is not int or not 0 <= item <= LONGEST:
             return tuple([as_size(function, name, item, 0) for item in items])
     return items
 

@@ -17,9 +17,9 @@ USE = """
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("FASTCONV_MAX_ISA", ["avx9", "none", "0", "AVX-512", "sse", "avx2,avx512", "ä"]),
-        ("FASTCONV_NUM_THREADS", ["0", "-1", "two", "1.5", "1e3", "2,1", "99999999999999999999"]),
-        ("FASTCONV_PRECISION", ["best", "0", "highest,high", "exact"]),
+        ("FASTCONV_MAX_ISA", ["avx9", "AVX-512", "avx2,avx512", "ä"]),
+        ("FASTCONV_NUM_THREADS", ["0", "-1", "two", "1.5", "99999999999999999999"]),
+        ("FASTCONV_PRECISION", ["best", "0", "highest,high"]),
     ],
 )
 def test_nonsense_is_an_error_at_first_use(run_python, name, values):

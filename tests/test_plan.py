@@ -26,10 +26,10 @@ def test_is_conv2d(dtype, method):
     """To the bit: a plan changes when weights are packed, not what is computed."""
     x, weight, bias = (
         numbers((2, 6, 15, 17), dtype),
-        numbers((9, 3, 3, 3), dtype),
-        numbers(9, dtype),
+        numbers((10, 3, 3, 3), dtype),
+        numbers(10, dtype),
     )
-    residual = numbers((2, 9, 8, 9), dtype, 1)
+    residual = numbers((2, 10, 8, 9), dtype, 1)
     args = {"stride": 2, "padding": 1, "groups": 2, "method": method}
     plan = fastconv.plan_conv(x.shape, weight, bias, activation="silu", **args)
     expected = fastconv.conv2d(x, weight, bias, activation="silu", **args)

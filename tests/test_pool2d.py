@@ -301,9 +301,9 @@ def test_batch_and_threads_change_nothing():
 
 
 def test_long_averages_are_blocked():
-    x = (np.random.default_rng(0).random((1, 2, 500, 501)) + 0.5).astype(np.float32)
-    exact = reference.avg_pool(x, (500, 501))
-    assert_within_contract(fastconv.avg_pool2d(x, (500, 501)), exact, exact)
+    x = (np.random.default_rng(0).random((1, 2, 250, 251)) + 0.5).astype(np.float32)
+    exact = reference.avg_pool(x, (250, 251))
+    assert_within_contract(fastconv.avg_pool2d(x, (250, 251)), exact, exact)
 
 
 def test_average_of_denormals():

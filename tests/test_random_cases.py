@@ -17,12 +17,18 @@ BLOCK = 250
 
 
 def attempts(case, name):
-    """``(method, precision)`` for each algorithm that has the pass, "auto" among them."""
+    """``(method, precision)`` for each algorithm that has the pass, "auto" among them.
+
+    An algorithm that keeps the strictest promise computes the same at every tier, so that a
+    part of the cases is enough to see that "high" is accepted.
+    """
     yield "auto", "highest"
     for algorithm in ALGORITHMS:
         if name in algorithm.passes:
-            yield algorithm.name, "highest"
-            yield algorithm.name, "high"
+            if algorithm.tier == "highest":
+                yield algorithm.name, "highest"
+            if algorithm.tier != "highest" or case.seed % 10 == 0:
+                yield algorithm.name, "high"
 
 
 def run(case, name, function, args, exact, magnitude, **kwargs):
@@ -87,7 +93,7 @@ def conv_case(seed):
 
     for name, then in before.items():
         np.testing.assert_array_equal(a[name], then, err_msg=f"{name} was modified: {case}")
-    assert ran >= 6, case
+    assert ran >= 6, case  # auto and direct, three passes
 
 
 def pool_case(seed):

@@ -18,6 +18,8 @@ multiplication" (TOMS 2008).
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+import math
+
 import numpy as np
 
 cimport numpy as cnp
@@ -63,12 +65,18 @@ cdef struct Phase:
     Axis axis[3]
     Py_ssize_t first[3]      # the phase's first output on each axis, and the step to its next
     Py_ssize_t out_step[3]
+    Py_ssize_t first_tap[3]  # its first tap in the kernel; the next is `period` further
     Py_ssize_t blocks[3]     # blocks of outputs on each axis
     Py_ssize_t spatial_taps
     Py_ssize_t taps          # channels * spatial_taps
     Py_ssize_t packed        # where its weights start in the packed buffer
     Py_ssize_t *offset       # of each tap in the window
     Window window
+
+
+# A range of outputs along one axis, and the taps that it reads.
+cdef struct Variant:
+    Py_ssize_t first, count, tap, taps
 
 
 # What the tasks of a correlation read.
@@ -86,7 +94,6 @@ cdef struct Layer:
     Py_ssize_t unit                     # pixels of a piece of a row
     Py_ssize_t width                    # output channels of a block of weights
     Py_ssize_t blocks, padded           # such blocks per group; sinks, filled up
-    Py_ssize_t residues[3]              # phases on each axis
     Py_ssize_t period[3]                # taps this far apart share a phase
     bint has_gaps                       # some outputs belong to no phase
     Py_ssize_t n_phases
@@ -100,16 +107,17 @@ cdef class Layout:
 
     cdef ConvDesc desc
     cdef Layer of
+    cdef Variant *variants
 
     @staticmethod
     cdef Layout get(ConvDesc desc, bint backward):
         cdef Layout layout = desc.kept.get(backward)
         if layout is None:
-            layout = Layout(desc, backward)
+            layout = Layout(desc, backward, False)
             desc.kept[backward] = layout
         return layout
 
-    def __cinit__(self, ConvDesc desc, bint backward):
+    def __cinit__(self, ConvDesc desc, bint backward, bint strict):
         cdef conv_geometry *g = &desc.g
         self.desc = desc
         self.of.backward = backward
@@ -119,23 +127,30 @@ cdef class Layout:
         self.of.groups = g.groups
         self.of.sources = (g.filters if backward else g.channels) // g.groups
         self.of.sinks = (g.channels if backward else g.filters) // g.groups
-        self.make_phases()
+        self.make_phases(strict)
         self.choose_kernel()
         self.make_blocks()
 
     def __dealloc__(self):
+        free(self.variants)
         free(self.of.phases)
         free(self.of.words)
 
-    cdef int make_phases(self) except -1:
-        """The taps of every phase: one phase forward, several where a gradient is strided."""
+    cdef int make_phases(self, bint strict) except -1:
+        """The taps of every phase: one phase forward, several where a gradient is strided.
+
+        strict: no output meets a tap that reads beyond the source. A zero out there does not
+        matter to a sum, unless its weight is infinite; then phases are cut up further, into
+        ranges of outputs that have the same taps inside.
+        """
         cdef conv_geometry *g = &self.desc.g
+        cdef Variant *variants[3]
         cdef Py_ssize_t n[3]
-        cdef Py_ssize_t period[3]
-        cdef Py_ssize_t phase_words = 0, p, r, j
+        cdef Py_ssize_t words = 0, p, r, j, most = 1
         cdef int a
         cdef Phase *phase
         cdef Axis *axis
+        cdef Variant *variant
         cdef Py_ssize_t *word
         self.of.collapsed = True
         self.of.n_phases = 1
@@ -145,20 +160,32 @@ cdef class Layout:
             if g.kernel[a] != 1 or g.stride[a] != 1 or g.before[a] or g.after[a]:
                 self.of.collapsed = False
             # Taps j and j + period reach the same phase; each of the first ones another.
-            period[a] = g.stride[a] // gcd(g.stride[a], g.dilation[a]) if self.of.backward else 1
-            n[a] = min(period[a], g.kernel[a]) if self.of.backward else 1
-            self.of.n_phases *= n[a]
-            phase_words += 2 * ((g.kernel[a] - 1) // period[a] + 1)
-            # the outputs of a phase that no tap reaches are zero
-            self.of.has_gaps |= self.of.backward and n[a] < g.stride[a]
+            self.of.period[a] = 1
+            if self.of.backward:
+                self.of.period[a] = g.stride[a] // gcd(g.stride[a], g.dilation[a])
+            words += 2 * ((g.kernel[a] - 1) // self.of.period[a] + 1)
+            most += 3 * g.kernel[a] + 1
         if self.of.collapsed:  # 1x1 kernels see no rows
             for a in range(AXES - 1):
                 self.of.source_axis[2] *= self.of.source_axis[a]
                 self.of.sink_axis[2] *= self.of.sink_axis[a]
                 self.of.source_axis[a] = self.of.sink_axis[a] = 1
-        self.of.phases = <Phase *>calloc(self.of.n_phases, sizeof(Phase))
+        self.variants = <Variant *>malloc(most * sizeof(Variant))
+        if self.variants == NULL:
+            raise MemoryError(f"{self.desc.function}: cannot allocate the table of taps")
+        variant = self.variants
+        for a in range(AXES):
+            variants[a] = variant
+            n[a] = self.make_variants(a, strict, variant)
+            variant += n[a]
+            self.of.n_phases *= n[a]
+        self.of.phases = <Phase *>calloc(max(self.of.n_phases, 1), sizeof(Phase))
+        r = 0
+        for p in range(self.of.n_phases):
+            r += (variants[0][p // (n[1] * n[2])].taps * variants[1][p // n[2] % n[1]].taps
+                  * variants[2][p % n[2]].taps * self.of.sources)
         self.of.words = <Py_ssize_t *>malloc(
-            (self.of.n_phases * phase_words + self.offset_words()) * sizeof(Py_ssize_t))
+            (self.of.n_phases * words + r + 1) * sizeof(Py_ssize_t))
         if self.of.phases == NULL or self.of.words == NULL:
             raise MemoryError(f"{self.desc.function}: cannot allocate the table of taps")
         word = self.of.words
@@ -168,45 +195,79 @@ cdef class Layout:
             phase.spatial_taps = 1
             for a in range(AXES - 1, -1, -1):
                 axis = &phase.axis[a]
-                axis.length = self.of.source_axis[a]
-                axis.tap = word
-                axis.at = word + (g.kernel[a] - 1) // period[a] + 1
-                word += 2 * ((g.kernel[a] - 1) // period[a] + 1)
-                if self.of.backward:
-                    # Input position i met tap j in output o, where
-                    # o * stride = i + before - j * dilation.
-                    axis.mode = PAD_ZEROS
-                    axis.step = 1
-                    phase.out_step[a] = g.stride[a]
-                    phase.first[a] = modulo(r % n[a] * g.dilation[a] - g.before[a], g.stride[a])
-                    for j from r % n[a] <= j < g.kernel[a] by period[a]:
-                        axis.tap[axis.taps] = (
-                            phase.first[a] + g.before[a] - j * g.dilation[a]) // g.stride[a]
-                        axis.taps += 1
-                else:
-                    axis.mode = g.padding_mode
-                    axis.step = g.stride[a]
-                    phase.out_step[a] = 1
-                    for j in range(g.kernel[a]):
-                        axis.tap[axis.taps] = j * g.dilation[a] - g.before[a]
-                        axis.taps += 1
-                if self.of.sink_axis[a] > phase.first[a]:
-                    axis.count = (
-                        (self.of.sink_axis[a] - phase.first[a] - 1) // phase.out_step[a] + 1)
+                variant = &variants[a][r % n[a]]
                 r //= n[a]
+                axis.length = self.of.source_axis[a]
+                axis.mode = PAD_ZEROS if self.of.backward else g.padding_mode
+                axis.step = 1 if self.of.backward else g.stride[a]
+                axis.count = variant.count
+                axis.taps = variant.taps
+                axis.tap = word
+                axis.at = word + variant.taps
+                word += 2 * variant.taps
+                phase.first[a] = variant.first
+                phase.first_tap[a] = variant.tap
+                phase.out_step[a] = g.stride[a] if self.of.backward else 1
+                for j in range(variant.taps):
+                    axis.tap[j] = self.reads(a, variant.first, variant.tap
+                                             + j * self.of.period[a])
                 phase.spatial_taps *= axis.taps
             phase.taps = phase.spatial_taps * self.of.sources
             phase.offset = word
             word += phase.taps
-        for a in range(AXES):
-            self.of.period[a] = period[a]
-            self.of.residues[a] = n[a]
         return 0
 
-    cdef Py_ssize_t offset_words(self) noexcept:
-        """Entries of all phases' offset tables: each tap of the kernel is in one phase."""
+    cdef Py_ssize_t reads(self, int a, Py_ssize_t first, Py_ssize_t tap) noexcept:
+        """The source position that a tap of axis a reads for output `first`."""
         cdef conv_geometry *g = &self.desc.g
-        return self.of.sources * g.kernel[0] * g.kernel[1] * g.kernel[2]
+        if self.of.backward:
+            # input position i met tap j in output o, where o * stride = i + before - j * dilation
+            return (first + g.before[a] - tap * g.dilation[a]) // g.stride[a]
+        return tap * g.dilation[a] - g.before[a]
+
+    cdef Py_ssize_t make_variants(self, int a, bint strict, Variant *out) noexcept:
+        """The ranges of outputs along axis a that phases are made of, and their taps."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef Py_ssize_t period = self.of.period[a], length = self.of.source_axis[a]
+        cdef Py_ssize_t residues = min(period, g.kernel[a]) if self.of.backward else 1
+        cdef Py_ssize_t r, first, count, taps, q, after, t, low, high, at, n = 0
+        # the outputs of a phase that no tap reaches are zero
+        self.of.has_gaps |= self.of.backward and residues < g.stride[a]
+        for r in range(residues):
+            first = 0
+            count = self.of.sink_axis[a]
+            if self.of.backward:
+                first = modulo(r * g.dilation[a] - g.before[a], g.stride[a])
+                count = 0
+                if self.of.sink_axis[a] > first:
+                    count = (self.of.sink_axis[a] - first - 1) // g.stride[a] + 1
+            taps = (g.kernel[a] - 1 - r) // period + 1
+            q = 0
+            while q < count or q == 0:
+                # taps low … high - 1 read inside the source, up to output `after`
+                low, high, after = 0, taps, count
+                if strict:
+                    low = taps
+                    high = 0
+                    for t in range(taps):
+                        at = self.reads(a, first, r + t * period)
+                        if 0 <= q + at < length:
+                            low = min(low, t)
+                            high = t + 1
+                        if q < -at:
+                            after = min(after, -at)
+                        if q < length - at:
+                            after = min(after, length - at)
+                if high > low:
+                    out[n].first = first + q * (g.stride[a] if self.of.backward else 1)
+                    out[n].count = after - q
+                    out[n].tap = r + low * period
+                    out[n].taps = high - low
+                    n += 1
+                else:
+                    self.of.has_gaps = True
+                q = max(after, q + 1)
+        return n
 
     cdef int choose_kernel(self) except -1:
         """The kernel that takes fewer cycles an output.
@@ -523,8 +584,7 @@ cdef void pack_block(Packing *job, Py_ssize_t task, real_t *kind) noexcept nogil
     cdef Py_ssize_t start = block * of.width
     cdef Py_ssize_t width = min(of.width, of.padded - start)
     cdef Py_ssize_t n = min(width, of.sinks - start)
-    cdef Py_ssize_t r[3]
-    cdef Py_ssize_t k, c, j0, j1, j2, tap, a
+    cdef Py_ssize_t k, c, t0, t1, t2, j0, j1, j2, tap
     cdef real_t *out = (<real_t *>job.packed) + (
         phase.packed + phase.taps * (group * of.padded + start))
     cdef const real_t *weight = (<real_t *>job.weight) + group * job.group + start * job.sink
@@ -537,15 +597,13 @@ cdef void pack_block(Packing *job, Py_ssize_t task, real_t *kind) noexcept nogil
         # each output channel's weights lie in the order of the taps
         of.k.transpose(n, phase.taps, weight, job.sink, out, width)
         return
-    a = p
-    r[2] = a % of.residues[2]
-    a //= of.residues[2]
-    r[1] = a % of.residues[1]
-    r[0] = a // of.residues[1]
     for c in range(of.sources):
-        for j0 from r[0] <= j0 < g.kernel[0] by of.period[0]:
-            for j1 from r[1] <= j1 < g.kernel[1] by of.period[1]:
-                for j2 from r[2] <= j2 < g.kernel[2] by of.period[2]:
+        for t0 in range(phase.axis[0].taps):
+            j0 = phase.first_tap[0] + t0 * of.period[0]
+            for t1 in range(phase.axis[1].taps):
+                j1 = phase.first_tap[1] + t1 * of.period[1]
+                for t2 in range(phase.axis[2].taps):
+                    j2 = phase.first_tap[2] + t2 * of.period[2]
                     if g.flip:
                         tap = ((g.kernel[0] - 1 - j0) * job.stride[2]
                                + (g.kernel[1] - 1 - j1) * job.stride[3]
@@ -777,7 +835,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
 
     `out` is C-contiguous, with a batch axis in front if per_sample.
     """
-    cdef Layout layer = Layout(desc, False)  # of its own: its axes are blocked anew
+    cdef Layout layer = Layout(desc, False, False)  # of its own: its axes are blocked anew
     cdef conv_geometry *g = &desc.g
     cdef Gradient job
     cdef Axis *axis = layer.of.phases[0].axis
@@ -1047,7 +1105,13 @@ def efficiency(ConvDesc desc, which):
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
     """Weights packed for one pass of one layer."""
-    cdef Correlation correlation = Correlation(Layout.get(desc, which == BACKWARD_DATA))
+    cdef Layout layout = Layout.get(desc, which == BACKWARD_DATA)
+    if which == BACKWARD_DATA:
+        with np.errstate(all="ignore"):
+            total = weight.sum()  # a quick look: infinite, or not a number, if a weight is
+        if not math.isfinite(total) and not np.isfinite(weight).all():
+            layout = Layout(desc, True, True)
+    cdef Correlation correlation = Correlation(layout)
     correlation.pack(weight, threads)
     return correlation
 

@@ -105,6 +105,7 @@ cdef void forward_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogi
     cdef const real_t *x
     cdef const real_t *w
     cdef Sum total
+    cdef double element
     cdef real_t value
     for o0 in range(g.output[0]):
         for o1 in range(g.output[1]):
@@ -118,23 +119,20 @@ cdef void forward_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogi
                     for j0 in range(g.kernel[0]):
                         i0 = source_index(o0 * g.stride[0] + j0 * g.dilation[0] - g.before[0],
                                           g.input[0], g.padding_mode)
-                        if i0 < 0:
-                            continue
                         for j1 in range(g.kernel[1]):
                             i1 = source_index(
                                 o1 * g.stride[1] + j1 * g.dilation[1] - g.before[1],
                                 g.input[1], g.padding_mode)
-                            if i1 < 0:
-                                continue
                             for j2 in range(g.kernel[2]):
                                 i2 = source_index(
                                     o2 * g.stride[2] + j2 * g.dilation[2] - g.before[2],
                                     g.input[2], g.padding_mode)
-                                if i2 >= 0:
-                                    add(&total, <double>x[i0 * job.x.stride[2]
-                                                          + i1 * job.x.stride[3]
-                                                          + i2 * job.x.stride[4]] * (
-                                        w[tap(g, job.weight.stride, j0, j1, j2)]))
+                                # Padding zeros take part: zero times infinity is not a number.
+                                element = 0
+                                if i0 >= 0 and i1 >= 0 and i2 >= 0:
+                                    element = x[i0 * job.x.stride[2] + i1 * job.x.stride[3]
+                                                + i2 * job.x.stride[4]]
+                                add(&total, element * w[tap(g, job.weight.stride, j0, j1, j2)])
                 value = <real_t>result(&total)
                 place = in_layout(g, g.output, g.filters, n, filter, o0, o1, o2)
                 job.k.store(1, 1, &value, 1, (<real_t *>job.out) + place, 1,
@@ -197,6 +195,7 @@ cdef void weight_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil
     cdef const real_t *x
     cdef const real_t *grad
     cdef Sum total
+    cdef double element
     stride[4] = 1
     stride[3] = g.kernel[2]
     stride[2] = g.kernel[1] * g.kernel[2]
@@ -213,24 +212,21 @@ cdef void weight_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil
                     for o0 in range(g.output[0]):
                         i0 = source_index(o0 * g.stride[0] + j0 * g.dilation[0] - g.before[0],
                                           g.input[0], g.padding_mode)
-                        if i0 < 0:
-                            continue
                         for o1 in range(g.output[1]):
                             i1 = source_index(
                                 o1 * g.stride[1] + j1 * g.dilation[1] - g.before[1],
                                 g.input[1], g.padding_mode)
-                            if i1 < 0:
-                                continue
                             for o2 in range(g.output[2]):
                                 i2 = source_index(
                                     o2 * g.stride[2] + j2 * g.dilation[2] - g.before[2],
                                     g.input[2], g.padding_mode)
-                                if i2 >= 0:
-                                    add(&total, <double>grad[o0 * job.y.stride[2]
-                                                             + o1 * job.y.stride[3]
-                                                             + o2 * job.y.stride[4]] * (
-                                        x[i0 * job.x.stride[2] + i1 * job.x.stride[3]
-                                          + i2 * job.x.stride[4]]))
+                                element = 0
+                                if i0 >= 0 and i1 >= 0 and i2 >= 0:
+                                    element = x[i0 * job.x.stride[2] + i1 * job.x.stride[3]
+                                                + i2 * job.x.stride[4]]
+                                add(&total, element * grad[o0 * job.y.stride[2]
+                                                           + o1 * job.y.stride[3]
+                                                           + o2 * job.y.stride[4]])
                 (<real_t *>job.out)[task * g.kernel[0] * stride[2]
                                     + tap(g, stride, j0, j1, j2)] = <real_t>result(&total)
 
