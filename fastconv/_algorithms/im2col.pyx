@@ -16,7 +16,7 @@ import numpy as np
 cimport numpy as cnp
 from libc.string cimport memset
 
-from fastconv._core.blas cimport gemm
+from fastconv._core.blas cimport gemm, load
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._core.window cimport real_t
@@ -310,6 +310,7 @@ cdef class Im2col:
     cdef cnp.ndarray weight
 
     def __cinit__(self, ConvDesc desc, bint backward, cnp.ndarray weight):
+        load()
         self.desc = desc
         self.backward = backward
         if desc.g.flip:
@@ -365,6 +366,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return
+    load()
     set_up(desc, &job)
     set_x(&job, x)
     grad = np.ascontiguousarray(grad)

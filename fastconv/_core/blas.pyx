@@ -6,13 +6,47 @@ Three things a convolution needs that a plain GEMM call does not give:
 - one thread: OpenBLAS starts its own threads above a threshold (m n k > 2^18), also inside
   an OpenMP region, so every block stays below it;
 - bounded rounding: k is cut into short sums, as in the direct kernels.
+
+The functions are looked up at first use, not by a cimport: importing scipy.linalg takes four
+times as long as everything else that `import fastconv` does.
 """
-from scipy.linalg.cython_blas cimport dgemm, sgemm
+from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
+
+ctypedef void (*sgemm_function)(char *, char *, int *, int *, int *, float *, float *, int *,
+                                float *, int *, float *, float *, int *) noexcept nogil
+ctypedef void (*dgemm_function)(char *, char *, int *, int *, int *, double *, double *, int *,
+                                double *, int *, double *, double *, int *) noexcept nogil
+
+cdef sgemm_function sgemm = NULL
+cdef dgemm_function dgemm = NULL
 
 cdef enum:
     BLOCK_M = 32
     BLOCK_N = 64
     BLOCK_K = 128  # BLOCK_M * BLOCK_N * BLOCK_K = 2^18
+
+
+cdef void *pointer(str name) except NULL:
+    """A function of scipy.linalg.cython_blas, which publishes each with its C signature."""
+    from scipy.linalg import cython_blas
+
+    capsule = cython_blas.__pyx_capi__[name]
+    signature = PyCapsule_GetName(capsule)
+    if not signature.startswith(b"void (char *, char *, int *, int *, int *,"):
+        raise ImportError(
+            f"scipy.linalg.cython_blas.{name} has the signature {signature.decode()!r}, which "
+            f"this build of fastconv does not know"
+        )
+    return PyCapsule_GetPointer(capsule, signature)
+
+
+cdef int load() except -1:
+    """Look the functions up; to be called before `gemm`."""
+    global sgemm, dgemm
+    if dgemm == NULL:
+        sgemm = <sgemm_function>pointer("sgemm")
+        dgemm = <dgemm_function>pointer("dgemm")
+    return 0
 
 
 cdef void gemm(bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
