@@ -95,102 +95,106 @@ cdef Py_ssize_t tap(const conv_geometry *g, const Py_ssize_t *stride, Py_ssize_t
     return j0 * stride[2] + j1 * stride[3] + j2 * stride[4]
 
 
-cdef void forward_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil:
-    """All outputs of one image and filter."""
+cdef void forward_row(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil:
+    """A row of outputs of one image and filter."""
     cdef const conv_geometry *g = job.g
-    cdef Py_ssize_t n = task // g.filters, filter = task % g.filters
+    cdef Py_ssize_t o1 = task % g.output[1], o0 = task // g.output[1] % g.output[0]
+    cdef Py_ssize_t plane = task // (g.output[1] * g.output[0])
+    cdef Py_ssize_t n = plane // g.filters, filter = plane % g.filters
     cdef Py_ssize_t channels = g.channels // g.groups
     cdef Py_ssize_t group = filter // (g.filters // g.groups)
-    cdef Py_ssize_t c, o0, o1, o2, j0, j1, j2, i0, i1, i2, place
+    cdef Py_ssize_t c, o2, j0, j1, j2, i0, i1, i2, place
     cdef const real_t *x
     cdef const real_t *w
     cdef Sum total
     cdef double element
     cdef real_t value
-    for o0 in range(g.output[0]):
-        for o1 in range(g.output[1]):
-            for o2 in range(g.output[2]):
-                total = nothing()
-                for c in range(channels):
-                    x = (<const real_t *>job.x.data) + (
-                        n * job.x.stride[0] + (group * channels + c) * job.x.stride[1])
-                    w = (<const real_t *>job.weight.data) + (
-                        filter * job.weight.stride[0] + c * job.weight.stride[1])
-                    for j0 in range(g.kernel[0]):
-                        i0 = source_index(o0 * g.stride[0] + j0 * g.dilation[0] - g.before[0],
-                                          g.input[0], g.padding_mode)
-                        for j1 in range(g.kernel[1]):
-                            i1 = source_index(
-                                o1 * g.stride[1] + j1 * g.dilation[1] - g.before[1],
-                                g.input[1], g.padding_mode)
-                            for j2 in range(g.kernel[2]):
-                                i2 = source_index(
-                                    o2 * g.stride[2] + j2 * g.dilation[2] - g.before[2],
-                                    g.input[2], g.padding_mode)
-                                # Padding zeros take part: zero times infinity is not a number.
-                                element = 0
-                                if i0 >= 0 and i1 >= 0 and i2 >= 0:
-                                    element = x[i0 * job.x.stride[2] + i1 * job.x.stride[3]
-                                                + i2 * job.x.stride[4]]
-                                add(&total, element * w[tap(g, job.weight.stride, j0, j1, j2)])
-                value = <real_t>result(&total)
-                place = in_layout(g, g.output, g.filters, n, filter, o0, o1, o2)
-                job.k.store(1, 1, &value, 1, (<real_t *>job.out) + place, 1,
-                            NULL if job.bias == NULL else (<real_t *>job.bias) + filter, 1, 0,
-                            NULL if job.residual == NULL else (<real_t *>job.residual) + place,
-                            1, job.epilogue)
+    for o2 in range(g.output[2]):
+        total = nothing()
+        for c in range(channels):
+            x = (<const real_t *>job.x.data) + (
+                n * job.x.stride[0] + (group * channels + c) * job.x.stride[1])
+            w = (<const real_t *>job.weight.data) + (
+                filter * job.weight.stride[0] + c * job.weight.stride[1])
+            for j0 in range(g.kernel[0]):
+                i0 = source_index(o0 * g.stride[0] + j0 * g.dilation[0] - g.before[0],
+                                  g.input[0], g.padding_mode)
+                for j1 in range(g.kernel[1]):
+                    i1 = source_index(
+                        o1 * g.stride[1] + j1 * g.dilation[1] - g.before[1],
+                        g.input[1], g.padding_mode)
+                    for j2 in range(g.kernel[2]):
+                        i2 = source_index(
+                            o2 * g.stride[2] + j2 * g.dilation[2] - g.before[2],
+                            g.input[2], g.padding_mode)
+                        # Padding zeros take part: zero times infinity is not a number.
+                        element = 0
+                        if i0 >= 0 and i1 >= 0 and i2 >= 0:
+                            element = x[i0 * job.x.stride[2] + i1 * job.x.stride[3]
+                                        + i2 * job.x.stride[4]]
+                        add(&total, element * w[tap(g, job.weight.stride, j0, j1, j2)])
+        value = <real_t>result(&total)
+        place = in_layout(g, g.output, g.filters, n, filter, o0, o1, o2)
+        job.k.store(1, 1, &value, 1, (<real_t *>job.out) + place, 1,
+                    NULL if job.bias == NULL else (<real_t *>job.bias) + filter, 1, 0,
+                    NULL if job.residual == NULL else (<real_t *>job.residual) + place,
+                    1, job.epilogue)
 
 
-cdef void backward_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil:
-    """The gradient of one image and input channel: who read it gives to it."""
+cdef void backward_row(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil:
+    """The gradient of a row of one image and input channel: who read it gives to it."""
     cdef const conv_geometry *g = job.g
-    cdef Py_ssize_t n = task // g.channels, channel = task % g.channels
+    cdef Py_ssize_t i1 = task % g.input[1], i0 = task // g.input[1] % g.input[0]
+    cdef Py_ssize_t plane = task // (g.input[1] * g.input[0])
+    cdef Py_ssize_t n = plane // g.channels, channel = plane % g.channels
     cdef Py_ssize_t filters = g.filters // g.groups
     cdef Py_ssize_t group = channel // (g.channels // g.groups)
-    cdef Py_ssize_t f, j0, j1, j2, i0, i1, i2, r0, r1, r2
+    cdef Py_ssize_t f, j0, j1, j2, i2, r0, r1, r2
     cdef const real_t *grad
     cdef const real_t *w
     cdef Sum total
-    for i0 in range(g.input[0]):
-        for i1 in range(g.input[1]):
-            for i2 in range(g.input[2]):
-                total = nothing()
-                for f in range(filters):
-                    grad = (<const real_t *>job.y.data) + (
-                        n * job.y.stride[0] + (group * filters + f) * job.y.stride[1])
-                    w = (<const real_t *>job.weight.data) + (
-                        (group * filters + f) * job.weight.stride[0]
-                        + channel % (g.channels // g.groups) * job.weight.stride[1])
-                    for j0 in range(g.kernel[0]):
-                        r0 = i0 + g.before[0] - j0 * g.dilation[0]
-                        if r0 < 0 or r0 % g.stride[0] or r0 // g.stride[0] >= g.output[0]:
+    for i2 in range(g.input[2]):
+        total = nothing()
+        for f in range(filters):
+            grad = (<const real_t *>job.y.data) + (
+                n * job.y.stride[0] + (group * filters + f) * job.y.stride[1])
+            w = (<const real_t *>job.weight.data) + (
+                (group * filters + f) * job.weight.stride[0]
+                + channel % (g.channels // g.groups) * job.weight.stride[1])
+            for j0 in range(g.kernel[0]):
+                r0 = i0 + g.before[0] - j0 * g.dilation[0]
+                if r0 < 0 or r0 % g.stride[0] or r0 // g.stride[0] >= g.output[0]:
+                    continue
+                for j1 in range(g.kernel[1]):
+                    r1 = i1 + g.before[1] - j1 * g.dilation[1]
+                    if r1 < 0 or r1 % g.stride[1] or r1 // g.stride[1] >= g.output[1]:
+                        continue
+                    for j2 in range(g.kernel[2]):
+                        r2 = i2 + g.before[2] - j2 * g.dilation[2]
+                        if r2 < 0 or r2 % g.stride[2] or (
+                                r2 // g.stride[2] >= g.output[2]):
                             continue
-                        for j1 in range(g.kernel[1]):
-                            r1 = i1 + g.before[1] - j1 * g.dilation[1]
-                            if r1 < 0 or r1 % g.stride[1] or r1 // g.stride[1] >= g.output[1]:
-                                continue
-                            for j2 in range(g.kernel[2]):
-                                r2 = i2 + g.before[2] - j2 * g.dilation[2]
-                                if r2 < 0 or r2 % g.stride[2] or (
-                                        r2 // g.stride[2] >= g.output[2]):
-                                    continue
-                                add(&total, <double>grad[r0 // g.stride[0] * job.y.stride[2]
-                                                         + r1 // g.stride[1] * job.y.stride[3]
-                                                         + r2 // g.stride[2] * job.y.stride[4]
-                                                         ] * (
-                                    w[tap(g, job.weight.stride, j0, j1, j2)]))
-                (<real_t *>job.out)[in_layout(g, g.input, g.channels, n, channel, i0, i1, i2)] = (
-                    <real_t>result(&total))
+                        add(&total, <double>grad[r0 // g.stride[0] * job.y.stride[2]
+                                                 + r1 // g.stride[1] * job.y.stride[3]
+                                                 + r2 // g.stride[2] * job.y.stride[4]
+                                                 ] * (
+                            w[tap(g, job.weight.stride, j0, j1, j2)]))
+        (<real_t *>job.out)[in_layout(g, g.input, g.channels, n, channel, i0, i1, i2)] = (
+            <real_t>result(&total))
 
 
-cdef void weight_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil:
-    """The gradient of one filter and channel (of one image if per_sample)."""
+cdef void weight_element(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil:
+    """The gradient of one weight (of one image if per_sample)."""
     cdef const conv_geometry *g = job.g
     cdef Py_ssize_t channels = g.channels // g.groups
-    cdef Py_ssize_t c = task % channels, filter = task // channels % g.filters
-    cdef Py_ssize_t sample = task // (channels * g.filters)
+    cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
+    cdef Py_ssize_t j2 = task % g.kernel[2], j1 = task // g.kernel[2] % g.kernel[1]
+    cdef Py_ssize_t j0 = task // (g.kernel[2] * g.kernel[1]) % g.kernel[0]
+    cdef Py_ssize_t pair = task // taps
+    cdef Py_ssize_t c = pair % channels, filter = pair // channels % g.filters
+    cdef Py_ssize_t sample = pair // (channels * g.filters)
     cdef Py_ssize_t group = filter // (g.filters // g.groups)
-    cdef Py_ssize_t n, o0, o1, o2, j0, j1, j2, i0, i1, i2
+    cdef Py_ssize_t n, o0, o1, o2, i0, i1, i2
     cdef Py_ssize_t stride[5]
     cdef const real_t *x
     cdef const real_t *grad
@@ -199,60 +203,57 @@ cdef void weight_plane(Loops *job, Py_ssize_t task, real_t *kind) noexcept nogil
     stride[4] = 1
     stride[3] = g.kernel[2]
     stride[2] = g.kernel[1] * g.kernel[2]
-    for j0 in range(g.kernel[0]):
-        for j1 in range(g.kernel[1]):
-            for j2 in range(g.kernel[2]):
-                total = nothing()
-                for n in range(sample if job.per_sample else 0,
-                               sample + 1 if job.per_sample else job.batch):
-                    x = (<const real_t *>job.x.data) + (
-                        n * job.x.stride[0] + (group * channels + c) * job.x.stride[1])
-                    grad = (<const real_t *>job.y.data) + (
-                        n * job.y.stride[0] + filter * job.y.stride[1])
-                    for o0 in range(g.output[0]):
-                        i0 = source_index(o0 * g.stride[0] + j0 * g.dilation[0] - g.before[0],
-                                          g.input[0], g.padding_mode)
-                        for o1 in range(g.output[1]):
-                            i1 = source_index(
-                                o1 * g.stride[1] + j1 * g.dilation[1] - g.before[1],
-                                g.input[1], g.padding_mode)
-                            for o2 in range(g.output[2]):
-                                i2 = source_index(
-                                    o2 * g.stride[2] + j2 * g.dilation[2] - g.before[2],
-                                    g.input[2], g.padding_mode)
-                                element = 0
-                                if i0 >= 0 and i1 >= 0 and i2 >= 0:
-                                    element = x[i0 * job.x.stride[2] + i1 * job.x.stride[3]
-                                                + i2 * job.x.stride[4]]
-                                add(&total, element * grad[o0 * job.y.stride[2]
-                                                           + o1 * job.y.stride[3]
-                                                           + o2 * job.y.stride[4]])
-                (<real_t *>job.out)[task * g.kernel[0] * stride[2]
-                                    + tap(g, stride, j0, j1, j2)] = <real_t>result(&total)
+    total = nothing()
+    for n in range(sample if job.per_sample else 0,
+                   sample + 1 if job.per_sample else job.batch):
+        x = (<const real_t *>job.x.data) + (
+            n * job.x.stride[0] + (group * channels + c) * job.x.stride[1])
+        grad = (<const real_t *>job.y.data) + (
+            n * job.y.stride[0] + filter * job.y.stride[1])
+        for o0 in range(g.output[0]):
+            i0 = source_index(o0 * g.stride[0] + j0 * g.dilation[0] - g.before[0],
+                              g.input[0], g.padding_mode)
+            for o1 in range(g.output[1]):
+                i1 = source_index(
+                    o1 * g.stride[1] + j1 * g.dilation[1] - g.before[1],
+                    g.input[1], g.padding_mode)
+                for o2 in range(g.output[2]):
+                    i2 = source_index(
+                        o2 * g.stride[2] + j2 * g.dilation[2] - g.before[2],
+                        g.input[2], g.padding_mode)
+                    element = 0
+                    if i0 >= 0 and i1 >= 0 and i2 >= 0:
+                        element = x[i0 * job.x.stride[2] + i1 * job.x.stride[3]
+                                    + i2 * job.x.stride[4]]
+                    add(&total, element * grad[o0 * job.y.stride[2]
+                                               + o1 * job.y.stride[3]
+                                               + o2 * job.y.stride[4]])
+    (<real_t *>job.out)[pair * taps
+                        + tap(g, stride, j0, j1, j2)] = <real_t>result(&total)
 
 
 cdef void forward_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    forward_plane(<Loops *>context, task, <float *>NULL)
+    forward_row(<Loops *>context, task, <float *>NULL)
 
 
 cdef void forward_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    forward_plane(<Loops *>context, task, <double *>NULL)
+    forward_row(<Loops *>context, task, <double *>NULL)
 
 
 cdef void backward_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    backward_plane(<Loops *>context, task, <float *>NULL)
+    backward_row(<Loops *>context, task, <float *>NULL)
 
 
 cdef void backward_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    backward_plane(<Loops *>context, task, <double *>NULL)
+    backward_row(<Loops *>context, task, <double *>NULL)
 
 
 cdef void weight_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    weight_plane(<Loops *>context, task, <float *>NULL)
+    weight_element(<Loops *>context, task, <float *>NULL)
 
 
 cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    weight_plane(<Loops *>context, task, <double *>NULL)
+    weight_element(<Loops *>context, task, <double *>NULL)
 
 
 cdef double SLOWNESS = 50.0  # against what parallel_for takes for a flop's time
@@ -288,11 +289,11 @@ cdef class Sliding:
         if self.backward:
             view(source, g, g.channels_last, &job.y)
             parallel_for(backward_f32 if g.itemsize == 4 else backward_f64, &job,
-                         job.batch * g.channels, threads, work)
+                         job.batch * g.channels * g.input[0] * g.input[1], threads, work)
         else:
             view(source, g, g.channels_last, &job.x)
             parallel_for(forward_f32 if g.itemsize == 4 else forward_f64, &job,
-                         job.batch * g.filters, threads, work)
+                         job.batch * g.filters * g.output[0] * g.output[1], threads, work)
 
 
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
@@ -312,7 +313,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     view(x, g, g.channels_last, &job.x)
     view(grad, g, g.channels_last, &job.y)
     parallel_for(weight_f32 if g.itemsize == 4 else weight_f64, &job,
-                 g.filters * (g.channels // g.groups) * (job.batch if per_sample else 1),
+                 cnp.PyArray_SIZE(out),
                  threads, SLOWNESS * desc.flops(job.batch))
 
 
