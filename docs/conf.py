@@ -34,7 +34,6 @@ nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!fastconv\b).*")]
 
 autosummary_generate = True
-autodoc_class_signature = "separated"
 numpydoc_show_class_members = False
 numpydoc_validation_checks = {
     "all",

@@ -161,19 +161,59 @@ ROWS(many, FC_ROW_CHANNELS, 3)
 
 /* ---- store: bias, residual and activation on the way out ---- */
 
-FC_INLINE vec NAME(libm)(vec v, const fc_activation activation)
+/* exp(-y) and expm1(-y) for y >= 0, correct to a few units in the last place down to the
+ * smallest denormal; NaN passes through.
+ *
+ * -y = n ln 2 + r with |r| <= ln(2)/2; the Taylor series gives q = expm1(r), and
+ * exp = 2^n q + 2^n, expm1 = 2^n q + (2^n - 1). 2^n is applied as two factors, since it may
+ * itself be too small for a normal number. Written here because no C library offers vectors of
+ * exponentials portably. */
+FC_INLINE void NAME(exp_minus)(vec y, vec *exp, vec *expm1)
 {
-    REAL lane[LANES];
-    NAME(save)(lane, v);
-    for (int i = 0; i < LANES; i++) {
-        const REAL a = lane[i];
 #if BITS == 32
-        lane[i] = activation == FC_TANH ? tanhf(a) : 1 / (1 + expf(-a));
+    enum { terms = 8, mantissa = 23, bias = 127 };
+    const REAL limit = 110, magic = 0x1.8p23f, ln2_high = 0x1.62e4p-1f,
+               ln2_low = 0x1.7f7d1cp-20f;
 #else
-        lane[i] = activation == FC_TANH ? tanh(a) : 1 / (1 + exp(-a));
+    enum { terms = 14, mantissa = 52, bias = 1023 };
+    const REAL limit = 760, magic = 0x1.8p52, ln2_high = 0x1.62e42fefa3800p-1,
+               ln2_low = 0x1.ef35793c76730p-45;
 #endif
+    const vec x = -NAME(select)(y > limit, limit + (vec){0}, y);
+    const vec shifted = x * (REAL)1.4426950408889634 + magic;
+    const vec n = shifted - magic;
+    const ivec whole = (ivec)shifted - (ivec)(magic + (vec){0});
+    const vec r = (x - n * ln2_high) - n * ln2_low;
+    REAL inverse = 1; /* 1 / k!, folded by the compiler */
+    FC_UNROLL for (int k = 2; k <= terms; k++) inverse /= k;
+    vec q = inverse + (vec){0};
+    FC_UNROLL for (int k = terms; k > 1; k--) {
+        inverse *= k;
+        q = q * r + inverse;
     }
-    return NAME(load)(lane);
+    q *= r;
+    const ivec half = whole >> 1;
+    const vec first = (vec)((half + bias) << mantissa);
+    const vec second = (vec)((whole - half + bias) << mantissa);
+    *exp = (q + 1) * first * second;
+    *expm1 = q * first * second + (first * second - 1);
+}
+
+FC_INLINE vec NAME(sigmoid)(vec v)
+{
+    vec t, unused;
+    const vec magnitude = NAME(select)(v < 0, -v, v);
+    NAME(exp_minus)(magnitude, &t, &unused);
+    return NAME(select)(v < 0, t, 1 + (vec){0}) / (1 + t);
+}
+
+FC_INLINE vec NAME(tanh)(vec v)
+{
+    vec unused, m;
+    const vec magnitude = NAME(select)(v < 0, -v, v);
+    NAME(exp_minus)(magnitude + magnitude, &unused, &m);
+    const vec t = -m / (2 + m);
+    return NAME(select)(v < 0, -t, t);
 }
 
 FC_INLINE vec NAME(activate)(vec v, const fc_activation activation, vec lo, vec hi)
@@ -183,9 +223,9 @@ FC_INLINE vec NAME(activate)(vec v, const fc_activation activation, vec lo, vec 
         v = NAME(select)(v < lo, lo, v);
         return NAME(select)(v > hi, hi, v);
     case FC_LEAKY_RELU: return NAME(select)(v < 0, v * lo, v);
-    case FC_SIGMOID:
-    case FC_TANH: return NAME(libm)(v, activation);
-    case FC_SILU: return v * NAME(libm)(v, FC_SIGMOID);
+    case FC_SIGMOID: return NAME(sigmoid)(v);
+    case FC_TANH: return NAME(tanh)(v);
+    case FC_SILU: return v * NAME(sigmoid)(v);
     default: return v;
     }
 }
