@@ -12,7 +12,8 @@ from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, PoolDesc, source_index
 
 from fastconv import _select
 from fastconv._desc import (
-    as_array, as_shape, check_shape, compute_dtype, describe_conv, describe_planes, describe_pool, operand,
+    as_array, as_shape, check_shape, compute_dtype, describe_conv, describe_planes,
+    describe_pool, operand,
 )
 from fastconv._pooling.pool import mean_gradient, pool as pool_run, scatter
 
@@ -194,7 +195,8 @@ def backward_data(str function, rank, grad_output, weight, input_shape, stride, 
     weight = as_array(function, "weight", weight)
     result, arithmetic = compute_dtype(function, (grad_output, weight))
     desc = describe(function, rank, as_shape(function, "input_shape", input_shape), weight.shape,
-                    arithmetic, stride, padding, dilation, groups, padding_mode, data_format, flip, None, False, False)
+                    arithmetic, stride, padding, dilation, groups, padding_mode, data_format,
+                    flip, None, False, False)
     check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
                 f"an input of shape {desc.input_shape(desc.batch)} gives")
     inner = desc

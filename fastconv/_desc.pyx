@@ -137,7 +137,8 @@ cdef Py_ssize_t as_size(str function, str name, value, Py_ssize_t minimum) excep
         size = index
     except OverflowError:
         if index < minimum:
-            raise ValueError(f"{function}: {name} must be at least {minimum}, not {index}") from None
+            raise ValueError(
+                f"{function}: {name} must be at least {minimum}, not {index}") from None
         raise ValueError(f"{function}: {name}={index} does not fit 64 bits") from None
     if size < minimum:
         raise ValueError(f"{function}: {name} must be at least {minimum}, not {size}")

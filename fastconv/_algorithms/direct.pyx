@@ -27,10 +27,10 @@ cimport numpy as cnp
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport Axis, Window, block_axis, fill, index_words, lay_out, real_t
-from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
+from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
 
-from fastconv._algorithms.record import BACKWARD_DATA, PASSES, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
 
 cnp.import_array()
 
@@ -431,7 +431,8 @@ cdef class Correlation:
             job.sink, job.source = job.stride[1], job.stride[0]
         else:
             job.sink, job.source = job.stride[0], job.stride[1]
-        parallel_for(pack_f32 if self.of.g.itemsize == 4 else pack_f64, &job, self.of.n_phases * self.of.groups * self.of.blocks,
+        parallel_for(pack_f32 if self.of.g.itemsize == 4 else pack_f64, &job,
+                     self.of.n_phases * self.of.groups * self.of.blocks,
                      threads if self.of.packed_size > 1 << 18 else 1, 0.0)
         return 0
 
@@ -829,32 +830,14 @@ cdef struct Gradient:
     Py_ssize_t scratch_size, grad_at, sum_at, total_at, tile_at, offset_at, words_at, pieces_at
 
 
-def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
-                    bint per_sample, int threads):
-    """Sum grad_output times x into `out`, which has the weight's shape.
-
-    `out` is C-contiguous, with a batch axis in front if per_sample.
-    """
-    cdef Layout layer = Layout(desc, False, False)  # of its own: its axes are blocked anew
-    cdef conv_geometry *g = &desc.g
-    cdef Gradient job
+cdef int set_gradient(Layout layer, Gradient *job) except -1:
+    """Block the sums: everything in `job` that does not depend on the arrays."""
+    cdef const conv_geometry *g = layer.of.g
     cdef Axis *axis = layer.of.phases[0].axis
     cdef Py_ssize_t itemsize = g.itemsize, lanes = layer.of.k.lanes, half = layer.of.k.half
     cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
-    cdef Py_ssize_t budget = CACHE // 4 // itemsize, tasks, parts, most, rows, columns
-    cdef int rank = <int>g.rank, first = 1 if g.channels_last else 2, i, a
-    cdef Scratch scratch
-    if out.size == 0:
-        return
-    job.batch = x.shape[0]
-    if job.batch == 0 or grad.size == 0 or x.size == 0:
-        memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
-        return
-    if layer.of.collapsed:
-        if not collapses(x, first, rank):
-            x = np.ascontiguousarray(x)
-        if not collapses(grad, first, rank):
-            grad = np.ascontiguousarray(grad)
+    cdef Py_ssize_t budget = CACHE // 4 // itemsize, most, rows, columns
+    cdef int a
     job.g = g
     job.k = layer.of.k
     job.axis = axis
@@ -865,49 +848,30 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     job.along_taps = job.channels < half and g.kernel[2] > job.channels
 
     # A chunk of channels whose sums stay in the cache.
-    job.chunks = up(job.channels, max(2 * half, budget // (taps * 2 * lanes)))
-    job.chunks //= max(2 * half, budget // (taps * 2 * lanes))
-    job.window.channels = even(job.channels, max(2 * half, budget // (taps * 2 * lanes)))
+    most = max(2 * half, budget // (taps * 2 * lanes))
+    job.chunks = (job.channels + most - 1) // most
+    job.window.channels = even(job.channels, most)
     job.window.axis = axis
     job.window.channels_last = g.channels_last
     # A block of outputs whose window, and whose gradients, do too.
     block_axis(&axis[0], 1, False)
-    columns = axis[2].count
+    columns = max(axis[2].count, 1)
     while True:
-        set_window(&job, 1, columns, half, lanes)
+        set_window(job, 1, columns, half, lanes)
         if columns == 1 or (job.window.size <= budget and columns <= 4096):
             break
         columns = (columns + 1) // 2
     rows = 1
     while rows < axis[1].count:
-        set_window(&job, min(2 * rows, axis[1].count), columns, half, lanes)
+        set_window(job, min(2 * rows, axis[1].count), columns, half, lanes)
         if job.window.size > budget or 2 * rows * columns > 4096:
             break
         rows = min(2 * rows, axis[1].count)
-    rows = even(axis[1].count, rows)
-    set_window(&job, rows, columns, half, lanes)
+    rows = max(even(axis[1].count, rows), 1)
+    set_window(job, rows, columns, half, lanes)
     job.pixels = rows * columns
     for a in range(AXES):
         job.out_blocks[a] = (axis[a].count + axis[a].block - 1) // axis[a].block
-
-    job.x = cnp.PyArray_BYTES(x)
-    job.grad = cnp.PyArray_BYTES(grad)
-    source_strides(x, layer.of.collapsed, g.channels_last, rank, itemsize, job.x_stride)
-    source_strides(grad, layer.of.collapsed, g.channels_last, rank, itemsize, job.grad_stride)
-    job.x_image = cnp.PyArray_STRIDES(x)[0] // itemsize
-    job.grad_image = cnp.PyArray_STRIDES(grad)[0] // itemsize
-    job.out_image = g.filters * job.channels * taps
-
-    # Few tasks: cut the batch as well, in a way that depends on the problem alone, and add the
-    # parts up in order. So the result is the same for any number of threads.
-    tasks = job.groups * job.blocks * job.chunks
-    parts = job.batch if per_sample else min(job.batch, max(1, 8 // tasks))
-    job.images = even(job.batch, (job.batch + parts - 1) // parts)
-    parts = (job.batch + job.images - 1) // job.images
-    partial = out
-    if not per_sample and parts > 1:
-        partial = np.empty((parts,) + (<object>out).shape, (<object>out).dtype)
-    job.out = cnp.PyArray_BYTES(partial)
 
     job.grad_at = up((job.window.size + job.window.slack) * itemsize, 64)
     job.sum_at = job.grad_at + up(job.pixels * 2 * lanes * itemsize, 64)
@@ -919,9 +883,55 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     job.pieces_at = job.words_at + up(index_words(&job.window) * sizeof(Py_ssize_t), 64)
     job.scratch_size = job.pieces_at + up(
         (job.window.channels * taps + 1) * sizeof(Piece), 64)
+    return 0
+
+
+def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
+                    bint per_sample, int threads):
+    """Sum grad_output times x into `out`, which has the weight's shape.
+
+    `out` is C-contiguous, with a batch axis in front if per_sample.
+    """
+    cdef Layout layer
+    cdef conv_geometry *g = &desc.g
+    cdef Gradient job
+    cdef Py_ssize_t tasks, parts
+    cdef int rank = <int>g.rank, first = 1 if g.channels_last else 2
+    cdef Scratch scratch
+    if cnp.PyArray_SIZE(out) == 0:
+        return
+    if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
+        memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
+        return
+    layer = Layout(desc, False, False)  # of its own: its axes are blocked anew
+    set_gradient(layer, &job)
+    if layer.of.collapsed:
+        if not collapses(x, first, rank):
+            x = np.ascontiguousarray(x)
+        if not collapses(grad, first, rank):
+            grad = np.ascontiguousarray(grad)
+    job.batch = cnp.PyArray_DIM(x, 0)
+    job.x = cnp.PyArray_BYTES(x)
+    job.grad = cnp.PyArray_BYTES(grad)
+    source_strides(x, layer.of.collapsed, g.channels_last, rank, g.itemsize, job.x_stride)
+    source_strides(grad, layer.of.collapsed, g.channels_last, rank, g.itemsize, job.grad_stride)
+    job.x_image = cnp.PyArray_STRIDES(x)[0] // g.itemsize
+    job.grad_image = cnp.PyArray_STRIDES(grad)[0] // g.itemsize
+    job.out_image = g.filters * job.channels * g.kernel[0] * g.kernel[1] * g.kernel[2]
+
+    # Few tasks: cut the batch as well, in a way that depends on the problem alone, and add the
+    # parts up in order. So the result is the same for any number of threads.
+    tasks = job.groups * job.blocks * job.chunks
+    parts = job.batch if per_sample else min(job.batch, max(1, 8 // tasks))
+    job.images = even(job.batch, (job.batch + parts - 1) // parts)
+    parts = (job.batch + job.images - 1) // job.images
+    partial = out
+    if not per_sample and parts > 1:
+        partial = np.empty((parts,) + (<object>out).shape, (<object>out).dtype)
+    job.out = cnp.PyArray_BYTES(partial)
     scratch = acquire(job.scratch_size * threads)
     job.scratch = scratch.data
-    parallel_for(weight_f32 if itemsize == 4 else weight_f64, &job, tasks * parts, threads,
+    parallel_for(weight_f32 if g.itemsize == 4 else weight_f64, &job, tasks * parts, threads,
                  desc.flops(job.batch))
     if partial is not out:
         np.add.reduce(partial, axis=0, out=out)
@@ -1096,6 +1106,10 @@ def supports(ConvDesc desc, which):
 
 
 def workspace(ConvDesc desc, which, int threads):
+    cdef Gradient job
+    if which == BACKWARD_WEIGHT:
+        set_gradient(Layout(desc, False, False), &job)
+        return job.scratch_size * threads
     return Layout.get(desc, which == BACKWARD_DATA).workspace(threads)
 
 

@@ -20,7 +20,7 @@ from fastconv._core.blas cimport gemm, load
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._core.window cimport real_t
-from fastconv._desc cimport AXES, ConvDesc, conv_geometry, source_index
+from fastconv._desc cimport ConvDesc, conv_geometry, source_index
 from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm

@@ -14,7 +14,7 @@ cimport numpy as cnp
 
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport real_t
-from fastconv._desc cimport AXES, ConvDesc, conv_geometry, source_index
+from fastconv._desc cimport ConvDesc, conv_geometry, source_index
 from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
 
 from fastconv._algorithms.record import BACKWARD_DATA, PASSES, Algorithm

@@ -36,7 +36,6 @@ cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogi
 cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector) noexcept nogil
 cdef Py_ssize_t index_words(const Window *window) noexcept nogil
 cdef void fill(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
-                       const real_t *x, const Py_ssize_t *strides, Py_ssize_t *words,
-                       void (*gather)(Py_ssize_t, const void *, Py_ssize_t,
-                                      void *) noexcept nogil,
-                       real_t *out) noexcept nogil
+               const real_t *x, const Py_ssize_t *strides, Py_ssize_t *words,
+               void (*gather)(Py_ssize_t, const void *, Py_ssize_t, void *) noexcept nogil,
+               real_t *out) noexcept nogil

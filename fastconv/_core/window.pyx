@@ -123,10 +123,9 @@ cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
 
 
 cdef void fill(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
-                       const real_t *x, const Py_ssize_t *strides, Py_ssize_t *words,
-                       void (*gather)(Py_ssize_t, const void *, Py_ssize_t,
-                                      void *) noexcept nogil,
-                       real_t *out) noexcept nogil:
+               const real_t *x, const Py_ssize_t *strides, Py_ssize_t *words,
+               void (*gather)(Py_ssize_t, const void *, Py_ssize_t, void *) noexcept nogil,
+               real_t *out) noexcept nogil:
     """Gather the window of outputs first … first + count - 1 (on each axis) of one image.
 
     strides: of x, in elements, for the channel and the three spatial axes.

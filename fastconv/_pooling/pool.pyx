@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memset
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._core.window cimport real_t
-from fastconv._desc cimport AXES, PoolDesc, pool_geometry
+from fastconv._desc cimport PoolDesc, pool_geometry
 from fastconv._kernels.dispatch cimport fc_kernels, kernels
 
 cnp.import_array()

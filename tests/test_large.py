@@ -1,0 +1,95 @@
+"""Sizes past 2**31: of arrays, of results, of the matrix that im2col would be."""
+
+import os
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv._select import ALGORITHMS
+from fastconv.testing.contract import assert_exact
+
+METHODS = [a.name for a in ALGORITHMS if a.tier == "highest" and a.name != "sliding"]
+
+
+def need(gigabytes):
+    """Skip where there is too little memory."""
+    try:
+        pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):
+        pytest.skip("the free memory is unknown")
+    if pages < 1.3 * gigabytes * 2**30:
+        pytest.skip(f"needs {gigabytes} GB of free memory")
+
+
+def integers(shape, dtype=np.float32, seed=0):
+    return np.random.default_rng(seed).integers(-3, 4, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_inputs_of_more_than_2_to_the_31(method):
+    """Of elements and of bytes; they are all views of one image."""
+    image, weight = integers((1, 2, 32, 32)), integers((3, 2, 5, 5), seed=1)
+    expected = fastconv.conv2d(image, weight, stride=9)
+    many = np.broadcast_to(image, (300_000, 2, 32, 32))
+    assert many.nbytes > 2**31
+    y = fastconv.conv2d(many, weight, stride=9, method=method)
+    assert_exact(y, np.broadcast_to(expected, y.shape))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_results_of_more_than_2_to_the_31(method):
+    need(10)
+    x, weight = integers((1, 1, 8192, 8192)), integers((33, 1, 1, 1), seed=1)
+    y = fastconv.conv2d(x, weight, method=method)
+    assert y.size > 2**31
+    for filters in (0, 16, 31, 32):
+        assert_exact(y[0, filters], weight[filters, 0, 0, 0] * x[0, 0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+def test_pooling_of_more_than_2_to_the_31(data_format):
+    need(12)
+    image = integers((1, 1, 8192, 8192))
+    shape = (1, 33, 8192, 8192)
+    if data_format == "channels_last":
+        image, shape = np.moveaxis(image, 1, -1), (1, 8192, 8192, 33)
+    x = np.broadcast_to(image, shape)
+    args = {"kernel_size": 2, "stride": 2, "data_format": data_format}
+    axis = 3 if data_format == "channels_last" else 1
+    for function in (fastconv.max_pool2d, fastconv.avg_pool2d):
+        expected = function(image, **args)
+        y = np.moveaxis(function(x, **args), axis, 1)
+        for channel in (0, 15, 16, 32):
+            assert_exact(y[:, channel], np.moveaxis(expected, axis, 1)[:, 0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_columns_of_more_than_2_to_the_31(method):
+    """64 channels of 3 x 3 taps at 2048 x 2048 places would be a matrix of 2.4e9."""
+    need(4)
+    image, weight = integers((1, 1, 2048, 2048)), integers((4, 64, 3, 3), seed=1)
+    x = np.broadcast_to(image, (1, 64, 2048, 2048))
+    summed = weight.sum(axis=1, keepdims=True)
+    y = fastconv.conv2d(x, weight, padding=1, method=method)
+    assert_exact(y, fastconv.conv2d(image, summed, padding=1, precision="highest"))
+    grad = integers(y.shape, seed=2)
+    back = fastconv.conv2d_backward_data(grad, weight, x.shape, padding=1, method=method)
+    alone = fastconv.conv2d_backward_data(
+        grad, weight[:, 63:], image.shape, padding=1, precision="highest"
+    )
+    assert_exact(back[:, 63:], alone)
+
+
+@pytest.mark.slow
+def test_columns_as_an_array_of_more_than_2_to_the_31():
+    need(12)
+    x = integers((1, 256, 1000, 1000))
+    cols = fastconv.im2col(x, 3)
+    assert cols.size > 2**31
+    rows = cols.reshape(256, 3, 3, 998, 998)
+    for channel, a, b in [(0, 0, 0), (128, 1, 2), (255, 2, 2)]:
+        assert_exact(rows[channel, a, b], x[0, channel, a : a + 998, b : b + 998])
