@@ -533,7 +533,8 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
         window_extent(function, "a weight's kernel length", g.kernel[axis], g.dilation[axis])
     as_padding(function, padding, n, g.input, g.kernel, g.stride, g.dilation, g.before, g.after)
     for axis in range(AXES - n, AXES):
-        extent = window_extent(function, "a weight's kernel length", g.kernel[axis], g.dilation[axis])
+        extent = window_extent(function, "a weight's kernel length", g.kernel[axis],
+                               g.dilation[axis])
         total = padded_length(function, g.input[axis], g.before[axis], g.after[axis])
         if total < extent:
             raise ValueError(
