@@ -26,7 +26,7 @@ cimport numpy as cnp
 
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for
-from fastconv._core.window cimport Axis, Window, block_axis, fill, index_words, lay_out, real_t
+from fastconv._core.window cimport Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
 
@@ -380,7 +380,7 @@ cdef class Layout:
     cdef Py_ssize_t pieces(self, const Phase *phase) noexcept:
         """Runs of pixels that a block of one image's outputs is cut into."""
         return phase.axis[1].block * (
-            up(phase.axis[2].block, self.of.unit) // self.of.unit)
+            up(max(phase.axis[2].block, phase.axis[2].window), self.of.unit) // self.of.unit)
 
     def workspace(self, int threads):
         """Bytes of scratch memory of a call, packed weights included."""
@@ -450,6 +450,7 @@ cdef class Correlation:
         cdef int rank = <int>self.of.g.rank
         cdef Phase *phase
         cdef Scratch scratch
+        cdef double work
         if self.of.collapsed and not collapses(source, first, rank):
             source = np.ascontiguousarray(source)
         job.of = self.of
@@ -480,7 +481,12 @@ cdef class Correlation:
             job.images = images
             job.phase = p
             job.n_images = (job.batch + images - 1) // images
-            tasks = (job.n_images * self.of.groups * phase.blocks[0] * phase.blocks[1]
+            # So do several small groups, for which the window is laid out once.
+            work = 2.0 * images * phase.taps * self.of.sinks * axis_count(phase)
+            job.groups = max(1, min(self.of.groups // (4 * threads),
+                                    <Py_ssize_t>(1e6 / max(work, 1.0))))
+            job.n_groups = (self.of.groups + job.groups - 1) // job.groups
+            tasks = (job.n_images * job.n_groups * phase.blocks[0] * phase.blocks[1]
                      * phase.blocks[2])
             if tasks == 0:
                 continue
@@ -502,6 +508,7 @@ cdef class Correlation:
 # A run of output pixels along a row: where it lies in the window and in the output.
 cdef struct Piece:
     Py_ssize_t at, sink, pixels
+    Py_ssize_t start         # place in the line of all rows, if the outputs are cut that way
 
 
 cdef struct Packing:
@@ -521,7 +528,7 @@ cdef struct Run:
     char *packed
     Py_ssize_t source_image
     Py_ssize_t source_stride[4]
-    Py_ssize_t batch, images, n_images, splits, phase
+    Py_ssize_t batch, images, n_images, groups, n_groups, splits, phase
     char *scratch
     Py_ssize_t scratch_size, tile_at, total_at, turned_at, words_at, pieces_at
 
@@ -643,8 +650,10 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t first[3]
     cdef Py_ssize_t count[3]
     cdef Py_ssize_t sink_stride[4]           # channel and three axes, of out and residual
-    cdef Py_ssize_t split, group, image, images, i, q0, q1, q2, block, start, n, n_pieces = 0
-    cdef Py_ssize_t vectors, sink_image, unit, pixel, size, end, tap, j
+    cdef Py_ssize_t split, first_group, group, image, images, i, q0, q1, q2, block, start, n
+    cdef Py_ssize_t vectors, sink_image, group_sink, unit, pixel, size, end, tap, j
+    cdef Py_ssize_t n_pieces = 0, pitch, line
+    cdef bint flat
     cdef const real_t *w
     cdef int a, halves
 
@@ -655,8 +664,8 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
         first[a] = task % phase.blocks[a] * axis[a].block
         count[a] = min(axis[a].block, axis[a].count - first[a])
         task //= phase.blocks[a]
-    group = task % of.groups
-    image = task // of.groups * job.images
+    first_group = task % job.n_groups * job.groups
+    image = task // job.n_groups * job.images
     images = min(job.images, job.batch - image)
 
     # Where outputs lie: out and residual are contiguous.
@@ -667,87 +676,118 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     sink_stride[0] = 1 if last else sink_stride[1] * of.sink_axis[0]
     sink_image = of.sinks * of.groups * of.sink_axis[0] * of.sink_axis[1] * of.sink_axis[2]
 
-    # Gather the windows, and cut the outputs into pieces of rows.
+    # Cut the outputs into pieces of rows; or, where rows lie one after the other in the window
+    # and that leaves fewer lanes empty, of all rows in one line, whose gaps are left out at
+    # the end.
     unit = of.unit
+    pitch = phase.window.position[1]
+    line = (count[1] - 1) * pitch + count[2]
+    flat = (of.by_rows and not axis[1].per_tap and not axis[2].per_tap
+            and axis[1].wstep == 1 and axis[2].wstep == 1 and phase.out_step[2] == 1
+            and up(line, lanes) <= count[1] * up(count[2], lanes))
     for i in range(images):
-        fill(&phase.window, first, count,
-             (<const real_t *>job.source) + ((image + i) * job.source_image
-                                             + group * of.sources * job.source_stride[0]),
-             job.source_stride, words, k.gather, window + i * phase.window.size)
         for q0 in range(count[0]):
-            for q1 in range(count[1]):
-                for q2 from 0 <= q2 < count[2] by unit:
+            for q1 in range(1 if flat else count[1]):
+                for q2 from 0 <= q2 < (line if flat else count[2]) by unit:
                     pieces[n_pieces].at = (
                         i * phase.window.size + q0 * axis[0].wstep * phase.window.position[0]
-                        + q1 * axis[1].wstep * phase.window.position[1]
+                        + q1 * axis[1].wstep * pitch
                         + q2 * axis[2].wstep * phase.window.position[2])
                     pieces[n_pieces].sink = (
-                        (image + i) * sink_image + group * of.sinks * sink_stride[0]
+                        (image + i) * sink_image
                         + (phase.first[0] + (first[0] + q0) * phase.out_step[0]) * sink_stride[1]
                         + (phase.first[1] + (first[1] + q1) * phase.out_step[1]) * sink_stride[2]
-                        + (phase.first[2] + (first[2] + q2) * phase.out_step[2]) * sink_stride[3])
-                    pieces[n_pieces].pixels = min(unit, count[2] - q2)
+                        + (phase.first[2] + first[2] * phase.out_step[2]) * sink_stride[3])
+                    if flat:
+                        pieces[n_pieces].start = q2
+                    else:
+                        pieces[n_pieces].start = 0
+                        pieces[n_pieces].sink += q2 * phase.out_step[2] * sink_stride[3]
+                    pieces[n_pieces].pixels = min(unit, (line if flat else count[2]) - q2)
                     n_pieces += 1
+    aim(&phase.window, first, count, words)
     memset(window + images * phase.window.size, 0, phase.window.slack * sizeof(real_t))
 
-    # The weights of a block of channels stay in the cache while all pixels pass.
-    for block in range(of.blocks * split // job.splits, of.blocks * (split + 1) // job.splits):
-        start = block * of.width
-        n = min(of.width, of.sinks - start)
-        w = (<const real_t *>job.packed) + (
-            phase.packed + phase.taps * (group * of.padded + start))
-        i = 0
-        while i < n_pieces:
-            if of.by_rows:
-                vectors = (pieces[i].pixels + lanes - 1) // lanes
-                a = <int>vectors - 1
-                if of.row_kind == 0:
-                    a = 0 if vectors <= 1 else (1 if vectors <= 2 else (2 if vectors <= 4 else 3))
-                    vectors = 1 << a
-                for tap from 0 <= tap < max(phase.taps, 1) by LONG:
-                    k.rows[of.row_kind][a](
-                        min(LONG, phase.taps - tap), phase.offset + tap, window + pieces[i].at,
-                        w + tap * of.width, tile)
-                    carry(of, tap, phase.taps, of.width * vectors * lanes, tile, total)
-                emit(of, job, phase, tile, vectors * lanes, True, turned, pieces[i].pixels, n,
-                     group * of.sinks + start, pieces[i].sink + start * sink_stride[0],
-                     sink_stride[0], pixel * phase.out_step[2])
-                i += 1
-                continue
-            # A strip of tiles shares each chunk of weights while it lies in the first-level
-            # cache; their sums so far wait in `tile`.
-            vectors = 2 if n > lanes else 1
-            size = 2 * half * vectors * lanes
-            end = min(n_pieces, i + 2 * STRIP)
-            for tap from 0 <= tap < max(phase.taps, 1) by CHUNK:
+    for group in range(first_group, min(of.groups, first_group + job.groups)):
+        for i in range(images):
+            fill(&phase.window, words,
+                 (<const real_t *>job.source) + ((image + i) * job.source_image
+                                                 + group * of.sources * job.source_stride[0]),
+                 job.source_stride, k.gather, window + i * phase.window.size)
+        # The weights of a block of channels stay in the cache while all pixels pass.
+        for block in range(of.blocks * split // job.splits, of.blocks * (split + 1) // job.splits):
+            start = block * of.width
+            n = min(of.width, of.sinks - start)
+            w = (<const real_t *>job.packed) + (
+                phase.packed + phase.taps * (group * of.padded + start))
+            group_sink = (group * of.sinks + start) * sink_stride[0]
+            i = 0
+            while i < n_pieces:
+                if of.by_rows:
+                    vectors = (pieces[i].pixels + lanes - 1) // lanes
+                    a = <int>vectors - 1
+                    if of.row_kind == 0:
+                        a = 0 if vectors <= 1 else (1 if vectors <= 2 else (2 if vectors <= 4 else 3))
+                        vectors = 1 << a
+                    for tap from 0 <= tap < max(phase.taps, 1) by LONG:
+                        k.rows[of.row_kind][a](
+                            min(LONG, phase.taps - tap), phase.offset + tap, window + pieces[i].at,
+                            w + tap * of.width, tile)
+                        carry(of, tap, phase.taps, of.width * vectors * lanes, tile, total)
+                    # a piece of one line leaves row by row
+                    j = pieces[i].start
+                    while j < pieces[i].start + pieces[i].pixels:
+                        q1 = j // pitch if flat else 0
+                        q2 = j - q1 * pitch
+                        if flat and q2 >= count[2]:
+                            j = (q1 + 1) * pitch
+                            continue
+                        size = pieces[i].start + pieces[i].pixels - j
+                        if flat:
+                            size = min(size, count[2] - q2)
+                        emit(of, job, phase, tile + (j - pieces[i].start), vectors * lanes, True,
+                             turned, size, n, group * of.sinks + start,
+                             group_sink + pieces[i].sink
+                             + (q1 * phase.out_step[1] * sink_stride[2] + q2 * pixel
+                                if flat else 0),
+                             sink_stride[0], pixel * phase.out_step[2])
+                        j += size
+                    i += 1
+                    continue
+                # A strip of tiles shares each chunk of weights while it lies in the first-level
+                # cache; their sums so far wait in `tile`.
+                vectors = 2 if n > lanes else 1
+                size = 2 * half * vectors * lanes
+                end = min(n_pieces, i + 2 * STRIP)
+                for tap from 0 <= tap < max(phase.taps, 1) by CHUNK:
+                    for j from i <= j < end by 2:
+                        halves = 2 if j + 1 < end else 1
+                        k.tile[halves - 1][vectors - 1](
+                            min(CHUNK, phase.taps - tap), phase.offset + tap,
+                            window + pieces[j].at, window + pieces[j + halves - 1].at,
+                            axis[2].wstep * phase.window.position[2], w + tap * vectors * lanes,
+                            tile + (j - i) // 2 * size, tap % LONG > 0)
+                    if (tap + CHUNK) % LONG == 0 or tap + CHUNK >= phase.taps:
+                        carry(of, tap // LONG * LONG, phase.taps, (end - i + 1) // 2 * size, tile,
+                              total)
                 for j from i <= j < end by 2:
                     halves = 2 if j + 1 < end else 1
-                    k.tile[halves - 1][vectors - 1](
-                        min(CHUNK, phase.taps - tap), phase.offset + tap,
-                        window + pieces[j].at, window + pieces[j + halves - 1].at,
-                        axis[2].wstep * phase.window.position[2], w + tap * vectors * lanes,
-                        tile + (j - i) // 2 * size, tap % LONG > 0)
-                if (tap + CHUNK) % LONG == 0 or tap + CHUNK >= phase.taps:
-                    carry(of, tap // LONG * LONG, phase.taps, (end - i + 1) // 2 * size, tile,
-                          total)
-            for j from i <= j < end by 2:
-                halves = 2 if j + 1 < end else 1
-                if halves == 2 and pieces[j].pixels == half and (
-                        pieces[j + 1].sink - pieces[j].sink == half * pixel * phase.out_step[2]):
-                    # neighbours in the row: they leave as one
-                    emit(of, job, phase, tile + (j - i) // 2 * size, vectors * lanes, False,
-                         turned, half + pieces[j + 1].pixels, n, group * of.sinks + start,
-                         pieces[j].sink + start * sink_stride[0], sink_stride[0],
-                         pixel * phase.out_step[2])
-                else:
-                    for a in range(halves):
-                        emit(of, job, phase,
-                             tile + (j - i) // 2 * size + a * half * vectors * lanes,
-                             vectors * lanes, False, turned, pieces[j + a].pixels, n,
-                             group * of.sinks + start,
-                             pieces[j + a].sink + start * sink_stride[0], sink_stride[0],
+                    if halves == 2 and pieces[j].pixels == half and (
+                            pieces[j + 1].sink - pieces[j].sink == half * pixel * phase.out_step[2]):
+                        # neighbours in the row: they leave as one
+                        emit(of, job, phase, tile + (j - i) // 2 * size, vectors * lanes, False,
+                             turned, half + pieces[j + 1].pixels, n, group * of.sinks + start,
+                             group_sink + pieces[j].sink, sink_stride[0],
                              pixel * phase.out_step[2])
-            i = end
+                    else:
+                        for a in range(halves):
+                            emit(of, job, phase,
+                                 tile + (j - i) // 2 * size + a * half * vectors * lanes,
+                                 vectors * lanes, False, turned, pieces[j + a].pixels, n,
+                                 group * of.sinks + start,
+                                 group_sink + pieces[j + a].sink, sink_stride[0],
+                                 pixel * phase.out_step[2])
+                i = end
 
 
 cdef inline void carry(const Layer *of, Py_ssize_t tap, Py_ssize_t taps, Py_ssize_t n,
@@ -1043,10 +1083,11 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
                 first[a] = i % job.out_blocks[a] * axis[a].block
                 count[a] = min(axis[a].block, axis[a].count - first[a])
                 i //= job.out_blocks[a]
-            fill(&part_window, first, count,
+            aim(&part_window, first, count, words)
+            fill(&part_window, words,
                  (<const real_t *>job.x) + (image * job.x_image + (
                      group * job.channels + first_channel) * job.x_stride[0]),
-                 job.x_stride, words, k.gather, window)
+                 job.x_stride, k.gather, window)
             # Gradients as (pixels, filters), the layout of packed weights.
             if filters < width:
                 memset(grads, 0, count[0] * count[1] * count[2] * width * sizeof(real_t))

@@ -35,7 +35,9 @@ cdef struct Window:
 cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogil
 cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector) noexcept nogil
 cdef Py_ssize_t index_words(const Window *window) noexcept nogil
-cdef void fill(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
-               const real_t *x, const Py_ssize_t *strides, Py_ssize_t *words,
+cdef void aim(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
+              Py_ssize_t *words) noexcept nogil
+cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
+               const Py_ssize_t *strides,
                void (*gather)(Py_ssize_t, const void *, Py_ssize_t, void *) noexcept nogil,
                real_t *out) noexcept nogil

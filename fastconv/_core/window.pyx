@@ -64,7 +64,7 @@ cdef Py_ssize_t index_words(const Window *window) noexcept nogil:
     """Words of scratch memory that `fill` needs."""
     cdef const Axis *axis = window.axis
     return (axis[0].window + axis[1].window
-            + axis[2].window * (sizeof(Run) // sizeof(Py_ssize_t)) + 8)
+            + axis[2].window * (sizeof(Run) // sizeof(Py_ssize_t)) + 3)
 
 
 cdef Py_ssize_t index_axis(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
@@ -122,22 +122,33 @@ cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
     return n
 
 
-cdef void fill(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
-               const real_t *x, const Py_ssize_t *strides, Py_ssize_t *words,
-               void (*gather)(Py_ssize_t, const void *, Py_ssize_t, void *) noexcept nogil,
-               real_t *out) noexcept nogil:
-    """Gather the window of outputs first … first + count - 1 (on each axis) of one image.
+cdef void aim(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
+              Py_ssize_t *words) noexcept nogil:
+    """Find what the window of outputs first … first + count - 1 (on each axis) reads.
 
-    strides: of x, in elements, for the channel and the three spatial axes.
-    words: `index_words` words of scratch.
+    words: `index_words` words of scratch, which `fill` needs.
     """
     cdef const Axis *axis = window.axis
-    cdef Py_ssize_t *index0 = words
+    cdef Py_ssize_t *index0 = words + 3
     cdef Py_ssize_t *index1 = index0 + axis[0].window
-    cdef Run *runs = <Run *>(index1 + axis[1].window)
-    cdef Py_ssize_t n0 = index_axis(&axis[0], first[0], count[0], index0)
-    cdef Py_ssize_t n1 = index_axis(&axis[1], first[1], count[1], index1)
-    cdef Py_ssize_t n_runs = find_runs(&axis[2], first[2], count[2], runs)
+    words[0] = index_axis(&axis[0], first[0], count[0], index0)
+    words[1] = index_axis(&axis[1], first[1], count[1], index1)
+    words[2] = find_runs(&axis[2], first[2], count[2], <Run *>(index1 + axis[1].window))
+
+
+cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
+               const Py_ssize_t *strides,
+               void (*gather)(Py_ssize_t, const void *, Py_ssize_t, void *) noexcept nogil,
+               real_t *out) noexcept nogil:
+    """Gather from one image what `aim` found.
+
+    strides: of x, in elements, for the channel and the three spatial axes.
+    """
+    cdef const Axis *axis = window.axis
+    cdef const Py_ssize_t *index0 = words + 3
+    cdef const Py_ssize_t *index1 = index0 + axis[0].window
+    cdef const Run *runs = <const Run *>(index1 + axis[1].window)
+    cdef Py_ssize_t n0 = words[0], n1 = words[1], n_runs = words[2]
     cdef Py_ssize_t c, i0, i1, r, i, step, pixel = window.position[2]
     cdef const real_t *line
     cdef const real_t *source
@@ -179,7 +190,8 @@ cdef void fill(const Window *window, const Py_ssize_t *first, const Py_ssize_t *
                 for r in range(n_runs):
                     run = runs[r]
                     if run.source < 0:
-                        memset(target + run.start, 0, run.length * sizeof(real_t))
+                        for i in range(run.length):  # mostly an element or two
+                            target[run.start + i] = 0
                     else:
                         gather(run.length, line + run.source * strides[3],
                                run.step * strides[3], target + run.start)
