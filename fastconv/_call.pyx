@@ -3,6 +3,8 @@
 Compiled because it is on the path of every call: for an 8x8 image it takes longer than the
 arithmetic.
 """
+import math
+
 import numpy as np
 
 cimport numpy as cnp
@@ -393,8 +395,8 @@ def pool_forward(str function, int rank, str op, x, kernel_size, stride, padding
     desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
                          ceil_mode, data_format)
     divisor = as_divisor(function, divisor_override)
-    output = Output.make(function, out, desc.output_shape(), result, arithmetic, (x,), 0.0,
-                         desc.batched)
+    output = Output.make(function, out, desc.output_shape(), result, arithmetic, (x,),
+                         desc.work(), desc.batched)
     where = None
     if return_indices:
         where = np.empty((<object>output.array).shape, np.int64)
@@ -419,7 +421,7 @@ def pool_backward_mean(str function, int rank, grad_output, input_shape, kernel_
     check_shape(function, "grad_output", grad_output, desc.output_shape(),
                 f"an input of shape {desc.input_shape()} gives")
     output = Output.make(function, out, desc.input_shape(), result, arithmetic, (grad_output,),
-                         0.0, desc.batched)
+                         desc.work(), desc.batched)
     mean_gradient(desc, contiguous(grad_output, arithmetic, desc.batched), output.array,
                   bool(count_include_pad), divisor, num_threads)
     return output.finish()
@@ -450,8 +452,8 @@ def pool_backward_where(str function, int rank, grad_output, indices, input_shap
                 f"{function}: indices hold {low if low < 0 else high}, but a plane of shape "
                 f"{spatial} has positions 0 to {plane - 1}"
             )
-    output = Output.make(function, out, shape, result, arithmetic, (grad_output, indices), 0.0,
-                         has_batch)
+    output = Output.make(function, out, shape, result, arithmetic, (grad_output, indices),
+                         8.0 * (grad_output.size + math.prod(shape)), has_batch)
     inside = scatter(function, contiguous(grad_output, arithmetic, has_batch),
                      contiguous(indices, np.dtype(np.int64), has_batch), output.array, channels,
                      last, num_threads)

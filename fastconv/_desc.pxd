@@ -51,6 +51,7 @@ cdef class PoolDesc:
 
     cpdef tuple input_shape(self)
     cpdef tuple output_shape(self)
+    cdef double work(self) noexcept
 
 
 cdef Py_ssize_t source_index(Py_ssize_t i, Py_ssize_t length, Py_ssize_t mode) noexcept nogil

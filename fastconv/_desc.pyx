@@ -623,6 +623,12 @@ cdef class PoolDesc:
         return image_shape(self.batch, self.batched, self.g.channels, self.g.output,
                            <int>self.g.rank, self.g.channels_last)
 
+    cdef double work(self) noexcept:
+        """Operations of a call: every output row folds its input rows, then slides along."""
+        return 2.0 * self.batch * self.g.channels * self.g.output[0] * self.g.output[1] * (
+            (<double>self.g.kernel[0]) * self.g.kernel[1] * self.g.input[2]
+            + (<double>self.g.output[2]) * self.g.kernel[2])
+
 
 cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept:
     while b:

@@ -15,15 +15,15 @@ ALGORITHMS: tuple[Algorithm, ...] = (direct.ALGORITHM, im2col.ALGORITHM, sliding
 _BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
 
 
-def verdict(algorithm, desc, which, precision, max_workspace, threads=1):
-    """Why `algorithm` cannot serve, or None."""
+def verdict(algorithm, desc, which, precision, max_workspace):
+    """Why `algorithm` cannot serve, or None; workspace is that of one thread."""
     if which not in algorithm.passes:
         return f"has no {which} pass"
     if TIERS.index(algorithm.tier) > TIERS.index(precision):
         return f"keeps the {algorithm.tier!r} promise only, but precision={precision!r} is asked"
     reason = algorithm.supports(desc, which)
     if reason is None and max_workspace is not None:
-        needed = algorithm.workspace(desc, which, threads)
+        needed = algorithm.workspace(desc, which, 1)
         if needed > max_workspace:
             reason = f"needs {needed} bytes of workspace, more than max_workspace={max_workspace}"
     return reason
@@ -106,7 +106,7 @@ def explanation(desc, which, precision, max_workspace, method, threads, seconds)
     precision = precision_for(desc.function, precision, desc.itemsize)
     rows = []
     for algorithm in ALGORITHMS:
-        reason = verdict(algorithm, desc, which, precision, max_workspace, threads)
+        reason = verdict(algorithm, desc, which, precision, max_workspace)
         rows.append({
             "method": algorithm.name,
             "verdict": "chosen" if algorithm is chosen else

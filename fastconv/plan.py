@@ -72,15 +72,18 @@ class ConvPlan:
 
     @property
     def method(self):
+        """The algorithm chosen."""
         return self._prepared.algorithm.name
 
     @property
     def output_shape(self):
+        """Shape of the result for the shape that the plan was made for."""
         description = self._prepared.description
         return description.output_shape(description.batch)
 
     @property
     def workspace_bytes(self):
+        """Scratch memory of a call on the present number of threads, in bytes."""
         from fastconv.runtime import get_num_threads
 
         threads = self._made_from[2]["num_threads"] or get_num_threads()
@@ -89,6 +92,7 @@ class ConvPlan:
 
     @property
     def flops(self):
+        """Floating-point operations of the direct sum, for the plan's shape."""
         description = self._prepared.description
         return description.flops(description.batch)
 

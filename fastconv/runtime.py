@@ -13,6 +13,7 @@ from fastconv._core.threads import (
     num_threads,
     set_num_threads,
 )
+from fastconv._desc import version
 from fastconv._kernels import dispatch
 
 __all__ = [
@@ -188,10 +189,8 @@ def show_config(mode="stdout"):
     import numpy
     import scipy
 
-    import fastconv
-
     return _shown("show_config", mode, "fastconv, as built", {
-        "fastconv": fastconv.__version__,
+        "fastconv": version,
         "python": platform.python_version(),
         "numpy": numpy.__version__,
         "scipy": scipy.__version__,

@@ -23,9 +23,10 @@ import math
 import numpy as np
 
 cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._core.scratch cimport Scratch, acquire
-from fastconv._core.threads cimport parallel_for
+from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.window cimport Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
@@ -445,12 +446,11 @@ cdef class Correlation:
         None, and residual; out and residual are C-contiguous.
         """
         cdef Run job
-        cdef Py_ssize_t itemsize = self.of.g.itemsize, p, most = 0, images, tasks, size
+        cdef Py_ssize_t itemsize = self.of.g.itemsize, p, most = 0, tasks
         cdef int first = 1 if self.of.g.channels_last else 2
         cdef int rank = <int>self.of.g.rank
-        cdef Phase *phase
         cdef Scratch scratch
-        cdef double work
+        cdef double total = 0
         if self.of.collapsed and not collapses(source, first, rank):
             source = np.ascontiguousarray(source)
         job.of = self.of
@@ -468,41 +468,55 @@ cdef class Correlation:
         if self.of.has_gaps:
             memset(job.sink, 0, cnp.PyArray_NBYTES(out))
 
+        # All memory before any work: a call that fails leaves `out` as it was.
         for p in range(self.of.n_phases):
-            phase = &self.of.phases[p]
-            # Several small images share a task, so that the weights stream once for all.
-            images = 1
-            size = phase.window.size * itemsize
-            if phase.blocks[0] * phase.blocks[1] * phase.blocks[2] == 1:
-                images = max(1, min(job.batch, CACHE // 2 // max(size, 1)))
-                images = even(job.batch, min(images, 16))
-                while images > 1 and (job.batch + images - 1) // images < threads:
-                    images = (images + 1) // 2
-            job.images = images
-            job.phase = p
-            job.n_images = (job.batch + images - 1) // images
-            # So do several small groups, for which the window is laid out once.
-            work = 2.0 * images * phase.taps * self.of.sinks * axis_count(phase)
-            job.groups = max(1, min(self.of.groups // (4 * threads),
-                                    <Py_ssize_t>(1e6 / max(work, 1.0))))
-            job.n_groups = (self.of.groups + job.groups - 1) // job.groups
-            tasks = (job.n_images * job.n_groups * phase.blocks[0] * phase.blocks[1]
-                     * phase.blocks[2])
-            if tasks == 0:
-                continue
-            # Output channels are split only where there are too few tasks to share out: each
-            # part gathers the window again.
-            job.splits = 1
-            if threads > 1 and tasks < 3 * threads:
-                job.splits = min(self.of.blocks, (3 * threads + tasks - 1) // tasks)
-            most = self.layout.scratch(&job, phase)
-            scratch = acquire(most * threads)
-            job.scratch = scratch.data
-            job.scratch_size = most
-            parallel_for(run_f32 if itemsize == 4 else run_f64, &job,
-                         tasks * job.splits, threads,
-                         2.0 * job.batch * self.of.groups * phase.taps * self.of.sinks
-                         * axis_count(phase))
+            self.share_out(&job, p, threads)
+            most = max(most, job.scratch_size)
+            total += self.work_of(p) * job.batch
+        scratch = acquire(most * threads)
+        job.scratch = scratch.data
+        for p in range(self.of.n_phases):
+            tasks = self.share_out(&job, p, threads)
+            parallel_for(run_f32 if itemsize == 4 else run_f64, &job, tasks, threads,
+                         self.work_of(p) * job.batch)
+            if is_long(total):
+                PyErr_CheckSignals()
+
+    cdef double work_of(self, Py_ssize_t p) noexcept:
+        """Floating-point operations of one image's phase."""
+        cdef Phase *phase = &self.of.phases[p]
+        return 2.0 * self.of.groups * phase.taps * self.of.sinks * (
+            (<double>phase.axis[0].count) * phase.axis[1].count * phase.axis[2].count)
+
+    cdef Py_ssize_t share_out(self, Run *job, Py_ssize_t p, int threads) noexcept:
+        """Cut a phase into tasks; returns how many."""
+        cdef Phase *phase = &self.of.phases[p]
+        cdef Py_ssize_t images = 1, tasks
+        cdef double work
+        # Several small images share a task, so that the weights stream once for all.
+        if phase.blocks[0] * phase.blocks[1] * phase.blocks[2] == 1:
+            images = max(1, min(job.batch,
+                                CACHE // 2 // max(phase.window.size * self.of.g.itemsize, 1)))
+            images = even(job.batch, min(images, 16))
+            while images > 1 and (job.batch + images - 1) // images < threads:
+                images = (images + 1) // 2
+        job.images = images
+        job.phase = p
+        job.n_images = (job.batch + images - 1) // images
+        # So do several small groups, for which the window is laid out once.
+        work = self.work_of(p) / self.of.groups * images
+        job.groups = max(1, min(self.of.groups // (4 * threads),
+                                <Py_ssize_t>(1e6 / max(work, 1.0))))
+        job.n_groups = (self.of.groups + job.groups - 1) // job.groups
+        tasks = (job.n_images * job.n_groups * phase.blocks[0] * phase.blocks[1]
+                 * phase.blocks[2])
+        # Output channels are split only where there are too few tasks to share out: each
+        # part gathers the window again.
+        job.splits = 1
+        if threads > 1 and 0 < tasks < 3 * threads:
+            job.splits = min(self.of.blocks, (3 * threads + tasks - 1) // tasks)
+        job.scratch_size = self.layout.scratch(job, phase)
+        return tasks * job.splits
 
 
 # A run of output pixels along a row: where it lies in the window and in the output.
@@ -542,10 +556,6 @@ cdef inline Py_ssize_t even(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
     """The size of nearly equal parts of n that are no longer than `most`."""
     cdef Py_ssize_t parts = (n + most - 1) // most
     return (n + parts - 1) // parts if parts else 1
-
-
-cdef double axis_count(const Phase *phase) noexcept:
-    return (<double>phase.axis[0].count) * phase.axis[1].count * phase.axis[2].count
 
 
 cdef bint collapses(cnp.ndarray array, int first, int rank):

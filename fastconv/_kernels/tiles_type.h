@@ -267,6 +267,20 @@ static void NAME(store_any)(ptrdiff_t nr, ptrdiff_t nc, const void *acc, ptrdiff
 #undef CASE
 }
 
+/* Lanes of a (0 ... LANES - 1) and b (from LANES on). Clang has no shuffle by a vector of
+ * indices, but makes one of the loop, whose indices are constants after unrolling. */
+FC_INLINE vec NAME(shuffle)(vec a, vec b, ivec index)
+{
+#ifdef __clang__
+    vec v;
+    FC_UNROLL for (int i = 0; i < LANES; i++)
+        v[i] = index[i] < LANES ? a[index[i]] : b[index[i] - LANES];
+    return v;
+#else
+    return __builtin_shuffle(a, b, index);
+#endif
+}
+
 /* ---- transpose: LANES x LANES blocks by log2(LANES) rounds of shuffles ---- */
 
 static void NAME(transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
@@ -288,8 +302,8 @@ static void NAME(transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdif
                         const ivec lane = NAME(iota)();
                         const ivec low = lane + (lane & h) / h * (LANES - h);
                         const vec a = v[i], b = v[i + h];
-                        v[i] = __builtin_shuffle(a, b, low);
-                        v[i + h] = __builtin_shuffle(a, b, low + h);
+                        v[i] = NAME(shuffle)(a, b, low);
+                        v[i + h] = NAME(shuffle)(a, b, low + h);
                     }
             FC_UNROLL for (int i = 0; i < LANES; i++)
                 if (i < cols) NAME(save_first)(dst + (c0 + i) * dst_r + r0, v[i], rows);

@@ -37,6 +37,10 @@
 #define FC_PASTE3(a, b, c) FC_PASTE3_(a, b, c)
 #define FC_INT_(bits) int##bits##_t
 #define FC_INT(bits) FC_INT_(bits)
+#ifdef __clang__
+#define FC_UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define FC_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 #endif

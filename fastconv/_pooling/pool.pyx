@@ -96,7 +96,7 @@ def pool(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint coun
     """
     cdef Job job
     cdef Scratch scratch
-    cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(x), taps, of_row
+    cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(x)
     cdef double work
     cdef int threads
     if cnp.PyArray_SIZE(out) == 0:
@@ -114,16 +114,13 @@ def pool(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint coun
     job.rows = job.batch * job.g.output[0] * job.g.output[1]
     if job.g.channels_last:
         job.wide = job.g.input[2] * job.g.channels
-        of_row = job.g.output[2] * job.g.channels
     else:
         job.rows *= job.g.channels
         # room for the padding, and for windows that ceil_mode lets hang over
         job.wide = max(job.g.before[2] + job.g.input[2],
                        (job.g.output[2] - 1) * job.g.stride[2]
                        + (job.g.kernel[2] - 1) * job.g.dilation[2] + 1)
-        of_row = job.g.output[2]
-    taps = job.g.kernel[0] * job.g.kernel[1]
-    work = 2.0 * job.rows * ((<double>taps) * job.wide + of_row * job.g.kernel[2])
+    work = desc.work()
     job.rows_per_task = max(1, <Py_ssize_t>(65536 * job.rows / work))
     threads = threads_for(desc.function, num_threads, work)
     job.scratch_size = ((job.wide + 2 * job.g.output[2]) * itemsize + 191) // 64 * 64
@@ -300,7 +297,7 @@ def mean_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint count_p
     cdef Job job
     cdef Scratch scratch
     cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(out)
-    cdef double work = 8.0 * (cnp.PyArray_SIZE(out) + cnp.PyArray_SIZE(grad))
+    cdef double work = desc.work()
     cdef int threads = threads_for(desc.function, num_threads, work)
     memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
     if cnp.PyArray_SIZE(grad) == 0:
