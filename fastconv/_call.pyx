@@ -22,7 +22,6 @@ from fastconv._pooling.pool import mean_gradient, pool as pool_run, scatter
 cnp.import_array()
 
 cdef object choose = _select.choose
-cdef object float64 = np.dtype(np.float64)
 
 
 cdef dict described = {}   # descriptions of recent calls
@@ -45,7 +44,7 @@ cdef ConvDesc describe(str function, rank, x_shape, weight_shape, dtype, stride,
             and (activation is None or type(activation) is str)
             and type(padding_mode) is str and type(data_format) is str):
         key = (function, x_shape, weight_shape, stride, padding, dilation, groups, padding_mode,
-               data_format, activation, rank, dtype is float64, flip, bias, residual)
+               data_format, activation, rank, dtype.itemsize, flip, bias, residual)
         found = described.get(key)
         if found is not None:
             return found
@@ -207,7 +206,7 @@ def backward_data(str function, rank, grad_output, weight, input_shape, stride, 
         inner = describe(function, rank, padded_shape(desc), weight.shape, arithmetic, stride, 0,
                          dilation, groups, "zeros", data_format, flip, None, False, False)
     algorithm = choose(inner, "backward_data", method, precision, max_workspace)
-    work = 2.0 * desc.batch * desc.multiply_adds()
+    work = 2.0 * desc.batch * max(inner.multiply_adds(), inner.multiply_adds_backward())
     threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, desc.input_shape(desc.batch), result, arithmetic,
                          (grad_output, weight), work, desc.batched)

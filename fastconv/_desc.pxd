@@ -41,6 +41,7 @@ cdef class ConvDesc:
     cpdef tuple output_shape(self, Py_ssize_t batch)
     cpdef tuple weight_shape(self)
     cdef double multiply_adds(self) noexcept
+    cdef double multiply_adds_backward(self) noexcept
 
 
 cdef class PoolDesc:

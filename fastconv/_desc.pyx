@@ -98,11 +98,14 @@ cpdef compute_dtype(str function, tuple arrays):
             break
     if result is float32 or result is float64:
         return result, result
+    # Equal dtypes may be different objects; what leaves here is always the same one.
     result = result.newbyteorder("=")
-    if result == float32 or result == float64:
-        return result, result
+    if result == float32:
+        return float32, float32
+    if result == float64:
+        return float64, float64
     if result == float16:
-        return result, float32
+        return float16, float32
     raise TypeError(
         f"{function}: the result would be {result}; this version computes float16, float32 and "
         f"float64, so convert an input with astype"
@@ -440,6 +443,15 @@ cdef class ConvDesc:
             count *= (<double>self.g.output[i]) * self.g.kernel[i]
         return count
 
+    cdef double multiply_adds_backward(self) noexcept:
+        """Those of one image's backward_data: each input element meets a phase of the kernel."""
+        cdef double count = (<double>self.g.filters) * (self.g.channels // self.g.groups)
+        cdef int i
+        for i in range(AXES):
+            count *= (<double>self.g.input[i]) * self.g.kernel[i] / (
+                min(self.g.stride[i], self.g.kernel[i]))
+        return count
+
     def flops(self, Py_ssize_t batch=1):
         """Floating-point operations of the direct sum, two for a multiply-add."""
         return 2.0 * batch * self.multiply_adds()
@@ -530,6 +542,8 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
         g.kernel[axis] = ws[2 + i]
         if g.kernel[axis] < 1:
             raise ValueError(f"{function}: weight of shape {ws} has a kernel axis of length 0")
+        if g.kernel[axis] == 1:
+            g.dilation[axis] = 1  # between no two elements
         window_extent(function, "a weight's kernel length", g.kernel[axis], g.dilation[axis])
     as_padding(function, padding, n, g.input, g.kernel, g.stride, g.dilation, g.before, g.after)
     for axis in range(AXES - n, AXES):
@@ -666,6 +680,8 @@ def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding,
     as_sizes(function, "dilation", dilation, rank, 1, g.dilation)
     for axis in range(AXES):
         g.input[axis] = g.output[axis] = 1
+        if g.kernel[axis] == 1:
+            g.dilation[axis] = 1  # between no two elements
         window_extent(function, "kernel_size", g.kernel[axis], g.dilation[axis])
     for axis in range(AXES - rank, AXES):
         g.input[axis] = xs[len(xs) - rank - g.channels_last + axis - AXES + rank]
@@ -694,6 +710,14 @@ def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding,
             if start < g.input[axis] + g.before[axis]:
                 count += 1
         g.output[axis] = count
+        # What the windows span, with what hangs over, is the length of a scratch row.
+        if fc_mul(count - 1, g.stride[axis], &start) or fc_add(start, extent, &start) or (
+                start >= LONGEST >> 4):
+            raise ValueError(
+                f"{function}: the windows of axis {axis - AXES + rank} (kernel_size "
+                f"{g.kernel[axis]}, stride {g.stride[axis]}, dilation {g.dilation[axis]}, padding "
+                f"({g.before[axis]}, {g.after[axis]})) span too many elements"
+            )
         # A window that starts in the padding has a tap in every `dilation` positions, so it
         # reaches the input unless that is shorter; and where windows start repeats itself
         # modulo the dilation.

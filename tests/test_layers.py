@@ -16,10 +16,11 @@ LEVELS = [
     ("public", r"|conv|pool|plan", False),
     ("calls", r"_call", False),
     ("selection", r"_select", False),
+    ("runtime", r"runtime", False),
     ("algorithms", r"_algorithms(\.(?!record$).*)?|_pooling(\..*)?", False),
     ("records", r"_algorithms\.record", False),
     ("window", r"_core\.window", False),
-    ("description", r"_desc|runtime", False),
+    ("description", r"_desc", False),
     ("core", r"_core(\..*)?", True),
     ("kernels", r"_kernels(\..*)?", True),
 ]

@@ -465,9 +465,6 @@ cdef class Correlation:
         job.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
         job.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
         job.packed = self.packed.data
-        if self.of.has_gaps:
-            memset(job.sink, 0, cnp.PyArray_NBYTES(out))
-
         # All memory before any work: a call that fails leaves `out` as it was.
         for p in range(self.of.n_phases):
             self.share_out(&job, p, threads)
@@ -475,6 +472,8 @@ cdef class Correlation:
             total += self.work_of(p) * job.batch
         scratch = acquire(most * threads)
         job.scratch = scratch.data
+        if self.of.has_gaps:
+            memset(job.sink, 0, cnp.PyArray_NBYTES(out))
         for p in range(self.of.n_phases):
             tasks = self.share_out(&job, p, threads)
             parallel_for(run_f32 if itemsize == 4 else run_f64, &job, tasks, threads,
@@ -609,9 +608,11 @@ cdef void pack_block(Packing *job, Py_ssize_t task, real_t *kind) noexcept nogil
     cdef const real_t *w
     if n < width:
         memset(out, 0, phase.taps * width * sizeof(real_t))
-    if (not of.backward and not g.flip and job.stride[4] == 1
-            and job.stride[3] == g.kernel[2] and job.stride[2] == g.kernel[1] * g.kernel[2]
-            and job.source == g.kernel[0] * g.kernel[1] * g.kernel[2]):
+    if (not of.backward and not g.flip
+            and (job.stride[4] == 1 or g.kernel[2] == 1)
+            and (job.stride[3] == g.kernel[2] or g.kernel[1] == 1)
+            and (job.stride[2] == g.kernel[1] * g.kernel[2] or g.kernel[0] == 1)
+            and (job.source == g.kernel[0] * g.kernel[1] * g.kernel[2] or of.sources == 1)):
         # each output channel's weights lie in the order of the taps
         of.k.transpose(n, phase.taps, weight, job.sink, out, width)
         return
@@ -997,7 +998,10 @@ cdef void set_window(Gradient *job, Py_ssize_t rows, Py_ssize_t columns, Py_ssiz
         job.window.channel += lanes
         job.window.size = job.window.channel * job.window.channels
     # the kernel may read `half` channels, or taps, past the last
-    job.window.slack += 2 * half * job.window.channel + half * job.g.dilation[2]
+    job.window.slack += 2 * half * job.window.channel
+    if job.along_taps:
+        job.window.slack += half * job.window.position[2] * (
+            job.axis[2].at[1] - job.axis[2].at[0])
 
 
 cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,
@@ -1158,9 +1162,13 @@ def supports(ConvDesc desc, which):
 
 def workspace(ConvDesc desc, which, int threads):
     cdef Gradient job
+    cdef conv_geometry *g = &desc.g
     if which == BACKWARD_WEIGHT:
         set_gradient(Layout(desc, False, False), &job)
-        return job.scratch_size * threads
+        parts = 8 // max(1, job.groups * job.blocks * job.chunks)
+        return job.scratch_size * threads + (
+            0 if parts < 2 else parts * g.filters * job.channels * g.kernel[0] * g.kernel[1]
+            * g.kernel[2] * g.itemsize)
     return Layout.get(desc, which == BACKWARD_DATA).workspace(threads)
 
 

@@ -465,7 +465,11 @@ def supports(ConvDesc desc, which):
 def workspace(ConvDesc desc, which, int threads):
     cdef Job job
     set_up(desc, &job)
-    return (weight_scratch(&job) if which == BACKWARD_WEIGHT else job.scratch_size) * threads
+    if which == BACKWARD_WEIGHT:
+        # and the parts of the batch that are added up at the end
+        return weight_scratch(&job) * threads + (
+            max(1, 8 // job.groups) * job.groups * job.filters * job.rows * desc.g.itemsize)
+    return job.scratch_size * threads
 
 
 def efficiency(ConvDesc desc, which):

@@ -41,21 +41,31 @@ cdef class Scratch:
     """A block on loan; it goes back when the loan is dropped."""
 
     def __dealloc__(self):
-        if self.block is not None and self.block.size <= LARGEST and len(kept) < KEPT:
-            kept.append(self.block)
+        if self.block is None or kept is None or self.block.size > LARGEST:
+            return
+        kept.append(self.block)
+        if len(kept) > KEPT:
+            del kept[0]  # the one that has waited longest
 
 
 cdef Scratch acquire(size_t size):
     """A scratch block of at least `size` bytes, aligned to a cache line."""
     cdef Scratch loan = Scratch.__new__(Scratch)
-    cdef Block block
-    try:
-        block = kept.pop()
-    except IndexError:
-        block = None
-    if block is None or block.size < size:
+    cdef Block block = None
+    cdef Block candidate
+    size = max(size, 1 << 16)
+    for _ in range(len(kept)):
+        try:
+            candidate = kept.pop(0)
+        except IndexError:
+            break
+        # not one that is far too large either: the loan may be a plan's, for life
+        if size <= candidate.size <= 4 * size:
+            block = candidate
+            break
+        kept.append(candidate)
+    if block is None:
         block = Block.__new__(Block)
-        size = max(size, 1 << 16)
         block.data = <char *>fc_aligned(size)
         if block.data == NULL:
             raise MemoryError(f"fastconv: cannot allocate {size} bytes of scratch memory")

@@ -69,11 +69,12 @@ cdef double count(const Job *job, int a, Py_ssize_t o) noexcept nogil:
     return end_tap(job.g, a, o, 0) - first_tap(job.g, a, o)
 
 
-cdef void set_up(PoolDesc desc, Py_ssize_t itemsize, Job *job) noexcept:
+cdef int set_up(PoolDesc desc, Py_ssize_t itemsize, Job *job) except -1:
     job.g = &desc.g
     job.k = &kernels().f32 if itemsize == 4 else &kernels().f64
     job.batch = desc.batch
     job.where = NULL
+    return 0
 
 
 cdef void set_x(Job *job, cnp.ndarray x) noexcept:
@@ -299,8 +300,7 @@ def mean_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint count_p
     cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(out)
     cdef double work = desc.work()
     cdef int threads = threads_for(desc.function, num_threads, work)
-    memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
-    if cnp.PyArray_SIZE(grad) == 0:
+    if cnp.PyArray_SIZE(out) == 0:
         return
     set_up(desc, itemsize, &job)
     job.op = MEAN
@@ -311,6 +311,7 @@ def mean_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint count_p
     job.scratch_size = ((max(job.g.input[2], job.g.channels)) * itemsize + 127) // 64 * 64
     scratch = acquire(job.scratch_size * threads)
     job.scratch = scratch.data
+    memset(job.x, 0, cnp.PyArray_NBYTES(out))
     parallel_for(spread_f32 if itemsize == 4 else spread_f64, &job,
                  job.batch * (1 if job.g.channels_last else job.g.channels), threads, work)
 
@@ -380,6 +381,7 @@ def scatter(str function, cnp.ndarray grad, cnp.ndarray where, cnp.ndarray out, 
     cdef Scatter job
     cdef Py_ssize_t planes = cnp.PyArray_DIM(out, 0) * channels
     cdef double work = 8.0 * (cnp.PyArray_SIZE(out) + cnp.PyArray_SIZE(grad))
+    cdef int threads = threads_for(function, num_threads, work)
     memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
     if cnp.PyArray_SIZE(grad) == 0:
         return True
@@ -392,7 +394,7 @@ def scatter(str function, cnp.ndarray grad, cnp.ndarray where, cnp.ndarray out, 
     job.channels_last = channels_last
     job.outside = 0
     parallel_for(scatter_f32 if cnp.PyArray_ITEMSIZE(out) == 4 else scatter_f64, &job, planes,
-                 threads_for(function, num_threads, work), work)
+                 threads, work)
     return job.outside == 0
 
 
