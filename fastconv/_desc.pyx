@@ -1,4 +1,6 @@
-"""Describe: the one place that validates arguments and does size arithmetic.
+"""Describe: the one place that validates shapes and numbers and does size arithmetic.
+
+(`_call` checks what needs the arrays themselves: bias, residual, `out`, the range of indices.)
 
 `describe_conv` and `describe_pool` turn the arguments of a public function, forward or
 backward, into a description of plain integers, or raise an error that names the function, the

@@ -35,7 +35,7 @@ def run(case, name, function, args, exact, magnitude, **kwargs):
     """Hold every algorithm's result of one pass to the contract; return how many ran."""
     ran = 0
     for method, precision in attempts(case, name):
-        context = (str, case, name, method, precision)
+        context = (case, name, method, precision)
         options = {"method": method, "precision": precision, "num_threads": case.num_threads}
         try:
             got = function(*args, **kwargs, **options)

@@ -54,6 +54,8 @@ cdef extern from *:
 
 cdef Py_ssize_t CACHE = fc_cache_bytes()
 
+cdef double LONGEST_TASK = 1e10  # operations
+
 cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
     STRIP = 32    # tiles that pass over such a chunk
@@ -738,7 +740,9 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                     vectors = (pieces[i].pixels + lanes - 1) // lanes
                     a = <int>vectors - 1
                     if of.row_kind == 0:
-                        a = 0 if vectors <= 1 else (1 if vectors <= 2 else (2 if vectors <= 4 else 3))
+                        a = 0
+                        while vectors > 1 << a:
+                            a += 1
                         vectors = 1 << a
                     for tap from 0 <= tap < max(phase.taps, 1) by LONG:
                         k.rows[of.row_kind][a](
@@ -784,7 +788,8 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                 for j from i <= j < end by 2:
                     halves = 2 if j + 1 < end else 1
                     if halves == 2 and pieces[j].pixels == half and (
-                            pieces[j + 1].sink - pieces[j].sink == half * pixel * phase.out_step[2]):
+                            pieces[j + 1].sink - pieces[j].sink
+                            == half * pixel * phase.out_step[2]):
                         # neighbours in the row: they leave as one
                         emit(of, job, phase, tile + (j - i) // 2 * size, vectors * lanes, False,
                              turned, half + pieces[j + 1].pixels, n, group * of.sinks + start,
@@ -881,7 +886,7 @@ cdef struct Gradient:
     Py_ssize_t scratch_size, grad_at, sum_at, total_at, tile_at, offset_at, words_at, pieces_at
 
 
-cdef int set_gradient(Layout layer, Gradient *job) except -1:
+cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     """Block the sums: everything in `job` that does not depend on the arrays."""
     cdef const conv_geometry *g = layer.of.g
     cdef Axis *axis = layer.of.phases[0].axis
@@ -898,8 +903,13 @@ cdef int set_gradient(Layout layer, Gradient *job) except -1:
     job.blocks = up(job.filters, 2 * lanes) // (2 * lanes)
     job.along_taps = job.channels < half and g.kernel[2] > job.channels
 
-    # A chunk of channels whose sums stay in the cache.
-    most = max(2 * half, budget // (taps * 2 * lanes))
+    # A chunk of channels whose sums stay in the cache, and that takes a fifth of a second at
+    # most, so that Ctrl-C is heard.
+    most = budget // (taps * 2 * lanes)
+    most = min(most, <Py_ssize_t>(LONGEST_TASK / (
+        4.0 * lanes * taps * max(batch, 1) * axis[2].count * axis[1].count
+        * axis[0].count + 1.0)))
+    most = max(2 * half, most)
     job.chunks = (job.channels + most - 1) // most
     job.window.channels = even(job.channels, most)
     job.window.axis = axis
@@ -955,7 +965,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return
     layer = Layout(desc, False, False)  # of its own: its axes are blocked anew
-    set_gradient(layer, &job)
+    set_gradient(layer, &job, cnp.PyArray_DIM(x, 0))
     if layer.of.collapsed:
         if not collapses(x, first, rank):
             x = np.ascontiguousarray(x)
@@ -1164,7 +1174,7 @@ def workspace(ConvDesc desc, which, int threads):
     cdef Gradient job
     cdef conv_geometry *g = &desc.g
     if which == BACKWARD_WEIGHT:
-        set_gradient(Layout(desc, False, False), &job)
+        set_gradient(Layout(desc, False, False), &job, 1)
         parts = 8 // max(1, job.groups * job.blocks * job.chunks)
         return job.scratch_size * threads + (
             0 if parts < 2 else parts * g.filters * job.channels * g.kernel[0] * g.kernel[1]

@@ -25,7 +25,7 @@ class Algorithm:
         Scratch memory in bytes, packed weights included, for one call of any batch size.
     efficiency : callable(desc, pass) -> float
         Estimated fraction of the multiply-add peak: what the automatic choice compares.
-    prepare : callable(desc, pass, weight) -> object
+    prepare : callable(desc, pass, weight, threads) -> object
         For forward and backward_data: an object with ``run(source, bias, residual, out,
         threads)``, which holds the weights as the algorithm wants them.
     weight_gradient : callable(desc, grad_output, x, out, per_sample, threads)

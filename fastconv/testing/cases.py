@@ -1,7 +1,7 @@
 """Random problems, each reproducible from one integer.
 
 ``ConvCase.draw(seed)`` and ``PoolCase.draw(seed)`` choose a geometry, dtypes, the kind of numbers
-and the memory layout of every array; ``str(case)`` says all of it on one line. The same seed gives
+and the memory layout of every array; ``repr(case)`` says all of it on one line. The same seed gives
 the same case on every machine, so a failing one is reported by its number.
 """
 
@@ -351,7 +351,7 @@ class ConvCase:
                 arrays[name] = as_view(_numbers(rng, shape, dtype, self.numbers), view, rng)
         return arrays
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         words = [
             f"ConvCase.draw({self.seed})",
             f"x{_text(self.x_shape)}:{self.dtype}",
@@ -508,7 +508,7 @@ class PoolCase:
             "grad_output": as_view(grad, self.views[2], rng),
         }
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         words = [
             f"PoolCase.draw({self.seed})",
             f"x{_text(self.x_shape)}:{self.dtype}",
