@@ -411,6 +411,7 @@ def test_interrupt(name, tmp_path):
             output, errors = process.communicate(timeout=30)
         finally:
             process.kill()
+            process.wait()
         assert process.returncode == 0, errors
         delays.append(float(output) - sent)
     assert min(delays) < 1, f"the interrupt was heard after {delays} seconds"
