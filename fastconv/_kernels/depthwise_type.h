@@ -155,11 +155,25 @@ BLOCK(pixels, 4, 1, 1)
 BLOCK(pixels, 4, 2, 1)
 #undef BLOCK
 
+/* Ask for what a later call will copy, a little with every block, so that memory and arithmetic
+ * work at the same time. Prefetching never faults. */
+FC_INLINE void NAME(look_ahead)(const fc_ahead *ahead, ptrdiff_t r, ptrdiff_t rows, ptrdiff_t p,
+                                ptrdiff_t n)
+{
+    if (!ahead->from) return;
+    for (ptrdiff_t i = r * ahead->rows; i < (r + rows) * ahead->rows; i++) {
+        const char *line = (const char *)((const REAL *)ahead->from + i * ahead->row
+                                          + p * ahead->pixel);
+        const ptrdiff_t bytes = n * ahead->width * (ptrdiff_t)sizeof(REAL);
+        for (ptrdiff_t at = 0; at < bytes; at += 64) __builtin_prefetch(line + at);
+    }
+}
+
 /* Rows in fours where taps and rows are equally far apart; the last four may overlap those
  * before, and are then computed again. */
 static void NAME(planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const fc_column *column,
                          const void *x_, ptrdiff_t x_row, ptrdiff_t x_tap, const void *w,
-                         void *y_, ptrdiff_t y_row)
+                         void *y_, ptrdiff_t y_row, const fc_ahead *ahead)
 {
     static NAME(block_function) *const single[8] = {
         FC_PASTE(NAME(planes), 1x1), FC_PASTE(NAME(planes), 1x2), FC_PASTE(NAME(planes), 1x4),
@@ -173,25 +187,30 @@ static void NAME(planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const f
 #endif
     };
     const int by_four = rows >= 4 && x_row == x_tap;
-    const ptrdiff_t most = by_four ? FC_COLUMN_VECTORS : 8, all = (n + LANES - 1) / LANES;
-    const ptrdiff_t parts = (all + most - 1) / most, vectors = (all + parts - 1) / parts;
+    const ptrdiff_t height = by_four ? 4 : 1, most = by_four ? FC_COLUMN_VECTORS : 8;
+    const ptrdiff_t all = (n + LANES - 1) / LANES, parts = (all + most - 1) / most;
+    const ptrdiff_t vectors = (all + parts - 1) / parts;
     NAME(block_function) *const block = by_four ? four[vectors - 1] : single[vectors - 1];
-    for (ptrdiff_t r = 0; r < rows; r += by_four ? 4 : 1) {
-        if (by_four && r > rows - 4) r = rows - 4;
+    for (ptrdiff_t r = 0; r < rows; r += height) {
+        if (r > rows - height) r = rows - height;
         const REAL *x = (const REAL *)x_ + r * x_row;
         REAL *y = (REAL *)y_ + r * y_row;
-        for (ptrdiff_t p = 0; p < n; p += vectors * LANES)
-            block(columns, column, x + p, x_tap, w, y + p, y_row,
-                  n - p < vectors * LANES ? n - p : vectors * LANES);
+        for (ptrdiff_t p = 0; p < n; p += vectors * LANES) {
+            const ptrdiff_t width = n - p < vectors * LANES ? n - p : vectors * LANES;
+            block(columns, column, x + p, x_tap, w, y + p, y_row, width);
+            NAME(look_ahead)(ahead, r, height, p, width);
+        }
     }
 }
 
 static void NAME(pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_t packed,
-                         ptrdiff_t columns, const fc_column *column, ptrdiff_t taps, const void *x_,
-                         ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap, const void *w_,
-                         void *y_, ptrdiff_t y_row, ptrdiff_t y_pixel)
+                         ptrdiff_t columns, const fc_column *column, ptrdiff_t taps,
+                         const void *x, ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap,
+                         const void *w_, void *y, ptrdiff_t y_row, ptrdiff_t y_pixel,
+                         const fc_ahead *ahead)
 {
     const int by_four = rows >= 4 && x_row == x_tap;
+    const ptrdiff_t height = by_four ? 4 : 1;
     for (ptrdiff_t c = 0; c < n; c += 2 * LANES) {
         const ptrdiff_t width = n - c < 2 * LANES ? n - c : 2 * LANES;
         const int two = packed - c > LANES;
@@ -200,10 +219,11 @@ static void NAME(pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_
             by_four ? (two ? FC_PASTE(NAME(pixels), 4x2) : FC_PASTE(NAME(pixels), 4x1))
                     : (two ? FC_PASTE(NAME(pixels), 1x2) : FC_PASTE(NAME(pixels), 1x1));
         for (ptrdiff_t p = 0; p < pixels; p++)
-            for (ptrdiff_t r = 0; r < rows; r += by_four ? 4 : 1) {
-                if (by_four && r > rows - 4) r = rows - 4;
-                block(columns, column, (const REAL *)x_ + r * x_row + p * x_pixel + c, x_tap, w,
-                      (REAL *)y_ + r * y_row + p * y_pixel + c, y_row, width);
+            for (ptrdiff_t r = 0; r < rows; r += height) {
+                if (r > rows - height) r = rows - height;
+                block(columns, column, (const REAL *)x + r * x_row + p * x_pixel + c, x_tap, w,
+                      (REAL *)y + r * y_row + p * y_pixel + c, y_row, width);
+                if (c == 0) NAME(look_ahead)(ahead, r, height, p, 1);
             }
     }
 }
