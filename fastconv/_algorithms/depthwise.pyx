@@ -38,15 +38,13 @@ cnp.import_array()
 
 cdef enum:
     MOST_CHANNELS = 8        # that meet in a sum
-    WINDOW = 16 << 10        # bytes: two of them are in the first-level cache
+    WINDOW = 64 << 10        # bytes: a small part of any second-level cache
     TALL = 32                # rows of a window, rather than shorter ones that are wider
     WIDE = 16                # and pixels, where channels are in the lanes
     COLUMN = 64              # taps of a column, FC_SUM_BLOCK
     ROW = 64                 # sums over blocks of outputs that are added up in a row
+    MOST_PARTS = 4           # of a window that are remembered
     DOTS = 9                 # taps that share a pass over the gradients
-
-import os
-cdef Py_ssize_t TUNE = int(os.environ.get('TUNE', '16')) << 10
 
 # One spatial axis of a correlation. Output q meets tap t at the source position
 # base[slot[t]] + (q + move[t]) * step.
@@ -292,7 +290,7 @@ cdef class Layout:
     cdef void lay_out(self, Phase *phase) noexcept:
         """Block the outputs so that a window fits the cache."""
         cdef Axis *axis = phase.axis
-        cdef Py_ssize_t lanes = self.of.k.lanes, budget = TUNE // self.desc.g.itemsize
+        cdef Py_ssize_t lanes = self.of.k.lanes, budget = WINDOW // self.desc.g.itemsize
         cdef Py_ssize_t least
         cdef int a, trial
         for a in range(AXES):
@@ -608,9 +606,16 @@ cdef struct Run:
     Py_ssize_t scratch_size
 
 
+# A part of a plane that is copied into the window as it is.
+cdef struct Part:
+    Py_ssize_t source, window, rows, pixels
+
+
 # One item of the work.
 cdef struct Item:
     Source source
+    Part part[MOST_PARTS]
+    int parts                # -1: too many to be kept
     Phase *phase
     Py_ssize_t image
     Py_ssize_t unit          # group, or chunk of channels
@@ -738,8 +743,8 @@ cdef void run_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
     run_block(<Run *>context, task, thread, <double *>NULL)
 
 
-cdef void find_item(Run *job, Py_ssize_t number, Item *item) noexcept nogil:
-    """Which item this is.
+cdef void find_item(Run *job, Py_ssize_t number, const Item *before, Item *item) noexcept nogil:
+    """Which item this is; before: the one before it, or NULL.
 
     Pixels in the lanes: planes one after the other. Channels: chunks, then blocks, because
     chunks share lines of memory. Blocks lie one below the other.
@@ -748,6 +753,12 @@ cdef void find_item(Run *job, Py_ssize_t number, Item *item) noexcept nogil:
     cdef Axis *axis
     cdef Py_ssize_t units = of.chunks if of.wide else of.groups, block, p = 0, b0, b1, b2
     cdef int a
+    if before != NULL and (of.wide or of.blocks == 1) and before.unit + 1 < units:
+        item[0] = before[0]  # the same block
+        item.unit += 1
+        if of.wide:
+            item.source.width = min(of.chunk, of.channels - item.unit * of.chunk)
+        return
     if of.wide:
         item.unit = number % units
         number //= units
@@ -779,24 +790,76 @@ cdef void find_item(Run *job, Py_ssize_t number, Item *item) noexcept nogil:
     item.source.width = 1
     if of.wide:
         item.source.width = min(of.chunk, of.channels - item.unit * of.chunk)
+    find_parts(item)
+
+
+cdef void find_parts(Item *item) noexcept nogil:
+    """What `fill` copies for every plane, where the padding is zeros."""
+    cdef Phase *phase = item.phase
+    cdef Axis *axis = phase.axis
+    cdef Py_ssize_t *first = item.source.first
+    cdef Py_ssize_t *stride = item.source.stride
+    cdef Py_ssize_t used = item.source.count[0] + axis[0].extra
+    cdef Py_ssize_t s0, s1, s2, u0, i0, low1, low2, high1, high2
+    cdef Part *part
+    item.parts = -1
+    if axis[0].mode != PAD_ZEROS or (
+            axis[0].slots * used * axis[1].slots * axis[2].slots > MOST_PARTS):
+        return
+    item.parts = 0
+    for s0 in range(axis[0].slots):
+        for u0 in range(used):
+            i0 = read_at(&axis[0], s0, first[0] + u0)
+            if i0 < 0:
+                continue
+            for s1 in range(axis[1].slots):
+                inside(&axis[1], s1, first[1], item.source.count[1] + axis[1].extra, &low1, &high1)
+                for s2 in range(axis[2].slots):
+                    inside(&axis[2], s2, first[2], item.source.count[2] + axis[2].extra,
+                           &low2, &high2)
+                    part = &item.part[item.parts]
+                    item.parts += 1
+                    part.rows, part.pixels = high1 - low1, high2 - low2
+                    part.source = (
+                        i0 * stride[1]
+                        + ((first[1] + low1) * axis[1].step + axis[1].base[s1]) * stride[2]
+                        + ((first[2] + low2) * axis[2].step + axis[2].base[s2]) * stride[3])
+                    part.window = (
+                        s0 * axis[0].slot_size + u0 * axis[0].position
+                        + s1 * axis[1].slot_size + low1 * phase.pitch
+                        + s2 * axis[2].slot_size + low2 * axis[2].position)
 
 
 cdef void fill_item(Run *job, Item *item, const Item *before, real_t *window) noexcept nogil:
     """Its window. before: what was in it, or NULL."""
     cdef const Layer *of = job.of
     cdef Py_ssize_t c
+    cdef int i
     cdef bint fresh = before == NULL or before.column != item.column
     cdef bint moved = fresh or before.block != item.block
     cdef const real_t *x = (<const real_t *>job.source) + item.image * job.source_image
     if of.wide and of.sources == 1 and of.sinks == 1:
         x += item.unit * of.chunk * job.source_stride[0]
+    if not of.wide:
+        x += item.unit * of.sources * job.source_stride[0]
+    if item.parts >= 0 and not moved:  # only what differs from plane to plane
+        for c in range(of.sources):
+            for i in range(item.parts):
+                copy_pixels(&item.source, x + item.part[i].source + (
+                                0 if of.wide else c * job.source_stride[0]),
+                            item.part[i].rows, item.part[i].pixels,
+                            item.phase.axis[1].step * job.source_stride[2],
+                            item.phase.axis[2].step * job.source_stride[3],
+                            item.unit * of.chunk, c,
+                            window + c * item.phase.channel + item.part[i].window)
+        return
     for c in range(of.sources):
         if of.wide:
             fill(&item.source, x, item.unit * of.chunk, c, fresh, moved,
                  window + c * item.phase.channel)
         else:
-            fill(&item.source, x + (item.unit * of.sources + c) * job.source_stride[0], 0, 0,
-                 fresh, moved, window + c * item.phase.channel)
+            fill(&item.source, x + c * job.source_stride[0], 0, 0, fresh, moved,
+                 window + c * item.phase.channel)
     if fresh:
         memset(window + item.phase.size, 0, item.phase.slack * sizeof(real_t))
 
@@ -834,10 +897,10 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t number = task * job.share, end = min(job.items, number + job.share), i
     cdef Item items[3]       # of three that follow each other, where number % 3 says
     cdef fc_ahead ahead
-    find_item(job, number, &items[0])
+    find_item(job, number, NULL, &items[0])
     fill_item(job, &items[0], NULL, scratch)
     if number + 1 < end:
-        find_item(job, number + 1, &items[1])
+        find_item(job, number + 1, &items[0], &items[1])
     for i in range(end - number):
         if number + i + 1 < end:
             # the window after this one; what it held is still the third item
@@ -845,7 +908,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                       scratch + (i + 1) % 2 * of.window)
         ahead.from_ = NULL
         if number + i + 2 < end:
-            find_item(job, number + i + 2, &items[(i + 2) % 3])
+            find_item(job, number + i + 2, &items[(i + 1) % 3], &items[(i + 2) % 3])
             foresee(job, &items[(i + 2) % 3], &ahead, kind)
         compute_item(job, &items[i % 3], scratch + i % 2 * of.window, tile, &ahead)
 
@@ -933,6 +996,10 @@ cdef void plane(const Layer *of, Phase *phase, const Py_ssize_t *count,
     if of.along == 2:
         of.k.planes(count[1], count[2], phase.columns, phase.column, window, row,
                     phase.axis[2].spacing, w, y, y_row, ahead)
+        return
+    if step == 1:
+        of.k.planes(count[1], count[2], phase.columns, phase.column, window, row, row, w, y,
+                    y_row, ahead)
         return
     # rows as far apart as the taps are share their columns' input
     for start in range(min(step, count[1])):
