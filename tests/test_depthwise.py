@@ -83,7 +83,7 @@ def test_every_number_of_rows(rows, data_format):
     {"stride": 2, "dilation": 3, "padding": 3, "flip": True}, {"stride": 7},
     {"padding_mode": "reflect", "padding": 9}, {"padding_mode": "circular", "padding": (7, 0)},
 ], ids=str)  # fmt: skip
-@pytest.mark.parametrize("channels, multiplier, groups", [
+@pytest.mark.parametrize(("channels", "multiplier", "groups"), [
     (1, 1, 1), (3, 1, 3), (3, 5, 3), (4, 2, 2), (24, 1, 24), (40, 1, 40), (8, 8, 2), (70, 2, 70),
 ])  # fmt: skip
 def test_multipliers_and_small_groups(channels, multiplier, groups, geometry, data_format):
@@ -125,7 +125,7 @@ def test_windows_in_several_blocks(data_format):
 
 @pytest.mark.parametrize("data_format", FORMATS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape, kernel", [((1, 1, 9030), 9001), ((1, 1, 80, 90), (70, 70)),
+@pytest.mark.parametrize(("shape", "kernel"), [((1, 1, 9030), 9001), ((1, 1, 80, 90), (70, 70)),
                                            ((1, 1, 300, 40), (260, 2))])  # fmt: skip
 def test_long_sums_of_positive_numbers(shape, kernel, dtype, data_format):
     """Sums are cut into blocks, and those into rows, or rounding errors would pile up."""
