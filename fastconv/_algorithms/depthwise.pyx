@@ -88,7 +88,7 @@ cdef struct Layer:
     int along                # the axis of the columns
     Py_ssize_t groups, sources, sinks   # channels per group, read and written
     Py_ssize_t channels      # of the sink
-    Py_ssize_t chunk, chunks # channels that share a window
+    Py_ssize_t chunk, chunks  # channels that share a window, and how many such
     Py_ssize_t fold          # neighbouring pixels taken as one of more channels
     Py_ssize_t sink_axis[3]
     bint has_gaps            # some outputs meet no tap
@@ -207,7 +207,7 @@ cdef class Layout:
                        Axis *axis) except -1:
         """The taps of a phase along one axis, in slots."""
         cdef conv_geometry *g = &self.desc.g
-        cdef Py_ssize_t i, j, n, s, low, span, reach
+        cdef Py_ssize_t i, n, s, low, reach
         cdef Py_ssize_t taps = (g.kernel[a] - 1 - first_tap) // period + 1
         axis.length = g.output[a] if self.of.backward else g.input[a]
         axis.mode = PAD_ZEROS if self.of.backward else g.padding_mode
@@ -242,7 +242,7 @@ cdef class Layout:
         # stretches of their own are shorter.
         low = reads[0]
         axis.spacing = 1
-        span = period = axis.step
+        period = axis.step
         if taps > 1:
             period = axis.step // gcd(axis.step, reads[1] - low)   # such taps
             axis.spacing = (reads[1] - low) * period // axis.step
@@ -455,7 +455,8 @@ cdef void inside(const Axis *axis, Py_ssize_t slot, Py_ssize_t first, Py_ssize_t
     high[0] = max(high[0], low[0])
 
 
-cdef inline Py_ssize_t read_at(const Axis *axis, Py_ssize_t slot, Py_ssize_t position) noexcept nogil:
+cdef inline Py_ssize_t read_at(const Axis *axis, Py_ssize_t slot,
+                               Py_ssize_t position) noexcept nogil:
     """The source position of a window position, -1 for a zero."""
     return source_index(position * axis.step + axis.base[slot], axis.length, axis.mode)
 
@@ -1014,14 +1015,14 @@ cdef void wide_plane(const Layer *of, Phase *phase, const Py_ssize_t *count,
                      const Py_ssize_t *y_step, real_t *y, fc_ahead *ahead) noexcept nogil:
     """A plane of outputs with channels in the lanes."""
     cdef Axis *axis = phase.axis
-    cdef Py_ssize_t row = phase.pitch, pixel = axis[2].position, start, n, whole, rest
+    cdef Py_ssize_t row = phase.pitch, pixel = axis[2].position, start, whole, rest
     cdef Py_ssize_t step = axis[of.along].spacing, rows, x_row, x_tap, y_row, size
     if of.fold == 1:
         for start in range(min(step, count[2])):
             of.k.pixels((count[2] - start + step - 1) // step, count[1], width, width,
-                        phase.columns, phase.column, phase.taps, window + start * pixel, pixel * step, row,
-                        pixel * step, w, y + start * y_step[2], y_step[2] * step, y_step[1],
-                        ahead)
+                        phase.columns, phase.column, phase.taps, window + start * pixel,
+                        pixel * step, row, pixel * step, w, y + start * y_step[2],
+                        y_step[2] * step, y_step[1], ahead)
             ahead.from_ = NULL
         return
     # Neighbouring pixels are one of `fold` times the channels, and the last may be shorter.
@@ -1288,7 +1289,21 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def efficiency(ConvDesc desc, which):
-    return 0.9 if supports(desc, which) is None and desc.g.channels == desc.g.groups else 0.1
+    """From comparisons with `direct`, whose 0.8 is what counts."""
+    cdef conv_geometry *g = &desc.g
+    cdef Py_ssize_t channels, filters
+    if supports(desc, which) is not None:
+        return 0.0
+    channels, filters = g.channels // g.groups, g.filters // g.groups
+    if channels == 1 and filters == 1:
+        return 0.9
+    if g.channels_last and (g.channels if which == BACKWARD_DATA else g.filters) > 1:
+        return 0.81 if channels == 1 and filters == 2 else 0.1  # lanes must be rearranged
+    if which == BACKWARD_WEIGHT:
+        return 0.9 if channels <= 4 else 0.6
+    if channels == 1:
+        return 0.85 if which != BACKWARD_DATA or filters <= 8 else 0.6
+    return 0.85 if channels <= 4 and filters <= 4 else 0.6
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
