@@ -368,8 +368,8 @@ cdef class Layout:
         return 0
 
     cdef Py_ssize_t scratch(self) noexcept:
-        """Bytes of scratch memory of a thread: two windows, and a plane of outputs."""
-        return (2 * self.of.window + self.of.tile) * self.desc.g.itemsize
+        """Bytes of scratch memory of a thread: a window, and a plane of outputs."""
+        return (self.of.window + self.of.tile) * self.desc.g.itemsize
 
     cdef double work(self) noexcept:
         """Floating-point operations of one image, or what its memory traffic is worth."""
@@ -684,7 +684,7 @@ cdef class Depthwise:
         job.scratch = scratch.data
         if self.of.has_gaps:
             memset(job.sink, 0, cnp.PyArray_NBYTES(out))
-        # A task is a run of blocks: while one is computed the next is on its way to the cache.
+        # A task is a run of blocks: while one is computed the next is prefetched.
         work = self.layout.work() * batch
         job.items = batch * self.of.blocks * (self.of.chunks if self.of.wide else self.of.groups)
         job.share = max(1, min(job.items // (4 * threads), <Py_ssize_t>(
@@ -891,27 +891,23 @@ cdef void foresee(Run *job, Item *item, fc_ahead *ahead, real_t *kind) noexcept 
 
 
 cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """A run of items, with two windows: one is filled while the other is in use."""
+    """A run of items."""
     cdef const Layer *of = job.of
-    cdef real_t *scratch = <real_t *>(job.scratch + thread * job.scratch_size)
-    cdef real_t *tile = scratch + 2 * of.window
+    cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
     cdef Py_ssize_t number = task * job.share, end = min(job.items, number + job.share), i
-    cdef Item items[3]       # of three that follow each other, where number % 3 says
+    cdef Item items[2]       # of two that follow each other, where i % 2 says
     cdef fc_ahead ahead
     find_item(job, number, NULL, &items[0])
-    fill_item(job, &items[0], NULL, scratch)
-    if number + 1 < end:
-        find_item(job, number + 1, &items[0], &items[1])
+    fill_item(job, &items[0], NULL, window)
     for i in range(end - number):
-        if number + i + 1 < end:
-            # the window after this one; what it held is still the third item
-            fill_item(job, &items[(i + 1) % 3], &items[(i + 2) % 3] if i else NULL,
-                      scratch + (i + 1) % 2 * of.window)
         ahead.from_ = NULL
-        if number + i + 2 < end:
-            find_item(job, number + i + 2, &items[(i + 1) % 3], &items[(i + 2) % 3])
-            foresee(job, &items[(i + 2) % 3], &ahead, kind)
-        compute_item(job, &items[i % 3], scratch + i % 2 * of.window, tile, &ahead)
+        if number + i + 1 < end:
+            find_item(job, number + i + 1, &items[i % 2], &items[(i + 1) % 2])
+            if of.blocks > 1:  # smaller planes come fast enough by themselves
+                foresee(job, &items[(i + 1) % 2], &ahead, kind)
+        compute_item(job, &items[i % 2], window, window + of.window, &ahead)
+        if number + i + 1 < end:
+            fill_item(job, &items[(i + 1) % 2], &items[i % 2], window)
 
 
 cdef void compute_item(Run *job, Item *item, const real_t *window, real_t *tile,
