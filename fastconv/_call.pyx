@@ -10,12 +10,12 @@ import numpy as np
 cimport numpy as cnp
 
 from fastconv._core.threads cimport is_long, threads_for
-from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, PoolDesc, source_index
+from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, PoolDesc, TransposedDesc, source_index
 
 from fastconv import _select
 from fastconv._desc import (
-    as_array, as_shape, check_shape, compute_dtype, describe_conv, describe_planes,
-    describe_pool, operand,
+    as_array, as_shape, channels_first, check_shape, compute_dtype, describe_conv, describe_planes,
+    describe_pool, describe_transposed, operand,
 )
 from fastconv._pooling.pool import mean_gradient, pool as pool_run, scatter
 
@@ -148,6 +148,11 @@ cdef check_bias(ConvDesc desc, bias):
         )
 
 
+cdef along_channels(bias, bint channels_last, Py_ssize_t rank):
+    """A view of one number a channel that broadcasts to a batch of images."""
+    return bias if channels_last else bias.reshape((-1,) + (1,) * rank)
+
+
 def forward(str function, rank, x, weight, bias, stride, padding, dilation, groups, padding_mode,
             data_format, flip, activation, residual, precision, method, max_workspace,
             num_threads, out):
@@ -221,6 +226,50 @@ def backward_data(str function, rank, grad_output, weight, input_shape, stride, 
     return output.finish()
 
 
+def transposed(str function, rank, x, weight, bias, stride, padding, output_padding, groups,
+               dilation, output_size, data_format, precision, method, max_workspace, num_threads,
+               out):
+    """The adjoint of a convolution with the same weights, applied to x, plus bias."""
+    cdef TransposedDesc layer
+    cdef ConvDesc desc
+    cdef Output output
+    cdef double work
+    cdef int threads
+    cdef cnp.ndarray target
+    x = as_array(function, "x", x)
+    weight = as_array(function, "weight", weight)
+    if bias is not None:
+        bias = as_array(function, "bias", bias)
+    result, arithmetic = compute_dtype(function, (x, weight, bias))
+    layer = describe_transposed(function, rank, x.shape, weight.shape, arithmetic.itemsize,
+                                stride, padding, output_padding, groups, dilation, output_size,
+                                data_format)
+    desc = layer.desc
+    if bias is not None:
+        if bias.shape != (desc.g.channels,):
+            raise ValueError(
+                f"{function}: bias has shape {bias.shape}, but the result has "
+                f"{desc.g.channels} channels, so it must be ({desc.g.channels},)"
+            )
+        bias = contiguous(bias, arithmetic, True)
+    algorithm = choose(desc, "backward_data", method, precision, max_workspace)
+    work = 2.0 * desc.batch * max(desc.multiply_adds(), desc.multiply_adds_backward())
+    threads = threads_for(function, num_threads, work)
+    output = Output.make(function, out, layer.shape, result, arithmetic, (x, weight, bias), work,
+                         desc.batched)
+    target = output.array
+    if layer.reached != layer.shape:
+        target = np.empty(layer.reached if desc.batched else (1,) + layer.reached, arithmetic)
+    kernel = algorithm.prepare(desc, "backward_data", operand(weight, arithmetic), threads)
+    kernel.run(batched(x, arithmetic, desc.batched), None, None, target, threads)
+    if target is not output.array:
+        output.array[...] = 0
+        (<object>output.array)[tuple([slice(n) for n in (<object>target).shape])] = target
+    if bias is not None:
+        output.array += along_channels(bias, desc.g.channels_last, desc.g.rank)
+    return output.finish()
+
+
 cdef tuple padded_shape(ConvDesc desc):
     shape = list(desc.input_shape(desc.batch))
     first = len(shape) - <int>desc.g.rank - desc.g.channels_last
@@ -278,6 +327,16 @@ def backward_weight(str function, rank, grad_output, x, weight_shape, stride, pa
                               batched(x, arithmetic, desc.batched), output.array,
                               bool(per_sample), threads)
     return output.finish()
+
+
+def backward_bias(str function, rank, grad_output, data_format):
+    """The gradient of the bias: sums over the batch and all positions."""
+    grad_output = as_array(function, "grad_output", grad_output)
+    result, _ = compute_dtype(function, (grad_output,))
+    planes = channels_first(function, rank, "grad_output", grad_output, data_format)
+    # contiguous, because NumPy adds up in pairs along such an axis only
+    planes = np.ascontiguousarray(planes).reshape(planes.shape[0], -1)
+    return planes.sum(axis=1, dtype=np.float64).astype(result)
 
 
 cdef class Prepared:

@@ -44,6 +44,12 @@ cdef class ConvDesc:
     cdef double multiply_adds_backward(self) noexcept
 
 
+cdef class TransposedDesc:
+    cdef readonly ConvDesc desc
+    cdef readonly tuple shape     # of the result
+    cdef readonly tuple reached   # the part of it, from the first element on, that desc reads
+
+
 cdef class PoolDesc:
     cdef readonly str function
     cdef readonly bint batched

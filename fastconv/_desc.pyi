@@ -38,6 +38,11 @@ class ConvDesc:
     def weight_shape(self) -> tuple[int, ...]: ...
     def flops(self, batch: int = 1) -> float: ...
 
+class TransposedDesc:
+    desc: ConvDesc
+    shape: tuple[int, ...]
+    reached: tuple[int, ...]
+
 class PoolDesc:
     function: str
     batched: bool
@@ -66,6 +71,20 @@ def describe_conv(
     flip: Any = False,
     activation: Any = None,
 ) -> ConvDesc: ...
+def describe_transposed(
+    function: str,
+    rank: int | None,
+    x_shape: Any,
+    weight_shape: Any,
+    itemsize: int,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: Any,
+    dilation: Any,
+    output_size: Any,
+    data_format: Any = "channels_first",
+) -> TransposedDesc: ...
 def describe_columns(
     function: str,
     x_shape: Any,
@@ -95,7 +114,7 @@ def check_shape(
     function: str, name: str, array: NDArray[Any], shape: tuple[int, ...], because: str
 ) -> None: ...
 def channels_first(
-    function: str, rank: int, name: str, array: NDArray[Any], data_format: Any
+    function: str, rank: int | None, name: str, array: NDArray[Any], data_format: Any
 ) -> NDArray[Any]: ...
 def columns_shape(desc: ConvDesc) -> tuple[int, int]: ...
 def spatial_rank(kernel_size: Any, axes: int) -> int: ...
