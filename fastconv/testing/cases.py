@@ -265,7 +265,9 @@ class ConvCase:
     num_threads: int
 
     @classmethod
-    def draw(cls, seed: int, rank: int = 2, dtypes=("float32", "float64")) -> ConvCase:
+    def draw(
+        cls, seed: int, rank: int = 2, dtypes=("float32", "float64"), limit: int = 150_000
+    ) -> ConvCase:
         """The case of number `seed`.
 
         Parameters
@@ -276,6 +278,8 @@ class ConvCase:
             Number of spatial axes.
         dtypes : sequence of str
             Dtypes to choose from.
+        limit : int
+            Most multiply-adds.
 
         Returns
         -------
@@ -289,7 +293,7 @@ class ConvCase:
                 output = case.output_shape
             except ValueError:
                 continue
-            if math.prod(output) * math.prod(case.weight_shape[1:]) <= 150_000:
+            if math.prod(output) * math.prod(case.weight_shape[1:]) <= limit:
                 return case
 
     @classmethod
@@ -685,8 +689,11 @@ class PoolCase:
         rng = np.random.default_rng([seed, rank, 3])
         while True:
             case = cls._draw(seed, rng, rank, dtypes)
-            x = np.broadcast_to(np.float32(0), case.x_shape)
             try:
+                taps = math.prod(case.kernel)
+                if taps > 100 or taps * math.prod(case.output_shape) > 100_000:
+                    continue
+                x = np.broadcast_to(np.float32(0), case.x_shape)
                 reference.avg_pool(x, **case.geometry, rank=rank)
             except ValueError:
                 continue
@@ -706,6 +713,10 @@ class PoolCase:
             channels = int(rng.integers(6, 70))
             spatial = np.minimum(spatial, 7)
         kernel_size = _axes(rng, 1, 9 if rng.random() < 0.2 else 4, rank)
+        if rng.random() < 0.1:
+            # Long windows, which are computed in another way than short ones.
+            others = (int(k) for k in rng.integers(1, 4, rank - 1))
+            kernel_size = (*others, int(rng.integers(9, 40)))
         data_format = _choice(rng, ("channels_first", "channels_last"), (3, 2))
         x_shape = (channels, *(int(n) for n in spatial))
         if data_format == "channels_last":
@@ -754,6 +765,18 @@ class PoolCase:
     def output_shape(self) -> tuple[int, ...]:
         """Shape of the output."""
         return reference.pool_output_shape(self.x_shape, **self.geometry, rank=self.rank)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The spatial lengths of the input."""
+        end = len(self.x_shape) - (self.data_format == "channels_last")
+        return self.x_shape[end - self.rank : end]
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """The window's lengths."""
+        size = self.kernel_size
+        return (size,) * self.rank if isinstance(size, int) else size
 
     @property
     def adaptive_shape(self) -> tuple[int, ...]:
