@@ -224,7 +224,8 @@ def transpose_checks(case):
     """
     a, rank, adjoint = case.arrays(), len(case.weight_shape) - 2, case.convolution
     x, weight, grad = a["x"], a["weight"], a["grad_output"]
-    yield _linear(case, rank, "conv_transpose", None, (x, weight, a["bias"]), case.geometry)
+    args = (x, weight, a["bias"])
+    yield _linear(case, rank, "conv_transpose", "backward_data", args, case.geometry)
     back = reference.conv_output_shape(case.output_shape, case.weight_shape, **adjoint)
     if back == case.x_shape:  # not where the output padding reaches the stride
         yield _linear(case, rank, "conv", "forward", (grad, weight), adjoint)
