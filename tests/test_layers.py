@@ -16,6 +16,7 @@ LEVELS = [
     ("public", r"|conv|pool|plan", False),
     ("calls", r"_call", False),
     ("selection", r"_select", False),
+    ("fallback", r"_fallback", False),
     ("runtime", r"runtime", False),
     ("algorithms", r"_algorithms(\.(?!record$).*)?|_pooling(\..*)?", False),
     ("records", r"_algorithms\.record", False),
