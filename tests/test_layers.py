@@ -17,6 +17,7 @@ LEVELS = [
     ("calls", r"_call", False),
     ("docstrings", r"_ranks", False),
     ("selection", r"_select", False),
+    ("fallback", r"_fallback", False),
     ("runtime", r"runtime", False),
     ("algorithms", r"_algorithms(\.(?!record$).*)?|_pooling(\..*)?", False),
     ("records", r"_algorithms\.record", False),
