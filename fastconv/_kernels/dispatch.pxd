@@ -9,6 +9,9 @@ cdef extern from "table.h" nogil:
         fc_activation activation
         double lo, hi
 
+    ctypedef struct fc_column:
+        Py_ssize_t offset, taps
+
     ctypedef struct fc_kernels:
         int lanes, half, row_channels
         void (*tile[2][2])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x0,
@@ -22,6 +25,20 @@ cdef extern from "table.h" nogil:
                       const fc_epilogue *epilogue) noexcept nogil
         void (*transpose)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                           void *dst, Py_ssize_t dst_r) noexcept nogil
+        void (*planes)(Py_ssize_t rows, Py_ssize_t n, Py_ssize_t columns,
+                       const fc_column *column, const void *x, Py_ssize_t x_row,
+                       Py_ssize_t x_tap, const void *w, void *y, Py_ssize_t y_row) noexcept nogil
+        void (*pixels)(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t n, Py_ssize_t packed,
+                       Py_ssize_t columns, const fc_column *column, Py_ssize_t taps,
+                       const void *x, Py_ssize_t x_row, Py_ssize_t x_pixel, Py_ssize_t x_tap,
+                       const void *w, void *y, Py_ssize_t y_row,
+                       Py_ssize_t y_pixel) noexcept nogil
+        void (*dots[9])(Py_ssize_t rows, Py_ssize_t steps, Py_ssize_t full, Py_ssize_t last,
+                        const Py_ssize_t *offset, const void *x, Py_ssize_t x_row,
+                        Py_ssize_t x_step, const void *g, Py_ssize_t g_row, Py_ssize_t g_step,
+                        void *out) noexcept nogil
+        void (*copy)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
+                     Py_ssize_t src_c, void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*gather)(Py_ssize_t n, const void *src, Py_ssize_t step, void *dst) noexcept nogil
         void (*add)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         void (*max_fold)(Py_ssize_t n, const void *row, void *acc) noexcept nogil

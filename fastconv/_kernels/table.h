@@ -25,6 +25,11 @@ typedef struct {
     double lo, hi;
 } fc_epilogue;
 
+/* Taps of a kernel that lie equally far apart, the first at `offset`. */
+typedef struct {
+    ptrdiff_t offset, taps;
+} fc_column;
+
 typedef struct {
     int lanes;      /* elements of a vector */
     int half;       /* output pixels of half a tile of `tile` */
@@ -54,6 +59,34 @@ typedef struct {
     /* dst[c][r] = src[r][c] for r < nr, c < nc. */
     void (*transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r,
                       void *dst, ptrdiff_t dst_r);
+
+    /* y[r][p] = sum_c sum_{i < taps[c]} x[offset[c] + i * x_tap + r * x_row + p] * w[c][i] for
+     * r < rows, p < n. `w` is packed in the order of the sum; a column has at most FC_SUM_BLOCK
+     * taps. Fastest where x_tap == x_row. Reads up to 8 vectors past a row's end. */
+    void (*planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const fc_column *column,
+                   const void *x, ptrdiff_t x_row, ptrdiff_t x_tap, const void *w, void *y,
+                   ptrdiff_t y_row);
+
+    /* The same for pixels of n channels that have weights of their own, y[r][q][k] = sum
+     * x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number
+     * of all. `w` is packed [block of two vectors][tap][channels of the block] for `packed` >= n
+     * channels, the last block filled up to one vector or two. Reads up to 2 vectors past a
+     * pixel. */
+    void (*pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_t packed,
+                   ptrdiff_t columns, const fc_column *column, ptrdiff_t taps, const void *x,
+                   ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap, const void *w, void *y,
+                   ptrdiff_t y_row, ptrdiff_t y_pixel);
+
+    /* out[t][lane] = sum_{r, s} g[r * g_row + s * g_step + lane]
+     * * x[offset[t] + r * x_row + s * x_step + lane] for 1 to 9 taps t (index: taps - 1), lane <
+     * `full`, or < `last` where s is the last step; lanes beyond are not read. */
+    void (*dots[9])(ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full, ptrdiff_t last,
+                    const ptrdiff_t *offset, const void *x, ptrdiff_t x_row, ptrdiff_t x_step,
+                    const void *g, ptrdiff_t g_row, ptrdiff_t g_step, void *out);
+
+    /* dst[r][c] = src[r * src_r + c * src_c] for r < nr, c < nc. */
+    void (*copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r, ptrdiff_t src_c,
+                 void *dst, ptrdiff_t dst_r);
 
     /* dst[i] = src[i * step], dst[i] += src[i] */
     void (*gather)(ptrdiff_t n, const void *src, ptrdiff_t step, void *dst);
