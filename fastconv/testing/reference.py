@@ -529,9 +529,10 @@ def conv_backward_data(
     split = split.reshape(groups, filters // groups, weight.shape[1], *kernel)
     lengths_padded = [n + sum(pair) for n, pair in zip(lengths, pairs, strict=True)]
     padded = np.zeros((batch, shape[1], *lengths_padded), wide)
-    for tap, window in _windows(padded, kernel, stride, dilation, out):
-        transposed = np.swapaxes(split[(..., *tap)], 1, 2)
-        window += (transposed @ columns).reshape(window.shape)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for tap, window in _windows(padded, kernel, stride, dilation, out):
+            transposed = np.swapaxes(split[(..., *tap)], 1, 2)
+            window += (transposed @ columns).reshape(window.shape)
     grad_x = _unpad(padded, lengths, pairs, padding_mode)
     return _back(grad_x, len(input_shape), rank, data_format).astype(final)
 
@@ -586,9 +587,10 @@ def conv_backward_weight(
     rows = grad.reshape(batch, groups, filters // groups, math.prod(out))
     padded = _pad(x4.astype(wide), pairs, padding_mode)
     result = np.zeros((batch, groups, filters // groups, depth, *kernel), wide)
-    for tap, window in _windows(padded, kernel, stride, dilation, out):
-        columns = window.reshape(batch, groups, depth, math.prod(out))
-        result[(..., *tap)] = rows @ np.swapaxes(columns, 2, 3)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for tap, window in _windows(padded, kernel, stride, dilation, out):
+            columns = window.reshape(batch, groups, depth, math.prod(out))
+            result[(..., *tap)] = rows @ np.swapaxes(columns, 2, 3)
     result = _flip(result.reshape(batch * filters, depth, *kernel), flip)
     result = result.reshape(batch, filters, depth, *kernel)
     if per_sample and x.ndim == rank + 2:
