@@ -215,7 +215,8 @@ def judge(got, strict, exact, magnitude, tier, context):
     """The mask of "highest", which is that of the exact sums; each image is within its tier."""
     same_mask(got, strict, context)
     with np.errstate(over="ignore"):
-        exact = exact.astype(strict.dtype).astype(np.float64)  # an infinity beyond its numbers
+        rounded = exact.astype(strict.dtype)
+    exact = np.where(np.isinf(rounded), rounded, exact)  # an infinity beyond its numbers
     same_mask(strict, exact, context)
     for one, right, size in zip(got, exact, magnitude, strict=True):
         assert_within_contract(one, right, size, tier=tier, few=True, context=context)

@@ -23,6 +23,11 @@ cdef extern from "table.h" nogil:
                       void *y, Py_ssize_t y_r, const void *bias, Py_ssize_t bias_r,
                       Py_ssize_t bias_c, const void *residual, Py_ssize_t res_r,
                       const fc_epilogue *epilogue) noexcept nogil
+        int spectra_filters
+        void (*spectra[2][2])(Py_ssize_t n, Py_ssize_t channels, const void *x,
+                              Py_ssize_t x_tile, Py_ssize_t x_channel, const void *w,
+                              Py_ssize_t w_filter, Py_ssize_t w_channel, void *y,
+                              Py_ssize_t y_tile, Py_ssize_t y_filter, int more) noexcept nogil
         void (*transpose)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                           void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*planes)(Py_ssize_t rows, Py_ssize_t n, Py_ssize_t columns,

@@ -56,6 +56,15 @@ typedef struct {
                   void *y, ptrdiff_t y_r, const void *bias, ptrdiff_t bias_r, ptrdiff_t bias_c,
                   const void *residual, ptrdiff_t res_r, const fc_epilogue *epilogue);
 
+    /* y[t][k][f] = sum_c x[t][c][f] * w[k][c][f] over complex numbers that lie as pairs, for n
+     * frequencies, one or two tiles t, and one or `spectra_filters` filters k; added to what y
+     * holds if `more`. Index: [tiles - 1][many filters]. */
+    int spectra_filters;
+    void (*spectra[2][2])(ptrdiff_t n, ptrdiff_t channels, const void *x, ptrdiff_t x_tile,
+                          ptrdiff_t x_channel, const void *w, ptrdiff_t w_filter,
+                          ptrdiff_t w_channel, void *y, ptrdiff_t y_tile, ptrdiff_t y_filter,
+                          int more);
+
     /* dst[c][r] = src[r][c] for r < nr, c < nc. */
     void (*transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r,
                       void *dst, ptrdiff_t dst_r);
