@@ -37,6 +37,7 @@ def assert_within_contract(
     dtype=None,
     activation=None,
     few=False,
+    each=False,
     context="",
 ):
     """Assert that `actual` agrees with `exact` within the precision contract.
@@ -61,6 +62,8 @@ def assert_within_contract(
     few : bool
         Whether the results are so few that all of them may be small by cancellation. Then the
         largest ``sum|x||w|`` counts in place of the largest result.
+    each : bool
+        Whether to judge each image, along the first axis, by its own largest result.
     context : object
         Printed when the assertion fails.
 
@@ -73,7 +76,8 @@ def assert_within_contract(
     dtype = actual.dtype if dtype is None else np.dtype(dtype)
     assert actual.shape == exact.shape, f"shape {actual.shape}, not {exact.shape}: {context}"
     if actual.dtype.kind == "c":
-        options = {"tier": tier, "activation": activation, "few": few, "context": context}
+        options = {"tier": tier, "activation": activation, "few": few, "each": each}
+        options["context"] = context
         part = actual.real.dtype if dtype.kind == "c" else dtype
         assert_within_contract(actual.real, exact.real, magnitude, dtype=part, **options)
         assert_within_contract(actual.imag, exact.imag, magnitude, dtype=part, **options)
@@ -99,7 +103,8 @@ def assert_within_contract(
         # The least that any rounding can be off, and the reference's own last rounding.
         bound = bound + np.finfo(dtype).smallest_subnormal + 2.0**-53 * size
     if tier != "highest":
-        largest = (magnitude if few else size).max(initial=0)
+        axes = tuple(range(each, size.ndim))
+        largest = (magnitude if few else size).max(initial=0, axis=axes, keepdims=True)
         bound = np.maximum(bound, TIERS[tier][dtype.itemsize > 4] * largest)
     if rounded:
         half = unit_roundoff(np.float16)
