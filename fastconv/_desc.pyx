@@ -48,6 +48,9 @@ DATA_FORMATS = ("channels_first", "channels_last")
 NAMED_PADDING = ("valid", "same", "same_lower", "full")
 
 cdef object float16 = np.dtype(np.float16)
+cdef object complex64 = np.dtype(np.complex64)
+cdef object complex128 = np.dtype(np.complex128)
+cdef object int64 = np.dtype(np.int64)
 cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
 cdef double INFINITE = float("inf")
@@ -56,7 +59,7 @@ cdef object LONGEST = 2**63 - 1
 
 # ---- arrays and dtypes ----------------------------------------------------------------------
 
-cpdef cnp.ndarray as_array(str function, str name, value):
+cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=False):
     """`value` as an ndarray of numbers, without a copy where that is possible."""
     cdef cnp.ndarray array
     if type(value) is np.ndarray:
@@ -75,13 +78,16 @@ cpdef cnp.ndarray as_array(str function, str name, value):
         except ValueError as error:  # ragged lists
             raise ValueError(f"{function}: {name} is not a rectangular array: {error}") from None
     kind = array.dtype.kind
-    if kind not in "fiub" or array.dtype.itemsize > 8:
-        if kind == "c":
+    if kind in "fiub":
+        if array.dtype.itemsize <= 8:
+            return array
+    elif kind == "c":
+        if not complex_too:
             raise TypeError(
-                f"{function}: {name} has dtype {array.dtype}; this version computes real numbers"
-            )
-        raise TypeError(f"{function}: {name} has dtype {array.dtype}, which is not supported")
-    return array
+                f"{function}: {name} has dtype {array.dtype}, but real numbers are needed")
+        if array.dtype.itemsize <= 16:
+            return array
+    raise TypeError(f"{function}: {name} has dtype {array.dtype}, which is not supported")
 
 
 cdef _from_object(value):
@@ -90,13 +96,19 @@ cdef _from_object(value):
     return np.asarray(value)
 
 
-cpdef compute_dtype(str function, tuple arrays):
-    """(dtype of the result, dtype of the arithmetic) for arrays that meet in one call."""
+cpdef compute_dtype(str function, tuple arrays, bint parts=False):
+    """(dtype of the result, dtype of the arithmetic) for arrays that meet in one call.
+
+    parts: complex numbers and integers too, which `_parts` computes by real arithmetic. Integers
+    and bool give int64, whatever their width and sign.
+    """
     cdef cnp.ndarray first = arrays[0]
     result = first.dtype
     for other in arrays[1:]:
         if other is not None and (<cnp.ndarray>other).dtype is not result:
             result = np.result_type(*[a.dtype for a in arrays if a is not None])
+            if parts and all_integers(arrays):
+                result = int64  # where NumPy lets uint64 and int64 meet in float64
             break
     if result is float32 or result is float64:
         return result, result
@@ -108,10 +120,24 @@ cpdef compute_dtype(str function, tuple arrays):
         return float64, float64
     if result == float16:
         return float16, float32
+    if parts:
+        if result.kind in "iub":
+            return int64, float64
+        if result == complex64:
+            return complex64, float32
+        if result == complex128:
+            return complex128, float64
     raise TypeError(
-        f"{function}: the result would be {result}; this version computes float16, float32 and "
-        f"float64, so convert an input with astype"
+        f"{function}: the result would be {result}, which is not supported; convert an input with "
+        f"astype"
     )
+
+
+cdef bint all_integers(tuple arrays):
+    for array in arrays:
+        if array is not None and array.dtype.kind not in "iub":
+            return False
+    return True
 
 
 cpdef cnp.ndarray operand(cnp.ndarray array, dtype):
@@ -355,6 +381,35 @@ cdef int as_epilogue(str function, activation, fc_epilogue *epilogue) except -1:
     return 0
 
 
+def integer_bounds(str function, result, activation):
+    """The bounds of an activation of exact integers, or None without one.
+
+    Complex numbers have no activations, and integers those that stay among them.
+    """
+    cdef fc_epilogue epilogue
+    if activation is None:
+        return None
+    as_epilogue(function, activation, &epilogue)
+    if result.kind == "c":
+        raise TypeError(
+            f"{function}: activation={activation!r} is not defined for complex numbers")
+    bounds = [-LONGEST - 1, LONGEST]
+    if epilogue.activation == FC_CLIP:
+        for i, bound in enumerate((epilogue.lo, epilogue.hi)):
+            if np.isfinite(bound):
+                if bound != np.floor(bound):
+                    break
+                bounds[i] = min(max(int(bound), -LONGEST - 1), LONGEST)
+            elif (bound > 0) != i:
+                break
+        else:
+            return tuple(bounds)
+    raise TypeError(
+        f"{function}: activation={activation!r} does not give integers, but x and weight are "
+        f"integers; convert one to a floating-point dtype"
+    )
+
+
 # ---- convolution ----------------------------------------------------------------------------
 
 cdef class ConvDesc:
@@ -383,6 +438,11 @@ cdef class ConvDesc:
     def itemsize(self):
         """Bytes of an element of the arithmetic."""
         return self.g.itemsize
+
+    @property
+    def exact(self):
+        """Whether the arithmetic stands for integers, and must not round."""
+        return bool(self.g.exact)
 
     @property
     def channels(self):
@@ -474,7 +534,7 @@ cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,
 
 def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize, stride, padding,
                   dilation, groups, padding_mode="zeros", data_format="channels_first",
-                  flip=False, activation=None):
+                  flip=False, activation=None, exact=False):
     """Describe a convolution of arrays of these shapes.
 
     `rank` is the number of spatial axes, or None to take it from the weight. A shape may be an
@@ -506,6 +566,7 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
     g.itemsize = itemsize
     g.channels_last = as_channels_last(function, data_format)
     g.flip = bool(flip)
+    g.exact = bool(exact)
     try:
         g.padding_mode = PADDING_MODES[padding_mode]
     except (KeyError, TypeError):
@@ -576,7 +637,7 @@ cdef class TransposedDesc:
 
 def describe_transposed(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize, stride,
                         padding, output_padding, groups, dilation, output_size,
-                        data_format="channels_first"):
+                        data_format="channels_first", exact=False):
     """Describe a transposed convolution of arrays of these shapes.
 
     The convolution described has the same weights and reads an array of the result's shape.
@@ -612,6 +673,7 @@ def describe_transposed(str function, rank, x_shape, weight_shape, Py_ssize_t it
     g.itemsize = itemsize
     g.channels_last = as_channels_last(function, data_format)
     g.padding_mode = PAD_ZEROS
+    g.exact = bool(exact)
     g.filters = xs[len(xs) - 1 if g.channels_last else len(xs) - n - 1]
     g.groups = as_size(function, "groups", groups, 1)
     if g.filters % g.groups:
@@ -757,10 +819,14 @@ def channels_first(str function, rank, str name, cnp.ndarray array, data_format)
 
 
 def spatial_rank(kernel_size, Py_ssize_t axes):
-    """Spatial axes of an array with `axes` axes: as many as kernel_size has entries, or two for
-    an image with or without a batch axis."""
+    """Spatial axes of an array with `axes` axes that a window of kernel_size slides over.
+
+    A sequence says it: it has an entry for each. An integer, and a sequence of one that goes
+    with no array of signals, stands for an image with or without a batch axis where there are
+    three or four axes, and else for what is left after a channel axis, and a batch axis.
+    """
     if not isinstance(kernel_size, str) and hasattr(type(kernel_size), "__len__"):
-        if len(kernel_size) > 1:
+        if len(kernel_size) > 1 or (len(kernel_size) == 1 and axes == 3):
             return len(kernel_size)
     return 2 if axes == 3 else min(max(axes - 2, 1), AXES)
 

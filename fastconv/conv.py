@@ -7,17 +7,7 @@ import time
 import numpy as np
 
 from fastconv import _call, _select
-from fastconv._algorithms import im2col as _im2col
-from fastconv._desc import (
-    as_array,
-    check_shape,
-    columns_shape,
-    compute_dtype,
-    describe_columns,
-    describe_conv,
-    describe_transposed,
-    operand,
-)
+from fastconv._desc import as_array, compute_dtype, describe_conv, describe_transposed
 from fastconv._ranks import RANKS, documented, numbered
 from fastconv.runtime import get_num_threads
 
@@ -538,19 +528,22 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zer
     Parameters
     ----------
     x : array_like
-        Images, as for `conv2d`.
+        Signals, images or volumes, as for `conv`.
     kernel_size : int or sequence of int
-        Extent of the window on each axis; a single number is taken for both.
+        Extent of the window on each spatial axis. A sequence tells how many of these there are;
+        a single number stands for both axes of images ``(N, C, H, W)`` or ``(C, H, W)``, for the
+        three of volumes ``(N, C, D, H, W)`` and for the one of a signal ``(C, L)``. So signals
+        ``(N, C, L)`` take ``(k,)``, and a volume ``(C, D, H, W)`` takes ``(k, k, k)``.
     stride, padding, dilation, padding_mode, data_format
-        As for `conv2d`.
+        As for `conv`.
     num_threads : int, optional
         Most threads.
 
     Returns
     -------
     ndarray
-        ``(N, C * kernel elements, positions)``, without ``N`` where `x` has no batch axis. Rows
-        run over channels, then kernel positions.
+        ``(N, C * kernel elements, positions)``, without ``N`` where `x` has no batch axis, with
+        the dtype of `x`. Rows run over channels, then kernel positions.
 
     Raises
     ------
@@ -575,18 +568,13 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zer
            [1., 2., 4., 5.],
            [3., 4., 6., 7.],
            [4., 5., 7., 8.]])
+    >>> fastconv.im2col(np.arange(5).reshape(1, 1, 5), (3,))
+    array([[[0, 1, 2],
+            [1, 2, 3],
+            [2, 3, 4]]])
     """
-    function = "im2col"
-    x = as_array(function, "x", x)
-    result, arithmetic = compute_dtype(function, (x,))
-    desc = describe_columns(function, x.shape, kernel_size, stride, padding, dilation,
-                             padding_mode, data_format, arithmetic.itemsize)
-    images = operand(x, arithmetic)
-    images = images if desc.batched else images[np.newaxis]
-    cols = np.empty((desc.batch, *columns_shape(desc)), arithmetic)
-    _im2col.gather_columns(desc, images, cols, num_threads)
-    cols = cols.astype(result, copy=False)
-    return cols if desc.batched else cols[0]
+    return _call.columns("im2col", x, kernel_size, stride, padding, dilation, padding_mode,
+                         data_format, num_threads)
 
 
 def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
@@ -598,7 +586,7 @@ def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
     cols : array_like
         ``(N, C * kernel elements, positions)``, as `im2col` returns it.
     input_shape : sequence of int
-        Shape of the image array; without a batch axis `cols` has none either.
+        Shape of the array that the columns are of; without a batch axis `cols` has none either.
     kernel_size, stride, padding, dilation, data_format
         As for `im2col`.
     num_threads : int, optional
@@ -607,7 +595,8 @@ def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
     Returns
     -------
     ndarray
-        Images of shape `input_shape`; elements that several columns hold are added up.
+        An array of shape `input_shape`, with the dtype of `cols` (int64 for integers); elements
+        that several columns hold are added up.
 
     Raises
     ------
@@ -628,21 +617,8 @@ def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
             [2., 4., 2.],
             [1., 2., 1.]]])
     """
-    function = "col2im"
-    cols = as_array(function, "cols", cols)
-    result, arithmetic = compute_dtype(function, (cols,))
-    desc = describe_columns(function, input_shape, kernel_size, stride, padding, dilation,
-                             "zeros", data_format, arithmetic.itemsize)
-    shape = columns_shape(desc)
-    check_shape(function, "cols", cols, (desc.batch, *shape) if desc.batched else shape,
-                f"an input of shape {desc.input_shape(desc.batch)} has columns of shape")
-    shape = desc.input_shape(desc.batch)
-    images = np.zeros(shape if desc.batched else (1, *shape), arithmetic)
-    cols = np.ascontiguousarray(operand(cols, arithmetic))
-    _im2col.scatter_columns(desc, cols if desc.batched else cols[np.newaxis], images,
-                            num_threads)
-    images = images.astype(result, copy=False)
-    return images if desc.batched else images[0]
+    return _call.images("col2im", cols, input_shape, kernel_size, stride, padding, dilation,
+                        data_format, num_threads)
 
 
 def conv_output_shape(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
@@ -798,7 +774,8 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     stride, padding, dilation, groups, padding_mode, data_format, flip
         As for `conv2d`.
     dtype : dtype, default "float32"
-        Of the arithmetic: float32 or float64.
+        Of the arrays. Complex numbers and integers are computed by real convolutions, which is
+        what the rows are about.
     precision, method, max_workspace, num_threads
         As for `conv2d`.
     which : {"forward", "backward_data", "backward_weight"}
@@ -833,21 +810,25 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     >>> [(row["method"], row["verdict"]) for row in rows]
     [('direct', 'refused'), ('im2col', 'refused'), ('sliding', 'chosen')]
     """
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise TypeError(f"explain: dtype must be float32 or float64, not {dtype}")
+    like = as_array("explain", "dtype", np.empty(0, dtype), True)
+    dtype, arithmetic = compute_dtype("explain", (like,), True)
     if which not in _select.PASSES:
         raise ValueError(
             f"explain: which={which!r} is not one of {', '.join(map(repr, _select.PASSES))}")
-    desc = describe_conv("explain", None, x_shape, weight_shape, dtype.itemsize, stride, padding,
-                         dilation, groups, padding_mode, data_format, flip)
+    desc = describe_conv("explain", None, x_shape, weight_shape, arithmetic.itemsize, stride,
+                         padding, dilation, groups, padding_mode, data_format, flip, None,
+                         dtype.kind == "i")
     threads = get_num_threads() if num_threads is None else num_threads
 
     def seconds(algorithm):
         rng = np.random.default_rng(0)
-        x = rng.standard_normal(desc.input_shape(desc.batch)).astype(dtype)
-        weight = rng.standard_normal(desc.weight_shape()).astype(dtype)
-        y = rng.standard_normal(desc.output_shape(desc.batch)).astype(dtype)
+
+        def numbers(shape):
+            return (100 * rng.standard_normal(shape)).astype(dtype)
+
+        x = numbers(desc.input_shape(desc.batch))
+        weight = numbers(desc.weight_shape())
+        y = numbers(desc.output_shape(desc.batch))
         geometry = (stride, padding, dilation, groups, padding_mode, data_format, flip)
         rest = (precision, algorithm.name, max_workspace, num_threads, None)
         calls = {
