@@ -75,7 +75,7 @@ def pool_case(seed, rank=2, kinds=POOLINGS, **drawn):
 
 def transpose_case(seed, rank):
     for check in transpose_checks(
-        TransposeCase.draw(seed, rank, ("float32", "float64", "float16"))
+        TransposeCase.draw(seed, rank, DTYPES)
     ):
         assert verify(check)
 
@@ -95,7 +95,7 @@ def test_pool2d(block):
 @pytest.mark.parametrize("block", range(0, 5_000, BLOCK))
 def test_conv_of_every_rank_and_dtype(block):
     for seed in range(block, block + BLOCK):
-        conv_case(seed, 1 + seed % 3, dtypes=("float32", "float64", "float16"), limit=15_000)
+        conv_case(seed, 1 + seed % 3, dtypes=DTYPES, limit=15_000)
 
 
 @pytest.mark.parametrize("block", range(0, 2_500, BLOCK))
