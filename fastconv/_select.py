@@ -6,11 +6,15 @@ them.
 """
 from __future__ import annotations
 
-from fastconv._algorithms import direct, im2col, sliding
+from fastconv._algorithms import direct, im2col, sliding, winograd
 from fastconv._algorithms.record import FORWARD, PASSES, Algorithm
+from fastconv._fallback import guarded
 from fastconv.runtime import TIERS, precision_for
 
-ALGORITHMS: tuple[Algorithm, ...] = (direct.ALGORITHM, im2col.ALGORITHM, sliding.ALGORITHM)
+ALGORITHMS: tuple[Algorithm, ...] = (
+    direct.ALGORITHM, guarded(winograd.ALGORITHM, direct.ALGORITHM), im2col.ALGORITHM,
+    sliding.ALGORITHM,
+)
 
 _BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
 

@@ -24,6 +24,15 @@ cdef extern from "table.h" nogil:
                           void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*gather)(Py_ssize_t n, const void *src, Py_ssize_t step, void *dst) noexcept nogil
         void (*add)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+        void (*winograd_input[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
+                                   Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                   Py_ssize_t dst_col, void *largest) noexcept nogil
+        void (*winograd_weight[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
+                                   Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                   Py_ssize_t dst_col, void *largest) noexcept nogil
+        void (*winograd_output[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
+                                   Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                   Py_ssize_t dst_col, void *largest) noexcept nogil
         void (*max_fold)(Py_ssize_t n, const void *row, void *acc) noexcept nogil
         void (*min_fold)(Py_ssize_t n, const void *row, void *acc) noexcept nogil
         void (*max_slide)(Py_ssize_t n, Py_ssize_t k, Py_ssize_t stride, Py_ssize_t dilation,
