@@ -42,9 +42,16 @@ from fastconv._algorithms.record import BACKWARD_DATA, FORWARD, Algorithm
 
 cnp.import_array()
 
+TILES = 2, 4, 6       # the m to choose from
+
 cdef enum:
     CHUNK = 192       # channels whose weights share the first-level cache with the tiles
-    SIZES = 3         # m = 2, 4, 6
+    SHORT = 16        # and where sums are cut shorter to keep rounding errors small
+    LARGE = 12 << 20  # bytes of V and M, where they need not stay in the second-level cache
+
+cdef double PRODUCTS = 0.85   # of the multiply-add peak
+cdef double STREAM = 8.0      # bytes a cycle from the third-level cache
+cdef double LINE = 40.0       # cycles to begin a row of one channel: it is on another page
 
 cdef struct Layer:
     const conv_geometry *g
@@ -60,6 +67,7 @@ cdef struct Layer:
     Window window                         # of one row of tiles, for `chunk` channels
     Py_ssize_t chunk
     Py_ssize_t rows, columns              # tiles of a task
+    Py_ssize_t together                   # blocks of filters that share a pass over V
     Py_ssize_t blocks[3]                  # tasks along each axis
     Py_ssize_t taps                       # length of the sums
     Py_ssize_t pitch                      # of V, from tile to tile
@@ -140,44 +148,91 @@ cdef class Layout:
         free(self.of.words)
 
     cdef int make_blocks(self) except -1:
-        """Block the tiles so that V takes about half the second-level cache.
+        """Choose the block of tiles of a task: the one that takes least time by `cycles`.
 
-        Where the transformed weights do not fit beside it they stream by once for each block,
-        so blocks of more tiles are worth more than a V that fits.
+        Either V and the M of one block of filters stay in the second-level cache, and V is read
+        again for each; or, where the transformed weights do not fit beside them and would
+        stream by for every block, blocks are large, and V and M pass through the next cache.
         """
         cdef Layer *of = &self.of
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes, half = of.k.half
-        cdef Py_ssize_t most, tiles
-        # an odd number of vectors: neighbouring tiles stay off the same sets of the cache
+        cdef Py_ssize_t rows = max(of.axis[1].count, 1), columns = max(of.axis[2].count, 1)
+        cdef Py_ssize_t parts, most, best_rows = 1, best_columns = 1, best_together = 1
+        cdef double best = -1, cycles
         of.depth = up(of.sources, lanes)
+        # an odd number of vectors: neighbouring tiles stay off the same sets of the cache
         of.pitch = (of.depth * of.g.kernel[0] // lanes | 1) * lanes
         of.filter_blocks = up(of.sinks, 2 * lanes) // (2 * lanes)
         of.padded = up(of.sinks, lanes)
-        tiles = max(1, of.axis[1].count) * max(1, of.axis[2].count)
-        most = max(BUDGET // (of.frequencies * of.pitch * itemsize), LEAST)
-        most = max(half, most // half * half)
-        if of.axis[2].count <= most:
-            of.columns = max(of.axis[2].count, 1)
-            of.rows = even(max(of.axis[1].count, 1), max(1, most // of.columns))
-        else:
-            of.columns = even(of.axis[2].count, most)
-            of.rows = 1
-        block_axis(&of.axis[0], 1, False)
-        block_axis(&of.axis[1], 1, False)
-        block_axis(&of.axis[2], of.columns, False)
         of.window.axis = of.axis
         of.window.channels_last = True
+        for together in (1, of.filter_blocks):
+            budget = CACHE // 2 if together == 1 else LARGE
+            most = budget // (itemsize * of.frequencies * (
+                of.pitch + (0 if together == 1 else 2 * lanes * together)))
+            most = max(2 * half, most)
+            for parts in range(1, 1 + min(columns, 64)):
+                of.together = together
+                of.columns = even(columns, (columns + parts - 1) // parts)
+                if of.columns > most:
+                    continue
+                of.rows = even(rows, max(1, most // of.columns))
+                cycles = self.cycles()
+                if best < 0 or cycles < best:
+                    best = cycles
+                    best_rows, best_columns, best_together = of.rows, of.columns, together
+            if best < 0:
+                best_columns = even(columns, most)
+        of.rows, of.columns, of.together = best_rows, best_columns, best_together
+        block_axis(&of.axis[0], 1, False)
+        block_axis(&of.axis[1], of.rows, False)
+        block_axis(&of.axis[2], of.columns, False)
         of.chunk = of.sources
         while True:
             of.window.channels = of.chunk
             lay_out(&of.window, 0, lanes)
-            if of.window.size * itemsize <= CACHE // 4 or of.chunk <= 2 * lanes:
+            if of.window.size * itemsize <= CACHE // 8 or of.chunk <= lanes:
                 break
-            of.chunk = up(even(of.chunk, of.chunk // 2), 2 * lanes)
+            of.chunk = up(even(of.chunk, of.chunk // 2), lanes)
         of.blocks[0] = of.axis[0].count
         of.blocks[1] = (of.axis[1].count + of.rows - 1) // of.rows
         of.blocks[2] = (of.axis[2].count + of.columns - 1) // of.columns
         return 0
+
+    cdef double cycles(self) noexcept:
+        """Estimated time of one image on one thread, in cycles.
+
+        Products, with the lanes and tiles that stay empty, at `PRODUCTS` of the peak; traffic
+        with what lies behind the second-level cache, at `STREAM` bytes a cycle; and transforms,
+        which move every element some times between the first two caches.
+        """
+        cdef Layer *of = &self.of
+        cdef double lanes = of.k.lanes, itemsize = self.desc.g.itemsize
+        cdef double blocks = (<double>max(of.axis[0].count, 1)) * (
+            (max(of.axis[1].count, 1) + of.rows - 1) // of.rows) * (
+            (max(of.axis[2].count, 1) + of.columns - 1) // of.columns)
+        cdef double tiles = of.rows * of.columns
+        cdef double padded = up(of.rows * of.columns, of.k.half)
+        cdef double weights = itemsize * of.frequencies * of.taps * of.padded
+        cdef double v = itemsize * of.frequencies * padded * of.pitch
+        cdef double m = itemsize * of.frequencies * padded * 2 * lanes * of.together
+        cdef double window = (of.read[1] + (of.rows - 1) * of.made[1]) * (
+            of.read[2] + (of.columns - 1) * of.made[2])
+        cdef double cycles = padded * of.frequencies * of.taps * of.padded / (2 * lanes) / (
+            PRODUCTS if of.m < 6 or not of.square else PRODUCTS * 0.85)
+        cdef double traffic = 0
+        if weights + v + m > 0.8 * CACHE:
+            traffic = weights
+            if v + m > 0.8 * CACHE:
+                # written once, read once for every group of filters
+                traffic += v * (1 + of.filter_blocks / of.together) + (
+                    2 * m * of.filter_blocks / of.together)
+        cycles += traffic / STREAM
+        cycles += (window * of.taps + 0.5 * tiles * of.frequencies * (of.taps + of.padded)
+                   + tiles * of.made[1] * of.made[2] * of.padded) * 4 / lanes
+        cycles += LINE * ((of.read[1] + (of.rows - 1) * of.made[1]) * of.taps
+                          + of.rows * of.made[1] * of.padded)
+        return of.groups * blocks * cycles
 
     cdef Py_ssize_t scratch(self, Run *job) noexcept:
         """Scratch memory of a thread: window, V, M, a row of outputs, its transpose."""
@@ -190,7 +245,7 @@ cdef class Layout:
         job.v_at = up((of.window.size + of.window.slack) * itemsize, 64)
         job.m_at = job.v_at + up(of.frequencies * job.v_step * itemsize, 64)
         job.line_at = job.m_at + up(
-            job.together * of.frequencies * job.m_step * itemsize, 64)
+            of.together * of.frequencies * job.m_step * itemsize, 64)
         job.turned_at = job.line_at + up(of.made[1] * line * itemsize, 64)
         job.words_at = job.turned_at + up(
             turned_size(of.k, 2 * lanes, of.columns * of.made[2]) * itemsize, 64)
@@ -205,8 +260,8 @@ cdef class Layout:
         job.images = 1
         if of.blocks[0] * of.blocks[1] * of.blocks[2] == 1:
             # Several small images share a task, so that the weights stream once for all.
-            job.images = max(1, min(batch, max(LEAST, BUDGET // (
-                of.frequencies * of.pitch * self.desc.g.itemsize)) // max(tiles, 1)))
+            job.images = max(1, min(batch, LARGE // (self.desc.g.itemsize * of.frequencies * tiles * (
+                of.pitch + 2 * of.k.lanes * of.together))))
             if threads > 1:
                 job.images = min(job.images, max(1, (batch + threads - 1) // threads))
             job.images = even(batch, job.images)
@@ -216,8 +271,6 @@ cdef class Layout:
         job.splits = 1
         if threads > 1 and 0 < tasks < 3 * threads:
             job.splits = min(of.filter_blocks, (3 * threads + tasks - 1) // tasks)
-        # How many blocks of filters pass over one frequency of V before the next.
-        job.together = max(1, min(even(of.filter_blocks, max(1, of.filter_blocks // job.splits)), TOGETHER))
         job.scratch_size = self.scratch(job)
         return tasks * job.splits
 
@@ -230,42 +283,13 @@ cdef class Layout:
         self.share_out(&job, 1, threads)
         return job.scratch_size * threads + self.packed_size() * self.desc.g.itemsize
 
-    cdef double cycles(self) noexcept:
-        """Estimated time of one image on one thread, in cycles of two multiply-adds each.
-
-        Multiplications, with the lanes and tiles that stay empty; weights that stream from
-        beyond the second-level cache once for every block; transforms, which are bound by the
-        traffic between the caches.
-        """
-        cdef Layer *of = &self.of
-        cdef double lanes = of.k.lanes, itemsize = self.desc.g.itemsize
-        cdef double tiles = (<double>of.axis[0].count) * of.axis[1].count * of.axis[2].count
-        cdef double blocks = (<double>of.blocks[0]) * of.blocks[1] * of.blocks[2]
-        cdef double in_block = up(of.rows * of.columns, of.k.half)
-        cdef double weights = itemsize * of.frequencies * of.taps * of.padded
-        cdef double product, stream, turn
-        product = blocks * in_block * of.frequencies * of.taps * of.padded / (2 * lanes) / 0.85
-        stream = weights * (blocks if weights > CACHE // 2 else 1.0) / STREAM
-        turn = tiles * of.frequencies * (of.taps / lanes * 4 + of.padded / lanes * 5)
-        return of.groups * (max(product, stream) + 0.3 * min(product, stream) + turn)
-
-
-STREAM = 5.0
-BUDGET = 1 << 20
-LEAST = 28
-TOGETHER = 1
-import os
-BUDGET = int(os.environ.get("WB", BUDGET)); LEAST = int(os.environ.get("WL", LEAST)); TOGETHER = int(os.environ.get("WT", TOGETHER))
-
-
 cdef Layout layout_for(ConvDesc desc, which):
     """The layout with the size of tile that takes least time; kept with the description."""
     cdef Layout best = None, layout
-    key = "winograd", which
+    key = "winograd", which, TILES
     best = desc.kept.get(key)
     if best is None:
-        for m in (2, 4, 6):
-            if "WM" in os.environ and m != int(os.environ["WM"]): continue
+        for m in TILES:
             layout = Layout(desc, which == BACKWARD_DATA, m)
             if best is None or layout.cycles() < best.cycles():
                 best = layout
@@ -291,7 +315,7 @@ cdef struct Run:
     char *refused                         # of every image
     Py_ssize_t source_image
     Py_ssize_t source_stride[4]
-    Py_ssize_t batch, images, n_images, splits, together
+    Py_ssize_t batch, images, n_images, splits
     Py_ssize_t v_step, m_step             # from frequency to frequency
     char *scratch
     Py_ssize_t scratch_size, v_at, m_at, line_at, turned_at, words_at, largest_at
@@ -443,6 +467,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Window part = of.window
     cdef Exit exit = job.exit
     cdef bint last_format = of.g.channels_last
+    cdef Py_ssize_t taps = SHORT if of.m == 6 and of.square else CHUNK
     cdef bint upright = not of.square and of.made[1] > 1   # one line, along the middle axis
     cdef int a
 
@@ -457,13 +482,12 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     images = min(job.images, job.batch - image)
     first[1] *= of.rows
     first[2] *= of.columns
-    rows = min(of.rows, axis[1].count - first[1])
-    columns = min(of.columns, axis[2].count - first[2])
+    count[0] = 1
+    count[1] = rows = min(of.rows, axis[1].count - first[1])
+    count[2] = columns = min(of.columns, axis[2].count - first[2])
     tiles = images * rows * columns
-    count[0] = count[1] = 1
-    count[2] = columns
 
-    # Transform the input, a row of tiles at a time. What fills up the last half tile of the
+    # Transform the input, some channels at a time. What fills up the last half tile of the
     # products is zero, since leftovers could be denormal numbers, which are slow.
     for f in range(of.frequencies):
         memset(v + f * job.v_step + tiles * of.pitch, 0,
@@ -471,28 +495,24 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     row_step = part.position[1]
     col_step = part.position[1] if upright else part.position[2]
     memset(window + part.size, 0, part.slack * sizeof(real_t))
-    for r in range(rows):
-        first[1] += r
-        aim(&part, first, count, words)
-        first[1] -= r
-        for i in range(images):
-            chunk = 0
-            while chunk < of.sources:
-                part.channels = min(of.chunk, of.sources - chunk)
-                source = (<const real_t *>job.source) + (
-                    (image + i) * job.source_image
-                    + (group * of.sources + chunk) * job.source_stride[0])
-                fill(&part, words, source, job.source_stride, k, window)
-                for c in range(columns):
-                    p = (i * rows + r) * columns + c
-                    for t in range(of.g.kernel[0]):
-                        k.winograd_input[size][of.square](
-                            up(part.channels, lanes) // lanes,
-                            window + (axis[0].at[t] * part.position[0]
-                                      + c * axis[2].wstep * part.position[2]),
-                            row_step, col_step, v + p * of.pitch + t * of.depth + chunk,
-                            (of.m + 2) * job.v_step, job.v_step, NULL)
-                chunk += of.chunk
+    aim(&part, first, count, words)
+    for i in range(images):
+        for chunk from 0 <= chunk < of.sources by of.chunk:
+            part.channels = min(of.chunk, of.sources - chunk)
+            source = (<const real_t *>job.source) + (
+                (image + i) * job.source_image
+                + (group * of.sources + chunk) * job.source_stride[0])
+            fill(&part, words, source, job.source_stride, k, window)
+            for p in range(rows * columns):
+                for t in range(of.g.kernel[0]):
+                    k.winograd_input[size][of.square](
+                        up(part.channels, lanes) // lanes,
+                        window + (axis[0].at[t] * part.position[0]
+                                  + p // columns * axis[1].wstep * part.position[1]
+                                  + p % columns * axis[2].wstep * part.position[2]),
+                        row_step, col_step,
+                        v + (i * rows * columns + p) * of.pitch + t * of.depth + chunk,
+                        (of.m + 2) * job.v_step, job.v_step, NULL)
 
     # Where outputs lie.
     stride[2] = of.sinks * of.groups if last_format else 1
@@ -509,21 +529,21 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
         # Multiply: the weights of one frequency and block of filters pass over all tiles.
         for f in range(of.frequencies):
             vf = v + f * job.v_step
-            for j in range(block, min(last, block + job.together)):
+            for j in range(block, min(last, block + of.together)):
                 start = j * 2 * lanes
                 width = min(2 * lanes, of.padded - start)
                 u = (<const real_t *>job.packed) + of.taps * (
                     of.frequencies * (group * of.padded + start) + f * width)
                 mf = m + ((j - block) * of.frequencies + f) * job.m_step
-                for tap from 0 <= tap < of.taps by CHUNK:
+                for tap from 0 <= tap < of.taps by taps:
                     for p from 0 <= p < tiles by 2 * half:
                         a = 2 if p + half < tiles else 1
                         k.tile[a - 1][width // lanes - 1](
-                            min(CHUNK, of.taps - tap), of.offset + tap, vf + p * of.pitch,
+                            min(taps, of.taps - tap), of.offset + tap, vf + p * of.pitch,
                             vf + (p + (a - 1) * half) * of.pitch, of.pitch, u + tap * width,
                             mf + p * width, tap > 0)
         # Transform back, a row of tiles at a time, and send the outputs out.
-        for j in range(block, min(last, block + job.together)):
+        for j in range(block, min(last, block + of.together)):
             start = j * 2 * lanes
             width = min(2 * lanes, of.padded - start)
             n = min(width, of.sinks - start)
@@ -547,7 +567,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                                  + (group * of.sinks + start) * exit.channel_stride
                                  + first[0] * stride[0] + p * stride[1]
                                  + first[2] * of.made[2] * stride[2])
-        block += job.together
+        block += of.together
     for i in range(images):
         if not trusted(largest + i * lanes, lanes):
             job.refused[image + i] = 1
@@ -611,3 +631,12 @@ ALGORITHM = Algorithm(
     supports=supports, workspace=workspace, efficiency=efficiency, prepare=prepare,
     weight_gradient=None,
 )
+
+
+def blocking(ConvDesc desc, which):
+    """How one pass is blocked, for tests and for the curious."""
+    cdef Layout layout = layout_for(desc, which)
+    cdef Layer *of = &layout.of
+    return {"m": of.m, "rows": of.rows, "columns": of.columns, "together": of.together,
+            "chunk": of.chunk, "blocks": (of.blocks[0], of.blocks[1], of.blocks[2]),
+            "cycles": layout.cycles(), "window": of.window.size, "pitch": of.pitch}
