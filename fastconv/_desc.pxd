@@ -1,3 +1,5 @@
+cimport numpy as cnp
+
 from fastconv._kernels.dispatch cimport fc_activation, fc_epilogue
 
 cdef enum:
@@ -8,7 +10,7 @@ cdef enum padding_mode_t:
 
 # Plain integers, so that their bytes can key a dictionary.
 cdef struct conv_geometry:
-    Py_ssize_t rank, itemsize, channels_last, flip, padding_mode, bias, residual
+    Py_ssize_t rank, itemsize, channels_last, flip, padding_mode, bias, residual, exact
     Py_ssize_t channels, filters, groups
     Py_ssize_t input[AXES]
     Py_ssize_t output[AXES]
@@ -44,6 +46,12 @@ cdef class ConvDesc:
     cdef double multiply_adds_backward(self) noexcept
 
 
+cdef class TransposedDesc:
+    cdef readonly ConvDesc desc
+    cdef readonly tuple shape     # of the result
+    cdef readonly tuple reached   # the part of it, from the first element on, that desc reads
+
+
 cdef class PoolDesc:
     cdef readonly str function
     cdef readonly bint batched
@@ -56,3 +64,7 @@ cdef class PoolDesc:
 
 
 cdef Py_ssize_t source_index(Py_ssize_t i, Py_ssize_t length, Py_ssize_t mode) noexcept nogil
+cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=*)
+cpdef compute_dtype(str function, tuple arrays, bint parts=*)
+cpdef cnp.ndarray operand(cnp.ndarray array, dtype)
+cpdef tuple as_shape(str function, str name, value)

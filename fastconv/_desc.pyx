@@ -48,6 +48,9 @@ DATA_FORMATS = ("channels_first", "channels_last")
 NAMED_PADDING = ("valid", "same", "same_lower", "full")
 
 cdef object float16 = np.dtype(np.float16)
+cdef object complex64 = np.dtype(np.complex64)
+cdef object complex128 = np.dtype(np.complex128)
+cdef object int64 = np.dtype(np.int64)
 cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
 cdef double INFINITE = float("inf")
@@ -56,7 +59,7 @@ cdef object LONGEST = 2**63 - 1
 
 # ---- arrays and dtypes ----------------------------------------------------------------------
 
-cpdef cnp.ndarray as_array(str function, str name, value):
+cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=False):
     """`value` as an ndarray of numbers, without a copy where that is possible."""
     cdef cnp.ndarray array
     if type(value) is np.ndarray:
@@ -75,13 +78,16 @@ cpdef cnp.ndarray as_array(str function, str name, value):
         except ValueError as error:  # ragged lists
             raise ValueError(f"{function}: {name} is not a rectangular array: {error}") from None
     kind = array.dtype.kind
-    if kind not in "fiub" or array.dtype.itemsize > 8:
-        if kind == "c":
+    if kind in "fiub":
+        if array.dtype.itemsize <= 8:
+            return array
+    elif kind == "c":
+        if not complex_too:
             raise TypeError(
-                f"{function}: {name} has dtype {array.dtype}; this version computes real numbers"
-            )
-        raise TypeError(f"{function}: {name} has dtype {array.dtype}, which is not supported")
-    return array
+                f"{function}: {name} has dtype {array.dtype}, but real numbers are needed")
+        if array.dtype.itemsize <= 16:
+            return array
+    raise TypeError(f"{function}: {name} has dtype {array.dtype}, which is not supported")
 
 
 cdef _from_object(value):
@@ -90,13 +96,19 @@ cdef _from_object(value):
     return np.asarray(value)
 
 
-cpdef compute_dtype(str function, tuple arrays):
-    """(dtype of the result, dtype of the arithmetic) for arrays that meet in one call."""
+cpdef compute_dtype(str function, tuple arrays, bint parts=False):
+    """(dtype of the result, dtype of the arithmetic) for arrays that meet in one call.
+
+    parts: complex numbers and integers too, which `_parts` computes by real arithmetic. Integers
+    and bool give int64, whatever their width and sign.
+    """
     cdef cnp.ndarray first = arrays[0]
     result = first.dtype
     for other in arrays[1:]:
         if other is not None and (<cnp.ndarray>other).dtype is not result:
             result = np.result_type(*[a.dtype for a in arrays if a is not None])
+            if parts and all_integers(arrays):
+                result = int64  # where NumPy lets uint64 and int64 meet in float64
             break
     if result is float32 or result is float64:
         return result, result
@@ -108,10 +120,24 @@ cpdef compute_dtype(str function, tuple arrays):
         return float64, float64
     if result == float16:
         return float16, float32
+    if parts:
+        if result.kind in "iub":
+            return int64, float64
+        if result == complex64:
+            return complex64, float32
+        if result == complex128:
+            return complex128, float64
     raise TypeError(
-        f"{function}: the result would be {result}; this version computes float16, float32 and "
-        f"float64, so convert an input with astype"
+        f"{function}: the result would be {result}, which is not supported; convert an input with "
+        f"astype"
     )
+
+
+cdef bint all_integers(tuple arrays):
+    for array in arrays:
+        if array is not None and array.dtype.kind not in "iub":
+            return False
+    return True
 
 
 cpdef cnp.ndarray operand(cnp.ndarray array, dtype):
@@ -355,6 +381,35 @@ cdef int as_epilogue(str function, activation, fc_epilogue *epilogue) except -1:
     return 0
 
 
+def integer_bounds(str function, result, activation):
+    """The bounds of an activation of exact integers, or None without one.
+
+    Complex numbers have no activations, and integers those that stay among them.
+    """
+    cdef fc_epilogue epilogue
+    if activation is None:
+        return None
+    as_epilogue(function, activation, &epilogue)
+    if result.kind == "c":
+        raise TypeError(
+            f"{function}: activation={activation!r} is not defined for complex numbers")
+    bounds = [-LONGEST - 1, LONGEST]
+    if epilogue.activation == FC_CLIP:
+        for i, bound in enumerate((epilogue.lo, epilogue.hi)):
+            if np.isfinite(bound):
+                if bound != np.floor(bound):
+                    break
+                bounds[i] = min(max(int(bound), -LONGEST - 1), LONGEST)
+            elif (bound > 0) != i:
+                break
+        else:
+            return tuple(bounds)
+    raise TypeError(
+        f"{function}: activation={activation!r} does not give integers, but x and weight are "
+        f"integers; convert one to a floating-point dtype"
+    )
+
+
 # ---- convolution ----------------------------------------------------------------------------
 
 cdef class ConvDesc:
@@ -383,6 +438,11 @@ cdef class ConvDesc:
     def itemsize(self):
         """Bytes of an element of the arithmetic."""
         return self.g.itemsize
+
+    @property
+    def exact(self):
+        """Whether the arithmetic stands for integers, and must not round."""
+        return bool(self.g.exact)
 
     @property
     def channels(self):
@@ -474,7 +534,7 @@ cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,
 
 def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize, stride, padding,
                   dilation, groups, padding_mode="zeros", data_format="channels_first",
-                  flip=False, activation=None):
+                  flip=False, activation=None, exact=False):
     """Describe a convolution of arrays of these shapes.
 
     `rank` is the number of spatial axes, or None to take it from the weight. A shape may be an
@@ -506,6 +566,7 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
     g.itemsize = itemsize
     g.channels_last = as_channels_last(function, data_format)
     g.flip = bool(flip)
+    g.exact = bool(exact)
     try:
         g.padding_mode = PADDING_MODES[padding_mode]
     except (KeyError, TypeError):
@@ -570,6 +631,163 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
     return desc
 
 
+cdef class TransposedDesc:
+    """One transposed convolution: the convolution that it is the adjoint of, and the result."""
+
+
+def describe_transposed(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize, stride,
+                        padding, output_padding, groups, dilation, output_size,
+                        data_format="channels_first", exact=False):
+    """Describe a transposed convolution of arrays of these shapes.
+
+    The convolution described has the same weights and reads an array of the result's shape.
+    """
+    cdef TransposedDesc transposed = TransposedDesc.__new__(TransposedDesc)
+    cdef ConvDesc desc = ConvDesc.__new__(ConvDesc)
+    cdef conv_geometry *g = &desc.g
+    cdef Py_ssize_t extra[AXES]   # output_padding
+    cdef Py_ssize_t wanted[AXES]  # output_size
+    cdef Py_ssize_t extent, length, reach, total, most
+    cdef int n, i, axis
+    cdef tuple xs, ws
+    memset(g, 0, sizeof(conv_geometry))
+    desc.function = function
+    desc.kept = {}
+    xs = as_shape(function, "x_shape", x_shape)
+    ws = as_shape(function, "weight_shape", weight_shape)
+    n = len(ws) - 2 if rank is None else rank
+    if len(ws) != n + 2 or not 1 <= n <= AXES:
+        axes = f"{n + 2}" if rank is not None else "3 to 5"
+        raise ValueError(
+            f"{function}: weight has {len(ws)} axes (shape {ws}), but needs {axes} axes "
+            f"(channels of x, channels of the result / groups, *kernel)"
+        )
+    if len(xs) != n + 2 and len(xs) != n + 1:
+        raise ValueError(
+            f"{function}: x has {len(xs)} axes (shape {xs}), but a weight of shape {ws} needs "
+            f"{n + 2}, or {n + 1} without the batch axis"
+        )
+    desc.batched = len(xs) == n + 2
+    desc.batch = xs[0] if desc.batched else 1
+    g.rank = n
+    g.itemsize = itemsize
+    g.channels_last = as_channels_last(function, data_format)
+    g.padding_mode = PAD_ZEROS
+    g.exact = bool(exact)
+    g.filters = xs[len(xs) - 1 if g.channels_last else len(xs) - n - 1]
+    g.groups = as_size(function, "groups", groups, 1)
+    if g.filters % g.groups:
+        raise ValueError(
+            f"{function}: groups={g.groups} does not divide the {g.filters} channels of x"
+        )
+    if ws[0] != g.filters:
+        raise ValueError(
+            f"{function}: weight of shape {ws} is for {ws[0]} channels, but x has {g.filters}"
+        )
+    if fc_mul(ws[1], g.groups, &g.channels):
+        raise ValueError(
+            f"{function}: weight of shape {ws} with groups={g.groups} gives more than 2^63 channels"
+        )
+
+    as_sizes(function, "stride", stride, n, 1, g.stride)
+    as_sizes(function, "dilation", dilation, n, 1, g.dilation)
+    as_sizes(function, "output_padding", output_padding, n, 0, extra)
+    if output_size is not None:
+        as_sizes(function, "output_size", output_size, n, 1, wanted)
+        for axis in range(AXES - n, AXES):
+            if extra[axis]:
+                raise ValueError(
+                    f"{function}: output_size={output_size!r} chooses output_padding, so "
+                    f"output_padding={output_padding!r} cannot be given as well"
+                )
+    for axis in range(AXES):
+        g.input[axis] = g.kernel[axis] = g.output[axis] = 1
+    for i in range(n):
+        axis = AXES - n + i
+        g.output[axis] = xs[len(xs) - n - g.channels_last + i]
+        g.kernel[axis] = ws[2 + i]
+        if g.kernel[axis] < 1:
+            raise ValueError(f"{function}: weight of shape {ws} has a kernel axis of length 0")
+        if g.output[axis] < 1:
+            raise ValueError(f"{function}: axis {i - n} of x has length 0 (shape {xs})")
+        most = max(g.stride[axis], g.dilation[axis])
+        if extra[axis] >= most:
+            raise ValueError(
+                f"{function}: output_padding={output_padding!r} must be less than stride or "
+                f"dilation, whichever is larger; on axis {i - n} they are {g.stride[axis]} and "
+                f"{g.dilation[axis]}"
+            )
+        window_extent(function, "a weight's kernel length", g.kernel[axis], g.dilation[axis])
+    same = padding if isinstance(padding, str) and padding in ("same", "same_lower") else None
+    as_padding(function, "valid" if same else padding, n, g.output, g.kernel, g.stride,
+               g.dilation, g.before, g.after)
+    for axis in range(AXES - n, AXES):
+        extent = window_extent(function, "a weight's kernel length", g.kernel[axis],
+                               g.dilation[axis])
+        if fc_mul(g.output[axis] - 1, g.stride[axis], &reach) or (
+                fc_add(reach, extent, &reach) or fc_add(reach, max(g.stride[axis],
+                                                                   g.dilation[axis]), &total)):
+            raise ValueError(
+                f"{function}: axis {axis - AXES} of the result (length {g.output[axis]}, stride "
+                f"{g.stride[axis]}, kernel spanning {extent}) passes 2^63 elements"
+            )
+        if same:
+            length = g.output[axis] * g.stride[axis]  # < reach + stride: it has been checked
+            if output_size is not None:
+                if not length - g.stride[axis] < wanted[axis] <= length:
+                    raise ValueError(
+                        f"{function}: output_size={output_size!r} does not go with "
+                        f"padding={padding!r}: axis {axis - AXES} can have "
+                        f"{length - g.stride[axis] + 1} to {length} elements"
+                    )
+                length = wanted[axis]
+            total = max(0, reach + extra[axis] - length)
+            g.before[axis] = total // 2 if padding == "same" else total - total // 2
+            g.after[axis] = total - g.before[axis]
+        else:
+            padded_length(function, 0, g.before[axis], g.after[axis])
+            length = reach - g.before[axis] - g.after[axis]
+            most = max(g.stride[axis], g.dilation[axis])
+            if output_size is not None:
+                if not length <= wanted[axis] < length + most:
+                    raise ValueError(
+                        f"{function}: output_size={output_size!r} is out of reach: axis "
+                        f"{axis - AXES} can have {max(length, 1)} to {length + most - 1} elements"
+                    )
+                length = wanted[axis]
+            else:
+                length += extra[axis]
+            if length < 1:
+                raise ValueError(
+                    f"{function}: axis {axis - AXES} of the result would have {length} elements: "
+                    f"{reach} ({g.output[axis]} inputs at stride {g.stride[axis]}, kernel "
+                    f"spanning {extent}) - padding ({g.before[axis]}, {g.after[axis]}) + "
+                    f"output_padding {extra[axis]}"
+                )
+        g.input[axis] = length
+        if g.kernel[axis] == 1:
+            g.dilation[axis] = 1  # between no two elements
+    transposed.shape = desc.input_shape(desc.batch)
+    check_count(function, "x", xs)
+    check_count(function, "weight", ws)
+    check_count(function, "the result", transposed.shape)
+    # An output_padding of a stride or more (where the dilation is larger) takes back padding
+    # after, and beyond that appends what no input reaches: the convolution does not read it.
+    for axis in range(AXES - n, AXES):
+        extent = window_extent(function, "a weight's kernel length", g.kernel[axis],
+                               g.dilation[axis])
+        total = (g.input[axis] + g.before[axis] + g.after[axis] - extent
+                 - (g.output[axis] - 1) * g.stride[axis])
+        if total >= g.stride[axis]:
+            most = min(total, g.after[axis])
+            g.after[axis] -= most
+            total -= most
+            g.input[axis] = max(0, g.input[axis] - total // g.stride[axis] * g.stride[axis])
+    transposed.desc = desc
+    transposed.reached = desc.input_shape(desc.batch)
+    return transposed
+
+
 def check_shape(str function, str name, cnp.ndarray array, tuple shape, str because):
     """Refuse an array whose shape is not what the description says."""
     if (<object>array).shape != shape:
@@ -578,11 +796,21 @@ def check_shape(str function, str name, cnp.ndarray array, tuple shape, str beca
         )
 
 
-def channels_first(str function, int rank, str name, cnp.ndarray array, data_format):
-    """A view of a batch of `rank` spatial axes, or of one image, with channels as first axis."""
+def channels_first(str function, rank, str name, cnp.ndarray array, data_format):
+    """A view of a batch of `rank` spatial axes, or of one image, with channels as first axis.
+
+    Without a rank the array must have its batch axis: the other axes are the spatial ones.
+    """
     cdef bint last = as_channels_last(function, data_format)
     axes = array.ndim
-    if axes != rank + 1 and axes != rank + 2:
+    if rank is None:
+        if not 3 <= axes <= AXES + 2:
+            raise ValueError(
+                f"{function}: {name} has {axes} axes (shape {(<object>array).shape}), but needs "
+                f"3 to {AXES + 2}: a batch axis, a channel axis and the spatial axes"
+            )
+        rank = axes - 2
+    elif axes != rank + 1 and axes != rank + 2:
         raise ValueError(
             f"{function}: {name} has {axes} axes (shape {(<object>array).shape}), but needs "
             f"{rank + 2}, or {rank + 1} without the batch axis"
@@ -591,10 +819,14 @@ def channels_first(str function, int rank, str name, cnp.ndarray array, data_for
 
 
 def spatial_rank(kernel_size, Py_ssize_t axes):
-    """Spatial axes of an array with `axes` axes: as many as kernel_size has entries, or two for
-    an image with or without a batch axis."""
+    """Spatial axes of an array with `axes` axes that a window of kernel_size slides over.
+
+    A sequence says it: it has an entry for each. An integer, and a sequence of one that goes
+    with no array of signals, stands for an image with or without a batch axis where there are
+    three or four axes, and else for what is left after a channel axis, and a batch axis.
+    """
     if not isinstance(kernel_size, str) and hasattr(type(kernel_size), "__len__"):
-        if len(kernel_size) > 1:
+        if len(kernel_size) > 1 or (len(kernel_size) == 1 and axes == 3):
             return len(kernel_size)
     return 2 if axes == 3 else min(max(axes - 2, 1), AXES)
 

@@ -23,6 +23,8 @@ def verdict(algorithm, desc, which, precision, max_workspace):
     """Why `algorithm` cannot serve, or None; workspace is that of one thread."""
     if which not in algorithm.passes:
         return f"has no {which} pass"
+    if desc.exact and algorithm.tier != "highest":
+        return f"keeps the {algorithm.tier!r} promise only, but integers must not be rounded"
     if TIERS.index(algorithm.tier) > TIERS.index(precision):
         return f"keeps the {algorithm.tier!r} promise only, but precision={precision!r} is asked"
     reason = algorithm.supports(desc, which)

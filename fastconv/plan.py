@@ -103,7 +103,7 @@ class ConvPlan:
     def __repr__(self):
         description = self._prepared.description
         return (f"<ConvPlan {self.method} {description.input_shape(description.batch)} -> "
-                f"{self.output_shape} {description.dtype}>")
+                f"{self.output_shape} {self._prepared.result}>")
 
 
 def _remake(x_shape, weight, arguments):
@@ -157,7 +157,7 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
     from fastconv._desc import as_array
 
     return ConvPlan(
-        tuple(x_shape), as_array("plan_conv", "weight", weight), bias=bias, stride=stride,
+        tuple(x_shape), as_array("plan_conv", "weight", weight, True), bias=bias, stride=stride,
         padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode,
         data_format=data_format, flip=flip, activation=activation, precision=precision,
         method=method, max_workspace=max_workspace, num_threads=num_threads, dtype=dtype)

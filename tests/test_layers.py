@@ -15,6 +15,7 @@ LEVELS = [
     ("testing", r"testing(\..*)?", True),
     ("public", r"|conv|pool|plan", False),
     ("calls", r"_call", False),
+    ("docstrings and parts", r"_ranks|_parts", False),
     ("selection", r"_select", False),
     ("fallback", r"_fallback", False),
     ("runtime", r"runtime", False),
