@@ -18,13 +18,16 @@ from fastconv._desc cimport (
 from fastconv import _select
 from fastconv._algorithms.im2col import gather_columns, scatter_columns
 from fastconv._desc import (
-    channels_first, check_shape, columns_shape, describe_columns, describe_conv, describe_planes,
-    describe_pool, describe_transposed, integer_bounds,
+    channels_first, check_shape, columns_shape, describe_adaptive, describe_columns,
+    describe_conv, describe_planes, describe_pool, describe_transposed, describe_unpool,
+    integer_bounds, pool_rank,
 )
 from fastconv._parts import (
     REAL, as_bits, multiply_complex, multiply_integers, sum_integers, usual_parts,
 )
-from fastconv._pooling.pool import mean_gradient, pool as pool_run, scatter
+from fastconv._pooling.norm_gradient import spread_norm
+from fastconv._pooling.scatter import scatter
+from fastconv._pooling.windows import reduce, spread_mean
 
 cnp.import_array()
 
@@ -680,86 +683,210 @@ def images(str function, cols, input_shape, kernel_size, stride, padding, dilati
 
 # ---- pooling ----
 
+cdef object float32 = np.dtype(np.float32)
+cdef object float64 = np.dtype(np.float64)
+cdef object int64 = np.dtype(np.int64)
+
+
+cdef tuple pool_dtypes(str function, str name, array, bint means, bint gradient):
+    """(dtype of the result, of the operand, of the computed result) of a pooling.
+
+    Extremes keep the dtype. Means and norms of integers are float64, and so are gradients.
+    float16 is computed in float32.
+    """
+    dtype = array.dtype
+    if dtype.kind not in "fiub":
+        raise TypeError(f"{function}: {name} has dtype {dtype}, but poolings take real numbers")
+    if not dtype.isnative:
+        dtype = dtype.newbyteorder("=")
+    if dtype.kind == "f":
+        arithmetic = float32 if dtype.itemsize == 2 else dtype
+        return dtype, arithmetic, arithmetic
+    if gradient:
+        return float64, float64, float64
+    if means:
+        return float64, dtype, float64
+    return dtype, dtype, dtype
+
+
+cdef double as_number(str function, str name, value, str wanted) except? -1:
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}")
+    try:
+        return value
+    except TypeError:
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
+
+
 cdef double as_divisor(str function, divisor_override) except? -1:
     """divisor_override as a number; 0 for None."""
     cdef double divisor
     if divisor_override is None:
         return 0
-    if isinstance(divisor_override, (bool, str)):
-        raise TypeError(
-            f"{function}: divisor_override must be None or a number, not {divisor_override!r}")
-    try:
-        divisor = divisor_override
-    except TypeError:
-        raise TypeError(
-            f"{function}: divisor_override must be None or a number, not {divisor_override!r}"
-        ) from None
+    divisor = as_number(function, "divisor_override", divisor_override, "None or a number")
     if divisor == 0 or divisor != divisor:
         raise ValueError(f"{function}: divisor_override must not be {divisor_override!r}")
     return divisor
 
 
-def pool_forward(str function, int rank, str op, x, kernel_size, stride, padding, dilation,
-                 ceil_mode, return_indices, count_include_pad, divisor_override, data_format,
-                 num_threads, out):
-    """Reduce every window of x by op: "max", "min" or "mean"."""
+cdef double as_norm(str function, norm_type) except? -1:
+    cdef double norm = as_number(function, "norm_type", norm_type, "a positive number")
+    if not norm > 0:
+        raise ValueError(f"{function}: norm_type must be positive, not {norm_type!r}")
+    return norm
+
+
+cdef run_pool(PoolDesc desc, x, str op, bint return_indices, bint count_include_pad,
+              double divisor, double norm, num_threads, out):
+    """Reduce every window of the array x."""
     cdef Output output
-    cdef PoolDesc desc
-    x = as_array(function, "x", x)
-    result, arithmetic = compute_dtype(function, (x,))
-    desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
-    divisor = as_divisor(function, divisor_override)
-    output = Output.make(function, out, desc.output_shape(), result, arithmetic, (x,),
-                         desc.work(), desc.batched)
+    cdef double work = desc.work()
+    result, arithmetic, computed = pool_dtypes(desc.function, "x", x, op in ("mean", "norm"),
+                                               False)
+    output = Output.make(desc.function, out, desc.output_shape(), result, computed, (x,), work,
+                         desc.batched)
     where = None
     if return_indices:
-        where = np.empty((<object>output.array).shape, np.int64)
-    pool_run(desc, batched(x, arithmetic, desc.batched), output.array, where, op,
-             bool(count_include_pad), divisor, num_threads)
+        where = np.empty((<object>output.array).shape, int64)
+    x = contiguous(x, arithmetic, desc.batched)
+    if op == "norm" and norm == INFINITE:
+        x, op = np.abs(x.astype(computed)), "max"
+    reduce(desc, x, output.array, where, op, count_include_pad, divisor, norm, num_threads)
     if where is None:
         return output.finish()
     return output.finish(), where if desc.batched else where[0]
 
 
-def pool_backward_mean(str function, int rank, grad_output, input_shape, kernel_size, stride,
-                       padding, dilation, ceil_mode, count_include_pad, divisor_override,
-                       data_format, num_threads, out):
+cdef double INFINITE = float("inf")
+
+
+def pool_forward(str function, rank, str op, x, kernel_size, stride, padding, dilation, ceil_mode,
+                 return_indices, count_include_pad, divisor_override, norm_type, data_format,
+                 num_threads, out):
+    """Reduce every window of x by op: "max", "min", "mean" or "norm".
+
+    `rank` is the number of spatial axes, or None to take it from kernel_size and x.
+    """
+    x = as_array(function, "x", x)
+    if rank is None:
+        rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
+    desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
+                         ceil_mode, data_format)
+    return run_pool(desc, x, op, bool(return_indices), bool(count_include_pad),
+                    as_divisor(function, divisor_override),
+                    as_norm(function, norm_type) if op == "norm" else 0, num_threads, out)
+
+
+def pool_adaptive(str function, rank, str op, x, output_size, return_indices, data_format,
+                  num_threads, out):
+    """Reduce windows that share x out evenly."""
+    x = as_array(function, "x", x)
+    if rank is None:
+        rank = pool_rank(function, "output_size", output_size, x.ndim)
+    desc = describe_adaptive(function, rank, x.shape, output_size, data_format)
+    return run_pool(desc, x, op, bool(return_indices), False, 0, 0, num_threads, out)
+
+
+def pool_global(str function, str op, x, rank, data_format, num_threads, out):
+    """Reduce all of each plane; its axes stay, with length one."""
+    x = as_array(function, "x", x)
+    if rank is None:
+        rank = x.ndim - 2
+        if not 1 <= rank <= AXES:
+            raise ValueError(
+                f"{function}: x has {x.ndim} axes (shape {x.shape}), but needs 3 to {AXES + 2}, "
+                f"or rank, the number of its spatial axes"
+            )
+    elif type(rank) is not int or not 1 <= rank <= AXES:
+        error = TypeError if type(rank) is not int else ValueError
+        raise error(f"{function}: rank must be None or from 1 to {AXES}, not {rank!r}")
+    return run_pool(describe_adaptive(function, rank, x.shape, 1, data_format), x, op, False,
+                    False, 0, 0, num_threads, out)
+
+
+cdef run_spread(PoolDesc desc, grad_output, bint count_include_pad, double divisor, num_threads,
+                out):
     """Spread each gradient evenly over its window."""
     cdef Output output
-    cdef PoolDesc desc
-    grad_output = as_array(function, "grad_output", grad_output)
-    result, arithmetic = compute_dtype(function, (grad_output,))
-    desc = describe_pool(function, rank, input_shape, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
-    divisor = as_divisor(function, divisor_override)
-    check_shape(function, "grad_output", grad_output, desc.output_shape(),
+    result, arithmetic, _ = pool_dtypes(desc.function, "grad_output", grad_output, True, True)
+    check_shape(desc.function, "grad_output", grad_output, desc.output_shape(),
                 f"an input of shape {desc.input_shape()} gives")
-    output = Output.make(function, out, desc.input_shape(), result, arithmetic, (grad_output,),
-                         desc.work(), desc.batched)
-    mean_gradient(desc, contiguous(grad_output, arithmetic, desc.batched), output.array,
-                  bool(count_include_pad), divisor, num_threads)
+    output = Output.make(desc.function, out, desc.input_shape(), result, arithmetic,
+                         (grad_output,), desc.work(), desc.batched)
+    spread_mean(desc, contiguous(grad_output, arithmetic, desc.batched), output.array,
+                count_include_pad, divisor, num_threads)
     return output.finish()
 
 
-def pool_backward_where(str function, int rank, grad_output, indices, input_shape, data_format,
-                        num_threads, out):
-    """Add each gradient to the element whose flat position its index is."""
-    cdef Output output
+def pool_backward_mean(str function, rank, grad_output, input_shape, kernel_size, stride,
+                       padding, dilation, ceil_mode, count_include_pad, divisor_override,
+                       data_format, num_threads, out):
+    """The gradient of an average pooling."""
     grad_output = as_array(function, "grad_output", grad_output)
-    indices = as_array(function, "indices", indices)
-    result, arithmetic = compute_dtype(function, (grad_output,))
-    shape = describe_planes(function, rank, input_shape, grad_output.shape, data_format)
-    check_shape(function, "indices", indices, grad_output.shape, "grad_output has")
+    input_shape = as_shape(function, "input_shape", input_shape)
+    if rank is None:
+        rank = pool_rank(function, "kernel_size", kernel_size, len(input_shape))
+    desc = describe_pool(function, rank, input_shape, kernel_size, stride, padding, dilation,
+                         ceil_mode, data_format)
+    return run_spread(desc, grad_output, bool(count_include_pad),
+                      as_divisor(function, divisor_override), num_threads, out)
+
+
+def pool_backward_adaptive(str function, rank, grad_output, input_shape, data_format,
+                           num_threads, out):
+    """The gradient of an adaptive average pooling, to the size of grad_output."""
+    grad_output = as_array(function, "grad_output", grad_output)
+    input_shape = as_shape(function, "input_shape", input_shape)
+    if rank is None:
+        rank = pool_rank(function, "rank", None, len(input_shape))
+    sizes = describe_planes(function, rank, input_shape, grad_output.shape, data_format)
+    first = len(sizes) - rank - (data_format == "channels_last")
+    desc = describe_adaptive(function, rank, input_shape,
+                             grad_output.shape[first:first + rank], data_format)
+    return run_spread(desc, grad_output, False, 0, num_threads, out)
+
+
+def pool_backward_norm(str function, rank, grad_output, x, norm_type, kernel_size, stride,
+                       padding, dilation, ceil_mode, data_format, num_threads, out):
+    """The gradient of a norm pooling; zero where the norm is."""
+    cdef Output output
+    cdef PoolDesc desc
+    cdef double norm
+    grad_output = as_array(function, "grad_output", grad_output)
+    x = as_array(function, "x", x)
+    norm = as_norm(function, norm_type)
+    if rank is None:
+        rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
+    desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
+                         ceil_mode, data_format)
+    check_shape(function, "grad_output", grad_output, desc.output_shape(),
+                f"an input of shape {desc.input_shape()} gives")
+    pool_dtypes(function, "x", x, True, True)
+    pool_dtypes(function, "grad_output", grad_output, True, True)
+    result, arithmetic, _ = pool_dtypes(
+        function, "x", np.empty(0, np.result_type(x.dtype, grad_output.dtype)), True, True)
+    output = Output.make(function, out, desc.input_shape(), result, arithmetic, (grad_output, x),
+                         desc.work(), desc.batched)
+    x = contiguous(x, arithmetic, desc.batched)
+    grad_output = contiguous(grad_output, arithmetic, desc.batched)
+    if norm == INFINITE:
+        y, where = run_pool(desc, np.abs(x if desc.batched else x[0]), "max", True, False, 0, 0,
+                            num_threads, None)
+        scatter(function, grad_output, where if desc.batched else where[np.newaxis], output.array,
+                desc.g.channels, desc.g.channels_last, True, num_threads)
+        np.multiply(output.array, np.sign(x), out=output.array)
+        return output.finish()
+    y = np.empty_like(grad_output)
+    reduce(desc, x, y, None, "norm", False, 0, norm, num_threads)
+    spread_norm(desc, grad_output, x, y, output.array, norm, num_threads)
+    return output.finish()
+
+
+cdef check_indices(str function, indices, tuple spatial):
+    """Refuse positions outside of a plane."""
+    cdef Py_ssize_t plane = math.prod(spatial)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{function}: indices must be integers, not {indices.dtype}")
-    cdef bint last = data_format == "channels_last"
-    cdef bint has_batch = len(shape) == rank + 2
-    spatial = shape[has_batch:len(shape) - 1] if last else shape[has_batch + 1:]
-    channels = shape[len(shape) - 1] if last else shape[has_batch]
-    plane = 1
-    for size in spatial:
-        plane *= size
     if indices.size:
         low, high = indices.min(), indices.max()
         if low < 0 or high >= plane:
@@ -767,11 +894,53 @@ def pool_backward_where(str function, int rank, grad_output, indices, input_shap
                 f"{function}: indices hold {low if low < 0 else high}, but a plane of shape "
                 f"{spatial} has positions 0 to {plane - 1}"
             )
-    output = Output.make(function, out, shape, result, arithmetic, (grad_output, indices),
-                         8.0 * (grad_output.size + math.prod(shape)), has_batch)
-    inside = scatter(function, contiguous(grad_output, arithmetic, has_batch),
-                     contiguous(indices, np.dtype(np.int64), has_batch), output.array, channels,
-                     last, num_threads)
+
+
+cdef run_scatter(str function, int rank, values, indices, tuple shape, bint adds, data_format,
+                 num_threads, out):
+    """An array of `shape` with each value at its flat position, and zeros."""
+    cdef Output output
+    cdef bint last = data_format == "channels_last"
+    cdef bint has_batch = len(shape) == rank + 2
+    if adds:
+        result, arithmetic, _ = pool_dtypes(function, "grad_output", values, True, True)
+    else:
+        result = pool_dtypes(function, "x", values, False, False)[0]
+        arithmetic = result
+    check_indices(function, indices,
+                  shape[has_batch:len(shape) - 1] if last else shape[has_batch + 1:])
+    output = Output.make(function, out, shape, result, arithmetic, (values, indices),
+                         8.0 * (values.size + math.prod(shape)), has_batch)
+    inside = scatter(function, contiguous(values, arithmetic, has_batch),
+                     contiguous(indices, int64, has_batch), output.array,
+                     shape[len(shape) - 1] if last else shape[has_batch], last, adds, num_threads)
     if not inside:
         raise ValueError(f"{function}: indices changed during the call")
     return output.finish()
+
+
+def pool_backward_where(str function, rank, grad_output, indices, input_shape, data_format,
+                        num_threads, out):
+    """Add each gradient to the element whose flat position its index is."""
+    grad_output = as_array(function, "grad_output", grad_output)
+    indices = as_array(function, "indices", indices)
+    input_shape = as_shape(function, "input_shape", input_shape)
+    if rank is None:
+        rank = pool_rank(function, "rank", None, len(input_shape))
+    shape = describe_planes(function, rank, input_shape, grad_output.shape, data_format)
+    check_shape(function, "indices", indices, grad_output.shape, "grad_output has")
+    return run_scatter(function, rank, grad_output, indices, shape, True, data_format,
+                       num_threads, out)
+
+
+def pool_unpool(str function, rank, x, indices, kernel_size, stride, padding, output_size,
+                data_format, num_threads, out):
+    """Put each element back to where it was found."""
+    x = as_array(function, "x", x)
+    indices = as_array(function, "indices", indices)
+    if rank is None:
+        rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
+    shape = describe_unpool(function, rank, x.shape, kernel_size, stride, padding, output_size,
+                            data_format)
+    check_shape(function, "indices", indices, x.shape, "x has")
+    return run_scatter(function, rank, x, indices, shape, False, data_format, num_threads, out)

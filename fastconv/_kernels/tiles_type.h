@@ -326,6 +326,8 @@ static double NAME(peak)(ptrdiff_t rounds)
     return 2.0 * LANES * chains * (double)rounds;
 }
 
+#include "depthwise_type.h"
+
 static void NAME(fill_tiles)(fc_kernels *k)
 {
     k->lanes = LANES;
@@ -348,6 +350,18 @@ static void NAME(fill_tiles)(fc_kernels *k)
     k->store = NAME(store_any);
     k->transpose = NAME(transpose);
     k->peak = NAME(peak);
+    k->planes = NAME(planes);
+    k->pixels = NAME(pixels);
+    k->dots[0] = FC_PASTE(NAME(dots), 1);
+    k->dots[1] = FC_PASTE(NAME(dots), 2);
+    k->dots[2] = FC_PASTE(NAME(dots), 3);
+    k->dots[3] = FC_PASTE(NAME(dots), 4);
+    k->dots[4] = FC_PASTE(NAME(dots), 5);
+    k->dots[5] = FC_PASTE(NAME(dots), 6);
+    k->dots[6] = FC_PASTE(NAME(dots), 7);
+    k->dots[7] = FC_PASTE(NAME(dots), 8);
+    k->dots[8] = FC_PASTE(NAME(dots), 9);
+    k->copy = NAME(copy);
 }
 
 #undef NAME

@@ -1,0 +1,1129 @@
+"""Depthwise convolution: few channels meet in a sum, so memory and overhead decide, not sums.
+
+Each plane of an image (or each vector of channels, where they come last) is convolved by itself.
+The part of it that a block of outputs reads is copied into a window that stays in the cache, one
+call of `copy` for a whole plane; padding is written around it once for all planes of a task. One
+call of `planes` (or `pixels`) then computes the block. Both take the taps as *columns*: runs of
+taps as far apart as two outputs are, so that a row of the window that has been loaded serves all
+outputs and taps that meet in it.
+
+Strides are taken apart by phases. A kernel that moves by two sees the even source positions with
+its even taps and the odd ones with its odd taps; the window holds each such *slot* by itself, and
+within one all steps are 1. The gradient of the data is a convolution of grad_output for each
+phase of its outputs, as in `direct`.
+
+Sources: Howard et al., "MobileNets" (2017); Zhang, Lo and Lu, "High performance depthwise and
+pointwise convolutions on mobile devices" (AAAI 2020).
+"""
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+import math
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+
+from fastconv._core.scratch cimport Scratch, acquire
+from fastconv._core.threads cimport is_long, parallel_for
+from fastconv._core.window cimport real_t
+from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
+from fastconv._kernels.dispatch cimport (
+    FC_IDENTITY, fc_column, fc_epilogue, fc_kernels, kernels,
+)
+
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
+
+cnp.import_array()
+
+cdef enum:
+    MOST_CHANNELS = 8        # that meet in a sum
+    WINDOW = 128 << 10       # bytes: a fraction of any second-level cache
+    COLUMN = 64              # taps of a column, FC_SUM_BLOCK
+    ROW = 64                 # sums over blocks of outputs that are added up in a row
+    DOTS = 9                 # taps that share a pass over the gradients
+
+# One spatial axis of a correlation. Output q meets tap t at the source position
+# base[slot[t]] + (q + move[t]) * step.
+cdef struct Axis:
+    Py_ssize_t length        # of the source
+    Py_ssize_t mode          # how it goes on outside
+    Py_ssize_t step
+    Py_ssize_t first, out_step  # in the sink: of these outputs, and the step to the next
+    Py_ssize_t count         # of outputs
+    Py_ssize_t taps
+    Py_ssize_t *kernel       # place of each tap in the kernel
+    Py_ssize_t *slot
+    Py_ssize_t *move
+    Py_ssize_t *base
+    Py_ssize_t slots
+    Py_ssize_t extra         # the largest move
+    Py_ssize_t spacing       # between the taps of a slot
+    Py_ssize_t block         # outputs of a block
+    Py_ssize_t blocks
+    Py_ssize_t position, slot_size   # strides of the window
+
+cdef struct Phase:
+    Axis axis[3]
+    Py_ssize_t taps
+    Py_ssize_t columns
+    fc_column *column
+    Py_ssize_t *order        # of the taps in the sum: flat places in (sources, *kernel)
+    Py_ssize_t *offset       # of each in the window
+    Py_ssize_t channel       # from source channel to source channel in the window
+    Py_ssize_t pitch         # of a row
+    Py_ssize_t size, slack   # elements of the window, and readable ones past it
+    Py_ssize_t packed        # where its weights start
+
+cdef struct Layer:
+    const conv_geometry *g
+    const fc_epilogue *epilogue
+    const fc_kernels *k
+    bint backward
+    bint wide                # channels in the lanes, else pixels
+    int along                # the axis of the columns
+    Py_ssize_t groups, sources, sinks   # channels per group, read and written
+    Py_ssize_t channels      # of the sink
+    Py_ssize_t chunk, chunks # channels that share a window
+    Py_ssize_t fold          # neighbouring pixels taken as one of more channels
+    Py_ssize_t sink_axis[3]
+    bint has_gaps            # some outputs meet no tap
+    Py_ssize_t n_phases
+    Phase *phases
+    Py_ssize_t packed_size
+
+
+cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
+    """n rounded up to a multiple of unit."""
+    return (n + unit - 1) // unit * unit
+
+
+cdef inline Py_ssize_t even(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
+    """The size of nearly equal parts of n that are no longer than `most`."""
+    cdef Py_ssize_t parts = (n + most - 1) // most
+    return (n + parts - 1) // parts if parts else 1
+
+
+cdef inline Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    while b:
+        a, b = b, a % b
+    return a
+
+
+cdef inline Py_ssize_t modulo(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    """a mod b in 0 … b-1, also for a negative a."""
+    a %= b
+    return a + b if a < 0 else a
+
+
+cdef class Layout:
+    """How one pass of one description is blocked; immutable, and kept with the description."""
+
+    cdef ConvDesc desc
+    cdef Layer of
+
+    @staticmethod
+    cdef Layout get(ConvDesc desc, bint backward):
+        cdef tuple key = ("depthwise", backward)
+        cdef Layout layout = desc.kept.get(key)
+        if layout is None:
+            layout = Layout(desc, backward)
+            desc.kept[key] = layout
+        return layout
+
+    def __cinit__(self, ConvDesc desc, bint backward):
+        cdef conv_geometry *g = &desc.g
+        cdef Py_ssize_t p
+        self.desc = desc
+        self.of.backward = backward
+        self.of.g = g
+        self.of.epilogue = &desc.epilogue
+        self.of.k = &kernels().f32 if g.itemsize == 4 else &kernels().f64
+        self.of.groups = g.groups
+        self.of.sources = (g.filters if backward else g.channels) // g.groups
+        self.of.sinks = (g.channels if backward else g.filters) // g.groups
+        self.of.channels = self.of.groups * self.of.sinks
+        self.of.wide = g.channels_last and self.of.channels > 1
+        self.make_phases()
+        self.choose_lanes()
+        self.of.packed_size = 0
+        for p in range(self.of.n_phases):
+            self.lay_out(&self.of.phases[p])
+            self.make_columns(&self.of.phases[p])
+
+    def __dealloc__(self):
+        cdef Py_ssize_t p
+        cdef int a
+        if self.of.phases == NULL:
+            return
+        for p in range(self.of.n_phases):
+            for a in range(AXES):
+                free(self.of.phases[p].axis[a].kernel)
+            free(self.of.phases[p].column)
+            free(self.of.phases[p].order)
+        free(self.of.phases)
+
+    cdef int make_phases(self) except -1:
+        """One phase forward, one for each residue of the stride that has taps backward."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef Py_ssize_t period[3]
+        cdef Py_ssize_t residues[3]
+        cdef Py_ssize_t p, r
+        cdef int a
+        self.of.n_phases = 1
+        for a in range(AXES):
+            self.of.sink_axis[a] = g.input[a] if self.of.backward else g.output[a]
+            # Taps j and j + period reach the same phase; each of the first ones another.
+            period[a] = residues[a] = 1
+            if self.of.backward:
+                period[a] = g.stride[a] // gcd(g.stride[a], g.dilation[a])
+                residues[a] = min(period[a], g.kernel[a])
+                self.of.has_gaps |= residues[a] < g.stride[a]
+            self.of.n_phases *= residues[a]
+        self.of.phases = <Phase *>calloc(self.of.n_phases, sizeof(Phase))
+        if self.of.phases == NULL:
+            raise MemoryError(f"{self.desc.function}: cannot allocate the table of taps")
+        for p in range(self.of.n_phases):
+            r = p
+            for a in range(AXES - 1, -1, -1):
+                self.make_axis(a, r % residues[a], period[a], &self.of.phases[p].axis[a])
+                r //= residues[a]
+        return 0
+
+    cdef int make_axis(self, int a, Py_ssize_t first_tap, Py_ssize_t period,
+                       Axis *axis) except -1:
+        """The taps of a phase along one axis, in slots."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef Py_ssize_t i, j, n, s, low, span, reach
+        cdef Py_ssize_t taps = (g.kernel[a] - 1 - first_tap) // period + 1
+        axis.length = g.output[a] if self.of.backward else g.input[a]
+        axis.mode = PAD_ZEROS if self.of.backward else g.padding_mode
+        axis.step = 1 if self.of.backward else g.stride[a]
+        axis.taps = taps
+        axis.out_step = 1
+        axis.count = g.output[a]
+        if self.of.backward:
+            axis.out_step = g.stride[a]
+            axis.first = modulo(first_tap * g.dilation[a] - g.before[a], g.stride[a])
+            axis.count = 0
+            if g.input[a] > axis.first:
+                axis.count = (g.input[a] - axis.first - 1) // g.stride[a] + 1
+        axis.kernel = <Py_ssize_t *>malloc(5 * taps * sizeof(Py_ssize_t))
+        if axis.kernel == NULL:
+            raise MemoryError(f"{self.desc.function}: cannot allocate the table of taps")
+        axis.slot = axis.kernel + taps
+        axis.move = axis.slot + taps
+        axis.base = axis.move + taps
+        cdef Py_ssize_t *reads = axis.base + taps   # source positions for output 0
+        # in ascending order: backward, the last tap reads the first position
+        for i in range(taps):
+            if self.of.backward:
+                axis.kernel[i] = first_tap + (taps - 1 - i) * period
+                # input position i met tap j in output o: o * stride = i + before - j * dilation
+                reads[i] = (axis.first + g.before[a] - axis.kernel[i] * g.dilation[a]) // (
+                    g.stride[a])
+            else:
+                axis.kernel[i] = i
+                reads[i] = i * g.dilation[a] - g.before[a]
+        # Taps whose positions are whole steps apart share a slot, unless so far apart that
+        # stretches of their own are shorter.
+        low = reads[0]
+        axis.spacing = 1
+        span = period = axis.step
+        if taps > 1:
+            period = axis.step // gcd(axis.step, reads[1] - low)   # such taps
+            axis.spacing = (reads[1] - low) * period // axis.step
+        axis.slots = min(period, taps)
+        axis.extra = (taps - 1) // axis.slots * axis.spacing
+        reach = min(axis.count, 4096 if a == 2 else 16 if a == 1 else 4)
+        if taps * reach < axis.slots * (reach + axis.extra):
+            axis.slots = taps
+            axis.extra = 0
+            axis.spacing = 1
+        # sort the taps by slots
+        n = 0
+        for s in range(axis.slots):
+            for i from s <= i < taps by axis.slots:
+                axis.slot[n] = s
+                axis.move[n] = i // axis.slots * axis.spacing
+                n += 1
+            axis.base[s] = reads[s]
+        n = 0
+        for s in range(axis.slots):
+            for i from s <= i < taps by axis.slots:
+                reads[n] = axis.kernel[i]
+                n += 1
+        for i in range(taps):
+            axis.kernel[i] = reads[i]
+        return 0
+
+    cdef int choose_lanes(self) except -1:
+        """What the vectors hold, and which way the columns run."""
+        cdef Py_ssize_t lanes = self.of.k.lanes, channels = self.of.channels
+        cdef Axis *axis = self.of.phases[0].axis
+        self.of.fold = self.of.chunks = 1
+        self.of.chunk = channels
+        self.of.along = 2 if self.desc.g.kernel[1] == 1 else 1
+        if self.of.wide:
+            if channels % lanes and channels < 2 * lanes and axis[2].out_step == 1:
+                # pixels side by side fill vectors
+                self.of.fold = max(1, min(lanes // gcd(channels, lanes), axis[2].count))
+            if self.of.fold == 1:
+                self.of.along = 2
+                self.of.chunk = min(channels, 8 * lanes)
+                self.of.chunks = (channels + self.of.chunk - 1) // self.of.chunk
+        return 0
+
+    cdef void lay_out(self, Phase *phase) noexcept:
+        """Block the outputs so that a window fits the cache."""
+        cdef Axis *axis = phase.axis
+        cdef Py_ssize_t lanes = self.of.k.lanes, budget = WINDOW // self.desc.g.itemsize
+        cdef Py_ssize_t least
+        cdef int a, trial
+        for a in range(AXES):
+            axis[a].block = max(axis[a].count, 1)
+        # First thinner blocks of planes, then of rows, then narrower ones.
+        for trial in range(4):
+            a = (0, 1, 2, 1)[trial]
+            least = (1, 16, 4 * lanes, 1)[trial]
+            while True:
+                self.measure(phase)
+                if phase.size <= budget or axis[a].block <= least:
+                    break
+                axis[a].block = even(axis[a].count, max(least, (axis[a].block + 1) // 2))
+        for a in range(AXES):
+            axis[a].blocks = (axis[a].count + axis[a].block - 1) // axis[a].block
+
+    cdef void measure(self, Phase *phase) noexcept:
+        """Strides and size of the window: (source, slot 0, axis 0, slots 1 and 2, axes 1, 2)."""
+        cdef Axis *axis = phase.axis
+        cdef Py_ssize_t lanes = self.of.k.lanes
+        axis[2].position = self.of.chunk if self.of.wide else 1
+        phase.pitch = up((axis[2].block + axis[2].extra) * axis[2].position, lanes)
+        if phase.pitch * self.desc.g.itemsize % 2048 == 0:
+            phase.pitch += lanes   # neighbouring rows off the same sets of the cache
+        axis[1].position = phase.pitch
+        axis[2].slot_size = (axis[1].block + axis[1].extra) * phase.pitch
+        axis[1].slot_size = axis[2].slots * axis[2].slot_size
+        axis[0].position = axis[1].slots * axis[1].slot_size
+        axis[0].slot_size = (axis[0].block + axis[0].extra) * axis[0].position
+        phase.channel = axis[0].slots * axis[0].slot_size
+        phase.size = self.of.sources * phase.channel
+        phase.slack = 8 * lanes + self.of.chunk * self.of.fold
+
+    cdef int make_columns(self, Phase *phase) except -1:
+        """The table of columns, and the order of the taps in them."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef Axis *axis = phase.axis
+        cdef Axis *last = &axis[self.of.along]
+        cdef Axis *other = &axis[3 - self.of.along]
+        cdef Py_ssize_t c, i, j, t, n = 0, j0, j1, j2, run = 0
+        phase.taps = self.of.sources * axis[0].taps * axis[1].taps * axis[2].taps
+        phase.packed = self.of.packed_size
+        if self.of.wide:
+            self.of.packed_size += phase.taps * up(self.of.channels * self.of.fold,
+                                                   self.of.k.lanes)
+        else:
+            self.of.packed_size += phase.taps * self.of.channels
+        phase.column = <fc_column *>malloc(phase.taps * sizeof(fc_column))
+        phase.order = <Py_ssize_t *>malloc(2 * phase.taps * sizeof(Py_ssize_t))
+        if phase.column == NULL or phase.order == NULL:
+            raise MemoryError(f"{self.desc.function}: cannot allocate the table of taps")
+        phase.offset = phase.order + phase.taps
+        for c in range(self.of.sources):
+            for t in range(axis[0].taps):
+                for i in range(other.taps):
+                    for j in range(last.taps):
+                        phase.offset[n] = (c * phase.channel + place(&axis[0], t)
+                                           + place(other, i) + place(last, j))
+                        j0 = axis[0].kernel[t]
+                        j1, j2 = other.kernel[i], last.kernel[j]
+                        if self.of.along == 1:
+                            j1, j2 = j2, j1
+                        phase.order[n] = ((c * g.kernel[0] + j0) * g.kernel[1] + j1
+                                          ) * g.kernel[2] + j2
+                        if j and last.slot[j] == last.slot[j - 1] and run < COLUMN:
+                            phase.column[phase.columns - 1].taps += 1
+                            run += 1
+                        else:
+                            phase.column[phase.columns].offset = phase.offset[n]
+                            phase.column[phase.columns].taps = run = 1
+                            phase.columns += 1
+                        n += 1
+        return 0
+
+    cdef Py_ssize_t scratch(self) noexcept:
+        """Bytes of scratch memory of a thread: the window, and a plane of outputs."""
+        cdef Py_ssize_t p, size = 0
+        cdef Phase *phase
+        for p in range(self.of.n_phases):
+            phase = &self.of.phases[p]
+            size = max(size, self.tile_at(phase)
+                       + phase.axis[1].block * up(phase.axis[2].block, self.of.k.lanes))
+        return up(size * self.desc.g.itemsize, 64) + 64
+
+    cdef Py_ssize_t tile_at(self, Phase *phase) noexcept:
+        return up(phase.size + phase.slack, 16)
+
+    cdef double work_of(self, Py_ssize_t p) noexcept:
+        """Floating-point operations of one image's phase, or what its memory traffic is worth."""
+        cdef Phase *phase = &self.of.phases[p]
+        return 2.0 * max(phase.taps, 8) * self.of.channels * (
+            (<double>phase.axis[0].count) * phase.axis[1].count * phase.axis[2].count)
+
+
+cdef inline Py_ssize_t place(const Axis *axis, Py_ssize_t tap) noexcept nogil:
+    """Where a tap of an axis reads in the window, for the block's first output."""
+    return axis.slot[tap] * axis.slot_size + axis.move[tap] * axis.position
+
+
+# ---- weights ----
+
+cdef struct Packing:
+    const Layer *of
+    char *weight
+    char *packed
+    Py_ssize_t stride[5]
+
+
+cdef void pack(Packing *job, real_t *kind) noexcept nogil:
+    """Copy the weights to [phase][sink][tap], or [phase][block of channels][tap][channel]."""
+    cdef const Layer *of = job.of
+    cdef const conv_geometry *g = of.g
+    cdef Py_ssize_t lanes = of.k.lanes, p, t, c, j0, j1, j2, tap, channel, group, sink
+    cdef Py_ssize_t all_channels = of.channels * of.fold, block, width, k
+    cdef Phase *phase
+    cdef real_t *out
+    cdef const real_t *w
+    for p in range(of.n_phases):
+        phase = &of.phases[p]
+        for t in range(phase.taps):
+            j2 = phase.order[t]
+            j1 = j2 // g.kernel[2]
+            j0 = j1 // g.kernel[1]
+            c = j0 // g.kernel[0]
+            j2 %= g.kernel[2]
+            j1 %= g.kernel[1]
+            j0 %= g.kernel[0]
+            if g.flip:
+                j0, j1, j2 = g.kernel[0] - 1 - j0, g.kernel[1] - 1 - j1, g.kernel[2] - 1 - j2
+            tap = j0 * job.stride[2] + j1 * job.stride[3] + j2 * job.stride[4]
+            for k in range(up(all_channels, lanes) if of.wide else of.channels):
+                channel = k % of.channels
+                group = channel // of.sinks
+                sink = channel % of.sinks
+                if of.backward:
+                    w = (<const real_t *>job.weight) + (
+                        (group * of.sources + c) * job.stride[0] + sink * job.stride[1] + tap)
+                else:
+                    w = (<const real_t *>job.weight) + (
+                        channel * job.stride[0] + c * job.stride[1] + tap)
+                out = (<real_t *>job.packed) + phase.packed
+                if not of.wide:
+                    out[channel * phase.taps + t] = w[0]
+                    continue
+                block = k // (2 * lanes) * 2 * lanes
+                width = min(2 * lanes, up(all_channels, lanes) - block)
+                out[block * phase.taps + t * width + k - block] = (
+                    w[0] if k < all_channels else 0)
+
+
+# ---- windows ----
+
+cdef void inside(const Axis *axis, Py_ssize_t slot, Py_ssize_t first, Py_ssize_t used,
+                 Py_ssize_t *low, Py_ssize_t *high) noexcept nogil:
+    """The window positions low … high - 1 of a slot that lie inside the source."""
+    cdef Py_ssize_t start = first * axis.step + axis.base[slot]
+    low[0] = high[0] = 0
+    if start < 0:
+        low[0] = min((-start + axis.step - 1) // axis.step, used)
+    if start < axis.length:
+        high[0] = min((axis.length - start + axis.step - 1) // axis.step, used)
+    high[0] = max(high[0], low[0])
+
+
+cdef inline Py_ssize_t read_at(const Axis *axis, Py_ssize_t slot, Py_ssize_t position) noexcept nogil:
+    """The source position of a window position, -1 for a zero."""
+    return source_index(position * axis.step + axis.base[slot], axis.length, axis.mode)
+
+
+cdef struct Source:
+    const Layer *of
+    Phase *phase
+    Py_ssize_t first[3]      # the block
+    Py_ssize_t count[3]
+    Py_ssize_t stride[4]     # of the channel and the three axes
+    Py_ssize_t width         # elements of a pixel
+
+
+cdef void copy_pixels(Source *from_, const real_t *x, Py_ssize_t rows, Py_ssize_t pixels,
+                      Py_ssize_t row_step, Py_ssize_t pixel_step, Py_ssize_t channel,
+                      Py_ssize_t source, real_t *out) noexcept nogil:
+    """A block of rows into the window, all inside the source.
+
+    channel: the first output channel that a pixel's elements belong to, if they are channels.
+    """
+    cdef const Layer *of = from_.of
+    cdef const fc_kernels *k = of.k
+    cdef Py_ssize_t pixel = from_.phase.axis[2].position, pitch = from_.phase.pitch, r, i, c
+    cdef const real_t *line
+    if pixels <= 0:
+        return
+    if not of.wide:
+        k.copy(rows, pixels, x, row_step, pixel_step, out, pitch)
+        return
+    if of.sources == 1 and of.sinks == 1:
+        if from_.stride[0] == 1 and pixel_step == pixel:
+            k.copy(rows, (pixels - 1) * pixel + from_.width, x, row_step, 1, out, pitch)
+            return
+        for r in range(rows):
+            k.copy(pixels, from_.width, x + r * row_step, pixel_step, from_.stride[0],
+                   out + r * pitch, pixel)
+        return
+    # each output channel's own source
+    for r in range(rows):
+        for i in range(pixels):
+            line = x + r * row_step + i * pixel_step
+            for c in range(from_.width):
+                out[r * pitch + i * pixel + c] = line[
+                    ((channel + c) // of.sinks * of.sources + source) * from_.stride[0]]
+
+
+cdef void fill(Source *from_, const real_t *x, Py_ssize_t channel, Py_ssize_t source,
+               bint fresh, real_t *out) noexcept nogil:
+    """Gather one source channel's window (of each output channel, if those are in the lanes).
+
+    Zeros around it stay from one plane to the next; fresh: they are not there yet.
+    """
+    cdef Phase *phase = from_.phase
+    cdef Axis *axis = phase.axis
+    cdef Py_ssize_t *stride = from_.stride
+    cdef Py_ssize_t pixel = axis[2].position, pitch = phase.pitch
+    cdef Py_ssize_t s0, s1, s2, u0, u1, u2, i0, i1, i2, low1, high1, low2, high2, part
+    cdef Py_ssize_t used[3]
+    cdef bint zeros = axis[0].mode == PAD_ZEROS, row_inside
+    cdef const real_t *plane
+    cdef const real_t *line
+    cdef real_t *target
+    cdef real_t *row
+    cdef int a
+    for a in range(AXES):
+        used[a] = from_.count[a] + axis[a].extra
+    for s0 in range(axis[0].slots):
+        for u0 in range(used[0]):
+            i0 = read_at(&axis[0], s0, from_.first[0] + u0)
+            if i0 < 0:
+                if fresh:
+                    memset(out + s0 * axis[0].slot_size + u0 * axis[0].position, 0,
+                           axis[0].position * sizeof(real_t))
+                continue
+            plane = x + i0 * stride[1]
+            for s1 in range(axis[1].slots):
+                inside(&axis[1], s1, from_.first[1], used[1], &low1, &high1)
+                for s2 in range(axis[2].slots):
+                    inside(&axis[2], s2, from_.first[2], used[2], &low2, &high2)
+                    target = out + (s0 * axis[0].slot_size + u0 * axis[0].position
+                                    + s1 * axis[1].slot_size + s2 * axis[2].slot_size)
+                    i2 = (from_.first[2] + low2) * axis[2].step + axis[2].base[s2]
+                    if high1 > low1:
+                        i1 = (from_.first[1] + low1) * axis[1].step + axis[1].base[s1]
+                        copy_pixels(from_, plane + i1 * stride[2] + i2 * stride[3], high1 - low1,
+                                    high2 - low2, axis[1].step * stride[2],
+                                    axis[2].step * stride[3], channel, source,
+                                    target + low1 * pitch + low2 * pixel)
+                    if fresh:  # what no plane writes
+                        if zeros:
+                            memset(target, 0, low1 * pitch * sizeof(real_t))
+                            memset(target + high1 * pitch, 0,
+                                   (used[1] - high1) * pitch * sizeof(real_t))
+                        for u1 in range(low1 if zeros else 0, high1 if zeros else used[1]):
+                            row = target + u1 * pitch
+                            if zeros:
+                                memset(row, 0, low2 * pixel * sizeof(real_t))
+                            part = (high2 if zeros else used[2]) * pixel
+                            memset(row + part, 0, (pitch - part) * sizeof(real_t))
+                    if zeros or (low1 == 0 and low2 == 0 and high1 == used[1]
+                                 and high2 == used[2]):
+                        continue
+                    for u1 in range(used[1]):
+                        row_inside = low1 <= u1 < high1
+                        row = target + u1 * pitch
+                        line = plane + stride[2] * read_at(&axis[1], s1, from_.first[1] + u1)
+                        if not row_inside:
+                            copy_pixels(from_, line + i2 * stride[3], 1, high2 - low2, 0,
+                                        axis[2].step * stride[3], channel, source,
+                                        row + low2 * pixel)
+                        u2 = 0
+                        while u2 < used[2]:
+                            if u2 == low2 and high2 > low2:
+                                u2 = high2
+                                continue
+                            copy_pixels(from_, line + stride[3] * read_at(
+                                            &axis[2], s2, from_.first[2] + u2),
+                                        1, 1, 0, 0, channel, source, row + u2 * pixel)
+                            u2 += 1
+
+
+cdef void source_strides(cnp.ndarray array, bint last, int rank, Py_ssize_t itemsize,
+                         Py_ssize_t *out) noexcept:
+    """Strides in elements of the channel and the three spatial axes."""
+    cdef Py_ssize_t *strides = <Py_ssize_t *>cnp.PyArray_STRIDES(array)
+    cdef int i, first = 1 if last else 2
+    out[0] = strides[rank + 1 if last else 1] // itemsize
+    out[1] = out[2] = out[3] = 0
+    for i in range(rank):
+        out[4 - rank + i] = strides[first + i] // itemsize
+
+
+# ---- forward, and the gradient of the data ----
+
+cdef struct Run:
+    const Layer *of
+    Py_ssize_t phase
+    char *source
+    char *sink
+    char *residual
+    char *bias
+    char *packed
+    Py_ssize_t source_image
+    Py_ssize_t source_stride[4]
+    Py_ssize_t groups, n_groups   # of a task, and tasks that takes; or chunks of channels
+    char *scratch
+    Py_ssize_t scratch_size
+
+
+cdef class Depthwise:
+    """One pass of one layer, with packed weights; made once, run for any batch."""
+
+    cdef Layout layout
+    cdef const Layer *of
+    cdef Scratch packed
+    cdef object wild         # the weights, if some are infinite or NaN in a gradient
+
+    def __cinit__(self, Layout layout, cnp.ndarray weight):
+        cdef Packing job
+        cdef int i, rank = <int>layout.of.g.rank
+        cdef Py_ssize_t itemsize = layout.of.g.itemsize
+        self.layout = layout
+        self.of = &layout.of
+        if self.of.backward:
+            with np.errstate(all="ignore"):
+                total = weight.sum()  # a quick look: infinite, or not a number, if a weight is
+            if not math.isfinite(total) and not np.isfinite(weight).all():
+                self.wild = np.array(weight)
+                # of the right sign, so that an infinite gradient stays what it is
+                weight = np.where(np.isfinite(weight), weight, np.copysign(
+                    np.finfo(self.wild.dtype).tiny, weight)).astype(self.wild.dtype)
+        self.packed = acquire(max(self.of.packed_size, 1) * itemsize)
+        job.of = self.of
+        job.weight = cnp.PyArray_BYTES(weight)
+        job.packed = self.packed.data
+        for i in range(5):
+            job.stride[i] = 0
+        job.stride[0] = cnp.PyArray_STRIDES(weight)[0] // itemsize
+        job.stride[1] = cnp.PyArray_STRIDES(weight)[1] // itemsize
+        for i in range(rank):
+            job.stride[5 - rank + i] = cnp.PyArray_STRIDES(weight)[2 + i] // itemsize
+        if itemsize == 4:
+            pack(&job, <float *>NULL)
+        else:
+            pack(&job, <double *>NULL)
+
+    def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
+        """As `Algorithm.prepare` says."""
+        cdef Run job
+        cdef Py_ssize_t itemsize = self.of.g.itemsize, p, tasks, batch
+        cdef Phase *phase
+        cdef Scratch scratch
+        cdef double work, total = 0
+        if cnp.PyArray_SIZE(out) == 0:
+            return
+        batch = cnp.PyArray_DIM(source, 0)
+        job.of = self.of
+        job.source = cnp.PyArray_BYTES(source)
+        job.source_image = cnp.PyArray_STRIDES(source)[0] // itemsize
+        source_strides(source, self.of.g.channels_last, <int>self.of.g.rank, itemsize,
+                       job.source_stride)
+        job.sink = cnp.PyArray_BYTES(out)
+        job.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
+        job.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
+        job.packed = self.packed.data
+        job.scratch_size = self.layout.scratch()
+        scratch = acquire(job.scratch_size * threads)
+        job.scratch = scratch.data
+        if self.of.has_gaps:
+            memset(job.sink, 0, cnp.PyArray_NBYTES(out))
+        for p in range(self.of.n_phases):
+            phase = &self.of.phases[p]
+            job.phase = p
+            work = self.layout.work_of(p)
+            # Planes that share a task share what is known of its window.
+            job.groups = 1
+            job.n_groups = self.of.chunks
+            if not self.of.wide:
+                job.groups = max(1, min(self.of.groups // (4 * threads), <Py_ssize_t>(
+                    1e6 * self.of.groups / max(work, 1.0))))
+                job.n_groups = (self.of.groups + job.groups - 1) // job.groups
+            tasks = (batch * job.n_groups * phase.axis[0].blocks * phase.axis[1].blocks
+                     * phase.axis[2].blocks)
+            parallel_for(run_f32 if itemsize == 4 else run_f64, &job, tasks, threads,
+                         work * batch)
+            total += work * batch
+            if is_long(total):
+                PyErr_CheckSignals()
+        if self.wild is not None:
+            add_wild(self.layout.desc, self.wild, source, out)
+
+
+def add_wild(ConvDesc desc, weight, grad, out):
+    """Add the products with infinite weights and NaN to the gradients of who met them.
+
+    Zeros around grad_output do not matter to a sum, unless they meet such a weight: so these
+    have waited until here.
+    """
+    cdef conv_geometry *g = &desc.g
+    cdef Py_ssize_t sinks = g.channels // g.groups, sources = g.filters // g.groups
+    cdef Py_ssize_t low, high, sink, source, i
+    cdef int a
+    rank = desc.rank
+    grad = np.moveaxis(grad, -1, 1) if desc.channels_last else grad
+    out = np.moveaxis(out, -1, 1) if desc.channels_last else out
+    if desc.g.flip:
+        weight = np.flip(weight, tuple(range(2, rank + 2)))
+    with np.errstate(all="ignore"):
+        for tap in np.ndindex(*desc.axes("kernel")):
+            reads, gives = (), ()
+            for i in range(rank):
+                a = AXES - rank + i
+                # outputs whose tap lies inside the input
+                low = tap[i] * g.dilation[a] - g.before[a]
+                high = min(g.output[a], (g.input[a] - 1 - low) // g.stride[a] + 1)
+                if g.input[a] - 1 < low:
+                    high = 0
+                first = (-low + g.stride[a] - 1) // g.stride[a] if low < 0 else 0
+                high = max(high, first)
+                reads += (slice(first, high),)
+                at = low + first * g.stride[a]
+                gives += (slice(at, at + (high - first) * g.stride[a], g.stride[a]),)
+            wild = ~np.isfinite(weight[(...,) + tap])  # (filters, channels / groups)
+            for source in range(sources):
+                for sink in range(sinks):
+                    groups = np.flatnonzero(wild[source::sources, sink])
+                    if groups.size:
+                        w = weight[(source + groups * sources, sink) + tap]
+                        out[(slice(None), groups * sinks + sink) + gives] += (
+                            w.reshape((-1,) + (1,) * rank)
+                            * grad[(slice(None), groups * sources + source) + reads])
+
+
+cdef void run_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    run_block(<Run *>context, task, thread, <float *>NULL)
+
+
+cdef void run_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    run_block(<Run *>context, task, thread, <double *>NULL)
+
+
+cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """One block of outputs of some planes, or of a chunk of channels."""
+    cdef const Layer *of = job.of
+    cdef Phase *phase = &of.phases[job.phase]
+    cdef Axis *axis = phase.axis
+    cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
+    cdef real_t *tile = window + up(phase.size + phase.slack, 16)
+    cdef const real_t *x
+    cdef const real_t *packed = (<const real_t *>job.packed) + phase.packed
+    cdef Py_ssize_t *first
+    cdef Py_ssize_t *count
+    cdef Py_ssize_t sink_stride[4]      # channel and three axes, of out and residual
+    cdef Py_ssize_t step[3]             # from output to output
+    cdef Py_ssize_t image, block, group, last_group, channel, c, sink, q0, q1, q2, at, i
+    cdef Source from_
+    cdef bint finishes = (job.bias != NULL or job.residual != NULL
+                          or (not of.backward and of.epilogue.activation != FC_IDENTITY))
+    cdef int a
+    from_.of = of
+    from_.phase = phase
+    first = from_.first
+    count = from_.count
+    for a in range(4):
+        from_.stride[a] = job.source_stride[a]
+    for a in range(2, -1, -1):
+        first[a] = task % axis[a].blocks * axis[a].block
+        count[a] = min(axis[a].block, axis[a].count - first[a])
+        task //= axis[a].blocks
+    block = task % job.n_groups
+    image = task // job.n_groups
+    sink_stride[3] = of.channels if of.g.channels_last else 1
+    sink_stride[2] = sink_stride[3] * of.sink_axis[2]
+    sink_stride[1] = sink_stride[2] * of.sink_axis[1]
+    sink_stride[0] = 1 if of.g.channels_last else sink_stride[1] * of.sink_axis[0]
+    at = image * of.channels * of.sink_axis[0] * of.sink_axis[1] * of.sink_axis[2]
+    for a in range(AXES):
+        step[a] = axis[a].out_step * sink_stride[1 + a]
+        at += (axis[a].first + first[a] * axis[a].out_step) * sink_stride[1 + a]
+    memset(window + phase.size, 0, phase.slack * sizeof(real_t))
+    x = (<const real_t *>job.source) + image * job.source_image
+
+    if of.wide:
+        channel = block * of.chunk
+        from_.width = min(of.chunk, of.channels - channel)
+        for c in range(of.sources):
+            fill(&from_, x + (channel * job.source_stride[0]
+                              if of.sources == 1 and of.sinks == 1 else 0),
+                 channel, c, True, window + c * phase.channel)
+        for q0 in range(count[0]):
+            wide_plane(of, phase, count, window + q0 * axis[0].position,
+                       packed + phase.taps * channel, from_.width, step,
+                       (<real_t *>job.sink) + at + q0 * step[0] + channel)
+            if finishes:
+                for q1 in range(count[1]):
+                    i = at + q0 * step[0] + q1 * step[1] + channel
+                    finish(job, count[2], from_.width, i, step[2], channel, 1, kind)
+        return
+
+    from_.width = 1
+    last_group = min(of.groups, (block + 1) * job.groups)
+    for group in range(block * job.groups, last_group):
+        for c in range(of.sources):
+            fill(&from_, x + (group * of.sources + c) * job.source_stride[0], 0, 0,
+                 group == block * job.groups, window + c * phase.channel)
+        for channel in range(group * of.sinks, (group + 1) * of.sinks):
+            for q0 in range(count[0]):
+                i = at + q0 * step[0] + channel * sink_stride[0]
+                if step[2] == 1:
+                    plane(of, phase, count, window + q0 * axis[0].position,
+                          packed + phase.taps * channel, (<real_t *>job.sink) + i, step[1])
+                    if finishes:
+                        if step[1] == count[2]:
+                            finish(job, 1, count[1] * count[2], i, 0, channel, 0, kind)
+                        else:
+                            finish(job, count[1], count[2], i, step[1], channel, 0, kind)
+                    continue
+                plane(of, phase, count, window + q0 * axis[0].position,
+                      packed + phase.taps * channel, tile, up(axis[2].block, of.k.lanes))
+                for q1 in range(count[1]):
+                    for q2 in range(count[2]):
+                        (<real_t *>job.sink)[i + q1 * step[1] + q2 * step[2]] = (
+                            tile[q1 * up(axis[2].block, of.k.lanes) + q2])
+
+
+cdef void finish(Run *job, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t at, Py_ssize_t row,
+                 Py_ssize_t channel, Py_ssize_t channel_step, real_t *kind) noexcept nogil:
+    """Bias, residual and activation, while the sums lie in the cache."""
+    cdef real_t *y = (<real_t *>job.sink) + at
+    cdef const real_t *bias = NULL
+    cdef const real_t *residual = NULL
+    if job.bias != NULL:
+        bias = (<const real_t *>job.bias) + channel
+    if job.residual != NULL:
+        residual = (<const real_t *>job.residual) + at
+    job.of.k.store(rows, n, y, row, y, row, bias, 0, channel_step, residual, row,
+                   job.of.epilogue)
+
+
+cdef void plane(const Layer *of, Phase *phase, const Py_ssize_t *count,
+                const real_t *window, const real_t *w, real_t *y,
+                Py_ssize_t y_row) noexcept nogil:
+    """A plane of outputs with pixels in the lanes."""
+    cdef Py_ssize_t start, step = phase.axis[1].spacing, row = phase.pitch
+    if of.along == 2:
+        of.k.planes(count[1], count[2], phase.columns, phase.column, window, row,
+                    phase.axis[2].spacing, w, y, y_row)
+        return
+    # rows as far apart as the taps are share their columns' input
+    for start in range(min(step, count[1])):
+        of.k.planes((count[1] - start + step - 1) // step, count[2], phase.columns, phase.column,
+                    window + start * row, row * step, row * step, w, y + start * y_row,
+                    y_row * step)
+
+
+cdef void wide_plane(const Layer *of, Phase *phase, const Py_ssize_t *count,
+                     const real_t *window, const real_t *w, Py_ssize_t width,
+                     const Py_ssize_t *y_step, real_t *y) noexcept nogil:
+    """A plane of outputs with channels in the lanes."""
+    cdef Axis *axis = phase.axis
+    cdef Py_ssize_t row = phase.pitch, pixel = axis[2].position, start, n, whole, rest
+    cdef Py_ssize_t step = axis[of.along].spacing, rows, x_row, x_tap, y_row, size
+    if of.fold == 1:
+        for start in range(min(step, count[2])):
+            of.k.pixels((count[2] - start + step - 1) // step, count[1], width, width,
+                        phase.columns, phase.column, phase.taps, window + start * pixel, pixel * step, row,
+                        pixel * step, w, y + start * y_step[2], y_step[2] * step, y_step[1])
+        return
+    # Neighbouring pixels are one of `fold` times the channels, and the last may be shorter.
+    size = of.fold * pixel
+    whole = count[2] // of.fold
+    rest = (count[2] - whole * of.fold) * pixel
+    for start in range(min(step, count[1]) if of.along == 1 else 1):
+        if of.along == 1:
+            rows = (count[1] - start + step - 1) // step
+            x_row = x_tap = row * step
+            y_row = y_step[1] * step
+        else:
+            rows = count[1]
+            x_row, x_tap, y_row = row, pixel * step, y_step[1]
+        if whole:
+            of.k.pixels(rows, whole, size, size, phase.columns, phase.column, phase.taps,
+                        window + start * row, x_row, size, x_tap, w, y + start * y_step[1],
+                        y_row, size)
+        if rest:
+            of.k.pixels(rows, 1, rest, size, phase.columns, phase.column, phase.taps,
+                        window + start * row + whole * size, x_row, size, x_tap, w,
+                        y + start * y_step[1] + whole * size, y_row, size)
+
+
+# ---- the gradient of the weights ----
+
+# What its tasks read. A task owns a plane (or a chunk of channels), a part of the batch and a cut
+# of an image's blocks: grad_weight[tap] = sum over pixels of grad_output[pixel] * x[pixel, tap].
+cdef struct Gradient:
+    const Layer *of
+    char *x
+    char *grad
+    char *out
+    Py_ssize_t x_image, grad_image, out_size
+    Py_ssize_t x_stride[4]
+    Py_ssize_t grad_stride[4]
+    Py_ssize_t batch, images         # all, and of one part
+    Py_ssize_t units, cuts, blocks   # planes or chunks; cuts of an image's blocks; blocks
+    Py_ssize_t lines                 # vectors of sums for each tap
+    char *scratch
+    Py_ssize_t scratch_size, grad_at, sum_at, total_at, dot_at
+
+
+cdef void set_gradient(Layout layout, Gradient *job) noexcept:
+    """Everything in `job` that does not depend on the arrays."""
+    cdef const Layer *of = &layout.of
+    cdef Phase *phase = &of.phases[0]
+    cdef Py_ssize_t lanes = of.k.lanes, itemsize = of.g.itemsize, row
+    job.of = of
+    job.units = of.chunks if of.wide else of.groups
+    job.blocks = phase.axis[0].blocks * phase.axis[1].blocks * phase.axis[2].blocks
+    job.cuts = min(job.blocks, max(1, 8 // job.units))
+    job.lines = up(of.chunk, lanes) // lanes if of.wide else of.sinks
+    row = phase.axis[2].block * lanes if of.wide else up(phase.axis[2].block, lanes)
+    job.grad_at = up((phase.size + phase.slack) * itemsize, 64)
+    job.sum_at = job.grad_at + up(phase.axis[1].block * row * itemsize, 64)
+    job.total_at = job.sum_at + up(phase.taps * job.lines * lanes * itemsize, 64)
+    job.dot_at = 2 * job.total_at - job.sum_at
+    job.scratch_size = job.dot_at + up(DOTS * lanes * itemsize, 64)
+
+
+def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
+                    bint per_sample, int threads):
+    """As `Algorithm.weight_gradient` says."""
+    cdef Layout layout
+    cdef conv_geometry *g = &desc.g
+    cdef Gradient job
+    cdef Py_ssize_t parts
+    cdef Scratch scratch
+    if cnp.PyArray_SIZE(out) == 0:
+        return
+    if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
+        memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
+        return
+    layout = Layout.get(desc, False)
+    set_gradient(layout, &job)
+    job.batch = cnp.PyArray_DIM(x, 0)
+    job.x = cnp.PyArray_BYTES(x)
+    job.grad = cnp.PyArray_BYTES(grad)
+    source_strides(x, g.channels_last, <int>g.rank, g.itemsize, job.x_stride)
+    source_strides(grad, g.channels_last, <int>g.rank, g.itemsize, job.grad_stride)
+    job.x_image = cnp.PyArray_STRIDES(x)[0] // g.itemsize
+    job.grad_image = cnp.PyArray_STRIDES(grad)[0] // g.itemsize
+    job.out_size = layout.of.phases[0].taps * layout.of.channels
+
+    # Few planes: cut the blocks and the batch as well, in a way that depends on the problem
+    # alone, and add the parts up in order. So the result is the same for any number of threads.
+    parts = job.batch
+    if not per_sample:
+        parts = min(parts, max(1, 8 // (job.units * job.cuts)))
+    job.images = even(job.batch, (job.batch + parts - 1) // parts)
+    parts = (job.batch + job.images - 1) // job.images
+    partial = out
+    if job.cuts > 1 or (parts > 1 and not per_sample):
+        partial = np.empty((parts, job.cuts, job.out_size), (<object>out).dtype)
+    job.out = cnp.PyArray_BYTES(partial)
+    scratch = acquire(job.scratch_size * threads)
+    job.scratch = scratch.data
+    parallel_for(weight_f32 if g.itemsize == 4 else weight_f64, &job,
+                 parts * job.cuts * job.units, threads, desc.flops(job.batch))
+    if partial is not out:
+        if per_sample:
+            np.add.reduce(partial, axis=1, out=(<object>out).reshape(parts, job.out_size))
+        else:
+            np.add.reduce(partial.reshape(parts * job.cuts, job.out_size), axis=0,
+                          out=(<object>out).reshape(job.out_size))
+
+
+cdef void weight_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    weight_part(<Gradient *>context, task, thread, <float *>NULL)
+
+
+cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    weight_part(<Gradient *>context, task, thread, <double *>NULL)
+
+
+cdef void weight_part(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """One task: its sums over blocks and images, then out to their places in grad_weight."""
+    cdef const Layer *of = job.of
+    cdef const fc_kernels *k = of.k
+    cdef Phase *phase = &of.phases[0]
+    cdef Axis *axis = phase.axis
+    cdef char *scratch = job.scratch + thread * job.scratch_size
+    cdef real_t *window = <real_t *>scratch
+    cdef real_t *sums = <real_t *>(scratch + job.sum_at)
+    cdef real_t *total = <real_t *>(scratch + job.total_at)
+    cdef real_t *out
+    cdef const real_t *x
+    cdef const real_t *grad
+    cdef Py_ssize_t lanes = k.lanes, unit, cut, part, image, b, i, c, q0, t, f, line, width, lane
+    cdef Py_ssize_t size = phase.taps * job.lines * lanes, in_row = 0, kernel_taps
+    cdef bint fresh = True
+    cdef Source from_
+    cdef real_t value
+    cdef int a
+    unit = task % job.units
+    cut = task // job.units % job.cuts
+    part = task // (job.units * job.cuts)
+    from_.of = of
+    from_.phase = phase
+    from_.width = min(of.chunk, of.channels - unit * of.chunk) if of.wide else 1
+    for a in range(4):
+        from_.stride[a] = job.x_stride[a]
+    memset(sums, 0, size * sizeof(real_t))
+    memset(total, 0, size * sizeof(real_t))
+    memset(window + phase.size, 0, phase.slack * sizeof(real_t))
+    for image in range(part * job.images, min(job.batch, (part + 1) * job.images)):
+        x = (<const real_t *>job.x) + image * job.x_image
+        for b in range(job.blocks * cut // job.cuts, job.blocks * (cut + 1) // job.cuts):
+            i = b
+            for a in range(2, -1, -1):
+                from_.first[a] = i % axis[a].blocks * axis[a].block
+                from_.count[a] = min(axis[a].block, axis[a].count - from_.first[a])
+                i //= axis[a].blocks
+            for c in range(of.sources):
+                if not of.wide:
+                    fill(&from_, x + (unit * of.sources + c) * job.x_stride[0], 0, 0, fresh,
+                         window + c * phase.channel)
+                else:
+                    fill(&from_, x + (unit * of.chunk * job.x_stride[0]
+                                      if of.sources == 1 and of.sinks == 1 else 0),
+                         unit * of.chunk, c, fresh, window + c * phase.channel)
+            fresh = job.blocks > 1
+            for line in range(job.lines):
+                f = unit * of.chunk + line * lanes if of.wide else unit * of.sinks + line
+                if f >= of.channels:
+                    break
+                width = min(lanes, from_.width - line * lanes) if of.wide else 1
+                for q0 in range(from_.count[0]):
+                    grad = (<const real_t *>job.grad) + (
+                        image * job.grad_image + f * job.grad_stride[0]
+                        + (from_.first[0] + q0) * job.grad_stride[1]
+                        + from_.first[1] * job.grad_stride[2]
+                        + from_.first[2] * job.grad_stride[3])
+                    add_dots(job, phase, &from_, window + q0 * axis[0].position
+                             + (line * lanes if of.wide else 0), grad, width,
+                             sums + line * phase.taps * lanes, scratch)
+            in_row += 1
+            if in_row == ROW:
+                k.add(size, sums, total)
+                memset(sums, 0, size * sizeof(real_t))
+                in_row = 0
+    k.add(size, total, sums)
+
+    kernel_taps = phase.taps // of.sources
+    out = (<real_t *>job.out) + (part * job.cuts + cut) * job.out_size
+    for line in range(job.lines):
+        for t in range(phase.taps):
+            c = phase.order[t] // kernel_taps
+            i = phase.order[t] % kernel_taps
+            if of.g.flip:
+                i = kernel_taps - 1 - i
+            if of.wide:
+                f = unit * of.chunk + line * lanes
+                for lane in range(min(lanes, from_.width - line * lanes)):
+                    out[(f + lane) * phase.taps + c * kernel_taps + i] = (
+                        sums[(line * phase.taps + t) * lanes + lane])
+            else:
+                value = 0
+                for lane in range(lanes):
+                    value += sums[(line * phase.taps + t) * lanes + lane]
+                out[(unit * of.sinks + line) * phase.taps + c * kernel_taps + i] = value
+
+
+cdef void add_dots(Gradient *job, Phase *phase, Source *from_, const real_t *window,
+                   const real_t *grad, Py_ssize_t width, real_t *sums,
+                   char *scratch) noexcept nogil:
+    """Add to `sums`, (taps, lanes), what one plane of a block gives to one plane of filters."""
+    cdef const Layer *of = job.of
+    cdef const fc_kernels *k = of.k
+    cdef real_t *copied = <real_t *>(scratch + job.grad_at)
+    cdef real_t *dots = <real_t *>(scratch + job.dot_at)
+    cdef Py_ssize_t lanes = k.lanes, rows = from_.count[1], n = from_.count[2], t, q1, taps
+    cdef Py_ssize_t row = job.grad_stride[2], step, steps, full, last, x_step
+    if of.wide:
+        steps, full, last = n, width, width
+        x_step, step = phase.axis[2].position, job.grad_stride[3]
+        if job.grad_stride[0] != 1 and width > 1:
+            for q1 in range(rows):
+                k.copy(n, width, grad + q1 * row, step, job.grad_stride[0],
+                       copied + q1 * n * lanes, lanes)
+            grad, row, step = copied, n * lanes, lanes
+    else:
+        steps = up(n, lanes) // lanes
+        full, last = lanes, n - (steps - 1) * lanes
+        x_step = step = lanes
+        if job.grad_stride[3] != 1 and n > 1:
+            k.copy(rows, n, grad, row, job.grad_stride[3], copied, up(n, lanes))
+            grad, row = copied, up(n, lanes)
+    taps = even(phase.taps, DOTS)
+    for t from 0 <= t < phase.taps by taps:
+        k.dots[min(taps, phase.taps - t) - 1](rows, steps, full, last, phase.offset + t, window,
+                                              phase.pitch, x_step, grad, row, step, dots)
+        k.add(min(taps, phase.taps - t) * lanes, dots, sums + t * lanes)
+
+
+# ---- the record ----
+
+def supports(ConvDesc desc, which):
+    """It serves sums over few channels."""
+    cdef Py_ssize_t channels = desc.g.channels // desc.g.groups
+    if channels == 0 or desc.g.filters == 0:
+        return "needs at least one channel and one filter"
+    if channels > MOST_CHANNELS:
+        return (f"is for at most {MOST_CHANNELS} input channels per group, "
+                f"not {channels}")
+    return None
+
+
+def workspace(ConvDesc desc, which, int threads):
+    cdef Layout layout
+    cdef Gradient job
+    if supports(desc, which) is not None:
+        return 0
+    layout = Layout.get(desc, which == BACKWARD_DATA)
+    if which == BACKWARD_WEIGHT:
+        set_gradient(layout, &job)
+        return job.scratch_size * threads + (
+            0 if job.units >= 8 else 8 * layout.of.phases[0].taps * layout.of.channels
+            * desc.g.itemsize)
+    return layout.scratch() * threads + layout.of.packed_size * desc.g.itemsize
+
+
+def efficiency(ConvDesc desc, which):
+    return 0.9 if supports(desc, which) is None and desc.g.channels == desc.g.groups else 0.1
+
+
+def prepare(ConvDesc desc, which, weight, int threads=1):
+    """Weights packed for one pass of one layer."""
+    return Depthwise(Layout.get(desc, which == BACKWARD_DATA), weight)
+
+
+ALGORITHM = Algorithm(
+    name="depthwise", passes=PASSES, tier="highest",
+    supports=supports, workspace=workspace, efficiency=efficiency, prepare=prepare,
+    weight_gradient=weight_gradient,
+)

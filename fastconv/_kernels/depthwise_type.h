@@ -1,0 +1,307 @@
+/* One element type's depthwise kernels: few channels meet in a sum, so what counts is how often
+ * a loaded vector of input is used, and how little happens between two planes. Included by
+ * tiles_type.h, whose helpers it uses.
+ *
+ * A kernel is cut into columns: taps that lie at the distance of two output rows. While the
+ * input rows below four output rows pass, each is loaded once for all taps of the column.
+ *
+ * With taps = 3 and four vectors on AVX-512, a column of `planes` should be 48 vfmadd, 24 loads
+ * of x, and 3 broadcasts before them; on AVX2, with two vectors, 24, 12 and 3.
+ */
+
+/* (vec){0} is subtracted, not added: -0 stays what it is, and the compiler sees a broadcast. */
+FC_INLINE vec NAME(spread)(REAL s) { return s - (vec){0}; }
+
+/* Long sums: blocks of FC_SUM_BLOCK products are added up in sums[0], as many blocks in a row;
+ * the rows are added up in sums[1]. */
+static __attribute__((noinline)) void NAME(carry)(ptrdiff_t size, const REAL *part, REAL *sums,
+                                                 ptrdiff_t blocks)
+{
+    for (ptrdiff_t i = 0; i < size; i += LANES) {
+        vec s = NAME(load)(part + i);
+        if (blocks % FC_SUM_BLOCK) s += NAME(load)(sums + i);
+        NAME(save)(sums + i, s);
+        if ((blocks + 1) % FC_SUM_BLOCK) continue;
+        if (blocks >= FC_SUM_BLOCK) s += NAME(load)(sums + size + i);
+        NAME(save)(sums + size + i, s);
+    }
+}
+
+/* What `carry` has gathered, all of it, in sums[0]. */
+static __attribute__((noinline)) void NAME(gathered)(ptrdiff_t size, REAL *sums,
+                                                    ptrdiff_t blocks)
+{
+    if (blocks < FC_SUM_BLOCK) return;
+    for (ptrdiff_t i = 0; i < size; i += LANES) {
+        vec s = NAME(load)(sums + size + i);
+        if (blocks % FC_SUM_BLOCK) s += NAME(load)(sums + i);
+        NAME(save)(sums + i, s);
+    }
+}
+
+/* A column of few taps, whose weights are loaded first. */
+FC_INLINE void NAME(short_column)(vec acc[4][8], const REAL *restrict x, ptrdiff_t x_tap,
+                                  const REAL *restrict w, const int taps, const int vectors,
+                                  const int wide)
+{
+    const int distinct = wide ? vectors : 1;
+    vec wv[3][2];
+    FC_UNROLL for (int i = 0; i < taps; i++)
+        FC_UNROLL for (int v = 0; v < distinct; v++)
+            wv[i][v] = wide ? NAME(load)(w + (i * vectors + v) * LANES) : NAME(spread)(w[i]);
+    FC_UNROLL for (int q = 0; q < 4 + taps - 1; q++) {
+        FC_UNROLL for (int v = 0; v < vectors; v++) {
+            const vec xv = NAME(load)(x + q * x_tap + v * LANES);
+            FC_UNROLL for (int r = 0; r < 4; r++)
+                if (q - r >= 0 && q - r < taps) acc[r][v] += xv * wv[q - r][wide ? v : 0];
+        }
+    }
+}
+
+/* One row of input for the outputs low ... high - 1: output r meets w[-r]. */
+FC_INLINE void NAME(column_row)(vec acc[4][8], const REAL *restrict x, const REAL *restrict w,
+                                const int low, const int high, const int vectors, const int wide)
+{
+    vec xv[8];
+    FC_UNROLL for (int v = 0; v < vectors; v++) xv[v] = NAME(load)(x + v * LANES);
+    FC_UNROLL for (int r = low; r < high; r++)
+        FC_UNROLL for (int v = 0; v < vectors; v++)
+            acc[r][v] += wide ? xv[v] * NAME(load)(w + (v - r * vectors) * LANES) : xv[v] * w[-r];
+}
+
+/* A column of more: the rows at both ends serve fewer outputs. */
+FC_INLINE void NAME(long_column)(vec acc[4][8], const REAL *restrict x, ptrdiff_t x_tap,
+                                 const REAL *restrict w, ptrdiff_t taps, const int rows,
+                                 const int vectors, const int wide)
+{
+    const ptrdiff_t step = wide ? vectors * LANES : 1;
+    FC_UNROLL for (int q = 0; q < rows - 1; q++, x += x_tap, w += step)
+        NAME(column_row)(acc, x, w, 0, q + 1, vectors, wide);
+    for (ptrdiff_t q = rows - 1; q < taps; q++, x += x_tap, w += step)
+        NAME(column_row)(acc, x, w, 0, rows, vectors, wide);
+    FC_UNROLL for (int q = 0; q < rows - 1; q++, x += x_tap, w += step)
+        NAME(column_row)(acc, x, w, q + 1, rows, vectors, wide);
+}
+
+/* A block of outputs. `wide`: each tap has weights of its own for every lane. Of the last vector
+ * and those before it, n lanes are stored. */
+FC_INLINE void NAME(block)(ptrdiff_t columns, const fc_column *restrict column, const REAL *x,
+                           ptrdiff_t x_tap, const REAL *w, REAL *y, ptrdiff_t y_row, ptrdiff_t n,
+                           const int rows, const int vectors, const int wide)
+{
+    REAL part[16 * LANES], sums[2 * 16 * LANES]; /* 4 x 4 or 1 x 8 vectors, and more at need */
+    const ptrdiff_t size = rows * vectors * LANES;
+    ptrdiff_t products = 0, blocks = 0;
+    vec acc[4][8];
+    FC_UNROLL for (int r = 0; r < rows; r++)
+        FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = (vec){0};
+    for (ptrdiff_t c = 0; c < columns; c++) {
+        const ptrdiff_t taps = column[c].taps;
+        const REAL *start = x + column[c].offset;
+        if (products + taps > FC_SUM_BLOCK) {
+            FC_UNROLL for (int r = 0; r < rows; r++)
+                FC_UNROLL for (int v = 0; v < vectors; v++) {
+                    NAME(save)(part + (r * vectors + v) * LANES, acc[r][v]);
+                    acc[r][v] = (vec){0};
+                }
+            NAME(carry)(size, part, sums, blocks++);
+            products = 0;
+        }
+        products += taps;
+        if (rows == 1 || taps > 3) NAME(long_column)(acc, start, x_tap, w, taps, rows, vectors, wide);
+        else if (taps == 3) NAME(short_column)(acc, start, x_tap, w, 3, vectors, wide);
+        else if (taps == 2) NAME(short_column)(acc, start, x_tap, w, 2, vectors, wide);
+        else NAME(short_column)(acc, start, x_tap, w, 1, vectors, wide);
+        w += wide ? taps * vectors * LANES : taps;
+    }
+    if (blocks) {
+        NAME(gathered)(size, sums, blocks);
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++)
+                acc[r][v] += NAME(load)(sums + (r * vectors + v) * LANES);
+    }
+    FC_UNROLL for (int r = 0; r < rows; r++)
+        FC_UNROLL for (int v = 0; v < vectors; v++) {
+            REAL *out = y + r * y_row + v * LANES;
+            if (n - v * LANES >= LANES) NAME(save)(out, acc[r][v]);
+            else if (n > v * LANES) NAME(save_first)(out, acc[r][v], n - v * LANES);
+        }
+}
+
+typedef void NAME(block_function)(ptrdiff_t columns, const fc_column *column, const REAL *x,
+                                  ptrdiff_t x_tap, const REAL *w, REAL *y, ptrdiff_t y_row,
+                                  ptrdiff_t n);
+
+#define BLOCK(kind, rows, vectors, wide)                                                       \
+    static void FC_PASTE(NAME(kind), rows##x##vectors)(                                        \
+        ptrdiff_t columns, const fc_column *column, const REAL *x, ptrdiff_t x_tap,            \
+        const REAL *w, REAL *y, ptrdiff_t y_row, ptrdiff_t n)                                  \
+    {                                                                                          \
+        NAME(block)(columns, column, x, x_tap, w, y, y_row, n, rows, vectors, wide);           \
+    }
+BLOCK(planes, 1, 1, 0)
+BLOCK(planes, 1, 2, 0)
+BLOCK(planes, 1, 4, 0)
+BLOCK(planes, 1, 8, 0)
+BLOCK(planes, 4, 1, 0)
+BLOCK(planes, 4, 2, 0)
+#if FC_COLUMN_VECTORS == 4
+BLOCK(planes, 4, 3, 0)
+BLOCK(planes, 4, 4, 0)
+#endif
+BLOCK(pixels, 1, 1, 1)
+BLOCK(pixels, 1, 2, 1)
+BLOCK(pixels, 4, 1, 1)
+BLOCK(pixels, 4, 2, 1)
+#undef BLOCK
+
+/* Rows in fours where taps and rows are equally far apart; the last four may overlap those
+ * before, and are then computed again. */
+static void NAME(planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const fc_column *column,
+                         const void *x_, ptrdiff_t x_row, ptrdiff_t x_tap, const void *w,
+                         void *y_, ptrdiff_t y_row)
+{
+    static NAME(block_function) *const single[8] = {
+        FC_PASTE(NAME(planes), 1x1), FC_PASTE(NAME(planes), 1x2), FC_PASTE(NAME(planes), 1x4),
+        FC_PASTE(NAME(planes), 1x4), FC_PASTE(NAME(planes), 1x8), FC_PASTE(NAME(planes), 1x8),
+        FC_PASTE(NAME(planes), 1x8), FC_PASTE(NAME(planes), 1x8),
+    };
+    static NAME(block_function) *const four[FC_COLUMN_VECTORS] = {
+        FC_PASTE(NAME(planes), 4x1), FC_PASTE(NAME(planes), 4x2),
+#if FC_COLUMN_VECTORS == 4
+        FC_PASTE(NAME(planes), 4x3), FC_PASTE(NAME(planes), 4x4),
+#endif
+    };
+    const int by_four = rows >= 4 && x_row == x_tap;
+    const ptrdiff_t most = by_four ? FC_COLUMN_VECTORS : 8, all = (n + LANES - 1) / LANES;
+    const ptrdiff_t parts = (all + most - 1) / most, vectors = (all + parts - 1) / parts;
+    NAME(block_function) *const block = by_four ? four[vectors - 1] : single[vectors - 1];
+    for (ptrdiff_t r = 0; r < rows; r += by_four ? 4 : 1) {
+        if (by_four && r > rows - 4) r = rows - 4;
+        const REAL *x = (const REAL *)x_ + r * x_row;
+        REAL *y = (REAL *)y_ + r * y_row;
+        for (ptrdiff_t p = 0; p < n; p += vectors * LANES)
+            block(columns, column, x + p, x_tap, w, y + p, y_row,
+                  n - p < vectors * LANES ? n - p : vectors * LANES);
+    }
+}
+
+static void NAME(pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_t packed,
+                         ptrdiff_t columns, const fc_column *column, ptrdiff_t taps, const void *x_,
+                         ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap, const void *w_,
+                         void *y_, ptrdiff_t y_row, ptrdiff_t y_pixel)
+{
+    const int by_four = rows >= 4 && x_row == x_tap;
+    for (ptrdiff_t c = 0; c < n; c += 2 * LANES) {
+        const ptrdiff_t width = n - c < 2 * LANES ? n - c : 2 * LANES;
+        const int two = packed - c > LANES;
+        const REAL *w = (const REAL *)w_ + taps * c;
+        NAME(block_function) *const block =
+            by_four ? (two ? FC_PASTE(NAME(pixels), 4x2) : FC_PASTE(NAME(pixels), 4x1))
+                    : (two ? FC_PASTE(NAME(pixels), 1x2) : FC_PASTE(NAME(pixels), 1x1));
+        for (ptrdiff_t p = 0; p < pixels; p++)
+            for (ptrdiff_t r = 0; r < rows; r += by_four ? 4 : 1) {
+                if (by_four && r > rows - 4) r = rows - 4;
+                block(columns, column, (const REAL *)x_ + r * x_row + p * x_pixel + c, x_tap, w,
+                      (REAL *)y_ + r * y_row + p * y_pixel + c, y_row, width);
+            }
+    }
+}
+
+/* ---- dots: the gradient of the weights, one sum for each lane and tap ----
+ *
+ * An iteration should be `taps` vfmadd that read x from memory, and a load of g.
+ */
+FC_INLINE void NAME(dots)(ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full, ptrdiff_t last,
+                          const ptrdiff_t *restrict offset, const REAL *x, ptrdiff_t x_row,
+                          ptrdiff_t x_step, const REAL *g, ptrdiff_t g_row, ptrdiff_t g_step,
+                          REAL *out, const int taps)
+{
+    REAL part[12 * LANES], sums[2 * 12 * LANES];
+    const ptrdiff_t size = taps * LANES;
+    ptrdiff_t products = 0, blocks = 0;
+    vec acc[12];
+    const REAL *at[12];
+    FC_UNROLL for (int t = 0; t < taps; t++) acc[t] = (vec){0};
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        const REAL *grad = g + r * g_row;
+        FC_UNROLL for (int t = 0; t < taps; t++) at[t] = x + offset[t] + r * x_row;
+        ptrdiff_t s = 0;
+        while (s < steps) {
+            if (products == FC_SUM_BLOCK) {
+                FC_UNROLL for (int t = 0; t < taps; t++) {
+                    NAME(save)(part + t * LANES, acc[t]);
+                    acc[t] = (vec){0};
+                }
+                NAME(carry)(size, part, sums, blocks++);
+                products = 0;
+            }
+            /* as many whole vectors as the block takes; lanes past the end are not even read */
+            ptrdiff_t end = s + (FC_SUM_BLOCK - products);
+            const ptrdiff_t whole = full < LANES ? 0 : last < LANES ? steps - 1 : steps;
+            if (end > whole) end = whole;
+            if (s < end) {
+                products += end - s;
+                for (; s < end; s++) {
+                    const vec gv = NAME(load)(grad + s * g_step);
+                    FC_UNROLL for (int t = 0; t < taps; t++)
+                        acc[t] += gv * NAME(load)(at[t] + s * x_step);
+                }
+                continue;
+            }
+            const ptrdiff_t n = s < steps - 1 ? full : last;
+            const vec gv = NAME(load_first)(grad + s * g_step, n);
+            FC_UNROLL for (int t = 0; t < taps; t++)
+                acc[t] += gv * NAME(load_first)(at[t] + s * x_step, n);
+            products++;
+            s++;
+        }
+    }
+    if (blocks) {
+        NAME(gathered)(size, sums, blocks);
+        FC_UNROLL for (int t = 0; t < taps; t++) acc[t] += NAME(load)(sums + t * LANES);
+    }
+    FC_UNROLL for (int t = 0; t < taps; t++) NAME(save)(out + t * LANES, acc[t]);
+}
+
+#define DOTS(taps)                                                                             \
+    static void FC_PASTE(NAME(dots), taps)(                                                    \
+        ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full, ptrdiff_t last,                       \
+        const ptrdiff_t *offset, const void *x, ptrdiff_t x_row, ptrdiff_t x_step,             \
+        const void *g, ptrdiff_t g_row, ptrdiff_t g_step, void *out)                           \
+    {                                                                                          \
+        NAME(dots)(rows, steps, full, last, offset, x, x_row, x_step, g, g_row, g_step, out,   \
+                   taps);                                                                      \
+    }
+DOTS(1)
+DOTS(2)
+DOTS(3)
+DOTS(4)
+DOTS(5)
+DOTS(6)
+DOTS(7)
+DOTS(8)
+DOTS(9)
+#undef DOTS
+
+/* ---- copy: a block of rows, whose elements may lie some way apart ---- */
+static void NAME(copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
+                       ptrdiff_t src_c, void *dst_, ptrdiff_t dst_r)
+{
+    const ivec evens = NAME(iota)() * 2;
+    for (ptrdiff_t r = 0; r < nr; r++) {
+        const REAL *src = (const REAL *)src_ + r * src_r;
+        REAL *dst = (REAL *)dst_ + r * dst_r;
+        ptrdiff_t c = 0;
+        if (src_c == 1) {
+            for (; c <= nc - LANES; c += LANES) NAME(save)(dst + c, NAME(load)(src + c));
+            if (c < nc) NAME(save_first)(dst + c, NAME(load_first)(src + c, nc - c), nc - c);
+            continue;
+        }
+        if (src_c == 2) /* one element remains at least, so both loads lie within the row */
+            for (; c < nc - LANES; c += LANES)
+                NAME(save)(dst + c, NAME(shuffle)(NAME(load)(src + 2 * c),
+                                                  NAME(load)(src + 2 * c + LANES), evens));
+        for (; c < nc; c++) dst[c] = src[c * src_c];
+    }
+}
