@@ -123,7 +123,7 @@ def main(argv=None):
     if args.json:
         report.to_json(args.json, records, around)
     if args.rst:
-        args.rst.write_text(report.rst(records), "utf-8")
+        args.rst.write_text(report.rst(records, around), "utf-8")
     if args.plot:
         report.plot(args.plot, records)
     for path in filter(None, (args.json, args.rst, args.plot)):

@@ -12,7 +12,7 @@ import numpy as np
 import fastconv
 from fastconv._bench import measure, peers
 
-from .layers import Dense
+from .layers import Concat, Dense, Flatten
 from .peers import TorchRunner, onnx_model
 from .run import Runner
 
@@ -199,15 +199,20 @@ class OnnxProfile:
         return name if name in self.names else "reorder"
 
 
-def _profiles(case, contenders, rounds):
+def _profiles(case, contenders, seconds, rounds):
     """The best time of each layer by contender, everyone in turn."""
     profiles = {contender.name: contender.profile(case) for contender in contenders}
     profiles = {name: profile for name, profile in profiles.items() if profile}
+    spent = dict.fromkeys(profiles, 0.0)
     for _ in range(rounds):
-        for profile in profiles.values():
+        for name, profile in profiles.items():
+            if spent[name] > seconds:
+                continue
             measure.settle()
+            start = time.perf_counter()
             profile.run()  # brings the weights into the caches
             profile.run()
+            spent[name] += time.perf_counter() - start
     return {name: profile.seconds() for name, profile in profiles.items()}
 
 
@@ -231,8 +236,10 @@ def costs(network):
                 "shape": layer.shape,
                 "parameters": layer.parameters,
                 "multiply_adds": layer.multiply_adds,
-                # Parts of a concatenation count there, vectors as the image that they were.
-                "activation_bytes": 4 * math.prod(layer.shape) * (layer in network.lifetimes),
+                # A concatenation is where its branches are, a vector where its image is.
+                "activation_bytes": 0
+                if isinstance(layer, Concat | Flatten)
+                else 4 * math.prod(layer.shape),
             }
             for layer in network.layers[1:]
         ],
@@ -272,5 +279,5 @@ def figures(network, batch, threads, contenders, seconds, rounds, progress):
         "median": {name: timing.median for name, timing in measured.timings.items()},
         "error": {name: timing.error for name, timing in measured.timings.items()},
         "refusals": measured.refusals,
-        "layer_seconds": _profiles(case, taking_part, rounds),
+        "layer_seconds": _profiles(case, taking_part, seconds, rounds),
     }

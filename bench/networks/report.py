@@ -47,7 +47,7 @@ def cost_table(records):
     header = ["network", "parameters", "of these in dense layers", "multiply-adds",
               "activations, all", "activations, at once"]  # fmt: skip
     rows = []
-    for record in {record["network"]: record for record in records}.values():
+    for record in {record["network"]: record for record in ordered(records)}.values():
         dense = record["dense_parameters"]
         rows.append([
             _NAMES[record["network"]],
@@ -84,6 +84,13 @@ def settings(record):
     return f"{images}, {record['threads']} thread" + ("s" if record["threads"] > 1 else "")
 
 
+def ordered(records):
+    """The records by batch, by threads, and as the networks came up."""
+    networks = list(_NAMES)
+    return sorted(records, key=lambda record: (record["batch"], record["threads"],
+                                               networks.index(record["network"])))  # fmt: skip
+
+
 def line(record):
     """One record in one line."""
     best = [found for ours in (True, False) if (found := fastest(record, ours))]
@@ -93,10 +100,8 @@ def line(record):
 
 def groups(records):
     """The records by batch and threads: pairs of the words for both, and a list."""
-    key = lambda record: (record["batch"], record["threads"])  # noqa: E731
-    for _, group in groupby(sorted(records, key=key), key):
-        members = list(group)
-        yield settings(members[0]), members
+    for words, members in groupby(ordered(records), settings):
+        yield words, list(members)
 
 
 def summary(records):
@@ -178,20 +183,22 @@ def text(table):
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def rst(records):
+def rst(records, environment):
     """The tables of the documentation, in reStructuredText."""
+
     def table(title, content):
         header, rows = content
         cells = ["   " + ", ".join(f'"{cell}"' for cell in row) for row in rows]
         titles = ", ".join(f'"{cell}"' for cell in header)
         return [f".. csv-table:: {title}", f"   :header: {titles}", "", *cells, ""]
 
-    lines = [".. Made by: cd bench && python -m networks --rst ../docs/networks_table.rst.inc", ""]
+    lines = [".. Made by `python -m networks --rst` in bench/; see networks.rst.", ""]
     lines += table("Costs, for one image", cost_table(records))
     for words, members in groups(records):
         lines += table(f"Best times, {words}", time_table(members))
         lines += [*(f"- {line}" for line in summary(members)), ""]
-    return "\n".join(lines[:-1]) + "\n"
+    versions = (f"{name} {version}" for name, version in environment["versions"].items())
+    return "\n".join([*lines, f"Measured with {', '.join(versions)}."]) + "\n"
 
 
 def to_json(path, records, environment):
@@ -216,14 +223,15 @@ def plot(path, records):
     from matplotlib.figure import Figure
 
     ink, grey, rule = "#1b2733", "#66727f", "#d5dbe1"
-    colours = {"conv": "#0b7a75", "dense": "#2f6690", "pool": "#e4572e"}
+    colours = {"depthwise": "#7cc7c0", "conv": "#0b7a75", "dense": "#2f6690", "pool": "#e4572e"}
     style = {
         "text.color": ink, "axes.edgecolor": rule, "xtick.color": grey, "ytick.color": grey,
         "font.size": 8, "axes.titlesize": 9, "axes.titlelocation": "left",
         "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
     }  # fmt: skip
     # Of several batches and numbers of threads, the first.
-    records = list({record["network"]: record for record in reversed(records)}.values())[::-1]
+    records = list({record["network"]: record for record in reversed(ordered(records))}.values())
+    records.reverse()
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(11, 0.6 + 1.35 * len(records)), layout="constrained")
         axes = figure.subplots(len(records), 4, squeeze=False)
@@ -245,5 +253,5 @@ def plot(path, records):
                 axis.set_title(f"{name}{what} {total}")
         handles = [matplotlib.patches.Patch(color=colour, label=kind)
                    for kind, colour in colours.items()]  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
         figure.savefig(path, dpi=110)
