@@ -6,14 +6,14 @@ them.
 """
 from __future__ import annotations
 
-from fastconv._algorithms import depthwise, direct, fft, im2col, sliding
+from fastconv._algorithms import depthwise, direct, fft, im2col, sliding, winograd
 from fastconv._algorithms.record import FORWARD, PASSES, Algorithm
 from fastconv._fallback import guarded
 from fastconv.runtime import TIERS, precision_for
 
 ALGORITHMS: tuple[Algorithm, ...] = (
-    depthwise.ALGORITHM, direct.ALGORITHM, im2col.ALGORITHM,
-    guarded(fft.ALGORITHM, direct.ALGORITHM), sliding.ALGORITHM,
+    depthwise.ALGORITHM, direct.ALGORITHM, guarded(winograd.ALGORITHM, direct.ALGORITHM),
+    im2col.ALGORITHM, guarded(fft.ALGORITHM, direct.ALGORITHM), sliding.ALGORITHM,
 )
 
 _BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}

@@ -101,6 +101,21 @@ typedef struct {
     void (*gather)(ptrdiff_t n, const void *src, ptrdiff_t step, void *dst);
     void (*add)(ptrdiff_t n, const void *src, void *dst);
 
+    /* Winograd's F(m, 3), m = 2, 4, 6: transforms of a tile of the input, of the weights and of
+     * the sums, for `vectors` vectors that lie one after the other, each lane another channel.
+     * Value (i, j) of the tile is read at src[i * row + j * col] and written to
+     * dst[i * dst_row + j * dst_col]. Index: [m / 2 - 1][a square, else one line of it].
+     * `output` raises the vector of integers at `largest` to the bits of the magnitudes that
+     * it writes (a NaN's are the largest). */
+    void (*winograd_input[3][2])(ptrdiff_t vectors, const void *src, ptrdiff_t row, ptrdiff_t col,
+                                 void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest);
+    void (*winograd_weight[3][2])(ptrdiff_t vectors, const void *src, ptrdiff_t row,
+                                  ptrdiff_t col, void *dst, ptrdiff_t dst_row,
+                                  ptrdiff_t dst_col, void *largest);
+    void (*winograd_output[3][2])(ptrdiff_t vectors, const void *src, ptrdiff_t row,
+                                  ptrdiff_t col, void *dst, ptrdiff_t dst_row,
+                                  ptrdiff_t dst_col, void *largest);
+
     /* Floating-point operations done by `rounds` rounds of independent multiply-adds. */
     double (*peak)(ptrdiff_t rounds);
     /* a[i] = b[i] + s * c[i]: the triad that measures memory bandwidth. */
