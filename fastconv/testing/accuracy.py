@@ -14,15 +14,18 @@ import sys
 import numpy as np
 
 import fastconv
+from fastconv._algorithms import winograd
+from fastconv._desc import describe_conv
 from fastconv._select import ALGORITHMS
 from fastconv.testing import reference
 from fastconv.testing.contract import TIERS, unit_roundoff
 
-__all__ = ["LAYERS", "errors", "main", "measure"]
+__all__ = ["CHANNELS", "FILTERS", "LAYERS", "errors", "main", "measure", "tile"]
 
 # Name -> kernel length, output length, groups of as many channels (None: one group), filters.
-# Lengths of 8 and 24 are whole tiles of F(4x4,3x3) and of F(6x6,3x3).
+# Lengths of 6, 8 and 24 suit one size of Winograd's tile after the other.
 LAYERS = {
+    "3x3 on 6x6": (3, 6, False),
     "3x3 on 8x8": (3, 8, False),
     "3x3 on 24x24": (3, 24, False),
     "7x7 on 16x16": (7, 16, False),
@@ -78,6 +81,30 @@ def errors(method, dtype, layer, channels, positive=False, seed=0):
     magnitude = reference.sum_abs(x, weight, **kwargs)
     unit = unit_roundoff(dtype)
     return float(error.max() / np.abs(exact).max()), float((error / (unit * magnitude)).max())
+
+
+def tile(method, dtype, layer, channels):
+    """The tile that an algorithm works with, in the notation F(outputs, kernel), or nothing.
+
+    Parameters
+    ----------
+    method, dtype, layer, channels
+        As for `errors`.
+
+    Returns
+    -------
+    str
+        A space and ``F(4x4,3x3)``, or an empty string.
+    """
+    k, length, _ = LAYERS[layer]
+    if method != "winograd":
+        return ""
+    desc = describe_conv(
+        "accuracy", 2, (1, channels, length, length), (FILTERS, channels, k, k),
+        np.dtype(dtype).itemsize, 1, "same", 1, 1,
+    )  # fmt: skip
+    m = winograd.blocking(desc, "forward")["m"]
+    return f" F({m}x{m},{k}x{k})"
 
 
 def measure(dtype, positive=False):
