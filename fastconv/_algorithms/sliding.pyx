@@ -256,7 +256,7 @@ cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
     weight_element(<Loops *>context, task, <double *>NULL)
 
 
-cdef double SLOWNESS = 50.0  # against what parallel_for takes for a flop's time
+cdef double SLOWNESS = 50.0
 
 
 cdef class Sliding:
@@ -339,4 +339,5 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 ALGORITHM = Algorithm(
     name="sliding", passes=PASSES, tier="highest", supports=supports, workspace=workspace,
     efficiency=efficiency, prepare=prepare, weight_gradient=weight_gradient,
+    slowness=SLOWNESS,
 )
