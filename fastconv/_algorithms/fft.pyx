@@ -329,8 +329,12 @@ cdef class Layout:
         return max(1, PIECE // max(1, self.size * planes))
 
     cdef bint fused(self) noexcept:
-        """Whether a piece holds all sources and all sinks of a tile."""
-        return max(self.sources, self.sinks) * self.size <= 2 * PIECE
+        """Whether a piece holds all sources and all sinks of a tile, and the weights are few.
+
+        The spectra of many weights stream from memory, which only several tiles make up for.
+        """
+        return (max(self.sources, self.sinks) * self.size <= 2 * PIECE
+                and self.sinks * (self.sources // self.groups) * self.freq <= PIECE)
 
     cdef Py_ssize_t waiting(self) noexcept:
         """Tiles whose sources are transformed before products are taken."""
@@ -837,7 +841,7 @@ cdef class Fft:
             share(forth, tiles * per_tile, threads)
             if image in refused:
                 return
-            many = max(1, planes // tiles)
+            many = max(16, planes // tiles)
             share(back, parts(layout.sinks, many), threads)
 
 
