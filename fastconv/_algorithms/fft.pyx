@@ -88,17 +88,19 @@ cdef enum:
 cdef double LARGEST = 1e12  # bytes of spectra
 
 # The cost model (docs/algorithms/choice.rst): seconds for each element of a tile.
-cdef double TRANSFORM_32 = 0.18e-9    # and doubling of the transform's size
-cdef double TRANSFORM_64 = 0.30e-9
-cdef double PASS_32 = 0.6e-9          # and axis
-cdef double PASS_64 = 1.0e-9
-cdef double MOVED_32 = 0.7e-9         # gathered or stored
-cdef double MOVED_64 = 1.2e-9
+cdef double TRANSFORM_32 = 0.20e-9    # and doubling of the transform's size
+cdef double TRANSFORM_64 = 0.34e-9
+cdef double PASS_32 = 0.8e-9          # and axis
+cdef double PASS_64 = 1.3e-9
+cdef double MOVED_32 = 0.9e-9         # gathered or stored
+cdef double MOVED_64 = 1.6e-9
 cdef double IN_CACHE = 1 << 20        # bytes of a tile, beyond which a transform slows down
 cdef double BEYOND_CACHE = 1.6
-cdef double SPECTRA_EFFICIENCY = 0.4  # of the peak, where products of spectra are taken
+cdef double SPECTRA_EFFICIENCY = 0.2  # of the peak, where products of spectra are taken
 cdef double STARTED = 60e-6           # seconds for a call
 cdef double PER_PIECE = 25e-6         # and for each piece of it
+cdef double LEAST = 8e-9              # and for each element of x and y, at the least
+cdef double SMALL = 2e6               # operations that any algorithm does sooner than that
 
 # Lengths without prime factors above 5, which transforms of real numbers are fast for.
 cdef Py_ssize_t smooth[1024]
@@ -250,26 +252,25 @@ cdef class Layout:
         cdef Py_ssize_t length[3][LENGTHS]
         cdef Py_ssize_t best[3]
         cdef int n[3]
-        cdef int i0, i1, i2, a, last = 2
+        cdef int i, j, a, last = 2
         cdef double seconds
         for a in range(AXES):
             n[a] = lengths(self.axis[a].reach, self.axis[a].taps, length[a])
             best[a] = length[a][0]
-        self.seconds = float("inf")
-        for i0 in range(n[0]):
-            self.cut(0, length[0][i0])
-            for i1 in range(n[1]):
-                self.cut(1, length[1][i1])
-                for i2 in range(n[2]):
-                    self.cut(2, length[2][i2])
-                    seconds = self.estimate()
-                    if seconds < self.seconds:
-                        self.seconds = seconds
-                        best[0], best[1], best[2] = length[0][i0], length[1][i1], length[2][i2]
-        for a in range(AXES):
             self.cut(a, best[a])
             if self.axis[a].taps > 1:
                 last = a
+        # One axis after the other, twice: what is best for one hardly depends on the others.
+        self.seconds = float("inf")
+        for i in range(2 * AXES):
+            a = AXES - 1 - i % AXES
+            for j in range(n[a]):
+                self.cut(a, length[a][j])
+                seconds = self.estimate()
+                if seconds < self.seconds:
+                    self.seconds = seconds
+                    best[a] = length[a][j]
+            self.cut(a, best[a])
         self.estimate()
         self.tiles = <Py_ssize_t>min(self.n_tiles, 1e18)
         self.size = <Py_ssize_t>min(self.n_size, 1e18)
@@ -321,7 +322,7 @@ cdef class Layout:
                 <double>TILES, WAITING / (self.sources * self.n_freq + 1)))))
         calls = 2 + (planes + weights) * self.n_size / PIECE
         return (STARTED + calls * PER_PIECE + (planes + weights) * self.n_size * step
-                + planes * self.n_size * (MOVED_64 if wide else MOVED_32)
+                + (planes + weights) * self.n_size * (MOVED_64 if wide else MOVED_32)
                 + products + moved / BANDWIDTH)
 
     cdef Py_ssize_t at_once(self, Py_ssize_t planes) noexcept:
@@ -1087,15 +1088,22 @@ cdef scatter(Layout layout, cnp.ndarray sums, Py_ssize_t first, cnp.ndarray out)
 # ---- the record ----
 
 def supports(ConvDesc desc, which):
+    cdef conv_geometry *g = &desc.g
     cdef Layout layout
-    if desc.g.channels == 0 or desc.g.filters == 0:
+    cdef Py_ssize_t most = 1, taps
+    cdef int a
+    if g.channels == 0 or g.filters == 0:
         return "has no channels to transform"
+    for a in range(AXES):
+        taps = (g.kernel[a] - 1) // (g.stride[a] // gcd(g.stride[a], g.dilation[a])) + 1
+        most = max(most, taps)
+    if most == 1:
+        return "finds no two taps side by side: the kernel is of length one, or its stride as long"
+    if most > LONGEST // 4:
+        return f"transforms kernels of at most {LONGEST // 4} taps along an axis"
+    if desc.flops() < SMALL:
+        return None
     layout = Layout.get(desc, which)
-    if not layout.axes:
-        return "finds no two taps side by side, in a kernel that its stride takes apart"
-    if max(layout.shape) > LONGEST or any([
-            layout.axis[a].transform < layout.axis[a].taps for a in range(AXES)]):
-        return f"transforms at most {LONGEST} elements along an axis"
     if layout.n_freq * 16 * max(layout.sinks, layout.sources, 1.0 * desc.g.filters
                                 * layout.channels * layout.phases) > LARGEST:
         return "would need spectra of more than a terabyte"
@@ -1110,7 +1118,13 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def efficiency(ConvDesc desc, which):
-    cdef double seconds = Layout.get(desc, which).seconds
+    """Of small layers, whose description may be made anew at every call, a bound will do."""
+    cdef conv_geometry *g = &desc.g
+    cdef double seconds = STARTED + 2 * PER_PIECE + LEAST * (
+        (<double>g.channels) * g.input[0] * g.input[1] * g.input[2]
+        + (<double>g.filters) * g.output[0] * g.output[1] * g.output[2])
+    if desc.flops() >= SMALL:
+        seconds = Layout.get(desc, which).seconds
     return desc.flops() / (seconds * peak(desc.g.itemsize))
 
 
