@@ -57,7 +57,8 @@ def check(case, dtype, seed=0):
         try:
             got = call(which, *arrays, **case.geometry)
         except ValueError as error:
-            assert "method='fft'" in str(error), case
+            if "method='fft'" not in str(error):
+                raise
             continue
         exact = REFERENCES[which](*arrays, **case.geometry)
         assert_within_contract(got, exact, None, tier="high", context=(which, case))
