@@ -50,7 +50,7 @@ def test_nothing_to_add_up():
 
 def test_huge_shapes_are_estimated_without_arrays():
     for x_shape, weight_shape in [((1, 512, 10**4, 10**4), (512, 512, 3, 3)),
-                                  ((1, 1, 2**40), (1, 1, 2**30)),
+                                  ((1, 1, 2**40), (1, 1, 2**20)),
                                   ((1, 1, 2**20, 2**20, 2**10), (1, 1, 99, 99, 99))]:  # fmt: skip
         rows = fastconv.explain(x_shape, weight_shape)
         for row in rows:

@@ -1244,7 +1244,7 @@ cdef double correlation_seconds(const Layer *of) noexcept:
 cdef double gradient_seconds(const Gradient *job) noexcept:
     """Products with the lanes that stay empty, windows once for each block of filters."""
     cdef const conv_geometry *g = job.g
-    cdef double lanes = job.k.lanes, half = job.k.half, blocks, tasks, work
+    cdef double lanes = job.k.lanes, blocks, tasks, work
     cdef double pixels = (<double>g.output[0]) * g.output[1] * g.output[2]
     cdef double taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2], rows
     cdef Py_ssize_t channels = job.window.channels

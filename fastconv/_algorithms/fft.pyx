@@ -10,9 +10,9 @@ Then
 
     i = g (s' d' (t + m) + a s' + b d') - p,
 
-so outputs of equal *class* a, taps of equal *phase* b and every (g s' d')-th input position, n, make
-up a convolution without stride or dilation: y_a[t] = sum over b, m of x_ab[t + m] w_b[m]. Phases are
-further channels of the source; classes are independent and share the spectra of the kernel.
+so outputs of equal *class* a, taps of equal *phase* b and every (g s' d')-th input position make up
+a convolution without stride or dilation, y_a[t] = sum over b and m of x_ab[t + m] w_b[m]. Phases
+are further channels of the source; classes are independent and share the spectra of the kernel.
 backward_data is the transpose, with the phases among the sinks, and backward_weight sums the
 products of spectra over tiles and images. So no pass multiplies zeros or computes what a stride
 then drops.
@@ -252,7 +252,7 @@ cdef class Layout:
         cdef Py_ssize_t length[3][LENGTHS]
         cdef Py_ssize_t best[3]
         cdef int n[3]
-        cdef int i, j, a, last = 2
+        cdef int j, a, last = 2
         cdef double seconds
         for a in range(AXES):
             n[a] = lengths(self.axis[a].reach, self.axis[a].taps, length[a])
@@ -262,8 +262,7 @@ cdef class Layout:
                 last = a
         # One axis after the other, twice: what is best for one hardly depends on the others.
         self.seconds = float("inf")
-        for i in range(2 * AXES):
-            a = AXES - 1 - i % AXES
+        for a in (2, 1, 0, 2, 1, 0):
             for j in range(n[a]):
                 self.cut(a, length[a][j])
                 seconds = self.estimate()
@@ -546,8 +545,8 @@ cdef void store_planes(Layout layout, const fc_kernels *k, const Sink *sink, Py_
 
     turned: scratch memory for a row of a tile, of all these planes.
     """
-    cdef Py_ssize_t t, p, channel, i0, i1, n, at, phases = 1, count = 1
-    cdef Py_ssize_t pixel, step, row, place, first, origin
+    cdef Py_ssize_t t, p, channel, i0, i1, n, phases = 1, count = 1
+    cdef Py_ssize_t pixel, step, place, origin
     cdef const Lattice *axis = layout.axis
     cdef bint last = layout.desc.g.channels_last
     cdef Line line[3]
@@ -767,10 +766,10 @@ cdef class Fft:
 
         largest: of a weight; total: of the weights that a sink adds up.
         """
-        info = np.finfo(self.desc.dtype)
-        size = float(self.layout.size)
-        self.most = min(info.max / 4 / size, info.max / 4 / size / size / max(total, 1e-300))
-        self.least = max(info.tiny, info.tiny / max(largest, float(info.tiny)))
+        cdef double size = self.layout.size
+        cdef double greatest = np.finfo(self.desc.dtype).max, tiny = np.finfo(self.desc.dtype).tiny
+        self.most = min(greatest / 4 / size, greatest / 4 / size / size / max(total, 1e-300))
+        self.least = max(tiny, tiny / max(largest, tiny))
 
     def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
         """As `Algorithm.prepare` says; returns the images that it had to refuse."""
@@ -827,7 +826,7 @@ cdef class Fft:
             spectra = np.empty((tiles, layout.sources) + layout.freq_shape, complex_of(self.desc))
             per_tile = parts(layout.sources, planes)
 
-            def forth(task):
+            def forth(task, spectra=spectra, first=first):
                 tile, plane = task // per_tile, task % per_tile * planes
                 count = min(planes, layout.sources - plane)
                 some, largest = job.sources(image, first + tile, 1, plane, count)
@@ -835,7 +834,7 @@ cdef class Fft:
                 if not self.fits(largest):
                     refused.add(image)
 
-            def back(task):
+            def back(task, spectra=spectra, first=first):
                 plane = task * many
                 job.sinks(spectra, image, first, plane, min(many, layout.sinks - plane))
 
@@ -978,9 +977,9 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     view(grad, &desc.g, &result)
     gathered = (View.make(source), View.make(result))
     shape = (layout.sinks, per_group) + layout.freq_shape
-    info = np.finfo(desc.dtype)
-    size = float(layout.size)
-    most = info.max / 4 / size / size / layout.tiles / (1 if per_sample else batch)
+    cdef double size = layout.size, tiny = np.finfo(desc.dtype).tiny
+    cdef double most = np.finfo(desc.dtype).max, a, b
+    most = most / 4 / size / size / layout.tiles / (1 if per_sample else batch)
     count = (layout.sources, layout.sinks)
     spectra = [np.empty((waiting, n) + layout.freq_shape, complex_of(desc)) for n in count]
     pieces = [parts(n, planes) for n in count]
@@ -995,7 +994,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
         plane = (task - pieces[0] if results else task) * planes
         n = min(planes, count[results] - plane)
         some, most_here = fill_tiles(layout, k, &(<View>gathered[results]).of, image, results,
-                                first + tile, 1, plane, n)
+                                     first + tile, 1, plane, n)
         spectra[results][tile, plane:plane + n] = fft.rfftn(some, axes=layout.axes)[0]
         largest[results].append(most_here)
 
@@ -1019,9 +1018,10 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
             tiles = min(waiting, layout.tiles - first)
             share(forth, tiles * sum(pieces), threads)
             share(add_up, n_rows, threads)
-        a, b = map(np.max, largest)  # which NaN passes through
+        with np.errstate(all="ignore"):
+            a, b = np.max(largest[0]), np.max(largest[1])  # NaN passes through
         if not (a * b <= most and a <= most * size and b <= most * size) or (
-                0 < a * b < info.tiny):
+                0 < a * b < tiny):
             refused.append(image)
             if not per_sample:
                 return refused
