@@ -788,8 +788,9 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     Explanation
         A list with one dict for each algorithm: ``method``, ``verdict`` (``"chosen"``,
         ``"can serve"`` or ``"refused"``), ``reason`` of a refusal, ``flops``,
-        ``workspace_bytes``, ``tier``, ``estimated_efficiency``, ``seconds`` (None unless
-        measured). It prints as a table.
+        ``workspace_bytes``, ``tier``, ``estimated_efficiency`` (of the peak of multiply-adds)
+        and ``estimated_seconds`` on one thread, by which ``"auto"`` chooses, and ``seconds``
+        (None unless measured). It prints as a table.
 
     Raises
     ------
@@ -805,10 +806,10 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     >>> import fastconv
     >>> rows = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
     >>> [(row["method"], row["verdict"]) for row in rows]
-    [('direct', 'chosen'), ('im2col', 'can serve'), ('sliding', 'can serve')]
+    [('direct', 'chosen'), ('im2col', 'can serve'), ('fft', 'can serve'), ('sliding', 'can serve')]
     >>> rows = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1, max_workspace=0)
     >>> [(row["method"], row["verdict"]) for row in rows]
-    [('direct', 'refused'), ('im2col', 'refused'), ('sliding', 'chosen')]
+    [('direct', 'refused'), ('im2col', 'refused'), ('fft', 'refused'), ('sliding', 'chosen')]
     """
     like = as_array("explain", "dtype", np.empty(0, dtype), True)
     dtype, arithmetic = compute_dtype("explain", (like,), True)
