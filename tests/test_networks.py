@@ -66,6 +66,7 @@ def reference_calls(network):
     def call(layer):
         match layer:
             case Conv():
+
                 def conv(x, residual=0.0):
                     weight = layer.weight.astype(np.float64)
                     y = reference.conv(x, weight, **layer.geometry)
@@ -138,9 +139,7 @@ def test_torch_as_it_is_timed(small, memory_format, torch):
 def test_onnx_model(small):
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     pytest.importorskip("onnx", reason="onnx is not installed")
-    session = onnxruntime.InferenceSession(
-        onnx_model(small, 2), providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(onnx_model(small, 2), providers=["CPUExecutionProvider"])
     (expected,) = session.run(None, {"x": small.images(2)})
     actual = Runner(small, 2)(small.images(2))
     assert np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max()

@@ -11,12 +11,30 @@ from hypothesis import strategies as st
 
 import fastconv
 from fastconv._select import ALGORITHMS
-from fastconv.testing import reference
-from fastconv.testing.checks import function_of
+from fastconv.testing import checks, reference
 from fastconv.testing.contract import assert_exact, assert_within_contract
 
 METHODS = ["auto", *(a.name for a in ALGORITHMS if a.tier == "highest")]
 PAD_MODES = ("zeros", "reflect", "symmetric", "replicate", "circular")
+
+
+def function_of(name, rank):
+    """The public function; a problem that the named method refuses is computed by "direct".
+
+    A property relates several problems, of which an algorithm may serve only some.
+    """
+    function = checks.function_of(name, rank)
+
+    def call(*args, **kwargs):
+        method = kwargs.get("method", "direct")
+        try:
+            return function(*args, **kwargs)
+        except ValueError as error:
+            if method in ("auto", "direct") or f"method={method!r}" not in str(error):
+                raise
+            return function(*args, **{**kwargs, "method": "direct"})
+
+    return call
 
 
 def small(low, high):
@@ -460,7 +478,7 @@ def test_the_generic_functions_take_the_rank_from_the_arrays(problem):
     x, weight, kwargs = problem
     rank = weight.ndim - 2
     y = conv(x, weight, kwargs)
-    assert_exact(fastconv.conv(x, weight, **kwargs), y)
+    assert_exact(function_of("conv", None)(x, weight, **kwargs), y)
     grad, layout = like(y, 1), {"data_format": kwargs["data_format"]}
     for name, args, options in [
         ("conv_backward_data", (grad, weight, x.shape), kwargs),
@@ -468,7 +486,23 @@ def test_the_generic_functions_take_the_rank_from_the_arrays(problem):
         ("conv_backward_bias", (grad,), layout),
     ]:
         expected = function_of(name, rank)(*args, **options)
-        assert_exact(getattr(fastconv, name)(*args, **options), expected)
+        assert_exact(function_of(name, None)(*args, **options), expected)
+
+
+@given(problems())
+def test_a_plan_computes_the_same(problem):
+    """Bitwise, with the weights packed beforehand, for any batch."""
+    x, weight, kwargs = problem
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(x.shape).astype(x.dtype)
+    weight = rng.standard_normal(weight.shape).astype(x.dtype)
+    bias = rng.standard_normal(len(weight)).astype(x.dtype)
+    plan = function_of("plan_conv", None)(x.shape, weight, bias, activation="relu", **kwargs)
+    same = {**kwargs, "method": plan.method}
+    y = conv(x, weight, same, bias=bias, activation="relu")
+    np.testing.assert_array_equal(plan(x), y)
+    np.testing.assert_array_equal(plan(np.concatenate([x, x])), np.concatenate([y, y]))
+    np.testing.assert_array_equal(plan(x[0]), y[0])
 
 
 @given(problems(layouts=False, max_groups=1))
@@ -495,12 +529,7 @@ def test_batch_and_threads_change_nothing(problem, threads, method):
     rng = np.random.default_rng(0)
     x = rng.standard_normal(x.shape).astype(x.dtype)
     weight = rng.standard_normal(weight.shape).astype(x.dtype)
-    try:
-        y = conv(x, weight, kwargs, num_threads=1)
-    except ValueError as error:
-        if method in ("auto", "direct") or f"method={method!r}" not in str(error):
-            raise
-        return
+    y = conv(x, weight, kwargs, num_threads=1)
     np.testing.assert_array_equal(conv(x, weight, kwargs, num_threads=threads), y)
     for image, expected in zip(x, y, strict=True):
         np.testing.assert_array_equal(conv(image, weight, kwargs), expected)
@@ -698,6 +727,21 @@ def test_poolings_on_fewer_axes_are_on_axes_of_one(problem, place):
     wide = np.expand_dims(x, first + at)
     _, wide = pool("max_pool", wide, **more, return_indices=True)
     np.testing.assert_array_equal(wide, np.expand_dims(narrow, first + at))
+
+
+@given(poolings())
+def test_the_generic_poolings_take_the_rank_from_the_window(problem):
+    x, kwargs = problem
+    layout, size = {"data_format": kwargs["data_format"]}, (2,) * (x.ndim - 2)
+    for name, args, options in [
+        ("max_pool", (), kwargs),
+        ("min_pool", (), kwargs),
+        ("avg_pool", (), kwargs),
+        ("lp_pool", (2,), kwargs),
+        ("adaptive_avg_pool", (size,), layout),
+        ("adaptive_max_pool", (size,), layout),
+    ]:
+        assert_exact(function_of(name, None)(x, *args, **options), pool(name, x, *args, **options))
 
 
 @given(poolings())

@@ -74,9 +74,7 @@ def pool_case(seed, rank=2, kinds=POOLINGS, **drawn):
 
 
 def transpose_case(seed, rank):
-    for check in transpose_checks(
-        TransposeCase.draw(seed, rank, DTYPES)
-    ):
+    for check in transpose_checks(TransposeCase.draw(seed, rank, DTYPES)):
         assert verify(check)
 
 

@@ -139,14 +139,16 @@ def function_of(name, rank):
     ----------
     name : str
         The name without its rank: ``"conv"``, ``"conv_backward_data"``, ``"max_pool"``.
-    rank : int
-        Number of spatial axes.
+    rank : int or None
+        Number of spatial axes; None for the function of every rank.
 
     Returns
     -------
     callable
         ``fastconv.conv2d``, ``fastconv.conv2d_backward_data``, ``fastconv.max_pool2d``.
     """
+    if rank is None:
+        return getattr(fastconv, name)
     stem, backward, rest = name.partition("_backward")
     return getattr(fastconv, f"{stem}{rank}d{backward}{rest}")
 
