@@ -110,8 +110,8 @@ def _conv(rank):
         -------
         ndarray
             ``(N, K, $out_axes)`` or ``(N, $out_axes, K)``, with the dtype that NumPy's promotion
-            gives `x`, `weight` and `bias`, or int64 if all are integers or bool. The length of an axis is ``floor((length + padding -
-            dilation * (kernel - 1) - 1) / stride) + 1``.
+            gives `x`, `weight` and `bias`, or int64 if all are integers or bool. The length of an
+            axis is ``floor((length + padding - dilation * (kernel - 1) - 1) / stride) + 1``.
 
         Raises
         ------
@@ -483,8 +483,9 @@ def _conv_transpose(rank):
         -------
         ndarray
             ``(N, K, $out_axes)`` or ``(N, $out_axes, K)``, with the dtype that NumPy's promotion
-            gives `x`, `weight` and `bias`, or int64 if all are integers or bool. The length of an axis is ``(length - 1) * stride -
-            padding before and after + dilation * (kernel - 1) + 1 + output_padding``.
+            gives `x`, `weight` and `bias`, or int64 if all are integers or bool. The length of an
+            axis is ``(length - 1) * stride - padding before and after + dilation * (kernel - 1) +
+            1 + output_padding``.
 
         Raises
         ------
