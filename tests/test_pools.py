@@ -67,7 +67,9 @@ def one_axis(length, k, s, d, before, after, ceil_mode):
     windows = []
     for o in range(count):
         taps = range(o * s - before, o * s - before + extent, d)
-        windows.append(([i for i in taps if 0 <= i < length], sum(i < length + after for i in taps)))
+        windows.append(
+            ([i for i in taps if 0 <= i < length], sum(i < length + after for i in taps))
+        )
     return windows
 
 
@@ -143,7 +145,8 @@ def test_extremes(rank, dtype, window, data_format):
     for name, sign in (("max_pool#", 1), ("min_pool#", -1)):
         values, places = extremes(x, regular(x.shape[2:], **window), sign)
         got, where = function(name, rank)(laid, **args, return_indices=True)
-        assert got.dtype == x.dtype and where.dtype == np.int64
+        assert got.dtype == x.dtype
+        assert where.dtype == np.int64
         assert_exact(unlaid(got, data_format), values, name)
         assert_exact(unlaid(where, data_format), places, name)
         assert_exact(unlaid(function(name, rank)(laid, **args), data_format), values, name)
@@ -323,7 +326,8 @@ def test_norm_gradients_at_zero_and_infinity():
     x = np.array([[[0.0, 0, 3, -4, 0, 7]]])
     for p in (0.5, 1, 2, 3):
         got = fastconv.lp_pool1d_backward(np.ones((1, 1, 3)), x, p, 2)
-        assert np.isfinite(got).all() and (got[x == 0] == 0).all()
+        assert np.isfinite(got).all()
+        assert (got[x == 0] == 0).all()
     got = fastconv.lp_pool1d_backward(np.ones((1, 1, 3)), x, np.inf, 2)
     np.testing.assert_array_equal(got, [[[0, 0, 0, -1, 0, 1]]])
     tiny = np.finfo(np.float64).tiny
