@@ -812,12 +812,12 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     Examples
     --------
     >>> import fastconv
-    >>> rows = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
-    >>> [(row["method"], row["verdict"]) for row in rows]
-    [('direct', 'chosen'), ('im2col', 'can serve'), ('fft', 'can serve'), ('sliding', 'can serve')]
+    >>> rows = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1, precision="highest")
+    >>> [row["method"] for row in rows if row["verdict"] == "chosen"]
+    ['direct']
     >>> rows = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1, max_workspace=0)
-    >>> [(row["method"], row["verdict"]) for row in rows]
-    [('direct', 'refused'), ('im2col', 'refused'), ('fft', 'refused'), ('sliding', 'chosen')]
+    >>> [row["method"] for row in rows if row["verdict"] == "chosen"]
+    ['sliding']
     """
     like = as_array("explain", "dtype", np.empty(0, dtype), True)
     dtype, arithmetic = compute_dtype("explain", (like,), True)
