@@ -3,8 +3,9 @@
 The house, from the top down; imports point down only:
 
 - `conv`, `pool`, `plan`: the public functions. A docstring, then describe, select, run.
+  `_ranks`: one definition for the four names of a function (`conv`, `conv1d`, …).
 - `_call`: from arrays to arrays; `_desc`: *describe*, the one place that validates arguments and
-  does size arithmetic.
+  does size arithmetic. `_parts`: complex numbers and integers by real convolutions.
 - `_select`: *select*, the ordered registry of algorithms, the automatic choice, `explain`.
   `runtime`: threads, precision, environment variables.
 - `_algorithms`, `_pooling`: *drive*, blocking, packing and threads. One file for an algorithm.

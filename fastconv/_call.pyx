@@ -62,11 +62,36 @@ cdef ConvDesc describe(str function, rank, x_shape, weight_shape, dtype, stride,
                          dilation, groups, padding_mode, data_format, flip, activation, exact)
     desc.g.bias = bias
     desc.g.residual = residual
+    remember(key, desc)
+    return desc
+
+
+cdef TransposedDesc describe_up(str function, rank, x_shape, weight_shape, dtype, stride, padding,
+                                output_padding, groups, dilation, output_size, data_format,
+                                bint exact):
+    """`describe_transposed`, remembered as above."""
+    cdef TransposedDesc layer
+    key = None
+    if (type(stride) is int and type(dilation) is int and type(groups) is int
+            and type(output_padding) is int and (type(padding) is int or type(padding) is str)
+            and output_size is None and type(data_format) is str):
+        key = (function, x_shape, weight_shape, stride, padding, dilation, groups, output_padding,
+               data_format, rank, dtype.itemsize, exact)
+        found = described.get(key)
+        if found is not None:
+            return found
+    layer = describe_transposed(function, rank, x_shape, weight_shape, dtype.itemsize, stride,
+                                padding, output_padding, groups, dilation, output_size,
+                                data_format, exact)
+    remember(key, layer)
+    return layer
+
+
+cdef remember(key, description):
     if key is not None:
         if len(described) >= MOST_DESCRIBED:
             described.clear()
-        described[key] = desc
-    return desc
+        described[key] = description
 
 
 cdef class Output:
@@ -124,10 +149,12 @@ cdef class Output:
         array = self.array
         if self.out is None:
             if (<cnp.ndarray>array).dtype is not self.result:
-                array = array.astype(self.result)
+                with np.errstate(over="ignore"):  # float16: infinity, as for the other dtypes
+                    array = array.astype(self.result)
             return array if array.ndim == len(self.shape) else array[0]
         if not self.in_place:
-            np.copyto(self.out, array.reshape(self.shape), casting="unsafe")
+            with np.errstate(over="ignore"):
+                np.copyto(self.out, array.reshape(self.shape), casting="unsafe")
         return self.out
 
 
@@ -323,7 +350,7 @@ def forward(str function, rank, x, weight, bias, stride, padding, dilation, grou
     work = 2.0 * desc.batch * desc.multiply_adds()
     threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
-                         (x, weight, bias, residual), work, desc.batched)
+                         (x, weight, bias, residual), work * algorithm.slowness, desc.batched)
     if parts:
         by_parts(algorithm, "forward", desc, desc, False, weight, result).run(
             add_batch(x, desc.batched), bias,
@@ -352,7 +379,7 @@ cdef object adjoint(str function, ConvDesc desc, ConvDesc outer, bint appends, t
     work = 2.0 * desc.batch * max(desc.multiply_adds(), desc.multiply_adds_backward())
     threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
-                         (source, weight, bias), work, desc.batched)
+                         (source, weight, bias), work * algorithm.slowness, desc.batched)
     if parts:
         by_parts(algorithm, "backward_data", desc, outer, appends, weight, result).run(
             add_batch(source, desc.batched), bias, None, output.array, threads)
@@ -403,9 +430,9 @@ def transposed(str function, rank, x, weight, bias, stride, padding, output_padd
     if bias is not None:
         bias = as_array(function, "bias", bias, True)
     result, arithmetic = compute_dtype(function, (x, weight, bias), True)
-    layer = describe_transposed(function, rank, x.shape, weight.shape, arithmetic.itemsize,
-                                stride, padding, output_padding, groups, dilation, output_size,
-                                data_format, result.kind == "i")
+    layer = describe_up(function, rank, x.shape, weight.shape, arithmetic, stride, padding,
+                        output_padding, groups, dilation, output_size, data_format,
+                        result.kind == "i")
     desc = layer.desc
     if bias is not None and bias.shape != (desc.g.channels,):
         raise ValueError(
@@ -471,7 +498,7 @@ def backward_weight(str function, rank, grad_output, x, weight_shape, stride, pa
     if per_sample and desc.batched:
         shape = (desc.batch,) + shape
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
-                         (grad_output, x), work, True)
+                         (grad_output, x), work * algorithm.slowness, True)
     if parts:
         weight_gradient_by_parts(desc, algorithm, add_batch(grad_output, desc.batched),
                                  add_batch(x, desc.batched), result, output.array,
@@ -596,7 +623,8 @@ cdef class Prepared:
                 f"plan: x has shape {given}, but the plan was made for {self.image} "
                 f"with any batch in front, or none"
             )
-        if (<cnp.ndarray>x).dtype is not self.arithmetic and not self.takes(x.dtype):
+        if (self.parts or (<cnp.ndarray>x).dtype is not self.arithmetic) and (
+                not self.takes(x.dtype)):
             raise TypeError(
                 f"plan: x has dtype {x.dtype}, but the plan was made for {self.result}; "
                 f"make it with dtype={x.dtype.name!r}"
@@ -612,7 +640,7 @@ cdef class Prepared:
         threads = threads_for("plan", self.num_threads, work)
         output = Output.make("plan", out, shape, self.result,
                              self.result if self.parts else self.arithmetic, (x, residual),
-                             work, has_batch)
+                             work * self.algorithm.slowness, has_batch)
         if self.parts:
             self.kernel.run(add_batch(x, has_batch), self.bias,
                             None if residual is None else add_batch(residual, has_batch),

@@ -1105,7 +1105,7 @@ cdef int as_strides(str function, stride, int rank, const Py_ssize_t *kernel,
                     Py_ssize_t *out) except -1:
     """The stride of a pooling, which is its kernel size unless given."""
     cdef int axis
-    if stride is None or (isinstance(stride, (tuple, list)) and len(stride) == 0):
+    if stride is None or (type(stride) is tuple and len(stride) == 0):
         for axis in range(AXES):
             out[axis] = kernel[axis]
         return 0

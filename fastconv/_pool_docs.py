@@ -59,11 +59,28 @@ out : ndarray, optional
     Receives the result and is returned. It may overlap an input.""",
     "indices": """indices : ndarray of int64
     Only if `return_indices`: for each its flat position in the unpadded plane %(plane)s of its
-    image and channel; of equal elements the first in row-major order, and for NaN the first NaN.""",
+    image and channel; of equal elements the first in row-major order, and for NaN the first.""",
     "grad_output": """grad_output : array_like
     Gradient of the result, with its shape.""",
     "input_shape": """input_shape : sequence of int
     Shape of the forward call's `x`.""",
+    "unpooled": """stride : int or sequence of int, optional
+    As in the pooling; by default the kernel size.
+padding : int or sequence, default 0
+    As in the pooling: a number, one for each axis, or a pair for each axis.
+output_size : sequence of int, optional
+    The spatial size of the result, or its whole shape. Several sizes are pooled to the same
+    one; the default is ``(size - 1) * stride - padding before and after + kernel_size``, and
+    what is given differs from it by less than the stride.""",
+    "planes": """x : array_like
+    Signals, images or volumes ``(N, C, *spatial)``, or ``(N, *spatial, C)`` with
+    ``data_format="channels_last"``.
+rank : int, optional
+    Number of spatial axes, from 1 to 3; by default all but two. Where it is given, the batch
+    axis may be left out.""",
+    "input_shape_alone": """input_shape : sequence of int
+    Shape of the forward call's `x`. Two, four and five axes are ``(C, L)``, ``(N, C, H, W)`` and
+    ``(N, C, D, H, W)``, or with their channels last; three are ambiguous, and refused.""",
     "raises": """Raises
 ------
 TypeError

@@ -63,10 +63,12 @@ class ConvPlan:
         Raises
         ------
         TypeError
-            If an argument is not an array of real numbers, or `x` has a dtype that the plan was
-            not made for.
+            If an argument is not an array of numbers, or `x` has a dtype that the plan was not
+            made for.
         ValueError
             If a shape does not fit.
+        OverflowError
+            If an exact result of integers might not fit int64.
         """
         return self._run(x, residual, out)
 
@@ -118,15 +120,15 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
     Parameters
     ----------
     x_shape : sequence of int
-        Shape of the input, as for `conv2d`. The batch size does not bind the plan.
+        Shape of the input, as for `conv`. The batch size does not bind the plan.
     weight : array_like
         Weights ``(filters, channels / groups, *kernel)``; they fix the number of axes.
     bias : array_like, optional
         One number for each filter.
     stride, padding, dilation, groups, padding_mode, data_format, flip, activation
-        As for `conv2d`.
+        As for `conv`.
     precision, method, max_workspace, num_threads
-        As for `conv2d`.
+        As for `conv`.
     dtype : dtype, optional
         dtype of the inputs to come; the weight's if not given.
 
@@ -138,11 +140,11 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
     Raises
     ------
     TypeError, ValueError
-        As `conv2d` does.
+        As `conv` does.
 
     See Also
     --------
-    conv2d : The same without a plan.
+    conv : The same without a plan.
     explain : Why an algorithm is chosen.
 
     Examples

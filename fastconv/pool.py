@@ -6,8 +6,14 @@ docstrings share is written once, in `_pool_docs`.
 from __future__ import annotations
 
 from fastconv._call import (
-    pool_adaptive, pool_backward_adaptive, pool_backward_mean, pool_backward_norm,
-    pool_backward_where, pool_forward, pool_global, pool_unpool,
+    pool_adaptive,
+    pool_backward_adaptive,
+    pool_backward_mean,
+    pool_backward_norm,
+    pool_backward_where,
+    pool_forward,
+    pool_global,
+    pool_unpool,
 )
 from fastconv._desc import as_shape, describe_pool, pool_rank
 from fastconv._pool_docs import described
@@ -374,7 +380,7 @@ def min_pool(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=Fa
 def avg_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
                count_include_pad=True, divisor_override=None, data_format="channels_first",
                num_threads=None, out=None):
-    """Take the average of each window of a signal.
+    r"""Take the average of each window of a signal.
 
     Parameters
     ----------
@@ -417,7 +423,7 @@ def avg_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=
 def avg_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
                count_include_pad=True, divisor_override=None, data_format="channels_first",
                num_threads=None, out=None):
-    """Take the average of each window of an image.
+    r"""Take the average of each window of an image.
 
     Parameters
     ----------
@@ -461,7 +467,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=
 def avg_pool3d(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
                count_include_pad=True, divisor_override=None, data_format="channels_first",
                num_threads=None, out=None):
-    """Take the average of each window of a volume.
+    r"""Take the average of each window of a volume.
 
     Parameters
     ----------
@@ -504,7 +510,7 @@ def avg_pool3d(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=
 def avg_pool(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
              count_include_pad=True, divisor_override=None, data_format="channels_first",
              num_threads=None, out=None):
-    """Take the average of each window of signals, images or volumes.
+    r"""Take the average of each window of signals, images or volumes.
 
     Parameters
     ----------
@@ -1025,18 +1031,14 @@ def global_avg_pool(x, *, rank=None, data_format="channels_first", num_threads=N
 
     Parameters
     ----------
-    x : array_like
-        Signals, images or volumes ``(N, C, *spatial)``, or ``(N, *spatial, C)`` with
-        ``data_format="channels_last"``.
-    rank : int, optional
-        Number of spatial axes, from 1 to 3; by default all but two. Where it is given, the batch axis
-        may be left out.
+    %(planes)s
     %(call)s
 
     Returns
     -------
     ndarray
-        The averages, with the dtype of `x`; float64 for integers and bool. The spatial axes stay, with length 1.
+        The averages, with the dtype of `x`; float64 for integers and bool. The
+        spatial axes stay, with length 1.
 
     %(raises)s
 
@@ -1063,12 +1065,7 @@ def global_max_pool(x, *, rank=None, data_format="channels_first", num_threads=N
 
     Parameters
     ----------
-    x : array_like
-        Signals, images or volumes ``(N, C, *spatial)``, or ``(N, *spatial, C)`` with
-        ``data_format="channels_last"``.
-    rank : int, optional
-        Number of spatial axes, from 1 to 3; by default all but two. Where it is given, the batch axis
-        may be left out.
+    %(planes)s
     %(call)s
 
     Returns
@@ -1107,14 +1104,7 @@ def max_unpool1d(x, indices, kernel_size, stride=None, padding=0, *, output_size
         Flat positions in the plane of the result, in the shape of `x`, as returned by
         `max_pool1d` with ``return_indices=True``.
     %(kernel_size)s
-    stride : int or sequence of int, optional
-        As in the pooling; by default the kernel size.
-    padding : int or sequence, default 0
-        As in the pooling: a number, one for each axis, or a pair for each axis.
-    output_size : sequence of int, optional
-        The spatial size of the result, or its whole shape. Several sizes are pooled to the same one;
-        the default is ``(size - 1) * stride - padding before and after + kernel_size``, and what is
-        given differs from it by less than the stride.
+    %(unpooled)s
     %(call)s
 
     Returns
@@ -1154,14 +1144,7 @@ def max_unpool2d(x, indices, kernel_size, stride=None, padding=0, *, output_size
         Flat positions in the plane of the result, in the shape of `x`, as returned by
         `max_pool2d` with ``return_indices=True``.
     %(kernel_size)s
-    stride : int or sequence of int, optional
-        As in the pooling; by default the kernel size.
-    padding : int or sequence, default 0
-        As in the pooling: a number, one for each axis, or a pair for each axis.
-    output_size : sequence of int, optional
-        The spatial size of the result, or its whole shape. Several sizes are pooled to the same one;
-        the default is ``(size - 1) * stride - padding before and after + kernel_size``, and what is
-        given differs from it by less than the stride.
+    %(unpooled)s
     %(call)s
 
     Returns
@@ -1202,14 +1185,7 @@ def max_unpool3d(x, indices, kernel_size, stride=None, padding=0, *, output_size
         Flat positions in the plane of the result, in the shape of `x`, as returned by
         `max_pool3d` with ``return_indices=True``.
     %(kernel_size)s
-    stride : int or sequence of int, optional
-        As in the pooling; by default the kernel size.
-    padding : int or sequence, default 0
-        As in the pooling: a number, one for each axis, or a pair for each axis.
-    output_size : sequence of int, optional
-        The spatial size of the result, or its whole shape. Several sizes are pooled to the same one;
-        the default is ``(size - 1) * stride - padding before and after + kernel_size``, and what is
-        given differs from it by less than the stride.
+    %(unpooled)s
     %(call)s
 
     Returns
@@ -1244,7 +1220,7 @@ def max_unpool3d(x, indices, kernel_size, stride=None, padding=0, *, output_size
 @described(None)
 def max_unpool(x, indices, kernel_size, stride=None, padding=0, *, output_size=None,
                data_format="channels_first", num_threads=None, out=None):
-    """Put the elements of a maximum pooling back to where they were found, of signals, images or volumes.
+    """Put the elements of a maximum pooling back to where they were found.
 
     Parameters
     ----------
@@ -1253,14 +1229,7 @@ def max_unpool(x, indices, kernel_size, stride=None, padding=0, *, output_size=N
         Flat positions in the plane of the result, in the shape of `x`, as returned by
         `max_pool` with ``return_indices=True``.
     %(kernel_size)s
-    stride : int or sequence of int, optional
-        As in the pooling; by default the kernel size.
-    padding : int or sequence, default 0
-        As in the pooling: a number, one for each axis, or a pair for each axis.
-    output_size : sequence of int, optional
-        The spatial size of the result, or its whole shape. Several sizes are pooled to the same one;
-        the default is ``(size - 1) * stride - padding before and after + kernel_size``, and what is
-        given differs from it by less than the stride.
+    %(unpooled)s
     %(call)s
 
     Returns
@@ -1415,9 +1384,7 @@ def max_pool_backward(grad_output, indices, input_shape, *, data_format="channel
     %(grad_output)s
     indices : array_like of int
         What the forward call returned with ``return_indices=True``.
-    %(input_shape)s
-        Two, four and five axes are ``(C, L)``, ``(N, C, H, W)`` and ``(N, C, D, H, W)``, or with their
-        channels last; three are ambiguous, and refused.
+    %(input_shape_alone)s
     %(call)s
 
     Returns
@@ -1879,9 +1846,7 @@ def adaptive_avg_pool_backward(grad_output, input_shape, *, data_format="channel
     Parameters
     ----------
     %(grad_output)s
-    %(input_shape)s
-        Two, four and five axes are ``(C, L)``, ``(N, C, H, W)`` and ``(N, C, D, H, W)``, or with their
-        channels last; three are ambiguous, and refused.
+    %(input_shape_alone)s
     %(call)s
 
     Returns

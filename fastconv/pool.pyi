@@ -56,7 +56,7 @@ __all__ = [
     "pool_output_shape",
 ]
 
-_OutputSize: TypeAlias = SupportsIndex | None | Sequence[SupportsIndex | None]
+_OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | None
 _NumericPadding: TypeAlias = (
     SupportsIndex | Sequence[SupportsIndex] | Sequence[Sequence[SupportsIndex]]
 )

@@ -112,6 +112,7 @@ def main(argv=None):
         print(f"networks: {error}", file=sys.stderr)
         return 2
 
+    records = report.ordered(records)
     print("\ncosts, for one image\n" + report.text(report.cost_table(records)))
     for settings, members in report.groups(records):
         print(f"\n{settings}: best times\n" + report.text(report.time_table(members)))

@@ -47,7 +47,7 @@ def cost_table(records):
     header = ["network", "parameters", "of these in dense layers", "multiply-adds",
               "activations, all", "activations, at once"]  # fmt: skip
     rows = []
-    for record in {record["network"]: record for record in ordered(records)}.values():
+    for record in {record["network"]: record for record in records}.values():
         dense = record["dense_parameters"]
         rows.append([
             _NAMES[record["network"]],
@@ -99,8 +99,8 @@ def line(record):
 
 
 def groups(records):
-    """The records by batch and threads: pairs of the words for both, and a list."""
-    for words, members in groupby(ordered(records), settings):
+    """Ordered records by batch and threads: pairs of the words for both, and a list."""
+    for words, members in groupby(records, settings):
         yield words, list(members)
 
 
@@ -230,7 +230,7 @@ def plot(path, records):
         "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
     }  # fmt: skip
     # Of several batches and numbers of threads, the first.
-    records = list({record["network"]: record for record in reversed(ordered(records))}.values())
+    records = list({record["network"]: record for record in reversed(records)}.values())
     records.reverse()
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(11, 0.6 + 1.35 * len(records)), layout="constrained")

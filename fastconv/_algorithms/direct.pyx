@@ -25,6 +25,7 @@ import numpy as np
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 
+from fastconv._core.cost cimport peak
 from fastconv._core.epilogue cimport Exit, emit
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport is_long, parallel_for
@@ -39,6 +40,15 @@ from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, 
 cnp.import_array()
 
 cdef double LONGEST_TASK = 1e10  # operations
+
+# The cost model (docs/algorithms/choice.rst): parts of the peak that the kernels reach,
+cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.60
+# and seconds for a call, for a block of outputs and group, a position along a block's axes, and
+# an element of a window, of the result, of one that has to be transposed, of packed weights that
+# fit the cache, and of those that do not.
+cdef double STARTED = 3e-6, PER_BLOCK = 0.6e-6, INDEXED = 5e-9
+cdef double GATHERED = 0.15e-9, STORED = 0.3e-9, TURNED = 0.2e-9
+cdef double PACKED = 0.4e-9, PACKED_BEYOND = 0.9e-9
 
 cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
@@ -1113,7 +1123,71 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def efficiency(ConvDesc desc, which):
-    return 0.8
+    """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
+    cdef double seconds
+    cdef Gradient job
+    if which == BACKWARD_WEIGHT:
+        set_gradient(Layout(desc, False, False), &job, 1)
+        seconds = gradient_seconds(&job)
+    else:
+        seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of)
+    return desc.flops() / (seconds * peak(desc.g.itemsize))
+
+
+cdef double correlation_seconds(const Layer *of) noexcept:
+    """Products with the lanes that stay empty, windows, results, packed weights."""
+    cdef double lanes = of.k.lanes, pixels, line, work, seconds = STARTED, rate, blocks
+    cdef double full = peak(of.g.itemsize)
+    cdef Py_ssize_t p
+    cdef Phase *phase
+    cdef Axis *axis
+    for p in range(of.n_phases):
+        phase = &of.phases[p]
+        axis = phase.axis
+        line = axis[2].count
+        pixels = (<double>axis[0].count) * axis[1].count * line
+        work = 2.0 * of.groups * phase.taps * pixels
+        if of.by_rows:
+            # rows that lie one after the other are cut as one line
+            line = max(axis[2].block, 1)
+            if axis[1].per_tap or axis[2].per_tap or axis[1].wstep != 1 or axis[2].wstep != 1:
+                line = up(axis[2].block, of.k.lanes) / line
+            else:
+                line = min(<double>up(axis[2].block, of.k.lanes),
+                           phase.window.position[1] + lanes / 2) / line
+            work *= line * of.blocks * of.width
+            rate = ROWS_ONE if of.row_kind == 0 else ROWS_MANY
+        else:
+            work *= up(axis[2].count, of.k.half) / line * of.padded
+            rate = TILES
+        blocks = (<double>phase.blocks[0]) * phase.blocks[1] * phase.blocks[2]
+        seconds += work / (rate * full) + blocks * of.groups * (
+            PER_BLOCK + GATHERED * phase.window.size) + blocks * INDEXED * (
+                axis[0].window + axis[1].window + axis[2].window)
+        # the sums of a short run of products are stored more often than they are added to
+        seconds += of.groups * pixels * of.sinks * (
+            STORED if of.by_rows != bool(of.g.channels_last) else STORED + TURNED)
+    return seconds + of.packed_size * (
+        PACKED if of.packed_size * of.g.itemsize <= CACHE else PACKED_BEYOND)
+
+
+cdef double gradient_seconds(const Gradient *job) noexcept:
+    """Products with the lanes that stay empty, windows once for each block of filters."""
+    cdef const conv_geometry *g = job.g
+    cdef double lanes = job.k.lanes, blocks, tasks, work
+    cdef double pixels = (<double>g.output[0]) * g.output[1] * g.output[2]
+    cdef double taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2], rows
+    cdef Py_ssize_t channels = job.window.channels
+    if job.along_taps:
+        rows = taps / g.kernel[2] * channels * up(g.kernel[2], job.k.half)
+    else:
+        rows = taps * up(channels, job.k.half)
+    blocks = (<double>job.out_blocks[0]) * job.out_blocks[1] * job.out_blocks[2]
+    tasks = (<double>job.groups) * job.blocks * job.chunks
+    work = 2 * tasks * rows * up(min(job.filters, 2 * job.k.lanes), job.k.lanes) * pixels
+    return STARTED + work / (GRADIENT * peak(g.itemsize)) + tasks * blocks * (
+        PER_BLOCK + GATHERED * job.window.size + TURNED * min(job.filters, 2 * lanes)
+        * pixels / max(blocks, 1.0)) + tasks * rows * 2 * lanes * PACKED
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):

@@ -10,9 +10,9 @@ Then
 
     i = g (s' d' (t + m) + a s' + b d') - p,
 
-so outputs of equal *class* a, taps of equal *phase* b and every (g s' d')-th input position, n, make
-up a convolution without stride or dilation: y_a[t] = sum over b, m of x_ab[t + m] w_b[m]. Phases are
-further channels of the source; classes are independent and share the spectra of the kernel.
+so outputs of equal *class* a, taps of equal *phase* b and every (g s' d')-th input position make up
+a convolution without stride or dilation, y_a[t] = sum over b and m of x_ab[t + m] w_b[m]. Phases
+are further channels of the source; classes are independent and share the spectra of the kernel.
 backward_data is the transpose, with the phases among the sinks, and backward_weight sums the
 products of spectra over tiles and images. So no pass multiplies zeros or computes what a stride
 then drops.
@@ -88,17 +88,19 @@ cdef enum:
 cdef double LARGEST = 1e12  # bytes of spectra
 
 # The cost model (docs/algorithms/choice.rst): seconds for each element of a tile.
-cdef double TRANSFORM_32 = 0.18e-9    # and doubling of the transform's size
-cdef double TRANSFORM_64 = 0.30e-9
-cdef double PASS_32 = 0.6e-9          # and axis
-cdef double PASS_64 = 1.0e-9
-cdef double MOVED_32 = 0.7e-9         # gathered or stored
-cdef double MOVED_64 = 1.2e-9
+cdef double TRANSFORM_32 = 0.20e-9    # and doubling of the transform's size
+cdef double TRANSFORM_64 = 0.34e-9
+cdef double PASS_32 = 0.8e-9          # and axis
+cdef double PASS_64 = 1.3e-9
+cdef double MOVED_32 = 0.9e-9         # gathered or stored
+cdef double MOVED_64 = 1.6e-9
 cdef double IN_CACHE = 1 << 20        # bytes of a tile, beyond which a transform slows down
 cdef double BEYOND_CACHE = 1.6
-cdef double SPECTRA_EFFICIENCY = 0.4  # of the peak, where products of spectra are taken
+cdef double SPECTRA_EFFICIENCY = 0.2  # of the peak, where products of spectra are taken
 cdef double STARTED = 60e-6           # seconds for a call
 cdef double PER_PIECE = 25e-6         # and for each piece of it
+cdef double LEAST = 8e-9              # and for each element of x and y, at the least
+cdef double SMALL = 2e6               # operations that any algorithm does sooner than that
 
 # Lengths without prime factors above 5, which transforms of real numbers are fast for.
 cdef Py_ssize_t smooth[1024]
@@ -250,26 +252,24 @@ cdef class Layout:
         cdef Py_ssize_t length[3][LENGTHS]
         cdef Py_ssize_t best[3]
         cdef int n[3]
-        cdef int i0, i1, i2, a, last = 2
+        cdef int j, a, last = 2
         cdef double seconds
         for a in range(AXES):
             n[a] = lengths(self.axis[a].reach, self.axis[a].taps, length[a])
             best[a] = length[a][0]
-        self.seconds = float("inf")
-        for i0 in range(n[0]):
-            self.cut(0, length[0][i0])
-            for i1 in range(n[1]):
-                self.cut(1, length[1][i1])
-                for i2 in range(n[2]):
-                    self.cut(2, length[2][i2])
-                    seconds = self.estimate()
-                    if seconds < self.seconds:
-                        self.seconds = seconds
-                        best[0], best[1], best[2] = length[0][i0], length[1][i1], length[2][i2]
-        for a in range(AXES):
             self.cut(a, best[a])
             if self.axis[a].taps > 1:
                 last = a
+        # One axis after the other, twice: what is best for one hardly depends on the others.
+        self.seconds = float("inf")
+        for a in (2, 1, 0, 2, 1, 0):
+            for j in range(n[a]):
+                self.cut(a, length[a][j])
+                seconds = self.estimate()
+                if seconds < self.seconds:
+                    self.seconds = seconds
+                    best[a] = length[a][j]
+            self.cut(a, best[a])
         self.estimate()
         self.tiles = <Py_ssize_t>min(self.n_tiles, 1e18)
         self.size = <Py_ssize_t>min(self.n_size, 1e18)
@@ -321,7 +321,7 @@ cdef class Layout:
                 <double>TILES, WAITING / (self.sources * self.n_freq + 1)))))
         calls = 2 + (planes + weights) * self.n_size / PIECE
         return (STARTED + calls * PER_PIECE + (planes + weights) * self.n_size * step
-                + planes * self.n_size * (MOVED_64 if wide else MOVED_32)
+                + (planes + weights) * self.n_size * (MOVED_64 if wide else MOVED_32)
                 + products + moved / BANDWIDTH)
 
     cdef Py_ssize_t at_once(self, Py_ssize_t planes) noexcept:
@@ -329,8 +329,12 @@ cdef class Layout:
         return max(1, PIECE // max(1, self.size * planes))
 
     cdef bint fused(self) noexcept:
-        """Whether a piece holds all sources and all sinks of a tile."""
-        return max(self.sources, self.sinks) * self.size <= 2 * PIECE
+        """Whether a piece holds all sources and all sinks of a tile, and the weights are few.
+
+        The spectra of many weights stream from memory, which only several tiles make up for.
+        """
+        return (max(self.sources, self.sinks) * self.size <= 2 * PIECE
+                and self.sinks * (self.sources // self.groups) * self.freq <= PIECE)
 
     cdef Py_ssize_t waiting(self) noexcept:
         """Tiles whose sources are transformed before products are taken."""
@@ -541,8 +545,8 @@ cdef void store_planes(Layout layout, const fc_kernels *k, const Sink *sink, Py_
 
     turned: scratch memory for a row of a tile, of all these planes.
     """
-    cdef Py_ssize_t t, p, channel, i0, i1, n, at, phases = 1, count = 1
-    cdef Py_ssize_t pixel, step, row, place, first, origin
+    cdef Py_ssize_t t, p, channel, i0, i1, n, phases = 1, count = 1
+    cdef Py_ssize_t pixel, step, place, origin
     cdef const Lattice *axis = layout.axis
     cdef bint last = layout.desc.g.channels_last
     cdef Line line[3]
@@ -762,10 +766,10 @@ cdef class Fft:
 
         largest: of a weight; total: of the weights that a sink adds up.
         """
-        info = np.finfo(self.desc.dtype)
-        size = float(self.layout.size)
-        self.most = min(info.max / 4 / size, info.max / 4 / size / size / max(total, 1e-300))
-        self.least = max(info.tiny, info.tiny / max(largest, float(info.tiny)))
+        cdef double size = self.layout.size
+        cdef double greatest = np.finfo(self.desc.dtype).max, tiny = np.finfo(self.desc.dtype).tiny
+        self.most = min(greatest / 4 / size, greatest / 4 / size / size / max(total, 1e-300))
+        self.least = max(tiny, tiny / max(largest, tiny))
 
     def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
         """As `Algorithm.prepare` says; returns the images that it had to refuse."""
@@ -822,7 +826,7 @@ cdef class Fft:
             spectra = np.empty((tiles, layout.sources) + layout.freq_shape, complex_of(self.desc))
             per_tile = parts(layout.sources, planes)
 
-            def forth(task):
+            def forth(task, spectra=spectra, first=first):
                 tile, plane = task // per_tile, task % per_tile * planes
                 count = min(planes, layout.sources - plane)
                 some, largest = job.sources(image, first + tile, 1, plane, count)
@@ -830,14 +834,14 @@ cdef class Fft:
                 if not self.fits(largest):
                     refused.add(image)
 
-            def back(task):
+            def back(task, spectra=spectra, first=first):
                 plane = task * many
                 job.sinks(spectra, image, first, plane, min(many, layout.sinks - plane))
 
             share(forth, tiles * per_tile, threads)
             if image in refused:
                 return
-            many = max(1, planes // tiles)
+            many = max(16, planes // tiles)
             share(back, parts(layout.sinks, many), threads)
 
 
@@ -973,9 +977,9 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     view(grad, &desc.g, &result)
     gathered = (View.make(source), View.make(result))
     shape = (layout.sinks, per_group) + layout.freq_shape
-    info = np.finfo(desc.dtype)
-    size = float(layout.size)
-    most = info.max / 4 / size / size / layout.tiles / (1 if per_sample else batch)
+    cdef double size = layout.size, tiny = np.finfo(desc.dtype).tiny
+    cdef double most = np.finfo(desc.dtype).max, a, b
+    most = most / 4 / size / size / layout.tiles / (1 if per_sample else batch)
     count = (layout.sources, layout.sinks)
     spectra = [np.empty((waiting, n) + layout.freq_shape, complex_of(desc)) for n in count]
     pieces = [parts(n, planes) for n in count]
@@ -990,7 +994,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
         plane = (task - pieces[0] if results else task) * planes
         n = min(planes, count[results] - plane)
         some, most_here = fill_tiles(layout, k, &(<View>gathered[results]).of, image, results,
-                                first + tile, 1, plane, n)
+                                     first + tile, 1, plane, n)
         spectra[results][tile, plane:plane + n] = fft.rfftn(some, axes=layout.axes)[0]
         largest[results].append(most_here)
 
@@ -1014,9 +1018,10 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
             tiles = min(waiting, layout.tiles - first)
             share(forth, tiles * sum(pieces), threads)
             share(add_up, n_rows, threads)
-        a, b = map(np.max, largest)  # which NaN passes through
+        with np.errstate(all="ignore"):
+            a, b = np.max(largest[0]), np.max(largest[1])  # NaN passes through
         if not (a * b <= most and a <= most * size and b <= most * size) or (
-                0 < a * b < info.tiny):
+                0 < a * b < tiny):
             refused.append(image)
             if not per_sample:
                 return refused
@@ -1083,15 +1088,22 @@ cdef scatter(Layout layout, cnp.ndarray sums, Py_ssize_t first, cnp.ndarray out)
 # ---- the record ----
 
 def supports(ConvDesc desc, which):
+    cdef conv_geometry *g = &desc.g
     cdef Layout layout
-    if desc.g.channels == 0 or desc.g.filters == 0:
+    cdef Py_ssize_t most = 1, taps
+    cdef int a
+    if g.channels == 0 or g.filters == 0:
         return "has no channels to transform"
+    for a in range(AXES):
+        taps = (g.kernel[a] - 1) // (g.stride[a] // gcd(g.stride[a], g.dilation[a])) + 1
+        most = max(most, taps)
+    if most == 1:
+        return "finds no two taps side by side: the kernel is of length one, or its stride as long"
+    if most > LONGEST // 4:
+        return f"transforms kernels of at most {LONGEST // 4} taps along an axis"
+    if desc.flops() < SMALL:
+        return None
     layout = Layout.get(desc, which)
-    if not layout.axes:
-        return "finds no two taps side by side, in a kernel that its stride takes apart"
-    if max(layout.shape) > LONGEST or any([
-            layout.axis[a].transform < layout.axis[a].taps for a in range(AXES)]):
-        return f"transforms at most {LONGEST} elements along an axis"
     if layout.n_freq * 16 * max(layout.sinks, layout.sources, 1.0 * desc.g.filters
                                 * layout.channels * layout.phases) > LARGEST:
         return "would need spectra of more than a terabyte"
@@ -1106,7 +1118,13 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def efficiency(ConvDesc desc, which):
-    cdef double seconds = Layout.get(desc, which).seconds
+    """Of small layers, whose description may be made anew at every call, a bound will do."""
+    cdef conv_geometry *g = &desc.g
+    cdef double seconds = STARTED + 2 * PER_PIECE + LEAST * (
+        (<double>g.channels) * g.input[0] * g.input[1] * g.input[2]
+        + (<double>g.filters) * g.output[0] * g.output[1] * g.output[2])
+    if desc.flops() >= SMALL:
+        seconds = Layout.get(desc, which).seconds
     return desc.flops() / (seconds * peak(desc.g.itemsize))
 
 

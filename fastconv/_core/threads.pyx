@@ -26,7 +26,7 @@ cdef extern from *:
 HAS_OPENMP = bool(FC_OPENMP)
 
 cdef double SMALL = 3.0e6     # waking a second thread costs about what this much work does
-cdef double PIECE = 1.0e9     # at 4 GFLOP/s, a slow case, a quarter of a second
+cdef double PIECE = 4.0e9     # at 8 GFLOP/s, a slow case, half a second
 cdef int default_threads = 0  # 0: not asked for yet
 cdef bint forked = False
 

@@ -93,18 +93,34 @@ cdef Py_ssize_t index_axis(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
 cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
                           Run *runs) noexcept nogil:
     """The last axis as runs; adjacent positions join where their spacing is equal."""
-    cdef Py_ssize_t i, n = 0, position, used = axis.window, source
+    cdef Py_ssize_t i = 0, n = 0, position, place, used = axis.window, source, inside
+    cdef Py_ssize_t step = axis.step if axis.per_tap else 1
     cdef Run *run
     if not axis.per_tap:
         used -= (axis.block - count) * axis.step
-    for i in range(used):
-        if axis.per_tap:
-            position = i % axis.block
-            source = -1 if position >= count else source_index(
-                (first + position) * axis.step + axis.tap[i // axis.block],
-                axis.length, axis.mode)
-        else:
-            source = source_index(first * axis.step + axis.low + i, axis.length, axis.mode)
+    while i < used:
+        # `inside` positions from here on lie in the source, one step apart: of a long line
+        # nearly all, so they are not looked at one by one.
+        position = i % axis.block if axis.per_tap else i
+        inside = 0
+        source = -1
+        if not axis.per_tap or position < count:
+            place = first * axis.step + (
+                position * axis.step + axis.tap[i // axis.block] if axis.per_tap
+                else axis.low + i)
+            if 0 <= place < axis.length:
+                inside = min(count - position if axis.per_tap else used - i,
+                             (axis.length - 1 - place) // step + 1)
+            source = source_index(place, axis.length, axis.mode)
+        if inside > 1:
+            runs[n].start = i
+            runs[n].length = inside
+            runs[n].source = source
+            runs[n].step = step
+            n += 1
+            i += inside
+            continue
+        i += 1
         if n:
             run = &runs[n - 1]
             if source < 0 and run.source < 0:
@@ -118,7 +134,7 @@ cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
                 if source == run.source + run.length * run.step:
                     run.length += 1
                     continue
-        runs[n].start = i
+        runs[n].start = i - 1
         runs[n].length = 1
         runs[n].source = source
         runs[n].step = 1

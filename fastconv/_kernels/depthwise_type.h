@@ -40,26 +40,26 @@ static __attribute__((noinline)) void NAME(gathered)(ptrdiff_t size, REAL *sums,
 }
 
 /* A column of few taps, whose weights are loaded first. */
-FC_INLINE void NAME(short_column)(vec acc[4][8], const REAL *restrict x, ptrdiff_t x_tap,
-                                  const REAL *restrict w, const int taps, const int vectors,
-                                  const int wide)
+FC_INLINE void NAME(short_column)(vec acc[7][8], const REAL *restrict x, ptrdiff_t x_tap,
+                                  const REAL *restrict w, const int taps, const int rows,
+                                  const int vectors, const int wide)
 {
     const int distinct = wide ? vectors : 1;
-    vec wv[3][2];
+    vec wv[5][2];
     FC_UNROLL for (int i = 0; i < taps; i++)
         FC_UNROLL for (int v = 0; v < distinct; v++)
             wv[i][v] = wide ? NAME(load)(w + (i * vectors + v) * LANES) : NAME(spread)(w[i]);
-    FC_UNROLL for (int q = 0; q < 4 + taps - 1; q++) {
+    FC_UNROLL for (int q = 0; q < rows + taps - 1; q++) {
         FC_UNROLL for (int v = 0; v < vectors; v++) {
             const vec xv = NAME(load)(x + q * x_tap + v * LANES);
-            FC_UNROLL for (int r = 0; r < 4; r++)
+            FC_UNROLL for (int r = 0; r < rows; r++)
                 if (q - r >= 0 && q - r < taps) acc[r][v] += xv * wv[q - r][wide ? v : 0];
         }
     }
 }
 
 /* One row of input for the outputs low ... high - 1: output r meets w[-r]. */
-FC_INLINE void NAME(column_row)(vec acc[4][8], const REAL *restrict x, const REAL *restrict w,
+FC_INLINE void NAME(column_row)(vec acc[7][8], const REAL *restrict x, const REAL *restrict w,
                                 const int low, const int high, const int vectors, const int wide)
 {
     vec xv[8];
@@ -70,7 +70,7 @@ FC_INLINE void NAME(column_row)(vec acc[4][8], const REAL *restrict x, const REA
 }
 
 /* A column of more: the rows at both ends serve fewer outputs. */
-FC_INLINE void NAME(long_column)(vec acc[4][8], const REAL *restrict x, ptrdiff_t x_tap,
+FC_INLINE void NAME(long_column)(vec acc[7][8], const REAL *restrict x, ptrdiff_t x_tap,
                                  const REAL *restrict w, ptrdiff_t taps, const int rows,
                                  const int vectors, const int wide)
 {
@@ -89,10 +89,10 @@ FC_INLINE void NAME(block)(ptrdiff_t columns, const fc_column *restrict column, 
                            ptrdiff_t x_tap, const REAL *w, REAL *y, ptrdiff_t y_row, ptrdiff_t n,
                            const int rows, const int vectors, const int wide)
 {
-    REAL part[16 * LANES], sums[2 * 16 * LANES]; /* 4 x 4 or 1 x 8 vectors, and more at need */
+    REAL part[16 * LANES], sums[2 * 16 * LANES];
     const ptrdiff_t size = rows * vectors * LANES;
     ptrdiff_t products = 0, blocks = 0;
-    vec acc[4][8];
+    vec acc[7][8];
     FC_UNROLL for (int r = 0; r < rows; r++)
         FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = (vec){0};
     for (ptrdiff_t c = 0; c < columns; c++) {
@@ -108,10 +108,17 @@ FC_INLINE void NAME(block)(ptrdiff_t columns, const fc_column *restrict column, 
             products = 0;
         }
         products += taps;
-        if (rows == 1 || taps > 3) NAME(long_column)(acc, start, x_tap, w, taps, rows, vectors, wide);
-        else if (taps == 3) NAME(short_column)(acc, start, x_tap, w, 3, vectors, wide);
-        else if (taps == 2) NAME(short_column)(acc, start, x_tap, w, 2, vectors, wide);
-        else NAME(short_column)(acc, start, x_tap, w, 1, vectors, wide);
+        if (rows == 1 || taps > 5)
+            NAME(long_column)(acc, start, x_tap, w, taps, rows, vectors, wide);
+#define SHORT(n)                                                                               \
+        else if (taps == n)                                                                    \
+            NAME(short_column)(acc, start, x_tap, w, n, rows, vectors, wide);
+        SHORT(3)
+        SHORT(5)
+        SHORT(1)
+        SHORT(2)
+        SHORT(4)
+#undef SHORT
         w += wide ? taps * vectors * LANES : taps;
     }
     if (blocks) {
@@ -145,7 +152,9 @@ BLOCK(planes, 1, 4, 0)
 BLOCK(planes, 1, 8, 0)
 BLOCK(planes, 4, 1, 0)
 BLOCK(planes, 4, 2, 0)
+BLOCK(planes, 7, 1, 0)
 #if FC_COLUMN_VECTORS == 4
+BLOCK(planes, 7, 2, 0)
 BLOCK(planes, 4, 3, 0)
 BLOCK(planes, 4, 4, 0)
 #endif
@@ -155,11 +164,25 @@ BLOCK(pixels, 4, 1, 1)
 BLOCK(pixels, 4, 2, 1)
 #undef BLOCK
 
-/* Rows in fours where taps and rows are equally far apart; the last four may overlap those
+/* Ask for what a later call will copy, a little with every block, so that memory and arithmetic
+ * work at the same time. Prefetching never faults. */
+FC_INLINE void NAME(look_ahead)(const fc_ahead *ahead, ptrdiff_t r, ptrdiff_t rows, ptrdiff_t p,
+                                ptrdiff_t n)
+{
+    if (!ahead->from) return;
+    for (ptrdiff_t i = r * ahead->rows; i < (r + rows) * ahead->rows; i++) {
+        const char *line = (const char *)((const REAL *)ahead->from + i * ahead->row
+                                          + p * ahead->pixel);
+        const ptrdiff_t bytes = n * ahead->width * (ptrdiff_t)sizeof(REAL);
+        for (ptrdiff_t at = 0; at < bytes; at += 64) __builtin_prefetch(line + at);
+    }
+}
+
+/* Several rows at a time where taps and rows are equally far apart; the last may overlap those
  * before, and are then computed again. */
 static void NAME(planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const fc_column *column,
                          const void *x_, ptrdiff_t x_row, ptrdiff_t x_tap, const void *w,
-                         void *y_, ptrdiff_t y_row)
+                         void *y_, ptrdiff_t y_row, const fc_ahead *ahead)
 {
     static NAME(block_function) *const single[8] = {
         FC_PASTE(NAME(planes), 1x1), FC_PASTE(NAME(planes), 1x2), FC_PASTE(NAME(planes), 1x4),
@@ -172,26 +195,45 @@ static void NAME(planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const f
         FC_PASTE(NAME(planes), 4x3), FC_PASTE(NAME(planes), 4x4),
 #endif
     };
-    const int by_four = rows >= 4 && x_row == x_tap;
-    const ptrdiff_t most = by_four ? FC_COLUMN_VECTORS : 8, all = (n + LANES - 1) / LANES;
-    const ptrdiff_t parts = (all + most - 1) / most, vectors = (all + parts - 1) / parts;
-    NAME(block_function) *const block = by_four ? four[vectors - 1] : single[vectors - 1];
-    for (ptrdiff_t r = 0; r < rows; r += by_four ? 4 : 1) {
-        if (by_four && r > rows - 4) r = rows - 4;
+    static NAME(block_function) *const seven[FC_COLUMN_VECTORS / 2] = {
+        FC_PASTE(NAME(planes), 7x1),
+#if FC_COLUMN_VECTORS == 4
+        FC_PASTE(NAME(planes), 7x2),
+#endif
+    };
+    const int together = rows >= 4 && x_row == x_tap;
+    const ptrdiff_t most = together ? FC_COLUMN_VECTORS : 8;
+    ptrdiff_t height = together ? 4 : 1, vectors = (n + LANES - 1) / LANES;
+    if (vectors > most) {
+        const ptrdiff_t parts = (vectors + most - 1) / most;
+        vectors = (vectors + parts - 1) / parts;
+    }
+    NAME(block_function) *block = together ? four[vectors - 1] : single[vectors - 1];
+    if (together && vectors <= FC_COLUMN_VECTORS / 2 && rows >= 7
+        && (rows + 6) / 7 * 7 <= (rows + 3) / 4 * 4) {
+        height = 7;
+        block = seven[vectors - 1];
+    }
+    for (ptrdiff_t r = 0; r < rows; r += height) {
+        if (r > rows - height) r = rows - height;
         const REAL *x = (const REAL *)x_ + r * x_row;
         REAL *y = (REAL *)y_ + r * y_row;
-        for (ptrdiff_t p = 0; p < n; p += vectors * LANES)
-            block(columns, column, x + p, x_tap, w, y + p, y_row,
-                  n - p < vectors * LANES ? n - p : vectors * LANES);
+        for (ptrdiff_t p = 0; p < n; p += vectors * LANES) {
+            const ptrdiff_t width = n - p < vectors * LANES ? n - p : vectors * LANES;
+            NAME(look_ahead)(ahead, r, height, p, width);
+            block(columns, column, x + p, x_tap, w, y + p, y_row, width);
+        }
     }
 }
 
 static void NAME(pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_t packed,
-                         ptrdiff_t columns, const fc_column *column, ptrdiff_t taps, const void *x_,
-                         ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap, const void *w_,
-                         void *y_, ptrdiff_t y_row, ptrdiff_t y_pixel)
+                         ptrdiff_t columns, const fc_column *column, ptrdiff_t taps,
+                         const void *x, ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap,
+                         const void *w_, void *y, ptrdiff_t y_row, ptrdiff_t y_pixel,
+                         const fc_ahead *ahead)
 {
     const int by_four = rows >= 4 && x_row == x_tap;
+    const ptrdiff_t height = by_four ? 4 : 1;
     for (ptrdiff_t c = 0; c < n; c += 2 * LANES) {
         const ptrdiff_t width = n - c < 2 * LANES ? n - c : 2 * LANES;
         const int two = packed - c > LANES;
@@ -200,10 +242,11 @@ static void NAME(pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_
             by_four ? (two ? FC_PASTE(NAME(pixels), 4x2) : FC_PASTE(NAME(pixels), 4x1))
                     : (two ? FC_PASTE(NAME(pixels), 1x2) : FC_PASTE(NAME(pixels), 1x1));
         for (ptrdiff_t p = 0; p < pixels; p++)
-            for (ptrdiff_t r = 0; r < rows; r += by_four ? 4 : 1) {
-                if (by_four && r > rows - 4) r = rows - 4;
-                block(columns, column, (const REAL *)x_ + r * x_row + p * x_pixel + c, x_tap, w,
-                      (REAL *)y_ + r * y_row + p * y_pixel + c, y_row, width);
+            for (ptrdiff_t r = 0; r < rows; r += height) {
+                if (r > rows - height) r = rows - height;
+                block(columns, column, (const REAL *)x + r * x_row + p * x_pixel + c, x_tap, w,
+                      (REAL *)y + r * y_row + p * y_pixel + c, y_row, width);
+                if (c == 0) NAME(look_ahead)(ahead, r, height, p, 1);
             }
     }
 }

@@ -12,6 +12,10 @@ cdef extern from "table.h" nogil:
     ctypedef struct fc_column:
         Py_ssize_t offset, taps
 
+    ctypedef struct fc_ahead:
+        const void *from_ "from"
+        Py_ssize_t row, rows, pixel, width
+
     ctypedef struct fc_kernels:
         int lanes, half, row_channels
         void (*tile[2][2])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x0,
@@ -32,12 +36,13 @@ cdef extern from "table.h" nogil:
                           void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*planes)(Py_ssize_t rows, Py_ssize_t n, Py_ssize_t columns,
                        const fc_column *column, const void *x, Py_ssize_t x_row,
-                       Py_ssize_t x_tap, const void *w, void *y, Py_ssize_t y_row) noexcept nogil
+                       Py_ssize_t x_tap, const void *w, void *y, Py_ssize_t y_row,
+                       const fc_ahead *ahead) noexcept nogil
         void (*pixels)(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t n, Py_ssize_t packed,
                        Py_ssize_t columns, const fc_column *column, Py_ssize_t taps,
                        const void *x, Py_ssize_t x_row, Py_ssize_t x_pixel, Py_ssize_t x_tap,
                        const void *w, void *y, Py_ssize_t y_row,
-                       Py_ssize_t y_pixel) noexcept nogil
+                       Py_ssize_t y_pixel, const fc_ahead *ahead) noexcept nogil
         void (*dots[9])(Py_ssize_t rows, Py_ssize_t steps, Py_ssize_t full, Py_ssize_t last,
                         const Py_ssize_t *offset, const void *x, Py_ssize_t x_row,
                         Py_ssize_t x_step, const void *g, Py_ssize_t g_row, Py_ssize_t g_step,

@@ -14,6 +14,8 @@
  * that the first of equal elements, or the first NaN, is kept. Integers never are. */
 FC_INLINE int NAME(above)(TYPE a, TYPE b) { return (b > a) | IS_NAN(b); }
 FC_INLINE int NAME(below)(TYPE a, TYPE b) { return (b < a) | IS_NAN(b); }
+FC_INLINE int NAMES(max, second)(TYPE a, TYPE b) { return NAME(above)(a, b); }
+FC_INLINE int NAMES(min, second)(TYPE a, TYPE b) { return NAME(below)(a, b); }
 FC_INLINE TYPE NAME(max)(TYPE a, TYPE b) { return NAME(above)(a, b) ? b : a; }
 FC_INLINE TYPE NAME(min)(TYPE a, TYPE b) { return NAME(below)(a, b) ? b : a; }
 
@@ -23,28 +25,23 @@ FC_INLINE TYPE NAME(min)(TYPE a, TYPE b) { return NAME(below)(a, b) ? b : a; }
 /* ---- maximum and minimum ---- */
 
 #define EXTREME(op)                                                                            \
-    /* out[i] = op over t < taps of row[t * tap + i]; up to four taps a pass */                \
+    /* out[i] = op over t < taps of row[t * tap + i]; three taps a pass, because the compiler  \
+     * does not vectorise more selections in a row */                                          \
     static void NAMES(op, taps)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap,                    \
                                 const TYPE *restrict row, TYPE *restrict out)                  \
     {                                                                                          \
-        const TYPE *restrict b = row + tap, *restrict c = row + 2 * tap,                       \
-                             *restrict d = row + 3 * tap;                                      \
+        const TYPE *restrict b = row + tap, *restrict c = row + 2 * tap;                       \
         if (taps == 1)                                                                         \
             for (ptrdiff_t i = 0; i < n; i++) out[i] = row[i];                                 \
         else if (taps == 2)                                                                    \
             for (ptrdiff_t i = 0; i < n; i++) out[i] = NAME(op)(row[i], b[i]);                 \
-        else if (taps == 3)                                                                    \
+        else                                                                                   \
             for (ptrdiff_t i = 0; i < n; i++)                                                  \
                 out[i] = NAME(op)(NAME(op)(row[i], b[i]), c[i]);                               \
-        else {                                                                                 \
+        for (taps -= 3, row += 3 * tap; taps > 0; taps -= 2, row += 2 * tap) {                 \
+            b = taps > 1 ? row + tap : row;                                                    \
             for (ptrdiff_t i = 0; i < n; i++)                                                  \
-                out[i] = NAME(op)(NAME(op)(row[i], b[i]), NAME(op)(c[i], d[i]));               \
-            for (taps -= 4, row = d + tap; taps > 0; taps -= 3, row += 3 * tap) {              \
-                b = taps > 1 ? row + tap : row;                                                \
-                c = taps > 2 ? b + tap : b;                                                    \
-                for (ptrdiff_t i = 0; i < n; i++)                                              \
-                    out[i] = NAME(op)(NAME(op)(out[i], row[i]), NAME(op)(b[i], c[i]));         \
-            }                                                                                  \
+                out[i] = NAME(op)(NAME(op)(out[i], row[i]), b[i]);                             \
         }                                                                                      \
     }                                                                                          \
     /* One window of a row; neighbouring elements a line at a time. */                         \
@@ -62,7 +59,10 @@ FC_INLINE TYPE NAME(min)(TYPE a, TYPE b) { return NAME(below)(a, b) ? b : a; }
                     line[i] = NAME(op)(line[i], line[i + half]);                               \
             value = line[0];                                                                   \
         }                                                                                      \
-        for (; t < taps; t++) value = NAME(op)(value, row[t * tap]);                           \
+        for (; t < taps; t++) {                                                                \
+            const TYPE pair[2] = {value, row[t * tap]};                                        \
+            value = pair[NAMES(op, second)(pair[0], pair[1])];                                 \
+        }                                                                                      \
         return value;                                                                          \
     }                                                                                          \
     FC_INLINE void NAMES(op, row)(ptrdiff_t n, const ptrdiff_t taps, const ptrdiff_t stride,   \
@@ -227,6 +227,13 @@ EXTREME(min)
                     for (ptrdiff_t o = 0; o < n; o++)                                          \
                         NAMES(into, taps)(w->inner, taps, tap, w->more, row + o * stride,      \
                                           out + o * w->out_step);                              \
+            } else if (stride == 1 && w->out_step > 1 && n > 4 && !w->more) {                  \
+                SUM_TYPE line[256];                                                            \
+                for (ptrdiff_t from = 0; from < n; from += 256) {                              \
+                    const ptrdiff_t m = n - from < 256 ? n - from : 256;                       \
+                    NAMES(into, taps)(m, taps, tap, 0, row + from, line);                      \
+                    for (ptrdiff_t o = 0; o < m; o++) out[(from + o) * w->out_step] = line[o]; \
+                }                                                                              \
             } else if (w->out_step != 1 || n == 1 || (stride > 1 && taps > 4))                 \
                 for (ptrdiff_t o = 0; o < n; o++) {                                            \
                     const SUM_TYPE value = NAMES(into, window)(taps, tap, row + o * stride);   \
@@ -262,48 +269,51 @@ SUM(wide, double)
     {                                                                                          \
         return beats((b), (a)) | (IS_NAN(b) & !IS_NAN(a));                                        \
     }                                                                                          \
-    /* Taps of neighbouring windows, `stride` apart. Where elements have no indices yet, that  \
-     * of tap t in window i is first + i * step + t * apart. */                                \
+    /* Taps of neighbouring windows, `stride` apart, in passes of one comparison each, because \
+     * the compiler does not vectorise more. Where elements have no indices yet, that of tap t \
+     * in window i is first + i * step + t * apart. */                                         \
     FC_INLINE void NAMES(op, find)(ptrdiff_t n, const ptrdiff_t taps, const ptrdiff_t stride,  \
                                    ptrdiff_t tap, const TYPE *restrict row,                    \
                                    const INDEX *restrict where, INDEX first, INDEX step,       \
                                    INDEX apart, TYPE *restrict out, INDEX *restrict place)     \
     {                                                                                          \
-        enum { COLUMNS = 128 };                                                                \
-        TYPE best[COLUMNS];                                                                    \
-        INDEX found[COLUMNS];                                                                  \
-        for (ptrdiff_t from = 0; from < n; from += COLUMNS) {                                  \
-            const ptrdiff_t m = n - from < COLUMNS ? n - from : COLUMNS;                       \
-            const TYPE *restrict x = row + from * stride;                                      \
-            for (ptrdiff_t i = 0; i < m; i++) best[i] = x[i * stride];                         \
-            if (where) {                                                                       \
-                const INDEX *restrict own = where + from * stride;                             \
-                for (ptrdiff_t i = 0; i < m; i++) found[i] = own[i * stride];                  \
-                for (ptrdiff_t t = 1; t < taps; t++)                                           \
-                    for (ptrdiff_t i = 0; i < m; i++) {                                        \
-                        const TYPE b = x[t * tap + i * stride];                                \
-                        const INDEX at = own[t * tap + i * stride];                            \
-                        const int better = NAMES(op, replaces)(best[i], b);                    \
-                        best[i] = better ? b : best[i];                                        \
-                        found[i] = better ? at : found[i];                                     \
-                    }                                                                          \
-                for (ptrdiff_t i = 0; i < m; i++) place[from + i] = found[i];                  \
-            } else {                                                                           \
-                for (ptrdiff_t i = 0; i < m; i++) found[i] = 0;                                \
-                for (ptrdiff_t t = 1; t < taps; t++)                                           \
-                    for (ptrdiff_t i = 0; i < m; i++) {                                        \
-                        const TYPE b = x[t * tap + i * stride];                                \
-                        const int better = NAMES(op, replaces)(best[i], b);                    \
-                        best[i] = better ? b : best[i];                                        \
-                        found[i] = better ? (INDEX)t : found[i];                               \
-                    }                                                                          \
-                for (ptrdiff_t i = 0; i < m; i++)                                              \
-                    place[from + i] = first + (INDEX)(from + i) * step + found[i] * apart;     \
+        const TYPE *restrict next = row + tap;                                                 \
+        if (taps == 1)                                                                         \
+            for (ptrdiff_t i = 0; i < n; i++) {                                                \
+                out[i] = row[i * stride];                                                      \
+                place[i] = where ? where[i * stride] : first + (INDEX)i * step;                \
             }                                                                                  \
-            for (ptrdiff_t i = 0; i < m; i++) out[from + i] = best[i];                         \
+        else if (where)                                                                        \
+            for (ptrdiff_t i = 0; i < n; i++) {                                                \
+                const int better = NAMES(op, replaces)(row[i * stride], next[i * stride]);     \
+                out[i] = better ? next[i * stride] : row[i * stride];                          \
+                place[i] = better ? where[i * stride + tap] : where[i * stride];               \
+            }                                                                                  \
+        else                                                                                   \
+            for (ptrdiff_t i = 0; i < n; i++) {                                                \
+                const int better = NAMES(op, replaces)(row[i * stride], next[i * stride]);     \
+                out[i] = better ? next[i * stride] : row[i * stride];                          \
+                place[i] = first + (INDEX)i * step + (better ? apart : 0);                     \
+            }                                                                                  \
+        for (ptrdiff_t t = 2; t < taps; t++) {                                                 \
+            next += tap;                                                                       \
+            if (where)                                                                         \
+                for (ptrdiff_t i = 0; i < n; i++) {                                            \
+                    const int better = NAMES(op, replaces)(out[i], next[i * stride]);          \
+                    const INDEX at = where[i * stride + t * tap];                              \
+                    out[i] = better ? next[i * stride] : out[i];                               \
+                    place[i] = better ? at : place[i];                                         \
+                }                                                                              \
+            else                                                                               \
+                for (ptrdiff_t i = 0; i < n; i++) {                                            \
+                    const int better = NAMES(op, replaces)(out[i], next[i * stride]);          \
+                    const INDEX at = first + (INDEX)i * step + (INDEX)t * apart;               \
+                    out[i] = better ? next[i * stride] : out[i];                               \
+                    place[i] = better ? at : place[i];                                         \
+                }                                                                              \
         }                                                                                      \
     }                                                                                          \
-    static void NAMES(op, find_1)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap, const TYPE *row,  \
+    static void NAMES(op, find_1)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap, const TYPE *row, \
                                   const INDEX *where, INDEX first, INDEX step, INDEX apart,    \
                                   TYPE *out, INDEX *place)                                     \
     {                                                                                          \

@@ -30,6 +30,13 @@ typedef struct {
     ptrdiff_t offset, taps;
 } fc_column;
 
+/* What to prefetch while output p of row r is computed: `width` elements at from + i * row +
+ * p * pixel, for the `rows` rows i from r * rows on. Nothing if `from` is NULL. */
+typedef struct {
+    const void *from;
+    ptrdiff_t row, rows, pixel, width;
+} fc_ahead;
+
 typedef struct {
     int lanes;      /* elements of a vector */
     int half;       /* output pixels of half a tile of `tile` */
@@ -74,7 +81,7 @@ typedef struct {
      * taps. Fastest where x_tap == x_row. Reads up to 8 vectors past a row's end. */
     void (*planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const fc_column *column,
                    const void *x, ptrdiff_t x_row, ptrdiff_t x_tap, const void *w, void *y,
-                   ptrdiff_t y_row);
+                   ptrdiff_t y_row, const fc_ahead *ahead);
 
     /* The same for pixels of n channels that have weights of their own, y[r][q][k] = sum
      * x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number
@@ -84,7 +91,7 @@ typedef struct {
     void (*pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_t packed,
                    ptrdiff_t columns, const fc_column *column, ptrdiff_t taps, const void *x,
                    ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap, const void *w, void *y,
-                   ptrdiff_t y_row, ptrdiff_t y_pixel);
+                   ptrdiff_t y_row, ptrdiff_t y_pixel, const fc_ahead *ahead);
 
     /* out[t][lane] = sum_{r, s} g[r * g_row + s * g_step + lane]
      * * x[offset[t] + r * x_row + s * x_step + lane] for 1 to 9 taps t (index: taps - 1), lane <

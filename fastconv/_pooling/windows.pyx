@@ -288,10 +288,15 @@ cdef void reduce_axis(const Steps *steps, const pool_axis *axis, bint doubles, c
     what does not depend on the axis: rows, row_step, out_row, inner, out_step, where_first (of
     input e.origin), where_row. Doubling overwrites the `length` elements of from_.
     """
-    cdef Py_ssize_t first = e.hi, last = e.hi, o, piece = 1, most
+    cdef Py_ssize_t first = e.hi, last = e.hi, o, piece = 1, most, phase
     cdef Py_ssize_t where_first = w.where_first
     cdef span s
     w.more = 0
+    if axis.kind == ADJOINT:
+        # Windows that are a stride apart are neighbours in what they read.
+        for phase in range(min(axis.stride, e.hi - e.lo)):
+            reduce_phase(steps, axis, e, phase, w, pitch, from_, into)
+        return
     if axis.kind == REGULAR:
         # windows that lie inside the input entirely
         first = max(e.lo, (axis.before + axis.stride - 1) // axis.stride)
@@ -344,6 +349,30 @@ cdef void reduce_axis(const Steps *steps, const pool_axis *axis, bint doubles, c
             else:
                 steps.search_double(length - most, most, from_.values, from_.indices)
         piece *= 2
+
+
+cdef void reduce_phase(const Steps *steps, const pool_axis *axis, const Extent *e,
+                       Py_ssize_t phase, fc_windows *w, Py_ssize_t pitch, Buffer from_,
+                       Buffer into) noexcept nogil:
+    """Every stride-th window of an adjoint axis: runs of equal length that move by one."""
+    cdef Py_ssize_t o = e.lo + phase, run, out_step = w.out_step
+    cdef span s = window(axis, o), t
+    while o < e.hi:
+        run = 1
+        while o + run * axis.stride < e.hi:
+            t = window(axis, o + run * axis.stride)
+            if t.taps != s.taps or (t.taps and t.first != s.first + run):
+                break
+            run += 1
+        w.n, w.stride, w.taps, w.tap = run, pitch, s.taps, s.step * pitch
+        w.out_step = axis.stride * out_step
+        if s.taps == 0:
+            nothing(steps, w, into, (o - e.lo) * out_step)
+        else:
+            call(steps, w, from_, (s.first - e.origin) * pitch, into, (o - e.lo) * out_step)
+        o += run * axis.stride
+        s = t
+    w.out_step = out_step
 
 
 cdef inline bint same(span a, span b) noexcept nogil:

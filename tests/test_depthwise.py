@@ -1,0 +1,191 @@
+"""The depthwise algorithm where its kernels have edges: tails of vectors, rows, folds, ranks."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _call
+from fastconv.runtime import show_runtime
+from fastconv.testing import reference
+from fastconv.testing.contract import assert_exact, assert_within_contract
+from fastconv.testing.guard import GuardedBuffer
+
+DTYPES = [np.float32, np.float64]
+FORMATS = ["channels_first", "channels_last"]
+
+
+def integers(shape, dtype, seed=0):
+    return np.random.default_rng(seed).integers(-3, 4, shape).astype(dtype)
+
+
+def lanes(dtype):
+    return show_runtime(mode="dicts")["vector_bytes"] // np.dtype(dtype).itemsize
+
+
+def image(channels, spatial, data_format, batch=1):
+    if data_format == "channels_last":
+        return (batch, *spatial, channels)
+    return (batch, channels, *spatial)
+
+
+def check(x_shape, weight_shape, dtype, **geometry):
+    """Every pass against the reference, on integers, so exactly."""
+    x, weight = integers(x_shape, dtype), integers(weight_shape, dtype, 1)
+    rank = weight.ndim - 2
+    full = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros",
+            "data_format": "channels_first", "flip": False} | geometry  # fmt: skip
+    arguments = tuple(full.values())
+    exact = reference.conv(x, weight, **geometry)
+    y = _call.forward("conv", rank, x, weight, None, *arguments, None, None, "highest",
+                      "depthwise", None, None, None)  # fmt: skip
+    assert_exact(y, exact, (x_shape, weight_shape, geometry))
+    grad = integers(y.shape, dtype, 2)
+    got = _call.backward_data("conv", rank, grad, weight, x.shape, *arguments, "highest",
+                              "depthwise", None, None, None)  # fmt: skip
+    assert_exact(got, reference.conv_backward_data(grad, weight, x.shape, **geometry), geometry)
+    for per_sample in (False, True):
+        got = _call.backward_weight("conv", rank, grad, x, weight.shape, *arguments, per_sample,
+                                    "highest", "depthwise", None, None, None)  # fmt: skip
+        exact = reference.conv_backward_weight(
+            grad, x, weight.shape, per_sample=per_sample, **geometry
+        )
+        assert_exact(got, exact, geometry)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_every_length_of_rows(dtype, stride):
+    for width in range(1, 2 * lanes(dtype) + 2):
+        check((1, 2, 5, stride * width), (2, 1, 3, 3), dtype, padding=1, stride=stride, groups=2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_number_of_channels_in_the_lanes(dtype):
+    for channels in range(1, 4 * lanes(dtype) + 2):
+        check((1, 5, 6, channels), (channels, 1, 3, 2), dtype, padding=1, groups=channels,
+              data_format="channels_last")  # fmt: skip
+
+
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("rows", range(1, 16))
+def test_every_number_of_rows(rows, data_format):
+    """Rows are computed by sevens and fours, the last of which overlap."""
+    for taps in (1, 2, 3, 4, 5, 6, 7):
+        check(image(2, (rows + taps - 1, 9), data_format), (2, 1, taps, 2), np.float32, groups=2,
+              data_format=data_format)  # fmt: skip
+
+
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("geometry", [
+    {"stride": 3, "padding": 2}, {"dilation": 2, "padding": 3}, {"dilation": 40, "padding": 41},
+    {"stride": 2, "dilation": 3, "padding": 3, "flip": True}, {"stride": 7},
+    {"padding_mode": "reflect", "padding": 9}, {"padding_mode": "circular", "padding": (7, 0)},
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize(("channels", "multiplier", "groups"), [
+    (1, 1, 1), (3, 1, 3), (3, 5, 3), (4, 2, 2), (24, 1, 24), (40, 1, 40), (8, 8, 2), (70, 2, 70),
+])  # fmt: skip
+def test_multipliers_and_small_groups(channels, multiplier, groups, geometry, data_format):
+    filters = groups * multiplier
+    check(image(channels, (11, 21), data_format, 2), (filters, channels // groups, 2, 3),
+          np.float32, groups=groups, data_format=data_format, **geometry)  # fmt: skip
+
+
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 3, 20])
+def test_signals_and_volumes(channels, dtype, data_format):
+    for length, taps, stride, dilation in itertools.product((80, 333), (1, 7, 63), (1, 3), (1, 2)):
+        if length > (taps - 1) * dilation:
+            check(image(channels, (length,), data_format, 2), (channels, 1, taps), dtype,
+                  stride=stride, dilation=dilation, groups=channels,
+                  padding=2, data_format=data_format)  # fmt: skip
+    for stride, dilation in ((1, 1), (2, 1), (1, 2), ((3, 1, 2), (1, 2, 1))):
+        check(image(channels, (6, 7, 19), data_format), (channels, 1, 3, 2, 3), dtype,
+              stride=stride, dilation=dilation, groups=channels, padding=(2, 1, 1),
+              data_format=data_format)  # fmt: skip
+
+
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_windows_in_several_blocks(data_format):
+    """Wide and tall, so that windows hold parts of a plane, and several threads take runs."""
+    x = integers(image(2, (150, 1100), data_format, 2), np.float32)
+    weight = integers((2, 1, 5, 3), np.float32, 1)
+    geometry = {"padding": 2, "groups": 2, "data_format": data_format}
+    exact = reference.conv(x, weight, **geometry)
+    for threads in (1, 3):
+        y = fastconv.conv2d(x, weight, method="depthwise", num_threads=threads, **geometry)
+        assert_exact(y, exact)
+        grad = integers(exact.shape, np.float32, 3)
+        got = fastconv.conv2d_backward_weight(grad, x, weight.shape, method="depthwise",
+                                              num_threads=threads, **geometry)  # fmt: skip
+        assert_exact(got, reference.conv_backward_weight(grad, x, weight.shape, **geometry))
+
+
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "kernel"), [((1, 1, 9030), 9001), ((1, 1, 80, 90), (70, 70)),
+                                           ((1, 1, 300, 40), (260, 2))])  # fmt: skip
+def test_long_sums_of_positive_numbers(shape, kernel, dtype, data_format):
+    """Sums are cut into blocks, and those into rows, or rounding errors would pile up."""
+    rng = np.random.default_rng(5)
+    x = rng.random(shape).astype(dtype)
+    kernel = (kernel,) if isinstance(kernel, int) else kernel
+    weight = rng.random((1, 1, *kernel)).astype(dtype)
+    if data_format == "channels_last":
+        x = np.moveaxis(x, 1, -1)
+    y = _call.forward("conv", len(kernel), x, weight, None, 1, 0, 1, 1, "zeros", data_format,
+                      False, None, None, "highest", "depthwise", None, None, None)  # fmt: skip
+    exact = reference.conv(x, weight, data_format=data_format)
+    assert_within_contract(y, exact, exact, tier="highest")
+
+
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_fused_epilogue(stride, data_format):
+    for channels, size in ((5, (9, 20)), (40, (7, 7)), (3, (30, 31))):
+        x = integers(image(channels, size, data_format, 2), np.float32)
+        weight, bias = integers((channels, 1, 3, 3), np.float32), integers(channels, np.float32)
+        geometry = {"stride": stride, "padding": 1, "groups": channels, "data_format": data_format}
+        exact = reference.conv(x, weight, **geometry)
+        residual = integers(exact.shape, np.float32, 4)
+        along = 1 if data_format == "channels_first" else -1
+        expected = exact + residual + bias.reshape([-1 if i == along % 4 else 1 for i in range(4)])
+        y = fastconv.conv2d(x, weight, bias, method="depthwise", residual=residual,
+                            activation=("clip", -2, 9), **geometry)  # fmt: skip
+        assert_exact(y, np.clip(expected, -2, 9))
+
+
+@pytest.mark.parametrize("data_format", FORMATS)
+@pytest.mark.parametrize("end", ["front", "back"])
+def test_reads_and_writes_nothing_outside(end, data_format):
+    for channels, size, kernel, stride in ((1, (1, 33), (1, 5), 1), (3, (8, 17), (3, 3), 1),
+                                           (2, (8, 18), (3, 3), 2), (40, (5, 6), (2, 2), 1),
+                                           (1, (40, 700), (3, 3), 2)):  # fmt: skip
+        x = integers(image(channels, size, data_format), np.float32)
+        weight = integers((channels, 1, *kernel), np.float32, 1)
+        geometry = {"stride": stride, "padding": 1, "groups": channels, "data_format": data_format}
+        exact = reference.conv(x, weight, **geometry)
+        buffers = [GuardedBuffer(a.nbytes) for a in (x, weight, exact.astype(np.float32))]
+        placed = buffers[0].place(x, end), buffers[1].place(weight, end)
+        out = buffers[2].empty(exact.shape, np.float32, end)
+        fastconv.conv2d(*placed, method="depthwise", out=out, **geometry)
+        assert_exact(out, exact, (channels, size, kernel, stride))
+
+
+def test_refuses_many_channels_in_words():
+    x, weight = np.ones((1, 18, 5, 5)), np.ones((2, 9, 3, 3))
+    with pytest.raises(ValueError, match="at most 8 input channels per group, not 9"):
+        fastconv.conv2d(x, weight, groups=2, method="depthwise")
+
+
+@pytest.mark.parametrize("layer", ["mobilenet_v1.conv2_1.dw", "mobilenet_v1.conv5_x.dw",
+                                   "image.1024.9x9"])  # fmt: skip
+def test_auto_takes_it(layer):
+    from fastconv.testing.shapes import CONV_SHAPES
+
+    shape = CONV_SHAPES[layer]
+    verdicts = fastconv.explain(shape.input_shape(1), shape.weight_shape, precision="highest",
+                                **shape.kwargs())  # fmt: skip
+    assert [row["method"] for row in verdicts if row["verdict"] == "chosen"] == ["depthwise"]
