@@ -114,6 +114,7 @@ html_sidebars = {
     "precision": [],
     "threads": [],
     "command-line": [],
+    "networks": [],
 }
 
 

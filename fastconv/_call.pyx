@@ -10,14 +10,24 @@ import numpy as np
 cimport numpy as cnp
 
 from fastconv._core.threads cimport is_long, threads_for
-from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, PoolDesc, source_index
+from fastconv._desc cimport (
+    AXES, PAD_ZEROS, ConvDesc, PoolDesc, TransposedDesc, as_array, as_shape, compute_dtype,
+    conv_geometry, operand, source_index,
+)
 
 from fastconv import _select
+from fastconv._algorithms.im2col import gather_columns, scatter_columns
 from fastconv._desc import (
-    as_array, as_shape, check_shape, compute_dtype, describe_conv, describe_planes,
-    describe_pool, operand,
+    channels_first, check_shape, columns_shape, describe_adaptive, describe_columns,
+    describe_conv, describe_planes, describe_pool, describe_transposed, describe_unpool,
+    integer_bounds, pool_rank,
 )
-from fastconv._pooling.pool import mean_gradient, pool as pool_run, scatter
+from fastconv._parts import (
+    REAL, as_bits, multiply_complex, multiply_integers, sum_integers, usual_parts,
+)
+from fastconv._pooling.norm_gradient import spread_norm
+from fastconv._pooling.scatter import scatter
+from fastconv._pooling.windows import reduce, spread_mean
 
 cnp.import_array()
 
@@ -31,7 +41,7 @@ cdef enum:
 
 cdef ConvDesc describe(str function, rank, x_shape, weight_shape, dtype, stride, padding,
                        dilation, groups, padding_mode, data_format, flip, activation, bint bias,
-                       bint residual):
+                       bint residual, bint exact):
     """`describe_conv`, remembered where the arguments are plain.
 
     True == 1 == 1.0, but only the integer is a stride: so only exact types are looked up.
@@ -44,19 +54,44 @@ cdef ConvDesc describe(str function, rank, x_shape, weight_shape, dtype, stride,
             and (activation is None or type(activation) is str)
             and type(padding_mode) is str and type(data_format) is str):
         key = (function, x_shape, weight_shape, stride, padding, dilation, groups, padding_mode,
-               data_format, activation, rank, dtype.itemsize, flip, bias, residual)
+               data_format, activation, rank, dtype.itemsize, flip, bias, residual, exact)
         found = described.get(key)
         if found is not None:
             return found
     desc = describe_conv(function, rank, x_shape, weight_shape, dtype.itemsize, stride, padding,
-                         dilation, groups, padding_mode, data_format, flip, activation)
+                         dilation, groups, padding_mode, data_format, flip, activation, exact)
     desc.g.bias = bias
     desc.g.residual = residual
+    remember(key, desc)
+    return desc
+
+
+cdef TransposedDesc describe_up(str function, rank, x_shape, weight_shape, dtype, stride, padding,
+                                output_padding, groups, dilation, output_size, data_format,
+                                bint exact):
+    """`describe_transposed`, remembered as above."""
+    cdef TransposedDesc layer
+    key = None
+    if (type(stride) is int and type(dilation) is int and type(groups) is int
+            and type(output_padding) is int and (type(padding) is int or type(padding) is str)
+            and output_size is None and type(data_format) is str):
+        key = (function, x_shape, weight_shape, stride, padding, dilation, groups, output_padding,
+               data_format, rank, dtype.itemsize, exact)
+        found = described.get(key)
+        if found is not None:
+            return found
+    layer = describe_transposed(function, rank, x_shape, weight_shape, dtype.itemsize, stride,
+                                padding, output_padding, groups, dilation, output_size,
+                                data_format, exact)
+    remember(key, layer)
+    return layer
+
+
+cdef remember(key, description):
     if key is not None:
         if len(described) >= MOST_DESCRIBED:
             described.clear()
-        described[key] = desc
-    return desc
+        described[key] = description
 
 
 cdef class Output:
@@ -114,10 +149,12 @@ cdef class Output:
         array = self.array
         if self.out is None:
             if (<cnp.ndarray>array).dtype is not self.result:
-                array = array.astype(self.result)
+                with np.errstate(over="ignore"):  # float16: infinity, as for the other dtypes
+                    array = array.astype(self.result)
             return array if array.ndim == len(self.shape) else array[0]
         if not self.in_place:
-            np.copyto(self.out, array.reshape(self.shape), casting="unsafe")
+            with np.errstate(over="ignore"):
+                np.copyto(self.out, array.reshape(self.shape), casting="unsafe")
         return self.out
 
 
@@ -148,6 +185,139 @@ cdef check_bias(ConvDesc desc, bias):
         )
 
 
+cdef along_channels(bias, bint channels_last, Py_ssize_t rank):
+    """A view of one number a channel that broadcasts to a batch of images."""
+    return bias if channels_last else bias.reshape((-1,) + (1,) * rank)
+
+
+cdef cnp.ndarray add_batch(cnp.ndarray array, bint has_batch):
+    return array if has_batch else array[np.newaxis]
+
+
+# ---- kernels ----
+#
+# Whatever has `run(source, bias, residual, out, threads)`: an algorithm's prepared weights, or
+# one of these around them.
+
+cdef class Folding:
+    """backward_data for a padding mode: the gradient of the padded input, then folded."""
+
+    cdef ConvDesc desc, inner
+    cdef object kernel
+
+    def run(self, source, bias, residual, out, int threads):
+        grad = np.empty(inner_shape(self.inner, out.shape[0]), out.dtype)
+        self.kernel.run(source, None, None, grad, threads)
+        fold_padding(self.desc, grad, out)
+
+
+cdef class Appending:
+    """backward_data for a result that is longer than what the convolution reads: with zeros."""
+
+    cdef ConvDesc inner
+    cdef object kernel
+
+    def run(self, source, bias, residual, out, int threads):
+        reached = np.empty(inner_shape(self.inner, out.shape[0]), out.dtype)
+        self.kernel.run(source, None, None, reached, threads)
+        out[...] = 0
+        out[tuple([slice(n) for n in reached.shape])] = reached
+
+
+cdef tuple inner_shape(ConvDesc inner, Py_ssize_t batch):
+    """The shape of a batch of the description's inputs."""
+    shape = inner.input_shape(batch)
+    return shape if inner.batched else (batch,) + shape
+
+
+cdef class ByParts:
+    """Complex numbers or integers: the real kernels of the weights' parts, made when needed."""
+
+    cdef ConvDesc desc       # of the pass; of its padded input for a padding mode's gradient
+    cdef ConvDesc outer      # of the gradient that is folded; else desc
+    cdef bint appends
+    cdef str which
+    cdef object algorithm
+    cdef cnp.ndarray weight
+    cdef object result       # dtype
+    cdef dict kernels
+
+    cdef object kernel(self, part, int threads):
+        """The kernel for one part of the weights."""
+        kernel = self.kernels.get(part)
+        if kernel is None:
+            kernel = prepare(self.algorithm, self.which, self.desc, self.outer, self.appends,
+                             operand(part.of(self.weight), self.desc.dtype), threads)
+            self.kernels[part] = kernel
+        return kernel
+
+    cdef object terms(self):
+        """Products that an element of the result adds up, at most."""
+        cdef conv_geometry *g = &self.desc.g
+        count = (g.channels if self.which == "forward" else g.filters) // g.groups
+        for axis in range(AXES):
+            count *= g.kernel[axis]
+            if self.outer is not self.desc:
+                count *= 1 + self.outer.g.before[axis] + self.outer.g.after[axis]
+        return count
+
+    def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
+        """As an algorithm's; bias, residual and out have the result's kind of numbers."""
+        def product(p, q):
+            target = np.empty((<object>out).shape, self.desc.dtype)
+            self.kernel(q, threads).run(operand(p.of(source), self.desc.dtype), None, None,
+                                        target, threads)
+            return target
+
+        addends = [] if residual is None else [residual]
+        if bias is not None:
+            addends.append(along_channels(bias, self.desc.g.channels_last, self.desc.g.rank))
+        if self.result.kind == "c":
+            multiply_complex(source, self.weight, product, addends, out)
+        else:
+            multiply_integers(self.desc.function, source, self.weight, product, self.terms(),
+                              addends, out)
+
+
+cdef object prepare(algorithm, which, ConvDesc desc, ConvDesc outer, bint appends, weight,
+                    int threads):
+    """A real kernel for one pass."""
+    cdef Folding folding
+    cdef Appending appending
+    kernel = algorithm.prepare(desc, which, weight, threads)
+    if outer is not desc:
+        folding = Folding.__new__(Folding)
+        folding.desc, folding.inner, folding.kernel = outer, desc, kernel
+        return folding
+    if appends:
+        appending = Appending.__new__(Appending)
+        appending.inner, appending.kernel = desc, kernel
+        return appending
+    return kernel
+
+
+cdef ByParts by_parts(algorithm, which, ConvDesc desc, ConvDesc outer, bint appends, weight,
+                      result):
+    cdef ByParts self = ByParts.__new__(ByParts)
+    self.algorithm, self.which, self.desc, self.outer = algorithm, which, desc, outer
+    self.appends, self.weight, self.result, self.kernels = appends, weight, result, {}
+    return self
+
+
+cdef bint in_parts(result, arithmetic):
+    """Whether the result is of complex numbers or integers."""
+    return result is not arithmetic and result.kind != "f"
+
+
+cdef check_residual(str function, residual, tuple shape, result):
+    check_shape(function, "residual", residual, shape, "the result has")
+    if not np.can_cast(residual.dtype, result, "same_kind"):
+        raise TypeError(
+            f"{function}: residual has dtype {residual.dtype}, but the result has {result}")
+
+
+# ---- convolution ----
+
 def forward(str function, rank, x, weight, bias, stride, padding, dilation, groups, padding_mode,
             data_format, flip, activation, residual, precision, method, max_workspace,
             num_threads, out):
@@ -156,30 +326,71 @@ def forward(str function, rank, x, weight, bias, stride, padding, dilation, grou
     cdef Output output
     cdef double work
     cdef int threads
-    x = as_array(function, "x", x)
-    weight = as_array(function, "weight", weight)
+    cdef bint parts
+    x = as_array(function, "x", x, True)
+    weight = as_array(function, "weight", weight, True)
     if bias is not None:
-        bias = as_array(function, "bias", bias)
-    result, arithmetic = compute_dtype(function, (x, weight, bias))
+        bias = as_array(function, "bias", bias, True)
+    result, arithmetic = compute_dtype(function, (x, weight, bias), True)
+    parts = in_parts(result, arithmetic)
+    bounds = None
+    if parts:
+        bounds = integer_bounds(function, result, activation)
+        activation = None
     desc = describe(function, rank, x.shape, weight.shape, arithmetic, stride, padding, dilation,
                     groups, padding_mode, data_format, flip, activation, bias is not None,
-                    residual is not None)
+                    residual is not None, parts and result.kind == "i")
     shape = desc.output_shape(desc.batch)
     if bias is not None:
         check_bias(desc, bias)
-        bias = contiguous(bias, arithmetic, True)
     if residual is not None:
-        residual = as_array(function, "residual", residual)
-        check_shape(function, "residual", residual, shape, "the result has")
+        residual = as_array(function, "residual", residual, True)
+        check_residual(function, residual, shape, result)
     algorithm = choose(desc, "forward", method, precision, max_workspace)
     work = 2.0 * desc.batch * desc.multiply_adds()
     threads = threads_for(function, num_threads, work)
-    output = Output.make(function, out, shape, result, arithmetic, (x, weight, bias, residual),
-                         work, desc.batched)
+    output = Output.make(function, out, shape, result, result if parts else arithmetic,
+                         (x, weight, bias, residual), work * algorithm.slowness, desc.batched)
+    if parts:
+        by_parts(algorithm, "forward", desc, desc, False, weight, result).run(
+            add_batch(x, desc.batched), bias,
+            None if residual is None else add_batch(residual, desc.batched), output.array, threads)
+        if bounds is not None:
+            np.clip(output.array, *bounds, out=output.array)
+        return output.finish()
+    if bias is not None:
+        bias = contiguous(bias, arithmetic, True)
     if residual is not None:
         residual = contiguous(residual, arithmetic, desc.batched)
     kernel = algorithm.prepare(desc, "forward", operand(weight, arithmetic), threads)
     kernel.run(batched(x, arithmetic, desc.batched), bias, residual, output.array, threads)
+    return output.finish()
+
+
+cdef object adjoint(str function, ConvDesc desc, ConvDesc outer, bint appends, tuple shape,
+                    source, weight, bias, result, arithmetic, method, precision, max_workspace,
+                    num_threads, out):
+    """Run backward_data of `desc` on source and weight, add bias, and fold or append."""
+    cdef Output output
+    cdef double work
+    cdef int threads
+    cdef bint parts = in_parts(result, arithmetic)
+    algorithm = choose(desc, "backward_data", method, precision, max_workspace)
+    work = 2.0 * desc.batch * max(desc.multiply_adds(), desc.multiply_adds_backward())
+    threads = threads_for(function, num_threads, work)
+    output = Output.make(function, out, shape, result, result if parts else arithmetic,
+                         (source, weight, bias), work * algorithm.slowness, desc.batched)
+    if parts:
+        by_parts(algorithm, "backward_data", desc, outer, appends, weight, result).run(
+            add_batch(source, desc.batched), bias, None, output.array, threads)
+        return output.finish()
+    if bias is not None:
+        bias = along_channels(operand(bias, arithmetic), desc.g.channels_last, desc.g.rank)
+    kernel = prepare(algorithm, "backward_data", desc, outer, appends,
+                     operand(weight, arithmetic), threads)
+    kernel.run(batched(source, arithmetic, desc.batched), None, None, output.array, threads)
+    if bias is not None:
+        output.array += bias
     return output.finish()
 
 
@@ -188,37 +399,48 @@ def backward_data(str function, rank, grad_output, weight, input_shape, stride, 
                   num_threads, out):
     """The gradient of the input: the adjoint of the convolution, applied to grad_output."""
     cdef ConvDesc desc, inner
-    cdef Output output
-    cdef double work
-    cdef int threads
-    cdef cnp.ndarray target
-    grad_output = as_array(function, "grad_output", grad_output)
-    weight = as_array(function, "weight", weight)
-    result, arithmetic = compute_dtype(function, (grad_output, weight))
+    cdef bint exact
+    grad_output = as_array(function, "grad_output", grad_output, True)
+    weight = as_array(function, "weight", weight, True)
+    result, arithmetic = compute_dtype(function, (grad_output, weight), True)
+    exact = result.kind == "i"
     desc = describe(function, rank, as_shape(function, "input_shape", input_shape), weight.shape,
                     arithmetic, stride, padding, dilation, groups, padding_mode, data_format,
-                    flip, None, False, False)
+                    flip, None, False, False, exact)
     check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
                 f"an input of shape {desc.input_shape(desc.batch)} gives")
     inner = desc
     if desc.g.padding_mode != PAD_ZEROS:
         # First the gradient of the padded input, then fold the padding back onto its sources.
         inner = describe(function, rank, padded_shape(desc), weight.shape, arithmetic, stride, 0,
-                         dilation, groups, "zeros", data_format, flip, None, False, False)
-    algorithm = choose(inner, "backward_data", method, precision, max_workspace)
-    work = 2.0 * desc.batch * max(inner.multiply_adds(), inner.multiply_adds_backward())
-    threads = threads_for(function, num_threads, work)
-    output = Output.make(function, out, desc.input_shape(desc.batch), result, arithmetic,
-                         (grad_output, weight), work, desc.batched)
-    target = output.array
-    if inner is not desc:
-        target = np.empty(inner.input_shape(desc.batch) if desc.batched
-                          else (1,) + inner.input_shape(1), arithmetic)
-    kernel = algorithm.prepare(inner, "backward_data", operand(weight, arithmetic), threads)
-    kernel.run(batched(grad_output, arithmetic, desc.batched), None, None, target, threads)
-    if inner is not desc:
-        fold_padding(desc, target, output.array)
-    return output.finish()
+                         dilation, groups, "zeros", data_format, flip, None, False, False, exact)
+    return adjoint(function, inner, desc, False, desc.input_shape(desc.batch), grad_output,
+                   weight, None, result, arithmetic, method, precision, max_workspace,
+                   num_threads, out)
+
+
+def transposed(str function, rank, x, weight, bias, stride, padding, output_padding, groups,
+               dilation, output_size, data_format, precision, method, max_workspace, num_threads,
+               out):
+    """The adjoint of a convolution with the same weights, applied to x, plus bias."""
+    cdef TransposedDesc layer
+    cdef ConvDesc desc
+    x = as_array(function, "x", x, True)
+    weight = as_array(function, "weight", weight, True)
+    if bias is not None:
+        bias = as_array(function, "bias", bias, True)
+    result, arithmetic = compute_dtype(function, (x, weight, bias), True)
+    layer = describe_up(function, rank, x.shape, weight.shape, arithmetic, stride, padding,
+                        output_padding, groups, dilation, output_size, data_format,
+                        result.kind == "i")
+    desc = layer.desc
+    if bias is not None and bias.shape != (desc.g.channels,):
+        raise ValueError(
+            f"{function}: bias has shape {bias.shape}, but the result has {desc.g.channels} "
+            f"channels, so it must be ({desc.g.channels},)"
+        )
+    return adjoint(function, desc, desc, layer.reached != layer.shape, layer.shape, x, weight,
+                   bias, result, arithmetic, method, precision, max_workspace, num_threads, out)
 
 
 cdef tuple padded_shape(ConvDesc desc):
@@ -259,12 +481,14 @@ def backward_weight(str function, rank, grad_output, x, weight_shape, stride, pa
     cdef Output output
     cdef double work
     cdef int threads
-    grad_output = as_array(function, "grad_output", grad_output)
-    x = as_array(function, "x", x)
-    result, arithmetic = compute_dtype(function, (grad_output, x))
+    cdef bint parts
+    grad_output = as_array(function, "grad_output", grad_output, True)
+    x = as_array(function, "x", x, True)
+    result, arithmetic = compute_dtype(function, (grad_output, x), True)
+    parts = in_parts(result, arithmetic)
     desc = describe(function, rank, x.shape, as_shape(function, "weight_shape", weight_shape),
                     arithmetic, stride, padding, dilation, groups, padding_mode, data_format,
-                    flip, None, False, False)
+                    flip, None, False, False, result.kind == "i")
     check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
                 f"x and a weight of shape {desc.weight_shape()} give")
     algorithm = choose(desc, "backward_weight", method, precision, max_workspace)
@@ -273,11 +497,49 @@ def backward_weight(str function, rank, grad_output, x, weight_shape, stride, pa
     shape = desc.weight_shape()
     if per_sample and desc.batched:
         shape = (desc.batch,) + shape
-    output = Output.make(function, out, shape, result, arithmetic, (grad_output, x), work, True)
+    output = Output.make(function, out, shape, result, result if parts else arithmetic,
+                         (grad_output, x), work * algorithm.slowness, True)
+    if parts:
+        weight_gradient_by_parts(desc, algorithm, add_batch(grad_output, desc.batched),
+                                 add_batch(x, desc.batched), result, output.array,
+                                 bool(per_sample), threads)
+        return output.finish()
     algorithm.weight_gradient(desc, batched(grad_output, arithmetic, desc.batched),
                               batched(x, arithmetic, desc.batched), output.array,
                               bool(per_sample), threads)
     return output.finish()
+
+
+def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, result, out, per_sample,
+                             int threads):
+    """The gradient of the weight for complex numbers or integers."""
+    dtype = desc.dtype
+
+    def product(p, q):
+        target = np.empty(out.shape, dtype)
+        algorithm.weight_gradient(desc, operand(p.of(grad_output), dtype),
+                                  operand(q.of(x), dtype), target, per_sample, threads)
+        return target
+
+    if result.kind == "c":
+        multiply_complex(grad_output, x, product, [], out)
+    else:
+        terms = math.prod(desc.axes("output")) * (1 if per_sample else desc.batch)
+        multiply_integers(desc.function, grad_output, x, product, terms, [], out)
+
+
+def backward_bias(str function, rank, grad_output, data_format):
+    """The gradient of the bias: sums over the batch and all positions."""
+    grad_output = as_array(function, "grad_output", grad_output, True)
+    result, _ = compute_dtype(function, (grad_output,), True)
+    planes = channels_first(function, rank, "grad_output", grad_output, data_format)
+    # contiguous, because NumPy adds up in pairs along such an axis only
+    planes = np.ascontiguousarray(planes)
+    planes = planes.reshape(planes.shape[0], math.prod(planes.shape[1:]))
+    if result.kind == "i":
+        return sum_integers(function, planes)
+    wide = np.complex128 if result.kind == "c" else np.float64
+    return planes.sum(axis=1, dtype=wide).astype(result)
 
 
 cdef class Prepared:
@@ -286,8 +548,10 @@ cdef class Prepared:
     cdef ConvDesc desc
     cdef object kernel
     cdef object bias
-    cdef object result
+    cdef readonly object result      # dtype
     cdef object arithmetic
+    cdef bint parts
+    cdef object bounds     # of an activation of integers
     cdef object num_threads
     cdef readonly object algorithm
     cdef tuple image       # x's shape without the batch
@@ -296,31 +560,52 @@ cdef class Prepared:
                  padding_mode, data_format, flip, activation, precision, method, max_workspace,
                  num_threads):
         cdef str function = "plan_conv"
-        weight = as_array(function, "weight", weight)
+        cdef ByParts kernel
+        cdef int threads
+        weight = as_array(function, "weight", weight, True)
         if bias is not None:
-            bias = as_array(function, "bias", bias)
+            bias = as_array(function, "bias", bias, True)
         like = np.empty(0, weight.dtype if dtype is None else dtype)
         self.result, self.arithmetic = compute_dtype(
-            function, (as_array(function, "dtype", like), weight, bias))
+            function, (as_array(function, "dtype", like, True), weight, bias), True)
+        self.parts = in_parts(self.result, self.arithmetic)
+        self.bounds = None
+        if self.parts:
+            self.bounds = integer_bounds(function, self.result, activation)
+            activation = None
         self.desc = describe_conv(function, None, x_shape, weight.shape,
                                   self.arithmetic.itemsize, stride, padding, dilation, groups,
-                                  padding_mode, data_format, flip, activation)
+                                  padding_mode, data_format, flip, activation,
+                                  self.result.kind == "i")
         if bias is not None:
             check_bias(self.desc, bias)
-            bias = np.array(bias, self.arithmetic, order="C")
+            bias = np.array(bias, bias.dtype if self.parts else self.arithmetic, order="C")
         self.bias = bias
         self.algorithm = choose(self.desc, "forward", method, precision, max_workspace)
         self.num_threads = num_threads
+        threads = threads_for(function, num_threads, self.desc.flops(1))
         # a copy, for an algorithm that keeps the weights as they are
-        weight = np.array(weight, self.arithmetic, order="C")
-        self.kernel = self.algorithm.prepare(
-            self.desc, "forward", weight, threads_for(function, num_threads, self.desc.flops(1)))
+        weight = np.array(weight, weight.dtype if self.parts else self.arithmetic, order="C")
+        if self.parts:
+            kernel = by_parts(self.algorithm, "forward", self.desc, self.desc, False, weight,
+                              self.result)
+            for part in usual_parts(weight, self.result):
+                kernel.kernel(part, threads)
+            self.kernel = kernel
+        else:
+            self.kernel = self.algorithm.prepare(self.desc, "forward", weight, threads)
         shape = self.desc.input_shape(1)
         self.image = shape[1:] if self.desc.batched else shape
 
     @property
     def description(self):
         return self.desc
+
+    cdef bint takes(self, dtype):
+        """Whether an input of this dtype gives the result the dtype that it was planned for."""
+        if self.result.kind == "i":
+            return dtype.kind in "iub"
+        return np.result_type(dtype, self.result) == self.result
 
     def run(self, x, residual=None, out=None):
         """Convolve x, which may have any batch size, or no batch axis."""
@@ -330,7 +615,7 @@ cdef class Prepared:
         cdef tuple shape
         cdef int threads
         cdef bint has_batch
-        x = as_array("plan", "x", x)
+        x = as_array("plan", "x", x, True)
         given = x.shape
         has_batch = len(given) == len(self.image) + 1
         if (given[1:] if has_batch else given) != self.image:
@@ -338,8 +623,8 @@ cdef class Prepared:
                 f"plan: x has shape {given}, but the plan was made for {self.image} "
                 f"with any batch in front, or none"
             )
-        if (<cnp.ndarray>x).dtype is not self.arithmetic and (
-                np.result_type(x.dtype, self.result) != self.result):
+        if (self.parts or (<cnp.ndarray>x).dtype is not self.arithmetic) and (
+                not self.takes(x.dtype)):
             raise TypeError(
                 f"plan: x has dtype {x.dtype}, but the plan was made for {self.result}; "
                 f"make it with dtype={x.dtype.name!r}"
@@ -349,12 +634,20 @@ cdef class Prepared:
         if has_batch != self.desc.batched:
             shape = (batch,) + shape if has_batch else shape[1:]
         if residual is not None:
-            residual = as_array("plan", "residual", residual)
-            check_shape("plan", "residual", residual, shape, "the result has")
+            residual = as_array("plan", "residual", residual, True)
+            check_residual("plan", residual, shape, self.result)
         work = 2.0 * batch * self.desc.multiply_adds()
         threads = threads_for("plan", self.num_threads, work)
-        output = Output.make("plan", out, shape, self.result, self.arithmetic, (x, residual),
-                             work, has_batch)
+        output = Output.make("plan", out, shape, self.result,
+                             self.result if self.parts else self.arithmetic, (x, residual),
+                             work * self.algorithm.slowness, has_batch)
+        if self.parts:
+            self.kernel.run(add_batch(x, has_batch), self.bias,
+                            None if residual is None else add_batch(residual, has_batch),
+                            output.array, threads)
+            if self.bounds is not None:
+                np.clip(output.array, *self.bounds, out=output.array)
+            return output.finish()
         if residual is not None:
             residual = contiguous(residual, self.arithmetic, has_batch)
         self.kernel.run(batched(x, self.arithmetic, has_batch), self.bias, residual,
@@ -362,88 +655,266 @@ cdef class Prepared:
         return output.finish()
 
 
+# ---- columns ----
+
+def columns(str function, x, kernel_size, stride, padding, dilation, padding_mode, data_format,
+            num_threads):
+    """What each position of the window sees, as columns."""
+    cdef ConvDesc desc
+    x = as_array(function, "x", x, True)
+    views, back = as_bits(x)
+    itemsize = min(x.dtype.itemsize, 8)
+    desc = describe_columns(function, x.shape, kernel_size, stride, padding, dilation,
+                            padding_mode, data_format, max(itemsize, 4))
+    shape = (desc.batch,) + columns_shape(desc)
+    moved = []
+    for view in views:
+        cols = np.empty(shape, desc.dtype)
+        gather_columns(desc, batched(view, desc.dtype, desc.batched), cols, num_threads)
+        moved.append(cols)
+    cols = back(moved)
+    return cols if desc.batched else cols[0]
+
+
+def images(str function, cols, input_shape, kernel_size, stride, padding, dilation, data_format,
+           num_threads):
+    """Columns added up where they came from: the adjoint of `columns`."""
+    cdef ConvDesc desc
+    cols = as_array(function, "cols", cols, True)
+    result, arithmetic = compute_dtype(function, (cols,), True)
+    desc = describe_columns(function, input_shape, kernel_size, stride, padding, dilation,
+                            "zeros", data_format, arithmetic.itemsize)
+    rows = columns_shape(desc)
+    check_shape(function, "cols", cols, (desc.batch,) + rows if desc.batched else rows,
+                f"an input of shape {desc.input_shape(desc.batch)} has columns of shape")
+    shape = inner_shape(desc, desc.batch)
+    cols = add_batch(cols, desc.batched)
+
+    def product(p, q):
+        target = np.zeros(shape, arithmetic)
+        scatter_columns(desc, contiguous(p.of(cols), arithmetic, True), target, num_threads)
+        return target
+
+    if result.kind == "f":
+        out = product(REAL, REAL).astype(result, copy=False)
+    else:
+        # a product with one
+        out = np.empty(shape, result)
+        one = np.ones((), bool)
+        if result.kind == "c":
+            multiply_complex(cols, one, product, [], out)
+        else:
+            multiply_integers(function, cols, one, product, math.prod(desc.axes("kernel")), [],
+                              out)
+    return out if desc.batched else out[0]
+
+
 # ---- pooling ----
+
+cdef object float32 = np.dtype(np.float32)
+cdef object float64 = np.dtype(np.float64)
+cdef object int64 = np.dtype(np.int64)
+
+
+cdef tuple pool_dtypes(str function, str name, array, bint means, bint gradient):
+    """(dtype of the result, of the operand, of the computed result) of a pooling.
+
+    Extremes keep the dtype. Means and norms of integers are float64, and so are gradients.
+    float16 is computed in float32.
+    """
+    dtype = array.dtype
+    if dtype.kind not in "fiub":
+        raise TypeError(f"{function}: {name} has dtype {dtype}, but poolings take real numbers")
+    if not dtype.isnative:
+        dtype = dtype.newbyteorder("=")
+    if dtype.kind == "f":
+        arithmetic = float32 if dtype.itemsize == 2 else dtype
+        return dtype, arithmetic, arithmetic
+    if gradient:
+        return float64, float64, float64
+    if means:
+        return float64, dtype, float64
+    return dtype, dtype, dtype
+
+
+cdef double as_number(str function, str name, value, str wanted) except? -1:
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}")
+    try:
+        return value
+    except TypeError:
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
+
 
 cdef double as_divisor(str function, divisor_override) except? -1:
     """divisor_override as a number; 0 for None."""
     cdef double divisor
     if divisor_override is None:
         return 0
-    if isinstance(divisor_override, (bool, str)):
-        raise TypeError(
-            f"{function}: divisor_override must be None or a number, not {divisor_override!r}")
-    try:
-        divisor = divisor_override
-    except TypeError:
-        raise TypeError(
-            f"{function}: divisor_override must be None or a number, not {divisor_override!r}"
-        ) from None
+    divisor = as_number(function, "divisor_override", divisor_override, "None or a number")
     if divisor == 0 or divisor != divisor:
         raise ValueError(f"{function}: divisor_override must not be {divisor_override!r}")
     return divisor
 
 
-def pool_forward(str function, int rank, str op, x, kernel_size, stride, padding, dilation,
-                 ceil_mode, return_indices, count_include_pad, divisor_override, data_format,
-                 num_threads, out):
-    """Reduce every window of x by op: "max", "min" or "mean"."""
+cdef double as_norm(str function, norm_type) except? -1:
+    cdef double norm = as_number(function, "norm_type", norm_type, "a positive number")
+    if not norm > 0:
+        raise ValueError(f"{function}: norm_type must be positive, not {norm_type!r}")
+    return norm
+
+
+cdef run_pool(PoolDesc desc, x, str op, bint return_indices, bint count_include_pad,
+              double divisor, double norm, num_threads, out):
+    """Reduce every window of the array x."""
     cdef Output output
-    cdef PoolDesc desc
-    x = as_array(function, "x", x)
-    result, arithmetic = compute_dtype(function, (x,))
-    desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
-    divisor = as_divisor(function, divisor_override)
-    output = Output.make(function, out, desc.output_shape(), result, arithmetic, (x,),
-                         desc.work(), desc.batched)
+    cdef double work = desc.work()
+    result, arithmetic, computed = pool_dtypes(desc.function, "x", x, op in ("mean", "norm"),
+                                               False)
+    output = Output.make(desc.function, out, desc.output_shape(), result, computed, (x,), work,
+                         desc.batched)
     where = None
     if return_indices:
-        where = np.empty((<object>output.array).shape, np.int64)
-    pool_run(desc, batched(x, arithmetic, desc.batched), output.array, where, op,
-             bool(count_include_pad), divisor, num_threads)
+        where = np.empty((<object>output.array).shape, int64)
+    x = contiguous(x, arithmetic, desc.batched)
+    if op == "norm" and norm == INFINITE:
+        x, op = np.abs(x.astype(computed)), "max"
+    reduce(desc, x, output.array, where, op, count_include_pad, divisor, norm, num_threads)
     if where is None:
         return output.finish()
     return output.finish(), where if desc.batched else where[0]
 
 
-def pool_backward_mean(str function, int rank, grad_output, input_shape, kernel_size, stride,
-                       padding, dilation, ceil_mode, count_include_pad, divisor_override,
-                       data_format, num_threads, out):
+cdef double INFINITE = float("inf")
+
+
+def pool_forward(str function, rank, str op, x, kernel_size, stride, padding, dilation, ceil_mode,
+                 return_indices, count_include_pad, divisor_override, norm_type, data_format,
+                 num_threads, out):
+    """Reduce every window of x by op: "max", "min", "mean" or "norm".
+
+    `rank` is the number of spatial axes, or None to take it from kernel_size and x.
+    """
+    x = as_array(function, "x", x)
+    if rank is None:
+        rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
+    desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
+                         ceil_mode, data_format)
+    return run_pool(desc, x, op, bool(return_indices), bool(count_include_pad),
+                    as_divisor(function, divisor_override),
+                    as_norm(function, norm_type) if op == "norm" else 0, num_threads, out)
+
+
+def pool_adaptive(str function, rank, str op, x, output_size, return_indices, data_format,
+                  num_threads, out):
+    """Reduce windows that share x out evenly."""
+    x = as_array(function, "x", x)
+    if rank is None:
+        rank = pool_rank(function, "output_size", output_size, x.ndim)
+    desc = describe_adaptive(function, rank, x.shape, output_size, data_format)
+    return run_pool(desc, x, op, bool(return_indices), False, 0, 0, num_threads, out)
+
+
+def pool_global(str function, str op, x, rank, data_format, num_threads, out):
+    """Reduce all of each plane; its axes stay, with length one."""
+    x = as_array(function, "x", x)
+    if rank is None:
+        rank = x.ndim - 2
+        if not 1 <= rank <= AXES:
+            raise ValueError(
+                f"{function}: x has {x.ndim} axes (shape {x.shape}), but needs 3 to {AXES + 2}, "
+                f"or rank, the number of its spatial axes"
+            )
+    elif type(rank) is not int or not 1 <= rank <= AXES:
+        error = TypeError if type(rank) is not int else ValueError
+        raise error(f"{function}: rank must be None or from 1 to {AXES}, not {rank!r}")
+    return run_pool(describe_adaptive(function, rank, x.shape, 1, data_format), x, op, False,
+                    False, 0, 0, num_threads, out)
+
+
+cdef run_spread(PoolDesc desc, grad_output, bint count_include_pad, double divisor, num_threads,
+                out):
     """Spread each gradient evenly over its window."""
     cdef Output output
-    cdef PoolDesc desc
-    grad_output = as_array(function, "grad_output", grad_output)
-    result, arithmetic = compute_dtype(function, (grad_output,))
-    desc = describe_pool(function, rank, input_shape, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
-    divisor = as_divisor(function, divisor_override)
-    check_shape(function, "grad_output", grad_output, desc.output_shape(),
+    result, arithmetic, _ = pool_dtypes(desc.function, "grad_output", grad_output, True, True)
+    check_shape(desc.function, "grad_output", grad_output, desc.output_shape(),
                 f"an input of shape {desc.input_shape()} gives")
-    output = Output.make(function, out, desc.input_shape(), result, arithmetic, (grad_output,),
-                         desc.work(), desc.batched)
-    mean_gradient(desc, contiguous(grad_output, arithmetic, desc.batched), output.array,
-                  bool(count_include_pad), divisor, num_threads)
+    output = Output.make(desc.function, out, desc.input_shape(), result, arithmetic,
+                         (grad_output,), desc.work(), desc.batched)
+    spread_mean(desc, contiguous(grad_output, arithmetic, desc.batched), output.array,
+                count_include_pad, divisor, num_threads)
     return output.finish()
 
 
-def pool_backward_where(str function, int rank, grad_output, indices, input_shape, data_format,
-                        num_threads, out):
-    """Add each gradient to the element whose flat position its index is."""
-    cdef Output output
+def pool_backward_mean(str function, rank, grad_output, input_shape, kernel_size, stride,
+                       padding, dilation, ceil_mode, count_include_pad, divisor_override,
+                       data_format, num_threads, out):
+    """The gradient of an average pooling."""
     grad_output = as_array(function, "grad_output", grad_output)
-    indices = as_array(function, "indices", indices)
-    result, arithmetic = compute_dtype(function, (grad_output,))
-    shape = describe_planes(function, rank, input_shape, grad_output.shape, data_format)
-    check_shape(function, "indices", indices, grad_output.shape, "grad_output has")
+    input_shape = as_shape(function, "input_shape", input_shape)
+    if rank is None:
+        rank = pool_rank(function, "kernel_size", kernel_size, len(input_shape))
+    desc = describe_pool(function, rank, input_shape, kernel_size, stride, padding, dilation,
+                         ceil_mode, data_format)
+    return run_spread(desc, grad_output, bool(count_include_pad),
+                      as_divisor(function, divisor_override), num_threads, out)
+
+
+def pool_backward_adaptive(str function, rank, grad_output, input_shape, data_format,
+                           num_threads, out):
+    """The gradient of an adaptive average pooling, to the size of grad_output."""
+    grad_output = as_array(function, "grad_output", grad_output)
+    input_shape = as_shape(function, "input_shape", input_shape)
+    if rank is None:
+        rank = pool_rank(function, "rank", None, len(input_shape))
+    sizes = describe_planes(function, rank, input_shape, grad_output.shape, data_format)
+    first = len(sizes) - rank - (data_format == "channels_last")
+    desc = describe_adaptive(function, rank, input_shape,
+                             grad_output.shape[first:first + rank], data_format)
+    return run_spread(desc, grad_output, False, 0, num_threads, out)
+
+
+def pool_backward_norm(str function, rank, grad_output, x, norm_type, kernel_size, stride,
+                       padding, dilation, ceil_mode, data_format, num_threads, out):
+    """The gradient of a norm pooling; zero where the norm is."""
+    cdef Output output
+    cdef PoolDesc desc
+    cdef double norm
+    grad_output = as_array(function, "grad_output", grad_output)
+    x = as_array(function, "x", x)
+    norm = as_norm(function, norm_type)
+    if rank is None:
+        rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
+    desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
+                         ceil_mode, data_format)
+    check_shape(function, "grad_output", grad_output, desc.output_shape(),
+                f"an input of shape {desc.input_shape()} gives")
+    pool_dtypes(function, "x", x, True, True)
+    pool_dtypes(function, "grad_output", grad_output, True, True)
+    result, arithmetic, _ = pool_dtypes(
+        function, "x", np.empty(0, np.result_type(x.dtype, grad_output.dtype)), True, True)
+    output = Output.make(function, out, desc.input_shape(), result, arithmetic, (grad_output, x),
+                         desc.work(), desc.batched)
+    x = contiguous(x, arithmetic, desc.batched)
+    grad_output = contiguous(grad_output, arithmetic, desc.batched)
+    if norm == INFINITE:
+        y, where = run_pool(desc, np.abs(x if desc.batched else x[0]), "max", True, False, 0, 0,
+                            num_threads, None)
+        scatter(function, grad_output, where if desc.batched else where[np.newaxis], output.array,
+                desc.g.channels, desc.g.channels_last, True, num_threads)
+        np.multiply(output.array, np.sign(x), out=output.array)
+        return output.finish()
+    y = np.empty_like(grad_output)
+    reduce(desc, x, y, None, "norm", False, 0, norm, num_threads)
+    spread_norm(desc, grad_output, x, y, output.array, norm, num_threads)
+    return output.finish()
+
+
+cdef check_indices(str function, indices, tuple spatial):
+    """Refuse positions outside of a plane."""
+    cdef Py_ssize_t plane = math.prod(spatial)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{function}: indices must be integers, not {indices.dtype}")
-    cdef bint last = data_format == "channels_last"
-    cdef bint has_batch = len(shape) == rank + 2
-    spatial = shape[has_batch:len(shape) - 1] if last else shape[has_batch + 1:]
-    channels = shape[len(shape) - 1] if last else shape[has_batch]
-    plane = 1
-    for size in spatial:
-        plane *= size
     if indices.size:
         low, high = indices.min(), indices.max()
         if low < 0 or high >= plane:
@@ -451,11 +922,53 @@ def pool_backward_where(str function, int rank, grad_output, indices, input_shap
                 f"{function}: indices hold {low if low < 0 else high}, but a plane of shape "
                 f"{spatial} has positions 0 to {plane - 1}"
             )
-    output = Output.make(function, out, shape, result, arithmetic, (grad_output, indices),
-                         8.0 * (grad_output.size + math.prod(shape)), has_batch)
-    inside = scatter(function, contiguous(grad_output, arithmetic, has_batch),
-                     contiguous(indices, np.dtype(np.int64), has_batch), output.array, channels,
-                     last, num_threads)
+
+
+cdef run_scatter(str function, int rank, values, indices, tuple shape, bint adds, data_format,
+                 num_threads, out):
+    """An array of `shape` with each value at its flat position, and zeros."""
+    cdef Output output
+    cdef bint last = data_format == "channels_last"
+    cdef bint has_batch = len(shape) == rank + 2
+    if adds:
+        result, arithmetic, _ = pool_dtypes(function, "grad_output", values, True, True)
+    else:
+        result = pool_dtypes(function, "x", values, False, False)[0]
+        arithmetic = result
+    check_indices(function, indices,
+                  shape[has_batch:len(shape) - 1] if last else shape[has_batch + 1:])
+    output = Output.make(function, out, shape, result, arithmetic, (values, indices),
+                         8.0 * (values.size + math.prod(shape)), has_batch)
+    inside = scatter(function, contiguous(values, arithmetic, has_batch),
+                     contiguous(indices, int64, has_batch), output.array,
+                     shape[len(shape) - 1] if last else shape[has_batch], last, adds, num_threads)
     if not inside:
         raise ValueError(f"{function}: indices changed during the call")
     return output.finish()
+
+
+def pool_backward_where(str function, rank, grad_output, indices, input_shape, data_format,
+                        num_threads, out):
+    """Add each gradient to the element whose flat position its index is."""
+    grad_output = as_array(function, "grad_output", grad_output)
+    indices = as_array(function, "indices", indices)
+    input_shape = as_shape(function, "input_shape", input_shape)
+    if rank is None:
+        rank = pool_rank(function, "rank", None, len(input_shape))
+    shape = describe_planes(function, rank, input_shape, grad_output.shape, data_format)
+    check_shape(function, "indices", indices, grad_output.shape, "grad_output has")
+    return run_scatter(function, rank, grad_output, indices, shape, True, data_format,
+                       num_threads, out)
+
+
+def pool_unpool(str function, rank, x, indices, kernel_size, stride, padding, output_size,
+                data_format, num_threads, out):
+    """Put each element back to where it was found."""
+    x = as_array(function, "x", x)
+    indices = as_array(function, "indices", indices)
+    if rank is None:
+        rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
+    shape = describe_unpool(function, rank, x.shape, kernel_size, stride, padding, output_size,
+                            data_format)
+    check_shape(function, "indices", indices, x.shape, "x has")
+    return run_scatter(function, rank, x, indices, shape, False, data_format, num_threads, out)

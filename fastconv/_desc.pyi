@@ -23,6 +23,8 @@ class ConvDesc:
     @property
     def itemsize(self) -> int: ...
     @property
+    def exact(self) -> bool: ...
+    @property
     def channels(self) -> int: ...
     @property
     def filters(self) -> int: ...
@@ -38,6 +40,11 @@ class ConvDesc:
     def weight_shape(self) -> tuple[int, ...]: ...
     def flops(self, batch: int = 1) -> float: ...
 
+class TransposedDesc:
+    desc: ConvDesc
+    shape: tuple[int, ...]
+    reached: tuple[int, ...]
+
 class PoolDesc:
     function: str
     batched: bool
@@ -45,10 +52,12 @@ class PoolDesc:
     def input_shape(self) -> tuple[int, ...]: ...
     def output_shape(self) -> tuple[int, ...]: ...
 
-def as_array(function: str, name: str, value: Any) -> NDArray[Any]: ...
+def as_array(
+    function: str, name: str, value: Any, complex_too: bool = False
+) -> NDArray[Any]: ...
 def as_shape(function: str, name: str, value: Any) -> tuple[int, ...]: ...
 def compute_dtype(
-    function: str, arrays: tuple[NDArray[Any] | None, ...]
+    function: str, arrays: tuple[NDArray[Any] | None, ...], parts: bool = False
 ) -> tuple[np.dtype[Any], np.dtype[Any]]: ...
 def operand(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]: ...
 def describe_conv(
@@ -65,7 +74,26 @@ def describe_conv(
     data_format: Any = "channels_first",
     flip: Any = False,
     activation: Any = None,
+    exact: Any = False,
 ) -> ConvDesc: ...
+def describe_transposed(
+    function: str,
+    rank: int | None,
+    x_shape: Any,
+    weight_shape: Any,
+    itemsize: int,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: Any,
+    dilation: Any,
+    output_size: Any,
+    data_format: Any = "channels_first",
+    exact: Any = False,
+) -> TransposedDesc: ...
+def integer_bounds(
+    function: str, result: np.dtype[Any], activation: Any
+) -> tuple[int, int] | None: ...
 def describe_columns(
     function: str,
     x_shape: Any,
@@ -95,7 +123,7 @@ def check_shape(
     function: str, name: str, array: NDArray[Any], shape: tuple[int, ...], because: str
 ) -> None: ...
 def channels_first(
-    function: str, rank: int, name: str, array: NDArray[Any], data_format: Any
+    function: str, rank: int | None, name: str, array: NDArray[Any], data_format: Any
 ) -> NDArray[Any]: ...
 def columns_shape(desc: ConvDesc) -> tuple[int, int]: ...
 def spatial_rank(kernel_size: Any, axes: int) -> int: ...

@@ -29,9 +29,17 @@ cdef extern from *:
     { return __builtin_mul_overflow(a, b, r); }
     static inline int fc_add(Py_ssize_t a, Py_ssize_t b, Py_ssize_t *r)
     { return __builtin_add_overflow(a, b, r); }
+    /* floor(a * b / c) for 0 <= a, b and 0 < c, where that fits */
+    static inline Py_ssize_t fc_scale(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c)
+    {
+        Py_ssize_t product;
+        if (!__builtin_mul_overflow(a, b, &product)) return product / c;
+        return a / c * b + (Py_ssize_t)((__int128)(a % c) * b / c);
+    }
     """
     int fc_mul(Py_ssize_t a, Py_ssize_t b, Py_ssize_t *r) nogil
     int fc_add(Py_ssize_t a, Py_ssize_t b, Py_ssize_t *r) nogil
+    Py_ssize_t fc_scale(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c) nogil
 
 cdef extern from *:
     const char *FASTCONV_VERSION
@@ -48,6 +56,9 @@ DATA_FORMATS = ("channels_first", "channels_last")
 NAMED_PADDING = ("valid", "same", "same_lower", "full")
 
 cdef object float16 = np.dtype(np.float16)
+cdef object complex64 = np.dtype(np.complex64)
+cdef object complex128 = np.dtype(np.complex128)
+cdef object int64 = np.dtype(np.int64)
 cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
 cdef double INFINITE = float("inf")
@@ -56,7 +67,7 @@ cdef object LONGEST = 2**63 - 1
 
 # ---- arrays and dtypes ----------------------------------------------------------------------
 
-cpdef cnp.ndarray as_array(str function, str name, value):
+cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=False):
     """`value` as an ndarray of numbers, without a copy where that is possible."""
     cdef cnp.ndarray array
     if type(value) is np.ndarray:
@@ -75,13 +86,16 @@ cpdef cnp.ndarray as_array(str function, str name, value):
         except ValueError as error:  # ragged lists
             raise ValueError(f"{function}: {name} is not a rectangular array: {error}") from None
     kind = array.dtype.kind
-    if kind not in "fiub" or array.dtype.itemsize > 8:
-        if kind == "c":
+    if kind in "fiub":
+        if array.dtype.itemsize <= 8:
+            return array
+    elif kind == "c":
+        if not complex_too:
             raise TypeError(
-                f"{function}: {name} has dtype {array.dtype}; this version computes real numbers"
-            )
-        raise TypeError(f"{function}: {name} has dtype {array.dtype}, which is not supported")
-    return array
+                f"{function}: {name} has dtype {array.dtype}, but real numbers are needed")
+        if array.dtype.itemsize <= 16:
+            return array
+    raise TypeError(f"{function}: {name} has dtype {array.dtype}, which is not supported")
 
 
 cdef _from_object(value):
@@ -90,13 +104,19 @@ cdef _from_object(value):
     return np.asarray(value)
 
 
-cpdef compute_dtype(str function, tuple arrays):
-    """(dtype of the result, dtype of the arithmetic) for arrays that meet in one call."""
+cpdef compute_dtype(str function, tuple arrays, bint parts=False):
+    """(dtype of the result, dtype of the arithmetic) for arrays that meet in one call.
+
+    parts: complex numbers and integers too, which `_parts` computes by real arithmetic. Integers
+    and bool give int64, whatever their width and sign.
+    """
     cdef cnp.ndarray first = arrays[0]
     result = first.dtype
     for other in arrays[1:]:
         if other is not None and (<cnp.ndarray>other).dtype is not result:
             result = np.result_type(*[a.dtype for a in arrays if a is not None])
+            if parts and all_integers(arrays):
+                result = int64  # where NumPy lets uint64 and int64 meet in float64
             break
     if result is float32 or result is float64:
         return result, result
@@ -108,10 +128,24 @@ cpdef compute_dtype(str function, tuple arrays):
         return float64, float64
     if result == float16:
         return float16, float32
+    if parts:
+        if result.kind in "iub":
+            return int64, float64
+        if result == complex64:
+            return complex64, float32
+        if result == complex128:
+            return complex128, float64
     raise TypeError(
-        f"{function}: the result would be {result}; this version computes float16, float32 and "
-        f"float64, so convert an input with astype"
+        f"{function}: the result would be {result}, which is not supported; convert an input with "
+        f"astype"
     )
+
+
+cdef bint all_integers(tuple arrays):
+    for array in arrays:
+        if array is not None and array.dtype.kind not in "iub":
+            return False
+    return True
 
 
 cpdef cnp.ndarray operand(cnp.ndarray array, dtype):
@@ -355,6 +389,35 @@ cdef int as_epilogue(str function, activation, fc_epilogue *epilogue) except -1:
     return 0
 
 
+def integer_bounds(str function, result, activation):
+    """The bounds of an activation of exact integers, or None without one.
+
+    Complex numbers have no activations, and integers those that stay among them.
+    """
+    cdef fc_epilogue epilogue
+    if activation is None:
+        return None
+    as_epilogue(function, activation, &epilogue)
+    if result.kind == "c":
+        raise TypeError(
+            f"{function}: activation={activation!r} is not defined for complex numbers")
+    bounds = [-LONGEST - 1, LONGEST]
+    if epilogue.activation == FC_CLIP:
+        for i, bound in enumerate((epilogue.lo, epilogue.hi)):
+            if np.isfinite(bound):
+                if bound != np.floor(bound):
+                    break
+                bounds[i] = min(max(int(bound), -LONGEST - 1), LONGEST)
+            elif (bound > 0) != i:
+                break
+        else:
+            return tuple(bounds)
+    raise TypeError(
+        f"{function}: activation={activation!r} does not give integers, but x and weight are "
+        f"integers; convert one to a floating-point dtype"
+    )
+
+
 # ---- convolution ----------------------------------------------------------------------------
 
 cdef class ConvDesc:
@@ -383,6 +446,11 @@ cdef class ConvDesc:
     def itemsize(self):
         """Bytes of an element of the arithmetic."""
         return self.g.itemsize
+
+    @property
+    def exact(self):
+        """Whether the arithmetic stands for integers, and must not round."""
+        return bool(self.g.exact)
 
     @property
     def channels(self):
@@ -474,7 +542,7 @@ cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,
 
 def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize, stride, padding,
                   dilation, groups, padding_mode="zeros", data_format="channels_first",
-                  flip=False, activation=None):
+                  flip=False, activation=None, exact=False):
     """Describe a convolution of arrays of these shapes.
 
     `rank` is the number of spatial axes, or None to take it from the weight. A shape may be an
@@ -506,6 +574,7 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
     g.itemsize = itemsize
     g.channels_last = as_channels_last(function, data_format)
     g.flip = bool(flip)
+    g.exact = bool(exact)
     try:
         g.padding_mode = PADDING_MODES[padding_mode]
     except (KeyError, TypeError):
@@ -570,6 +639,163 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
     return desc
 
 
+cdef class TransposedDesc:
+    """One transposed convolution: the convolution that it is the adjoint of, and the result."""
+
+
+def describe_transposed(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize, stride,
+                        padding, output_padding, groups, dilation, output_size,
+                        data_format="channels_first", exact=False):
+    """Describe a transposed convolution of arrays of these shapes.
+
+    The convolution described has the same weights and reads an array of the result's shape.
+    """
+    cdef TransposedDesc transposed = TransposedDesc.__new__(TransposedDesc)
+    cdef ConvDesc desc = ConvDesc.__new__(ConvDesc)
+    cdef conv_geometry *g = &desc.g
+    cdef Py_ssize_t extra[AXES]   # output_padding
+    cdef Py_ssize_t wanted[AXES]  # output_size
+    cdef Py_ssize_t extent, length, reach, total, most
+    cdef int n, i, axis
+    cdef tuple xs, ws
+    memset(g, 0, sizeof(conv_geometry))
+    desc.function = function
+    desc.kept = {}
+    xs = as_shape(function, "x_shape", x_shape)
+    ws = as_shape(function, "weight_shape", weight_shape)
+    n = len(ws) - 2 if rank is None else rank
+    if len(ws) != n + 2 or not 1 <= n <= AXES:
+        axes = f"{n + 2}" if rank is not None else "3 to 5"
+        raise ValueError(
+            f"{function}: weight has {len(ws)} axes (shape {ws}), but needs {axes} axes "
+            f"(channels of x, channels of the result / groups, *kernel)"
+        )
+    if len(xs) != n + 2 and len(xs) != n + 1:
+        raise ValueError(
+            f"{function}: x has {len(xs)} axes (shape {xs}), but a weight of shape {ws} needs "
+            f"{n + 2}, or {n + 1} without the batch axis"
+        )
+    desc.batched = len(xs) == n + 2
+    desc.batch = xs[0] if desc.batched else 1
+    g.rank = n
+    g.itemsize = itemsize
+    g.channels_last = as_channels_last(function, data_format)
+    g.padding_mode = PAD_ZEROS
+    g.exact = bool(exact)
+    g.filters = xs[len(xs) - 1 if g.channels_last else len(xs) - n - 1]
+    g.groups = as_size(function, "groups", groups, 1)
+    if g.filters % g.groups:
+        raise ValueError(
+            f"{function}: groups={g.groups} does not divide the {g.filters} channels of x"
+        )
+    if ws[0] != g.filters:
+        raise ValueError(
+            f"{function}: weight of shape {ws} is for {ws[0]} channels, but x has {g.filters}"
+        )
+    if fc_mul(ws[1], g.groups, &g.channels):
+        raise ValueError(
+            f"{function}: weight of shape {ws} with groups={g.groups} gives more than 2^63 channels"
+        )
+
+    as_sizes(function, "stride", stride, n, 1, g.stride)
+    as_sizes(function, "dilation", dilation, n, 1, g.dilation)
+    as_sizes(function, "output_padding", output_padding, n, 0, extra)
+    if output_size is not None:
+        as_sizes(function, "output_size", output_size, n, 1, wanted)
+        for axis in range(AXES - n, AXES):
+            if extra[axis]:
+                raise ValueError(
+                    f"{function}: output_size={output_size!r} chooses output_padding, so "
+                    f"output_padding={output_padding!r} cannot be given as well"
+                )
+    for axis in range(AXES):
+        g.input[axis] = g.kernel[axis] = g.output[axis] = 1
+    for i in range(n):
+        axis = AXES - n + i
+        g.output[axis] = xs[len(xs) - n - g.channels_last + i]
+        g.kernel[axis] = ws[2 + i]
+        if g.kernel[axis] < 1:
+            raise ValueError(f"{function}: weight of shape {ws} has a kernel axis of length 0")
+        if g.output[axis] < 1:
+            raise ValueError(f"{function}: axis {i - n} of x has length 0 (shape {xs})")
+        most = max(g.stride[axis], g.dilation[axis])
+        if extra[axis] >= most:
+            raise ValueError(
+                f"{function}: output_padding={output_padding!r} must be less than stride or "
+                f"dilation, whichever is larger; on axis {i - n} they are {g.stride[axis]} and "
+                f"{g.dilation[axis]}"
+            )
+        window_extent(function, "a weight's kernel length", g.kernel[axis], g.dilation[axis])
+    same = padding if isinstance(padding, str) and padding in ("same", "same_lower") else None
+    as_padding(function, "valid" if same else padding, n, g.output, g.kernel, g.stride,
+               g.dilation, g.before, g.after)
+    for axis in range(AXES - n, AXES):
+        extent = window_extent(function, "a weight's kernel length", g.kernel[axis],
+                               g.dilation[axis])
+        if fc_mul(g.output[axis] - 1, g.stride[axis], &reach) or (
+                fc_add(reach, extent, &reach) or fc_add(reach, max(g.stride[axis],
+                                                                   g.dilation[axis]), &total)):
+            raise ValueError(
+                f"{function}: axis {axis - AXES} of the result (length {g.output[axis]}, stride "
+                f"{g.stride[axis]}, kernel spanning {extent}) passes 2^63 elements"
+            )
+        if same:
+            length = g.output[axis] * g.stride[axis]  # < reach + stride: it has been checked
+            if output_size is not None:
+                if not length - g.stride[axis] < wanted[axis] <= length:
+                    raise ValueError(
+                        f"{function}: output_size={output_size!r} does not go with "
+                        f"padding={padding!r}: axis {axis - AXES} can have "
+                        f"{length - g.stride[axis] + 1} to {length} elements"
+                    )
+                length = wanted[axis]
+            total = max(0, reach + extra[axis] - length)
+            g.before[axis] = total // 2 if padding == "same" else total - total // 2
+            g.after[axis] = total - g.before[axis]
+        else:
+            padded_length(function, 0, g.before[axis], g.after[axis])
+            length = reach - g.before[axis] - g.after[axis]
+            most = max(g.stride[axis], g.dilation[axis])
+            if output_size is not None:
+                if not length <= wanted[axis] < length + most:
+                    raise ValueError(
+                        f"{function}: output_size={output_size!r} is out of reach: axis "
+                        f"{axis - AXES} can have {max(length, 1)} to {length + most - 1} elements"
+                    )
+                length = wanted[axis]
+            else:
+                length += extra[axis]
+            if length < 1:
+                raise ValueError(
+                    f"{function}: axis {axis - AXES} of the result would have {length} elements: "
+                    f"{reach} ({g.output[axis]} inputs at stride {g.stride[axis]}, kernel "
+                    f"spanning {extent}) - padding ({g.before[axis]}, {g.after[axis]}) + "
+                    f"output_padding {extra[axis]}"
+                )
+        g.input[axis] = length
+        if g.kernel[axis] == 1:
+            g.dilation[axis] = 1  # between no two elements
+    transposed.shape = desc.input_shape(desc.batch)
+    check_count(function, "x", xs)
+    check_count(function, "weight", ws)
+    check_count(function, "the result", transposed.shape)
+    # An output_padding of a stride or more (where the dilation is larger) takes back padding
+    # after, and beyond that appends what no input reaches: the convolution does not read it.
+    for axis in range(AXES - n, AXES):
+        extent = window_extent(function, "a weight's kernel length", g.kernel[axis],
+                               g.dilation[axis])
+        total = (g.input[axis] + g.before[axis] + g.after[axis] - extent
+                 - (g.output[axis] - 1) * g.stride[axis])
+        if total >= g.stride[axis]:
+            most = min(total, g.after[axis])
+            g.after[axis] -= most
+            total -= most
+            g.input[axis] = max(0, g.input[axis] - total // g.stride[axis] * g.stride[axis])
+    transposed.desc = desc
+    transposed.reached = desc.input_shape(desc.batch)
+    return transposed
+
+
 def check_shape(str function, str name, cnp.ndarray array, tuple shape, str because):
     """Refuse an array whose shape is not what the description says."""
     if (<object>array).shape != shape:
@@ -578,11 +804,21 @@ def check_shape(str function, str name, cnp.ndarray array, tuple shape, str beca
         )
 
 
-def channels_first(str function, int rank, str name, cnp.ndarray array, data_format):
-    """A view of a batch of `rank` spatial axes, or of one image, with channels as first axis."""
+def channels_first(str function, rank, str name, cnp.ndarray array, data_format):
+    """A view of a batch of `rank` spatial axes, or of one image, with channels as first axis.
+
+    Without a rank the array must have its batch axis: the other axes are the spatial ones.
+    """
     cdef bint last = as_channels_last(function, data_format)
     axes = array.ndim
-    if axes != rank + 1 and axes != rank + 2:
+    if rank is None:
+        if not 3 <= axes <= AXES + 2:
+            raise ValueError(
+                f"{function}: {name} has {axes} axes (shape {(<object>array).shape}), but needs "
+                f"3 to {AXES + 2}: a batch axis, a channel axis and the spatial axes"
+            )
+        rank = axes - 2
+    elif axes != rank + 1 and axes != rank + 2:
         raise ValueError(
             f"{function}: {name} has {axes} axes (shape {(<object>array).shape}), but needs "
             f"{rank + 2}, or {rank + 1} without the batch axis"
@@ -591,10 +827,14 @@ def channels_first(str function, int rank, str name, cnp.ndarray array, data_for
 
 
 def spatial_rank(kernel_size, Py_ssize_t axes):
-    """Spatial axes of an array with `axes` axes: as many as kernel_size has entries, or two for
-    an image with or without a batch axis."""
+    """Spatial axes of an array with `axes` axes that a window of kernel_size slides over.
+
+    A sequence says it: it has an entry for each. An integer, and a sequence of one that goes
+    with no array of signals, stands for an image with or without a batch axis where there are
+    three or four axes, and else for what is left after a channel axis, and a batch axis.
+    """
     if not isinstance(kernel_size, str) and hasattr(type(kernel_size), "__len__"):
-        if len(kernel_size) > 1:
+        if len(kernel_size) > 1 or (len(kernel_size) == 1 and axes == 3):
             return len(kernel_size)
     return 2 if axes == 3 else min(max(axes - 2, 1), AXES)
 
@@ -631,38 +871,145 @@ def columns_shape(ConvDesc desc):
 cdef class PoolDesc:
     """One pooling: sizes and layout, for forward and backward alike."""
 
-    cpdef tuple input_shape(self):
-        return image_shape(self.batch, self.batched, self.g.channels, self.g.input,
-                           <int>self.g.rank, self.g.channels_last)
+    @property
+    def rank(self):
+        """Number of spatial axes."""
+        return self.g.rank
 
-    cpdef tuple output_shape(self):
-        return image_shape(self.batch, self.batched, self.g.channels, self.g.output,
-                           <int>self.g.rank, self.g.channels_last)
+    @property
+    def channels_last(self):
+        return bool(self.g.channels_last)
 
     cdef double work(self) noexcept:
-        """Operations of a call: every output row folds its input rows, then slides along."""
-        return 2.0 * self.batch * self.g.channels * self.g.output[0] * self.g.output[1] * (
-            (<double>self.g.kernel[0]) * self.g.kernel[1] * self.g.input[2]
-            + (<double>self.g.output[2]) * self.g.kernel[2])
+        """Operations of a call, by an upper bound: one axis is reduced after the other."""
+        cdef double elements = self.batch * <double>self.g.channels, total
+        cdef pool_axis *a
+        cdef int axis
+        for axis in range(AXES):
+            elements *= self.g.axis[axis].length
+        total = elements
+        for axis in range(AXES):
+            a = &self.g.axis[axis]
+            elements *= <double>a.outputs / max(a.length, 1)
+            total += elements * (a.kernel if a.kernel <= 16 * a.stride else 16.0 * a.stride)
+        return 2 * total
+
+    cpdef tuple input_shape(self):
+        cdef Py_ssize_t size[AXES]
+        cdef int axis
+        for axis in range(AXES):
+            size[axis] = self.g.axis[axis].length
+        return image_shape(self.batch, self.batched, self.g.channels, size, <int>self.g.rank,
+                           self.g.channels_last)
+
+    cpdef tuple output_shape(self):
+        cdef Py_ssize_t size[AXES]
+        cdef int axis
+        for axis in range(AXES):
+            size[axis] = self.g.axis[axis].outputs
+        return image_shape(self.batch, self.batched, self.g.channels, size, <int>self.g.rank,
+                           self.g.channels_last)
 
 
-cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept:
+cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     while b:
         a, b = b, a % b
     return a
 
 
-def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding, dilation,
-                  ceil_mode, data_format):
-    """Describe a pooling of an array of shape `x_shape`."""
+cdef span window(const pool_axis *axis, Py_ssize_t o) noexcept nogil:
+    """The elements that window o reads."""
+    cdef span found
+    cdef Py_ssize_t start, tap, common, end
+    if axis.kind == REGULAR:
+        start = o * axis.stride - axis.before
+        tap = 0 if start >= 0 else (-start + axis.dilation - 1) // axis.dilation
+        end = 0 if start >= axis.length else min(
+            axis.kernel, (axis.length - 1 - start) // axis.dilation + 1)
+        found.first = start + tap * axis.dilation
+        found.taps = end - tap
+        found.step = axis.dilation
+        if found.taps <= 0:  # which a pooling refuses, but its adjoint may have
+            found.first = found.taps = 0
+    elif axis.kind == ADAPTIVE:
+        found.first = fc_scale(o, axis.length, axis.outputs)
+        end = fc_scale(o + 1, axis.length, axis.outputs)
+        end += fc_scale(end, axis.outputs, axis.length) < o + 1  # rounded down: up instead
+        found.taps = end - found.first
+        found.step = 1
+    else:
+        # Tap t of the windows that hold element o of the input: those with
+        # q * stride = o + before - t * dilation. The largest such t gives the first.
+        start = o + axis.before
+        tap = min(axis.kernel - 1, start // axis.dilation)
+        while tap >= 0 and (start - tap * axis.dilation) % axis.stride:
+            tap -= 1
+        found.first = 0 if tap < 0 else (start - tap * axis.dilation) // axis.stride
+        common = gcd(axis.stride, axis.dilation)
+        found.step = axis.dilation // common
+        if tap < 0 or found.first >= axis.length:
+            found.first = found.taps = 0
+        else:
+            found.taps = min(tap // (axis.stride // common),
+                             (axis.length - 1 - found.first) // found.step) + 1
+    return found
+
+
+cdef Py_ssize_t counted(const pool_axis *axis, Py_ssize_t o, bint padding) noexcept nogil:
+    """Positions of window o that its average divides by, along this axis: those inside the
+    padded input, or elements only."""
+    if padding and axis.kind == REGULAR:
+        return min(axis.kernel, (axis.length + axis.after - 1 - o * axis.stride + axis.before)
+                   // axis.dilation + 1)
+    return window(axis, o).taps
+
+
+cdef pool_axis adjoint(const pool_axis *axis) noexcept nogil:
+    """The axis that leads back: window i of it holds the windows of `axis` that hold i."""
+    cdef pool_axis back = axis[0]
+    back.length, back.outputs = axis.outputs, axis.length
+    if axis.kind == REGULAR and axis.stride == 1:
+        back.before = (axis.kernel - 1) * axis.dilation - axis.before
+        back.after = (axis.kernel - 1) * axis.dilation - axis.after
+    elif axis.kind == REGULAR:
+        back.kind = ADJOINT
+    return back
+
+
+def pool_rank(str function, str name, size, Py_ssize_t axes):
+    """Spatial axes of an array with `axes` axes, from an argument with one entry for each.
+
+    A single number says nothing, so then the array must: with two, four and five axes it is
+    (C, L), (N, C, H, W) and (N, C, D, H, W).
+    """
+    items = None if size is None else entries(function, name, size, "an integer or a sequence")
+    if items is not None and (len(items) > 1 or (len(items) == 1 and 2 <= axes <= 3)):
+        if len(items) > AXES:
+            raise ValueError(
+                f"{function}: {name}={size!r} has {len(items)} entries, but there are at most "
+                f"{AXES} spatial axes"
+            )
+        return len(items)
+    if axes == 3:
+        raise ValueError(
+            f"{function}: with three axes, x may be a batch (N, C, L) or one image (C, H, W); call "
+            f"the function for that rank" + (
+                "" if name == "rank" else f", or give {name} an entry for each spatial axis")
+        )
+    if not 2 <= axes <= AXES + 2:
+        raise ValueError(f"{function}: x has {axes} axes, but needs 2 to {AXES + 2}")
+    return max(axes - 2, 1)
+
+
+cdef PoolDesc start_pool(str function, int rank, x_shape, data_format):
+    """A description that holds an input of this shape, and axes that do nothing."""
     cdef PoolDesc desc = PoolDesc.__new__(PoolDesc)
     cdef pool_geometry *g = &desc.g
+    cdef pool_axis *a
     cdef int axis
-    cdef Py_ssize_t extent, total, rest, count, i, start, step
-    cdef tuple xs
+    cdef tuple xs = as_shape(function, "input_shape", x_shape)
     memset(g, 0, sizeof(pool_geometry))
     desc.function = function
-    xs = as_shape(function, "input_shape", x_shape)
     if len(xs) != rank + 2 and len(xs) != rank + 1:
         raise ValueError(
             f"{function}: x has {len(xs)} axes (shape {xs}), but needs {rank + 2}, or "
@@ -673,68 +1020,132 @@ def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding,
     g.rank = rank
     g.channels_last = as_channels_last(function, data_format)
     g.channels = xs[len(xs) - 1 if g.channels_last else len(xs) - rank - 1]
-    as_sizes(function, "kernel_size", kernel_size, rank, 1, g.kernel)
-    if stride is None or (type(stride) is tuple and len(stride) == 0):
-        for axis in range(AXES):
-            g.stride[axis] = g.kernel[axis]
-    else:
-        as_sizes(function, "stride", stride, rank, 1, g.stride)
-    as_sizes(function, "dilation", dilation, rank, 1, g.dilation)
     for axis in range(AXES):
-        g.input[axis] = g.output[axis] = 1
-        if g.kernel[axis] == 1:
-            g.dilation[axis] = 1  # between no two elements
-        window_extent(function, "kernel_size", g.kernel[axis], g.dilation[axis])
+        a = &g.axis[axis]
+        a.length = a.outputs = a.kernel = a.stride = a.dilation = 1
     for axis in range(AXES - rank, AXES):
-        g.input[axis] = xs[len(xs) - rank - g.channels_last + axis - AXES + rank]
-    as_padding(function, padding, rank, g.input, g.kernel, g.stride, g.dilation,
-               g.before, g.after)
+        g.axis[axis].length = xs[len(xs) - rank - g.channels_last + axis - AXES + rank]
+    check_count(function, "x", xs)
+    return desc
+
+
+def describe_pool(str function, int rank, x_shape, kernel_size, stride, padding, dilation,
+                  ceil_mode, data_format):
+    """Describe a pooling of an array of shape `x_shape`."""
+    cdef PoolDesc desc = start_pool(function, rank, x_shape, data_format)
+    cdef pool_axis *a
+    cdef int axis
+    cdef Py_ssize_t extent, total, rest, count, i, start
+    cdef Py_ssize_t length[AXES]
+    cdef Py_ssize_t kernel[AXES]
+    cdef Py_ssize_t steps[AXES]
+    cdef Py_ssize_t spread[AXES]
+    cdef Py_ssize_t before[AXES]
+    cdef Py_ssize_t after[AXES]
+    as_sizes(function, "kernel_size", kernel_size, rank, 1, kernel)
+    as_strides(function, stride, rank, kernel, steps)
+    as_sizes(function, "dilation", dilation, rank, 1, spread)
+    for axis in range(AXES):
+        length[axis] = desc.g.axis[axis].length
+        if kernel[axis] == 1:
+            spread[axis] = 1  # between no two elements
+        window_extent(function, "kernel_size", kernel[axis], spread[axis])
+    as_padding(function, padding, rank, length, kernel, steps, spread, before, after)
     for axis in range(AXES - rank, AXES):
-        extent = window_extent(function, "kernel_size", g.kernel[axis], g.dilation[axis])
-        if g.before[axis] >= extent or g.after[axis] >= extent:
+        a = &desc.g.axis[axis]
+        a.kernel, a.stride, a.dilation = kernel[axis], steps[axis], spread[axis]
+        a.before, a.after = before[axis], after[axis]
+        extent = window_extent(function, "kernel_size", a.kernel, a.dilation)
+        if a.before >= extent or a.after >= extent:
             raise ValueError(
-                f"{function}: padding ({g.before[axis]}, {g.after[axis]}) must be less than the "
-                f"window's extent {extent} (kernel_size {g.kernel[axis]}, dilation "
-                f"{g.dilation[axis]})"
+                f"{function}: padding ({a.before}, {a.after}) must be less than the window's "
+                f"extent {extent} (kernel_size {a.kernel}, dilation {a.dilation})"
             )
-        total = padded_length(function, g.input[axis], g.before[axis], g.after[axis])
-        if total < extent or g.input[axis] == 0:
+        total = padded_length(function, a.length, a.before, a.after)
+        if total < extent or a.length == 0:
             raise ValueError(
-                f"{function}: the window spans {extent} elements (kernel_size {g.kernel[axis]}, "
-                f"dilation {g.dilation[axis]}), but axis {axis - AXES + rank} of x has {total} "
-                f"with its padding ({g.input[axis]} + {g.before[axis]} + {g.after[axis]})"
+                f"{function}: the window spans {extent} elements (kernel_size {a.kernel}, "
+                f"dilation {a.dilation}), but axis {axis - AXES + rank} of x has {total} "
+                f"with its padding ({a.length} + {a.before} + {a.after})"
             )
         rest = total - extent
-        count = rest // g.stride[axis] + 1
-        if ceil_mode and rest % g.stride[axis]:
+        count = rest // a.stride + 1
+        if ceil_mode and rest % a.stride:
             # the overhanging window counts if it starts inside the input or the padding before
-            start = count * g.stride[axis]
-            if start < g.input[axis] + g.before[axis]:
+            start = count * a.stride
+            if start < a.length + a.before:
                 count += 1
-        g.output[axis] = count
-        # What the windows span, with what hangs over, is the length of a scratch row.
-        if fc_mul(count - 1, g.stride[axis], &start) or fc_add(start, extent, &start) or (
+        a.outputs = count
+        # What the windows span, with what hangs over, bounds what drivers compute.
+        if fc_mul(count - 1, a.stride, &start) or fc_add(start, extent, &start) or (
                 start >= LONGEST >> 4):
             raise ValueError(
                 f"{function}: the windows of axis {axis - AXES + rank} (kernel_size "
-                f"{g.kernel[axis]}, stride {g.stride[axis]}, dilation {g.dilation[axis]}, padding "
-                f"({g.before[axis]}, {g.after[axis]})) span too many elements"
+                f"{a.kernel}, stride {a.stride}, dilation {a.dilation}, padding ({a.before}, "
+                f"{a.after})) span too many elements"
             )
         # A window that starts in the padding has a tap in every `dilation` positions, so it
         # reaches the input unless that is shorter; and where windows start repeats itself
         # modulo the dilation.
-        step = g.dilation[axis]
-        if g.input[axis] < step:
-            for i in range(min(count, step // gcd(g.stride[axis] % step, step))):
-                start = i * g.stride[axis] - g.before[axis]
+        if a.length < a.dilation:
+            for i in range(min(count, a.dilation // gcd(a.stride % a.dilation, a.dilation))):
+                start = i * a.stride - a.before
                 if start >= 0:
                     break
-                if (start % step + step) % step >= g.input[axis]:
+                if (start % a.dilation + a.dilation) % a.dilation >= a.length:
                     raise ValueError(
                         f"{function}: window {i} of axis {axis - AXES + rank} lies wholly in the "
-                        f"padding ({g.before[axis]}, {g.after[axis]})"
+                        f"padding ({a.before}, {a.after})"
                     )
-    check_count(function, "x", xs)
+    check_count(function, "the result", desc.output_shape())
+    return desc
+
+
+cdef int as_strides(str function, stride, int rank, const Py_ssize_t *kernel,
+                    Py_ssize_t *out) except -1:
+    """The stride of a pooling, which is its kernel size unless given."""
+    cdef int axis
+    if stride is None or (type(stride) is tuple and len(stride) == 0):
+        for axis in range(AXES):
+            out[axis] = kernel[axis]
+        return 0
+    return as_sizes(function, "stride", stride, rank, 1, out)
+
+
+def describe_adaptive(str function, int rank, x_shape, output_size, data_format):
+    """Describe a pooling whose windows share an input of shape `x_shape` out evenly.
+
+    An entry of output_size that is None keeps the length of its axis.
+    """
+    cdef PoolDesc desc = start_pool(function, rank, x_shape, data_format)
+    cdef pool_axis *a
+    cdef int axis
+    wanted = f"an integer or {rank} integers"
+    items = None if output_size is None else entries(
+        function, "output_size", output_size, wanted)
+    if items is None:
+        items = (output_size,)
+    if len(items) == 1:
+        items = tuple(items) * rank
+    if len(items) != rank:
+        raise ValueError(
+            f"{function}: output_size={output_size!r} has {len(items)} entries, but needs 1 or "
+            f"{rank}"
+        )
+    for axis in range(AXES - rank, AXES):
+        a = &desc.g.axis[axis]
+        item = items[axis - AXES + rank]
+        if a.length == 0:
+            raise ValueError(
+                f"{function}: axis {axis - AXES + rank} of x has length 0, so a window would be "
+                f"empty"
+            )
+        a.outputs = a.length if item is None else as_size(function, "output_size", item, 1)
+        if a.length % a.outputs == 0:
+            a.kernel = a.stride = a.length // a.outputs
+        else:
+            a.kind = ADAPTIVE
+            a.kernel = a.length // a.outputs + 2  # the most that a window holds
     check_count(function, "the result", desc.output_shape())
     return desc
 
@@ -758,6 +1169,73 @@ def describe_planes(str function, int rank, x_shape, tuple grad_shape, data_form
         )
     check_count(function, "the result", xs)
     return xs
+
+
+def describe_unpool(str function, int rank, x_shape, kernel_size, stride, padding, output_size,
+                    data_format):
+    """The shape that an array of shape `x_shape` is unpooled to."""
+    cdef PoolDesc desc = start_pool(function, rank, x_shape, data_format)
+    cdef int axis
+    cdef Py_ssize_t least, most, size
+    cdef Py_ssize_t kernel[AXES]
+    cdef Py_ssize_t steps[AXES]
+    cdef Py_ssize_t one[AXES]
+    cdef Py_ssize_t before[AXES]
+    cdef Py_ssize_t after[AXES]
+    cdef tuple shape
+    as_sizes(function, "kernel_size", kernel_size, rank, 1, kernel)
+    as_strides(function, stride, rank, kernel, steps)
+    if isinstance(padding, str):
+        raise ValueError(
+            f"{function}: padding must be numbers here, because {padding!r} depends on the size "
+            f"of the result"
+        )
+    as_sizes(function, "dilation", 1, rank, 1, one)
+    as_padding(function, padding, rank, one, kernel, steps, one, before, after)
+    sizes = None
+    if output_size is not None:
+        shape = as_shape(function, "output_size", output_size)
+        if len(shape) == rank:
+            sizes = shape
+        elif len(shape) == len(desc.input_shape()):
+            sizes = shape[len(shape) - rank - 1:len(shape) - 1] if desc.g.channels_last else \
+                shape[len(shape) - rank:]
+        else:
+            raise ValueError(
+                f"{function}: output_size={output_size!r} has {len(shape)} entries, but needs "
+                f"{rank}, or one for each axis of x"
+            )
+    for axis in range(AXES - rank, AXES):
+        size = desc.g.axis[axis].length
+        if size == 0:
+            raise ValueError(f"{function}: axis {axis - AXES + rank} of x has length 0")
+        if before[axis] >= kernel[axis] or after[axis] >= kernel[axis]:
+            raise ValueError(
+                f"{function}: padding ({before[axis]}, {after[axis]}) must be less than the "
+                f"window's length {kernel[axis]}"
+            )
+        if fc_mul(size - 1, steps[axis], &size) or fc_add(size, kernel[axis], &size) or (
+                size >= LONGEST >> 4):
+            raise ValueError(
+                f"{function}: the windows of axis {axis - AXES + rank} (kernel_size "
+                f"{kernel[axis]}, stride {steps[axis]}) span too many elements"
+            )
+        size -= before[axis] + after[axis]
+        if sizes is not None:
+            least, most = size - steps[axis], size + steps[axis]
+            if not least < sizes[axis - AXES + rank] < most:
+                raise ValueError(
+                    f"{function}: output_size={output_size!r} cannot be what was pooled: axis "
+                    f"{axis - AXES + rank} must be greater than {max(least, 0)} and less than "
+                    f"{most}"
+                )
+            size = sizes[axis - AXES + rank]
+        if size < 1:
+            raise ValueError(
+                f"{function}: axis {axis - AXES + rank} of the result would have length {size}")
+        desc.g.axis[axis].outputs = size
+    check_count(function, "the result", desc.output_shape())
+    return desc.output_shape()
 
 
 # ---- padding modes --------------------------------------------------------------------------

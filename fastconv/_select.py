@@ -6,12 +6,16 @@ them.
 """
 from __future__ import annotations
 
-from fastconv._algorithms import depthwise, direct, im2col, sliding
+from fastconv._algorithms import depthwise, direct, fft, im2col, sliding, winograd
 from fastconv._algorithms.record import FORWARD, PASSES, Algorithm
+from fastconv._core.cost import peak_flops
+from fastconv._fallback import guarded
 from fastconv.runtime import TIERS, precision_for
 
 ALGORITHMS: tuple[Algorithm, ...] = (
-    depthwise.ALGORITHM, direct.ALGORITHM, im2col.ALGORITHM, sliding.ALGORITHM)
+    depthwise.ALGORITHM, direct.ALGORITHM, guarded(winograd.ALGORITHM, direct.ALGORITHM),
+    im2col.ALGORITHM, guarded(fft.ALGORITHM, direct.ALGORITHM), sliding.ALGORITHM,
+)
 
 _BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
 
@@ -20,6 +24,8 @@ def verdict(algorithm, desc, which, precision, max_workspace):
     """Why `algorithm` cannot serve, or None; workspace is that of one thread."""
     if which not in algorithm.passes:
         return f"has no {which} pass"
+    if desc.exact and algorithm.tier != "highest":
+        return f"keeps the {algorithm.tier!r} promise only, but integers must not be rounded"
     if TIERS.index(algorithm.tier) > TIERS.index(precision):
         return f"keeps the {algorithm.tier!r} promise only, but precision={precision!r} is asked"
     reason = algorithm.supports(desc, which)
@@ -77,13 +83,14 @@ class Explanation(list):
         self.title = title
 
     def __str__(self):
-        header = ("method", "verdict", "GFLOP", "workspace", "tier", "ms")
+        header = ("method", "verdict", "GFLOP", "workspace", "tier", "estimated ms", "measured ms")
         rows = [header]
         for row in self:
             verdict = row["verdict"] if row["reason"] is None else f"refused: {row['reason']}"
-            time = "-" if row["seconds"] is None else f"{row['seconds'] * 1e3:.3f}"
+            times = ["-" if row[key] is None else f"{row[key] * 1e3:.3f}"
+                     for key in ("estimated_seconds", "seconds")]
             rows.append((row["method"], verdict, f"{row['flops'] * 1e-9:.3f}",
-                         _bytes(row["workspace_bytes"]), row["tier"], time))
+                         _bytes(row["workspace_bytes"]), row["tier"], *times))
         widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
         lines = [self.title]
         lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
@@ -108,15 +115,20 @@ def explanation(desc, which, precision, max_workspace, method, threads, seconds)
     rows = []
     for algorithm in ALGORITHMS:
         reason = verdict(algorithm, desc, which, precision, max_workspace)
+        # an algorithm may have nothing to say of what it does not support
+        fits = which in algorithm.passes and algorithm.supports(desc, which) is None
+        efficiency = algorithm.efficiency(desc, which) if fits else 0.0
+        one_image = desc.flops() / (efficiency * peak_flops(desc.itemsize)) if efficiency else None
         rows.append({
             "method": algorithm.name,
             "verdict": "chosen" if algorithm is chosen else
                        "can serve" if reason is None else "refused",
             "reason": reason,
             "flops": desc.flops(desc.batch),
-            "workspace_bytes": algorithm.workspace(desc, which, threads),
+            "workspace_bytes": algorithm.workspace(desc, which, threads) if fits else 0,
             "tier": algorithm.tier,
-            "estimated_efficiency": algorithm.efficiency(desc, which),
+            "estimated_efficiency": efficiency,
+            "estimated_seconds": None if one_image is None else one_image * desc.batch,
             "seconds": seconds(algorithm) if seconds and reason is None else None,
         })
     title = (f"{which} of x {desc.input_shape(desc.batch)} with weight {desc.weight_shape()}, "

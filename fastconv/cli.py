@@ -182,7 +182,8 @@ def _parser():
     explain.add_argument("--groups", type=int, metavar="N")
     explain.add_argument("--padding-mode", default="zeros", metavar="MODE")
     explain.add_argument("--flip", action="store_true")
-    explain.add_argument("--dtype", default="float32", choices=_DTYPES)
+    explain.add_argument("--dtype", default="float32", metavar="NAME",
+                         help="any that arrays can have: float16, complex64, int8, …")  # fmt: skip
     explain.add_argument("--pass", default="forward", choices=_PASSES, dest="which")
     explain.add_argument("--max-workspace", type=int, metavar="BYTES")
     explain.add_argument("--threads", type=_positive, metavar="N")

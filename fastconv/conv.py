@@ -7,259 +7,524 @@ import time
 import numpy as np
 
 from fastconv import _call, _select
-from fastconv._algorithms import im2col as _im2col
-from fastconv._desc import (
-    as_array,
-    channels_first,
-    check_shape,
-    columns_shape,
-    compute_dtype,
-    describe_columns,
-    describe_conv,
-    operand,
-)
+from fastconv._desc import as_array, compute_dtype, describe_conv, describe_transposed
+from fastconv._ranks import RANKS, documented, numbered
 from fastconv.runtime import get_num_threads
 
 __all__ = [
-    "col2im", "conv2d", "conv2d_backward_bias", "conv2d_backward_data",
-    "conv2d_backward_weight", "conv_cost", "conv_output_shape", "explain", "im2col",
+    "col2im", "conv", "conv1d", "conv1d_backward_bias", "conv1d_backward_data",
+    "conv1d_backward_weight", "conv2d", "conv2d_backward_bias", "conv2d_backward_data",
+    "conv2d_backward_weight", "conv3d", "conv3d_backward_bias", "conv3d_backward_data",
+    "conv3d_backward_weight", "conv_backward_bias", "conv_backward_data", "conv_backward_weight",
+    "conv_cost", "conv_output_shape", "conv_transpose", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "conv_transpose_output_shape", "explain", "im2col",
 ]
 
 
-def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
-           padding_mode="zeros", data_format="channels_first", flip=False, activation=None,
-           residual=None, precision=None, method="auto", max_workspace=None, num_threads=None,
-           out=None):
-    """Convolve images with a bank of filters.
+def _conv(rank):
+    name = numbered("conv{d}", rank)
 
-    ``y[n, k, i, j] = act(sum of x[n, c, i*s + a*d - p, j*s + b*d - p] * weight[k, c, a, b]
-    over c, a, b, + bias[k] + residual[n, k, i, j])``. As everywhere in deep learning this is
-    cross-correlation; ``flip=True`` gives the mathematical convolution.
+    @documented(name, rank, {
+        None: """
+            >>> fastconv.conv(np.arange(5.0).reshape(1, 1, 5), np.array([[[1.0, 0, -1]]]))
+            array([[[-2., -2., -2.]]])
+            >>> fastconv.conv(np.ones((1, 2, 6, 6, 6)), np.ones((4, 2, 3, 3, 3))).shape
+            (1, 4, 4, 4, 4)
+            """,
+        1: """
+            >>> signal = np.array([[0.0, 1, 2, 1, 0]])
+            >>> difference = np.array([[[1.0, 0, -1]]])
+            >>> fastconv.conv1d(signal, difference, padding="same")
+            array([[-1., -2.,  0.,  2.,  1.]])
+            """,
+        2: """
+            >>> image = np.arange(16.0).reshape(1, 1, 4, 4)
+            >>> sobel = np.array([[[[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]]])
+            >>> fastconv.conv2d(image, sobel)
+            array([[[[-8., -8.],
+                     [-8., -8.]]]])
+            """,
+        3: """
+            >>> volume = np.arange(27.0).reshape(1, 3, 3, 3)
+            >>> mean = np.full((1, 1, 2, 2, 2), 1 / 8)
+            >>> fastconv.conv3d(volume, mean)
+            array([[[[ 6.5,  7.5],
+                     [ 9.5, 10.5]],
+            <BLANKLINE>
+                    [[15.5, 16.5],
+                     [18.5, 19.5]]]])
+            """,
+    })
+    def conv(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
+             padding_mode="zeros", data_format="channels_first", flip=False, activation=None,
+             residual=None, precision=None, method="auto", max_workspace=None, num_threads=None,
+             out=None):
+        """Convolve $arrays with a bank of filters.
 
-    Parameters
-    ----------
-    x : array_like
-        Images ``(N, C, H, W)``, or ``(N, H, W, C)`` with ``data_format="channels_last"``; the
-        batch axis may be left out.
-    weight : array_like
-        Filters ``(K, C / groups, kernel height, kernel width)``, in either data format.
-    bias : array_like, optional
-        One number for each filter, ``(K,)``.
-    stride, dilation : int or sequence of int, default 1
-        One for both axes, or one for each. A dilation of 1 is none.
-    padding : int, sequence or str, default 0
-        One number, one for each axis, one ``(before, after)`` pair for each axis, or
-        ``"valid"`` (none), ``"same"`` (the result has ``ceil(length / stride)`` elements, an odd
-        one is added after), ``"same_lower"`` (added before) or ``"full"``.
-    groups : int, default 1
-        Filters are divided into groups, each of which sees its part of the channels.
-    padding_mode : str, default "zeros"
-        What the padding holds: ``"zeros"``, ``"reflect"``, ``"symmetric"``, ``"replicate"`` or
-        ``"circular"`` (`numpy.pad`'s names ``"constant"``, ``"edge"``, ``"wrap"`` work too).
-    data_format : {"channels_first", "channels_last"}
-        Where `x` and the result have their channels.
-    flip : bool, default False
-        Flip the kernels: the convolution of mathematics and of `scipy.signal`.
-    activation : str or tuple, optional
-        ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (slope 0.01), ``"sigmoid"``, ``"tanh"``,
-        ``"silu"`` or ``("clip", lo, hi)``, applied last.
-    residual : array_like, optional
-        Added before the activation; it has the result's shape.
-    precision : {"highest", "high", "medium"}, optional
-        What the algorithm may round; by default ``"high"`` for float32, ``"highest"`` for
-        float64.
-    method : str, default "auto"
-        An algorithm's name; `explain` lists them.
-    max_workspace : int, optional
-        Most bytes of scratch memory.
-    num_threads : int, optional
-        Most threads; by default `get_num_threads`.
-    out : ndarray, optional
-        Receives the result and is returned. It may overlap an input.
+        ``y[n, k, $o] = act(sum of x[n, c, $at] * weight[k, c, $tap] over
+        c, $tap, + bias[k] + residual[n, k, $o])``. As everywhere in deep learning this is
+        cross-correlation; ``flip=True`` gives the mathematical convolution.
 
-    Returns
-    -------
-    ndarray
-        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)``, with the dtype that NumPy's promotion gives
-        `x`, `weight` and `bias`. ``OH = floor((H + padding - dilation * (kernel - 1) - 1) /
-        stride) + 1``.
+        Parameters
+        ----------
+        x : array_like
+            $which, channels last with ``data_format="channels_last"``; the batch axis may be
+            left out. Floating-point or complex numbers, or integers, which are exact.
+        weight : array_like
+            Filters ``(K, C / groups, $kernel)``, in either data format$rank.
+        bias : array_like, optional
+            One number for each filter, ``(K,)``.
+        stride, dilation : int or sequence of int, default 1
+            One number $all, or $each. A dilation of 1 is none.
+        padding : int, sequence or str, default 0
+            One number, one for each axis, one ``(before, after)`` pair for each axis, or
+            ``"valid"`` (none), ``"same"`` (the result has ``ceil(length / stride)`` elements, an
+            odd one is added after), ``"same_lower"`` (added before) or ``"full"``.
+        groups : int, default 1
+            Filters are divided into groups, each of which sees its part of the channels.
+        padding_mode : str, default "zeros"
+            What the padding holds: ``"zeros"``, ``"reflect"``, ``"symmetric"``, ``"replicate"`` or
+            ``"circular"`` (`numpy.pad`'s names ``"constant"``, ``"edge"``, ``"wrap"`` work too).
+        data_format : {"channels_first", "channels_last"}
+            Where `x` and the result have their channels.
+        flip : bool, default False
+            Flip the kernels: the convolution of mathematics and of `scipy.signal`.
+        activation : str or tuple, optional
+            ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (slope 0.01), ``"sigmoid"``, ``"tanh"``,
+            ``"silu"`` or ``("clip", lo, hi)``, applied last.
+        residual : array_like, optional
+            Added before the activation; it has the result's shape.
+        precision : {"highest", "high", "medium"}, optional
+            What the algorithm may round; by default ``"high"`` for float32, ``"highest"`` for
+            float64.
+        method : str, default "auto"
+            An algorithm's name; `explain` lists them.
+        max_workspace : int, optional
+            Most bytes of scratch memory.
+        num_threads : int, optional
+            Most threads; by default `get_num_threads`.
+        out : ndarray, optional
+            Receives the result and is returned. It may overlap an input.
 
-    Raises
-    ------
-    TypeError
-        If an argument is of the wrong kind, or the dtype is not supported.
-    ValueError
-        If sizes do not fit together, or a named method cannot serve.
-    MemoryError
-        If the result or scratch memory cannot be allocated.
+        Returns
+        -------
+        ndarray
+            ``(N, K, $out_axes)`` or ``(N, $out_axes, K)``, with the dtype that NumPy's promotion
+            gives `x`, `weight` and `bias`, or int64 if all are integers or bool. The length of an
+            axis is ``floor((length + padding - dilation * (kernel - 1) - 1) / stride) + 1``.
 
-    See Also
-    --------
-    plan_conv : Pack the weights once, for many calls.
-    conv2d_backward_data, conv2d_backward_weight, conv2d_backward_bias : The gradients.
-    explain : Which algorithm is chosen, and why.
+        Raises
+        ------
+        TypeError
+            If an argument is of the wrong kind, or the dtype is not supported.
+        ValueError
+            If sizes do not fit together, or a named method cannot serve.
+        OverflowError
+            If an exact result of integers might not fit int64.
+        MemoryError
+            If the result or scratch memory cannot be allocated.
 
-    References
-    ----------
-    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", 2016.
+        See Also
+        --------
+        plan_conv : Pack the weights once, for many calls.
+        conv${d}_backward_data, conv${d}_backward_weight, conv${d}_backward_bias : The gradients.
+        conv_transpose$d : The adjoint, as an operator of its own.
+        explain : Which algorithm is chosen, and why.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastconv
-    >>> image = np.arange(16.0).reshape(1, 1, 4, 4)
-    >>> sobel = np.array([[[[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]]])
-    >>> fastconv.conv2d(image, sobel)
-    array([[[[-8., -8.],
-             [-8., -8.]]]])
-    """
-    return _call.forward("conv2d", 2, x, weight, bias, stride, padding, dilation, groups,
-                         padding_mode, data_format, flip, activation, residual, precision,
-                         method, max_workspace, num_threads, out)
+        References
+        ----------
+        V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", 2016.
 
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastconv
+        $example
+        """
+        return _call.forward(name, rank, x, weight, bias, stride, padding, dilation, groups,
+                             padding_mode, data_format, flip, activation, residual, precision,
+                             method, max_workspace, num_threads, out)
 
-def conv2d_backward_data(grad_output, weight, input_shape, stride=1, padding=0, dilation=1,
-                         groups=1, *, padding_mode="zeros", data_format="channels_first",
-                         flip=False, precision=None, method="auto", max_workspace=None,
-                         num_threads=None, out=None):
-    """Gradient of `conv2d` with respect to its input.
-
-    Parameters
-    ----------
-    grad_output : array_like
-        Gradient of the result, with its shape.
-    weight : array_like
-        The weights of the forward call.
-    input_shape : sequence of int
-        Shape of the forward call's `x`.
-    stride, padding, dilation, groups, padding_mode, data_format, flip
-        As in the forward call.
-    precision, method, max_workspace, num_threads, out
-        As for `conv2d`.
-
-    Returns
-    -------
-    ndarray
-        The gradient, of shape `input_shape`.
-
-    Raises
-    ------
-    TypeError, ValueError, MemoryError
-        As `conv2d` does; ValueError also if `grad_output` is not what an input of
-        `input_shape` gives.
-
-    See Also
-    --------
-    conv2d : The forward pass.
-    conv2d_backward_weight : The gradient with respect to the weights.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastconv
-    >>> grad = np.ones((1, 1, 2, 2))
-    >>> fastconv.conv2d_backward_data(grad, np.ones((1, 1, 2, 2)), (1, 1, 3, 3))
-    array([[[[1., 2., 1.],
-             [2., 4., 2.],
-             [1., 2., 1.]]]])
-    """
-    return _call.backward_data("conv2d_backward_data", 2, grad_output, weight, input_shape,
-                               stride, padding, dilation, groups, padding_mode, data_format,
-                               flip, precision, method, max_workspace, num_threads, out)
+    return conv
 
 
-def conv2d_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, dilation=1,
-                           groups=1, *, per_sample=False, padding_mode="zeros",
-                           data_format="channels_first", flip=False, precision=None,
-                           method="auto", max_workspace=None, num_threads=None, out=None):
-    """Gradient of `conv2d` with respect to its weights.
-
-    Parameters
-    ----------
-    grad_output : array_like
-        Gradient of the result, with its shape.
-    x : array_like
-        The input of the forward call.
-    weight_shape : sequence of int
-        Shape of the forward call's weights.
-    stride, padding, dilation, groups, padding_mode, data_format, flip
-        As in the forward call.
-    per_sample : bool, default False
-        Keep one gradient for each image instead of adding them up.
-    precision, method, max_workspace, num_threads, out
-        As for `conv2d`.
-
-    Returns
-    -------
-    ndarray
-        The gradient, of shape `weight_shape`, or ``(N, *weight_shape)`` if `per_sample`.
-
-    Raises
-    ------
-    TypeError, ValueError, MemoryError
-        As `conv2d` does; ValueError also if `grad_output` is not what `x` gives with weights of
-        `weight_shape`.
-
-    See Also
-    --------
-    conv2d : The forward pass.
-    conv2d_backward_data : The gradient with respect to the input.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastconv
-    >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
-    >>> fastconv.conv2d_backward_weight(np.ones((1, 1, 2, 2)), x, (1, 1, 2, 2))
-    array([[[[ 8., 12.],
-             [20., 24.]]]])
-    """
-    return _call.backward_weight("conv2d_backward_weight", 2, grad_output, x, weight_shape,
-                                 stride, padding, dilation, groups, padding_mode, data_format,
-                                 flip, per_sample, precision, method, max_workspace,
-                                 num_threads, out)
+conv, conv1d, conv2d, conv3d = map(_conv, RANKS)
 
 
-def conv2d_backward_bias(grad_output, *, data_format="channels_first"):
-    """Gradient of `conv2d` with respect to its bias.
+def _conv_backward_data(rank):
+    name = numbered("conv{d}_backward_data", rank)
 
-    Parameters
-    ----------
-    grad_output : array_like
-        Gradient of the result, with or without the batch axis.
-    data_format : {"channels_first", "channels_last"}
-        As in the forward call.
+    @documented(name, rank, {
+        None: """
+            >>> fastconv.conv_backward_data(np.ones((1, 1, 2)), np.ones((1, 1, 2)), (1, 1, 3))
+            array([[[1., 2., 1.]]])
+            """,
+        1: """
+            >>> grad = np.ones((1, 1, 2))
+            >>> fastconv.conv1d_backward_data(grad, np.ones((1, 1, 2)), (1, 1, 3))
+            array([[[1., 2., 1.]]])
+            """,
+        2: """
+            >>> grad = np.ones((1, 1, 2, 2))
+            >>> fastconv.conv2d_backward_data(grad, np.ones((1, 1, 2, 2)), (1, 1, 3, 3))
+            array([[[[1., 2., 1.],
+                     [2., 4., 2.],
+                     [1., 2., 1.]]]])
+            """,
+        3: """
+            >>> grad = np.ones((1, 1, 1, 2, 2))
+            >>> fastconv.conv3d_backward_data(grad, np.ones((1, 1, 1, 2, 2)), (1, 1, 1, 3, 3))
+            array([[[[[1., 2., 1.],
+                      [2., 4., 2.],
+                      [1., 2., 1.]]]]])
+            """,
+    })
+    def conv_backward_data(grad_output, weight, input_shape, stride=1, padding=0, dilation=1,
+                           groups=1, *, padding_mode="zeros", data_format="channels_first",
+                           flip=False, precision=None, method="auto", max_workspace=None,
+                           num_threads=None, out=None):
+        """Gradient of `conv$d` with respect to its input.
 
-    Returns
-    -------
-    ndarray
-        The sum over images and positions, ``(K,)``.
+        Parameters
+        ----------
+        grad_output : array_like
+            Gradient of the result, with its shape.
+        weight : array_like
+            The weights of the forward call$rank.
+        input_shape : sequence of int
+            Shape of the forward call's `x`.
+        stride, padding, dilation, groups, padding_mode, data_format, flip
+            As in the forward call.
+        precision, method, max_workspace, num_threads, out
+            As for `conv$d`.
 
-    Raises
-    ------
-    TypeError
-        If `grad_output` is not an array of real numbers.
-    ValueError
-        If it does not have three or four axes.
+        Returns
+        -------
+        ndarray
+            The gradient, of shape `input_shape`.
 
-    See Also
-    --------
-    conv2d : The forward pass.
+        Raises
+        ------
+        TypeError, ValueError, OverflowError, MemoryError
+            As `conv$d` does; ValueError also if `grad_output` is not what an input of
+            `input_shape` gives.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastconv
-    >>> fastconv.conv2d_backward_bias(np.ones((2, 3, 4, 4)))
-    array([32., 32., 32.])
-    """
-    function = "conv2d_backward_bias"
-    grad_output = as_array(function, "grad_output", grad_output)
-    result, _ = compute_dtype(function, (grad_output,))
-    planes = channels_first(function, 2, "grad_output", grad_output, data_format)
-    # contiguous, because NumPy adds up in pairs along such an axis only
-    planes = np.ascontiguousarray(planes).reshape(planes.shape[0], -1)
-    return planes.sum(axis=1, dtype=np.float64).astype(result)
+        See Also
+        --------
+        conv$d : The forward pass.
+        conv${d}_backward_weight : The gradient with respect to the weights.
+        conv_transpose$d : The same sums, without the input's shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastconv
+        $example
+        """
+        return _call.backward_data(name, rank, grad_output, weight, input_shape, stride, padding,
+                                   dilation, groups, padding_mode, data_format, flip, precision,
+                                   method, max_workspace, num_threads, out)
+
+    return conv_backward_data
+
+
+(conv_backward_data, conv1d_backward_data, conv2d_backward_data,
+ conv3d_backward_data) = map(_conv_backward_data, RANKS)
+
+
+def _conv_backward_weight(rank):
+    name = numbered("conv{d}_backward_weight", rank)
+
+    @documented(name, rank, {
+        None: """
+            >>> x = np.arange(4.0).reshape(1, 1, 4)
+            >>> fastconv.conv_backward_weight(np.ones((1, 1, 3)), x, (1, 1, 2))
+            array([[[3., 6.]]])
+            """,
+        1: """
+            >>> x = np.arange(4.0).reshape(1, 1, 4)
+            >>> fastconv.conv1d_backward_weight(np.ones((1, 1, 3)), x, (1, 1, 2))
+            array([[[3., 6.]]])
+            """,
+        2: """
+            >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
+            >>> fastconv.conv2d_backward_weight(np.ones((1, 1, 2, 2)), x, (1, 1, 2, 2))
+            array([[[[ 8., 12.],
+                     [20., 24.]]]])
+            """,
+        3: """
+            >>> x = np.arange(9.0).reshape(1, 1, 1, 3, 3)
+            >>> fastconv.conv3d_backward_weight(np.ones((1, 1, 1, 2, 2)), x, (1, 1, 1, 2, 2))
+            array([[[[[ 8., 12.],
+                      [20., 24.]]]]])
+            """,
+    })
+    def conv_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, dilation=1,
+                             groups=1, *, per_sample=False, padding_mode="zeros",
+                             data_format="channels_first", flip=False, precision=None,
+                             method="auto", max_workspace=None, num_threads=None, out=None):
+        """Gradient of `conv$d` with respect to its weights.
+
+        Parameters
+        ----------
+        grad_output : array_like
+            Gradient of the result, with its shape.
+        x : array_like
+            The input of the forward call.
+        weight_shape : sequence of int
+            Shape of the forward call's weights$rank.
+        stride, padding, dilation, groups, padding_mode, data_format, flip
+            As in the forward call.
+        per_sample : bool, default False
+            Keep one gradient for each $array of the batch instead of adding them up.
+        precision, method, max_workspace, num_threads, out
+            As for `conv$d`.
+
+        Returns
+        -------
+        ndarray
+            The gradient, of shape `weight_shape`, or ``(N, *weight_shape)`` if `per_sample`.
+
+        Raises
+        ------
+        TypeError, ValueError, OverflowError, MemoryError
+            As `conv$d` does; ValueError also if `grad_output` is not what `x` gives with weights
+            of `weight_shape`.
+
+        See Also
+        --------
+        conv$d : The forward pass.
+        conv${d}_backward_data : The gradient with respect to the input.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastconv
+        $example
+        """
+        return _call.backward_weight(name, rank, grad_output, x, weight_shape, stride, padding,
+                                     dilation, groups, padding_mode, data_format, flip,
+                                     per_sample, precision, method, max_workspace, num_threads,
+                                     out)
+
+    return conv_backward_weight
+
+
+(conv_backward_weight, conv1d_backward_weight, conv2d_backward_weight,
+ conv3d_backward_weight) = map(_conv_backward_weight, RANKS)
+
+
+def _conv_backward_bias(rank):
+    name = numbered("conv{d}_backward_bias", rank)
+
+    @documented(name, rank, {
+        None: """
+            >>> fastconv.conv_backward_bias(np.ones((2, 3, 4)))
+            array([8., 8., 8.])
+            """,
+        1: """
+            >>> fastconv.conv1d_backward_bias(np.ones((2, 3, 4)))
+            array([8., 8., 8.])
+            """,
+        2: """
+            >>> fastconv.conv2d_backward_bias(np.ones((2, 3, 4, 4)))
+            array([32., 32., 32.])
+            """,
+        3: """
+            >>> fastconv.conv3d_backward_bias(np.ones((2, 3, 4, 4, 4)))
+            array([128., 128., 128.])
+            """,
+    })
+    def conv_backward_bias(grad_output, *, data_format="channels_first"):
+        """Gradient of `conv$d` with respect to its bias.
+
+        It is that of `conv_transpose$d` as well.
+
+        Parameters
+        ----------
+        grad_output : array_like
+            Gradient of the result, $batch.
+        data_format : {"channels_first", "channels_last"}
+            As in the forward call.
+
+        Returns
+        -------
+        ndarray
+            The sum over the batch and all positions, ``(K,)``, with the dtype of `grad_output`,
+            or int64 if that is of integers or bool.
+
+        Raises
+        ------
+        TypeError
+            If `grad_output` is not an array of numbers.
+        ValueError
+            If it does not have the axes of a result.
+        OverflowError
+            If an exact sum of integers might not fit int64.
+
+        See Also
+        --------
+        conv$d : The forward pass.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastconv
+        $example
+        """
+        return _call.backward_bias(name, rank, grad_output, data_format)
+
+    return conv_backward_bias
+
+
+(conv_backward_bias, conv1d_backward_bias, conv2d_backward_bias,
+ conv3d_backward_bias) = map(_conv_backward_bias, RANKS)
+
+
+def _conv_transpose(rank):
+    name = numbered("conv_transpose{d}", rank)
+
+    @documented(name, rank, {
+        None: """
+            >>> fastconv.conv_transpose(np.ones((1, 1, 3)), np.ones((1, 1, 3)), stride=2)
+            array([[[1., 1., 2., 1., 2., 1., 1.]]])
+            """,
+        1: """
+            >>> signal = np.array([[1.0, 2, 3]])
+            >>> fastconv.conv_transpose1d(signal, np.array([[[1.0, 1]]]), stride=2)
+            array([[1., 1., 2., 2., 3., 3.]])
+
+            The gradients are a convolution and the gradient of one, with the roles of `x` and the
+            result exchanged:
+
+            >>> weight = np.array([[[1.0, 1]]])
+            >>> grad = np.arange(6.0).reshape(1, 6)
+            >>> fastconv.conv1d(grad, weight, stride=2)                    # of the input
+            array([[1., 5., 9.]])
+            >>> fastconv.conv1d_backward_weight(signal, grad, weight.shape, stride=2)
+            array([[[16., 22.]]])
+            >>> fastconv.conv1d_backward_bias(grad)
+            array([15.])
+            """,
+        2: """
+            >>> image = np.array([[[1.0, 2], [3, 4]]])
+            >>> fastconv.conv_transpose2d(image, np.ones((1, 1, 2, 2)), stride=2)
+            array([[[1., 1., 2., 2.],
+                    [1., 1., 2., 2.],
+                    [3., 3., 4., 4.],
+                    [3., 3., 4., 4.]]])
+
+            The gradients are a convolution and the gradient of one, with the roles of `x` and the
+            result exchanged:
+
+            >>> weight = np.ones((1, 1, 2, 2))
+            >>> grad = np.arange(16.0).reshape(1, 4, 4)
+            >>> fastconv.conv2d(grad, weight, stride=2)                    # of the input
+            array([[[10., 18.],
+                    [42., 50.]]])
+            >>> fastconv.conv2d_backward_weight(image, grad, weight.shape, stride=2)
+            array([[[[ 68.,  78.],
+                     [108., 118.]]]])
+            >>> fastconv.conv2d_backward_bias(grad)
+            array([120.])
+            """,
+        3: """
+            >>> x = np.ones((1, 8, 4, 4, 4), np.float32)
+            >>> weight = np.ones((8, 2, 3, 3, 3), np.float32)
+            >>> fastconv.conv_transpose3d(x, weight, stride=2, padding="same").shape
+            (1, 2, 8, 8, 8)
+            """,
+    })
+    def conv_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1,
+                       dilation=1, *, output_size=None, data_format="channels_first",
+                       precision=None, method="auto", max_workspace=None, num_threads=None,
+                       out=None):
+        """Transposed convolution of $arrays, the exact adjoint of `conv$d` with the same weights.
+
+        Every element of `x` is multiplied by the kernels, and the products are added up in the
+        result, ``stride`` positions apart. It is the operator that networks upsample with, also
+        called fractionally strided convolution or, wrongly, deconvolution.
+
+        Parameters
+        ----------
+        x : array_like
+            $which, channels last with ``data_format="channels_last"``; the batch axis may be
+            left out.
+        weight : array_like
+            Filters ``(C, K / groups, $kernel)`` for C channels of `x` and K of the result, in
+            either data format$rank.
+        bias : array_like, optional
+            One number for each channel of the result, ``(K,)``.
+        stride : int or sequence of int, default 1
+            Distance in the result of what neighbours in `x` give: one number $all, or $each.
+        padding : int, sequence or str, default 0
+            What the convolution pads, and so what is cut off here: one number, one for each axis,
+            one ``(before, after)`` pair for each axis, or ``"valid"`` (none), ``"full"``
+            (``dilation * (kernel - 1)`` on both sides), ``"same"`` (the result has ``length *
+            stride`` elements, an odd one is cut off after) or ``"same_lower"`` (cut off before).
+        output_padding : int or sequence of int, default 0
+            Elements that the result has more at its end; less than stride or dilation, whichever
+            is larger. A strided convolution gives inputs of several lengths the same result; this
+            says which of them is wanted.
+        groups : int, default 1
+            Channels are divided into groups, each of which gives its part of the result's.
+        dilation : int or sequence of int, default 1
+            Distance of the kernel's elements. A dilation of 1 is none.
+        output_size : int or sequence of int, optional
+            Spatial shape of the result; it chooses `output_padding`.
+        data_format : {"channels_first", "channels_last"}
+            Where `x` and the result have their channels.
+        precision, method, max_workspace, num_threads
+            As for `conv$d`; `method` names an algorithm that has the pass ``backward_data``.
+        out : ndarray, optional
+            Receives the result and is returned. It may overlap an input.
+
+        Returns
+        -------
+        ndarray
+            ``(N, K, $out_axes)`` or ``(N, $out_axes, K)``, with the dtype that NumPy's promotion
+            gives `x`, `weight` and `bias`, or int64 if all are integers or bool. The length of an
+            axis is ``(length - 1) * stride - padding before and after + dilation * (kernel - 1) +
+            1 + output_padding``.
+
+        Raises
+        ------
+        TypeError
+            If an argument is of the wrong kind, or the dtype is not supported.
+        ValueError
+            If sizes do not fit together, the result would have an axis without elements, or a
+            named method cannot serve.
+        OverflowError
+            If an exact result of integers might not fit int64.
+        MemoryError
+            If the result or scratch memory cannot be allocated.
+
+        See Also
+        --------
+        conv_transpose_output_shape : The shape of the result.
+        conv${d}_backward_data : The same sums, with the shape of the result as an argument.
+        conv$d : The convolution.
+
+        References
+        ----------
+        M. D. Zeiler, D. Krishnan, G. W. Taylor and R. Fergus, "Deconvolutional networks", CVPR
+        2010. V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning",
+        2016.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastconv
+        $example
+        """
+        return _call.transposed(name, rank, x, weight, bias, stride, padding, output_padding,
+                                groups, dilation, output_size, data_format, precision, method,
+                                max_workspace, num_threads, out)
+
+    return conv_transpose
+
+
+conv_transpose, conv_transpose1d, conv_transpose2d, conv_transpose3d = map(_conv_transpose, RANKS)
 
 
 def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zeros",
@@ -271,24 +536,27 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zer
     Parameters
     ----------
     x : array_like
-        Images, as for `conv2d`.
+        Signals, images or volumes, as for `conv`.
     kernel_size : int or sequence of int
-        Extent of the window on each axis; a single number is taken for both.
+        Extent of the window on each spatial axis. A sequence tells how many of these there are;
+        a single number stands for both axes of images ``(N, C, H, W)`` or ``(C, H, W)``, for the
+        three of volumes ``(N, C, D, H, W)`` and for the one of a signal ``(C, L)``. So signals
+        ``(N, C, L)`` take ``(k,)``, and a volume ``(C, D, H, W)`` takes ``(k, k, k)``.
     stride, padding, dilation, padding_mode, data_format
-        As for `conv2d`.
+        As for `conv`.
     num_threads : int, optional
         Most threads.
 
     Returns
     -------
     ndarray
-        ``(N, C * kernel elements, positions)``, without ``N`` where `x` has no batch axis. Rows
-        run over channels, then kernel positions.
+        ``(N, C * kernel elements, positions)``, without ``N`` where `x` has no batch axis, with
+        the dtype of `x`. Rows run over channels, then kernel positions.
 
     Raises
     ------
     TypeError, ValueError, MemoryError
-        As `conv2d` does.
+        As `conv` does.
 
     See Also
     --------
@@ -308,18 +576,13 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zer
            [1., 2., 4., 5.],
            [3., 4., 6., 7.],
            [4., 5., 7., 8.]])
+    >>> fastconv.im2col(np.arange(5).reshape(1, 1, 5), (3,))
+    array([[[0, 1, 2],
+            [1, 2, 3],
+            [2, 3, 4]]])
     """
-    function = "im2col"
-    x = as_array(function, "x", x)
-    result, arithmetic = compute_dtype(function, (x,))
-    desc = describe_columns(function, x.shape, kernel_size, stride, padding, dilation,
-                             padding_mode, data_format, arithmetic.itemsize)
-    images = operand(x, arithmetic)
-    images = images if desc.batched else images[np.newaxis]
-    cols = np.empty((desc.batch, *columns_shape(desc)), arithmetic)
-    _im2col.gather_columns(desc, images, cols, num_threads)
-    cols = cols.astype(result, copy=False)
-    return cols if desc.batched else cols[0]
+    return _call.columns("im2col", x, kernel_size, stride, padding, dilation, padding_mode,
+                         data_format, num_threads)
 
 
 def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
@@ -331,7 +594,7 @@ def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
     cols : array_like
         ``(N, C * kernel elements, positions)``, as `im2col` returns it.
     input_shape : sequence of int
-        Shape of the image array; without a batch axis `cols` has none either.
+        Shape of the array that the columns are of; without a batch axis `cols` has none either.
     kernel_size, stride, padding, dilation, data_format
         As for `im2col`.
     num_threads : int, optional
@@ -340,12 +603,13 @@ def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
     Returns
     -------
     ndarray
-        Images of shape `input_shape`; elements that several columns hold are added up.
+        An array of shape `input_shape`, with the dtype of `cols` (int64 for integers); elements
+        that several columns hold are added up.
 
     Raises
     ------
-    TypeError, ValueError, MemoryError
-        As `conv2d` does.
+    TypeError, ValueError, OverflowError, MemoryError
+        As `conv` does.
 
     See Also
     --------
@@ -361,21 +625,8 @@ def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
             [2., 4., 2.],
             [1., 2., 1.]]])
     """
-    function = "col2im"
-    cols = as_array(function, "cols", cols)
-    result, arithmetic = compute_dtype(function, (cols,))
-    desc = describe_columns(function, input_shape, kernel_size, stride, padding, dilation,
-                             "zeros", data_format, arithmetic.itemsize)
-    shape = columns_shape(desc)
-    check_shape(function, "cols", cols, (desc.batch, *shape) if desc.batched else shape,
-                f"an input of shape {desc.input_shape(desc.batch)} has columns of shape")
-    shape = desc.input_shape(desc.batch)
-    images = np.zeros(shape if desc.batched else (1, *shape), arithmetic)
-    cols = np.ascontiguousarray(operand(cols, arithmetic))
-    _im2col.scatter_columns(desc, cols if desc.batched else cols[np.newaxis], images,
-                            num_threads)
-    images = images.astype(result, copy=False)
-    return images if desc.batched else images[0]
+    return _call.images("col2im", cols, input_shape, kernel_size, stride, padding, dilation,
+                        data_format, num_threads)
 
 
 def conv_output_shape(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
@@ -389,7 +640,7 @@ def conv_output_shape(x_shape, weight_shape, stride=1, padding=0, dilation=1, gr
     weight_shape : sequence of int
         ``(filters, channels / groups, *kernel)``; it fixes the number of axes, 1 to 3.
     stride, padding, dilation, groups, data_format
-        As for `conv2d`.
+        As for `conv`.
 
     Returns
     -------
@@ -399,7 +650,7 @@ def conv_output_shape(x_shape, weight_shape, stride=1, padding=0, dilation=1, gr
     Raises
     ------
     TypeError, ValueError
-        As `conv2d` does.
+        As `conv` does.
 
     See Also
     --------
@@ -416,6 +667,49 @@ def conv_output_shape(x_shape, weight_shape, stride=1, padding=0, dilation=1, gr
     return desc.output_shape(desc.batch)
 
 
+def conv_transpose_output_shape(x_shape, weight_shape, stride=1, padding=0, output_padding=0,
+                                groups=1, dilation=1, *, output_size=None,
+                                data_format="channels_first"):
+    """Shape of a transposed convolution's result, by arithmetic alone.
+
+    Parameters
+    ----------
+    x_shape : sequence of int
+        Shape of the input, with or without the batch axis.
+    weight_shape : sequence of int
+        ``(channels of x, channels of the result / groups, *kernel)``; it fixes the number of
+        axes, 1 to 3.
+    stride, padding, output_padding, groups, dilation, output_size, data_format
+        As for `conv_transpose`.
+
+    Returns
+    -------
+    tuple of int
+        The shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv_transpose` does.
+
+    See Also
+    --------
+    conv_output_shape : The same for convolution.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.conv_transpose_output_shape((1, 64, 28, 28), (64, 32, 4, 4), stride=2, padding=1)
+    (1, 32, 56, 56)
+    >>> fastconv.conv_transpose_output_shape((1, 1, 4), (1, 1, 3), stride=2, padding=1,
+    ...                                      output_size=8)
+    (1, 1, 8)
+    """
+    return describe_transposed("conv_transpose_output_shape", None, x_shape, weight_shape, 4,
+                               stride, padding, output_padding, groups, dilation, output_size,
+                               data_format).shape
+
+
 def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *, bias=False,
               dtype="float32", data_format="channels_first"):
     """What a convolution costs: parameters, multiply-adds, bytes.
@@ -425,7 +719,7 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
     x_shape, weight_shape : sequence of int
         Shapes, as for `conv_output_shape`.
     stride, padding, dilation, groups, data_format
-        As for `conv2d`.
+        As for `conv`.
     bias : bool, default False
         Count a bias.
     dtype : dtype, default "float32"
@@ -441,7 +735,7 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
     Raises
     ------
     TypeError, ValueError
-        As `conv2d` does.
+        As `conv` does.
 
     See Also
     --------
@@ -486,11 +780,12 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     x_shape, weight_shape : sequence of int
         Shapes, as for `conv_output_shape`.
     stride, padding, dilation, groups, padding_mode, data_format, flip
-        As for `conv2d`.
+        As for `conv`.
     dtype : dtype, default "float32"
-        Of the arithmetic: float32 or float64.
+        Of the arrays. Complex numbers and integers are computed by real convolutions, which is
+        what the rows are about.
     precision, method, max_workspace, num_threads
-        As for `conv2d`.
+        As for `conv`.
     which : {"forward", "backward_data", "backward_weight"}
         The pass.
     measure : bool, default False
@@ -501,13 +796,14 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     Explanation
         A list with one dict for each algorithm: ``method``, ``verdict`` (``"chosen"``,
         ``"can serve"`` or ``"refused"``), ``reason`` of a refusal, ``flops``,
-        ``workspace_bytes``, ``tier``, ``estimated_efficiency``, ``seconds`` (None unless
-        measured). It prints as a table.
+        ``workspace_bytes``, ``tier``, ``estimated_efficiency`` (of the peak of multiply-adds)
+        and ``estimated_seconds`` on one thread, by which ``"auto"`` chooses, and ``seconds``
+        (None unless measured). It prints as a table.
 
     Raises
     ------
     TypeError, ValueError
-        As `conv2d` does.
+        As `conv` does.
 
     See Also
     --------
@@ -523,21 +819,25 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     >>> [row["method"] for row in rows if row["verdict"] == "chosen"]
     ['sliding']
     """
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise TypeError(f"explain: dtype must be float32 or float64, not {dtype}")
+    like = as_array("explain", "dtype", np.empty(0, dtype), True)
+    dtype, arithmetic = compute_dtype("explain", (like,), True)
     if which not in _select.PASSES:
         raise ValueError(
             f"explain: which={which!r} is not one of {', '.join(map(repr, _select.PASSES))}")
-    desc = describe_conv("explain", None, x_shape, weight_shape, dtype.itemsize, stride, padding,
-                         dilation, groups, padding_mode, data_format, flip)
+    desc = describe_conv("explain", None, x_shape, weight_shape, arithmetic.itemsize, stride,
+                         padding, dilation, groups, padding_mode, data_format, flip, None,
+                         dtype.kind == "i")
     threads = get_num_threads() if num_threads is None else num_threads
 
     def seconds(algorithm):
         rng = np.random.default_rng(0)
-        x = rng.standard_normal(desc.input_shape(desc.batch)).astype(dtype)
-        weight = rng.standard_normal(desc.weight_shape()).astype(dtype)
-        y = rng.standard_normal(desc.output_shape(desc.batch)).astype(dtype)
+
+        def numbers(shape):
+            return (100 * rng.standard_normal(shape)).astype(dtype)
+
+        x = numbers(desc.input_shape(desc.batch))
+        weight = numbers(desc.weight_shape())
+        y = numbers(desc.output_shape(desc.batch))
         geometry = (stride, padding, dilation, groups, padding_mode, data_format, flip)
         rest = (precision, algorithm.name, max_workspace, num_threads, None)
         calls = {

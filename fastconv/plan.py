@@ -63,10 +63,12 @@ class ConvPlan:
         Raises
         ------
         TypeError
-            If an argument is not an array of real numbers, or `x` has a dtype that the plan was
-            not made for.
+            If an argument is not an array of numbers, or `x` has a dtype that the plan was not
+            made for.
         ValueError
             If a shape does not fit.
+        OverflowError
+            If an exact result of integers might not fit int64.
         """
         return self._run(x, residual, out)
 
@@ -103,7 +105,7 @@ class ConvPlan:
     def __repr__(self):
         description = self._prepared.description
         return (f"<ConvPlan {self.method} {description.input_shape(description.batch)} -> "
-                f"{self.output_shape} {description.dtype}>")
+                f"{self.output_shape} {self._prepared.result}>")
 
 
 def _remake(x_shape, weight, arguments):
@@ -118,15 +120,15 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
     Parameters
     ----------
     x_shape : sequence of int
-        Shape of the input, as for `conv2d`. The batch size does not bind the plan.
+        Shape of the input, as for `conv`. The batch size does not bind the plan.
     weight : array_like
         Weights ``(filters, channels / groups, *kernel)``; they fix the number of axes.
     bias : array_like, optional
         One number for each filter.
     stride, padding, dilation, groups, padding_mode, data_format, flip, activation
-        As for `conv2d`.
+        As for `conv`.
     precision, method, max_workspace, num_threads
-        As for `conv2d`.
+        As for `conv`.
     dtype : dtype, optional
         dtype of the inputs to come; the weight's if not given.
 
@@ -138,11 +140,11 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
     Raises
     ------
     TypeError, ValueError
-        As `conv2d` does.
+        As `conv` does.
 
     See Also
     --------
-    conv2d : The same without a plan.
+    conv : The same without a plan.
     explain : Why an algorithm is chosen.
 
     Examples
@@ -157,7 +159,7 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
     from fastconv._desc import as_array
 
     return ConvPlan(
-        tuple(x_shape), as_array("plan_conv", "weight", weight), bias=bias, stride=stride,
+        tuple(x_shape), as_array("plan_conv", "weight", weight, True), bias=bias, stride=stride,
         padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode,
         data_format=data_format, flip=flip, activation=activation, precision=precision,
         method=method, max_workspace=max_workspace, num_threads=num_threads, dtype=dtype)

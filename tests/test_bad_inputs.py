@@ -21,6 +21,7 @@ def f32(*shape):
 
 X = f32(2, 4, 6, 7)
 W = f32(3, 4, 3, 3)
+W_TRANSPOSED = W.swapaxes(0, 1)
 B = f32(3)
 Y = f32(2, 3, 4, 5)
 P = f32(2, 4, 3, 3)
@@ -63,8 +64,13 @@ def plan(x_shape=X.shape, weight=W, bias=None, **kwargs):
     return fc.plan_conv(x_shape, weight, bias, **kwargs)
 
 
+def tran(x=X, weight=W_TRANSPOSED, bias=None, **kwargs):
+    return fc.conv_transpose2d(x, weight, bias, **kwargs)
+
+
 NAMES = {
     conv: "conv2d",
+    tran: "conv_transpose2d",
     data: "conv2d_backward_data",
     wgrad: "conv2d_backward_weight",
     maxp: "max_pool2d",
@@ -77,6 +83,7 @@ NAMES = {
     fc.im2col: "im2col",
     fc.col2im: "col2im",
     fc.conv_output_shape: "conv_output_shape",
+    fc.conv_transpose_output_shape: "conv_transpose_output_shape",
     fc.pool_output_shape: "pool_output_shape",
     fc.explain: "explain",
     fc.conv_cost: "conv_cost",
@@ -405,6 +412,125 @@ refuse(ValueError, "cols", fc.col2im, f32(1, 16, 30), X.shape, 2)
 refuse(ValueError, "cols", fc.col2im, f32(2, 16, 5, 6), X.shape, 2)
 refuse(ValueError, "", fc.col2im, f32(2, 16, 30), (2, 4, -6, 7), 2)
 
+# ---- transposed convolution
+
+for name in ("stride", "dilation"):
+    for value in (0, -1, -(2**63), (1, 0), (1, 2, 3), [], (), 2**70):
+        refuse(ValueError, name, tran, **{name: value})
+    for value in (True, 1.5, "2", None, (True, 1), {1, 2}, 1j):
+        refuse(TypeError, name, tran, **{name: value})
+for value in (-1, [], (1, 2, 3), 2**62, 2**70, "SAME", ((1, -1), (0, 0)), 99):
+    refuse(ValueError, "padding", tran, padding=value)
+for value in (True, 1.5, None, {1, 2}):
+    refuse(TypeError, "padding", tran, padding=value)
+for value in (-1, 1, 2**70, (0, 1), [], (0, 0, 0)):
+    refuse(ValueError, "output_padding", tran, output_padding=value)
+for value in (True, 0.5, None, "0"):
+    refuse(TypeError, "output_padding", tran, output_padding=value)
+refuse(ValueError, "output_padding", tran, stride=2, dilation=3, output_padding=3)
+refuse(ValueError, "output_padding", tran, stride=(2, 1), output_padding=1)
+for value in (0, -1, 7, 9, 2**70, (8, 8), (9, 9, 9), [], (6, 7)):
+    refuse(ValueError, "output_size", tran, output_size=value)
+for value in (True, 8.0, "8"):
+    refuse(TypeError, "output_size", tran, output_size=value)
+refuse(ValueError, "output_size", tran, stride=2, output_size=14, output_padding=1)
+refuse(ValueError, "output_size", tran, stride=2, padding="same", output_size=(13, 14))
+for value in (0, -1, 3, 2**70):
+    refuse(ValueError, "groups", tran, groups=value)
+refuse(TypeError, "groups", tran, groups=True)
+refuse(ValueError, "weight", tran, weight=W)
+refuse(ValueError, "weight", tran, weight=f32(4, 3, 3))
+refuse(ValueError, "weight", tran, weight=f32(4, 3, 3, 3, 3))
+refuse(ValueError, "weight", tran, weight=np.float32(1))
+refuse(ValueError, "kernel", tran, weight=f32(4, 3, 0, 3))
+refuse(ValueError, "x", tran, f32(6, 7))
+refuse(ValueError, "x", tran, f32(1, 2, 4, 6, 7))
+refuse(ValueError, "x", tran, f32(2, 4, 0, 7))
+refuse(ValueError, "bias", tran, bias=f32(4))
+refuse(ValueError, "bias", tran, bias=f32(3, 1))
+refuse(ValueError, "dilation", tran, dilation=2**62)
+refuse(ValueError, "stride", tran, stride=2**62)
+refuse(ValueError, "result|elements", tran, stride=2**40)
+for value in (*NOT_ARRAYS.values(), np.zeros(X.shape, "g" if "longdouble" in NOT_ARRAYS else "O")):
+    refuse(TypeError, "x", tran, value)
+    refuse(TypeError, "weight", tran, weight=value)
+    if value is not None:
+        refuse(TypeError, "bias", tran, bias=value)
+refuse(ValueError, "out", tran, out=np.zeros((2, 3, 8, 8), np.float32))
+refuse(ValueError, "out", tran, out=np.zeros((2, 3, 8, 9)))
+refuse(TypeError, "out", tran, out=[])
+refuse(ValueError, "method", tran, method="fastest")
+refuse(TypeError, "precision", tran, precision=1)
+refuse(ValueError, "num_threads", tran, num_threads=0)
+refuse(ValueError, "max_workspace", tran, max_workspace=-1)
+refuse(ValueError, "data_format", tran, data_format="NCHW")
+refuse(ValueError, "x", fc.conv_transpose_output_shape, (3, 5), (3, 2, 3, 3))
+refuse(ValueError, "x_shape", fc.conv_transpose_output_shape, (3, -5), (3, 2, 3))
+refuse(TypeError, "x_shape", fc.conv_transpose_output_shape, None, (3, 2, 3))
+refuse(TypeError, "weight_shape", fc.conv_transpose_output_shape, (3, 5), (3, 2, 3.0))
+refuse(ValueError, "", fc.conv_transpose_output_shape, (3, 2**62), (3, 2, 3), 4)
+refuse(ValueError, "", fc.conv_transpose_output_shape, (2**40, 3, 2**20), (3, 2**20, 3))
+
+# ---- other ranks, under their own names
+
+RANKED = []
+
+
+def ranked(function, *defaults):
+    """A public function as one whose first arguments have defaults."""
+
+    def call(*args, **kwargs):
+        return function(*args, *defaults[len(args):], **kwargs)
+
+    NAMES[call] = function.__name__
+    RANKED.append(call)
+    return call
+
+
+for d, n in (("1d", 1), ("3d", 3), ("", 2), ("", 1)):
+    x, weight = f32(2, 4, *(6, 7, 8)[:n]), f32(3, 4, *(3, 3, 3)[:n])
+    y = fc.conv(x, weight)
+    rank_conv = ranked(getattr(fc, f"conv{d}"), x, weight)
+    rank_data = ranked(getattr(fc, f"conv{d}_backward_data"), y, weight, x.shape)
+    rank_wgrad = ranked(getattr(fc, f"conv{d}_backward_weight"), y, x, weight.shape)
+    rank_tran = ranked(getattr(fc, f"conv_transpose{d}"), y, weight)
+    rank_bias = ranked(getattr(fc, f"conv{d}_backward_bias"), y)
+    for function in (rank_conv, rank_data, rank_wgrad, rank_tran):
+        for name in ("stride", "dilation"):
+            for value in (0, -1, (1,) * (n + 3), [], 2**70):
+                refuse(ValueError, name, function, **{name: value})
+            for value in (True, 1.5, "2", None, (1,) * (n - 1) + (1.5,)):
+                refuse(TypeError, name, function, **{name: value})
+        for value in (-1, 2**62, (1,) * (n + 3), [(1, 2, 3)] * n, "SAME"):
+            refuse(ValueError, "padding", function, padding=value)
+        for value in (True, None, 1.5):
+            refuse(TypeError, "padding", function, padding=value)
+        refuse(ValueError, "groups", function, groups=5)
+        refuse(ValueError, "dilation", function, dilation=2**62)
+        refuse(ValueError, "out", function, out=np.zeros(3, np.float32))
+        refuse(ValueError, "method", function, method="fastest")
+        refuse(ValueError, "num_threads", function, num_threads=0)
+        refuse(ValueError, "data_format", function, data_format="NCHW")
+    for bad in (f32(3, 5, *(3,) * n), f32(3), f32(3, 4, *(3,) * n, 3, 3, 3), f32(3, 4, *(0,) * n)):
+        refuse(ValueError, "weight|kernel", rank_conv, x, bad)
+        refuse(ValueError, "", rank_data, y, bad)
+        refuse(ValueError, "", rank_wgrad, y, x, bad.shape)
+        refuse(ValueError, "weight|kernel", rank_tran, x, bad)
+    refuse(ValueError, "x", rank_conv, x.ravel())
+    refuse(ValueError, "x", rank_tran, y[..., :0])
+    refuse(ValueError, "bias", rank_conv, x, weight, f32(4))
+    refuse(ValueError, "bias", rank_tran, y, weight, f32(3))
+    refuse(ValueError, "grad_output", rank_data, y[..., :-1])
+    refuse(ValueError, "grad_output", rank_wgrad, y[:1])
+    refuse(ValueError, "grad_output", rank_bias, f32(3))
+    refuse(ValueError, "grad_output", rank_bias, f32(1, 1, 1, 1, 1, 1))
+    refuse(TypeError, "grad_output", rank_bias, None)
+    refuse(ValueError, "kernel", rank_conv, x[..., :1], weight)
+    for value in (None, "abc", np.full(x.shape, None), np.ma.masked_array(x, mask=x > 1)):
+        refuse(TypeError, "x", rank_conv, value)
+        refuse(TypeError, "x", rank_tran, value)
+        refuse(TypeError, "grad_output", rank_data, value)
+
 
 def label(entry):
     function, _, word, args, kwargs = entry
@@ -454,6 +580,9 @@ def test_out_is_untouched_when_an_index_is_wrong():
 def test_huge_strides_are_legal():
     for stride in (2**31 - 1, 2**31, 2**32, 2**55, 2**62, 2**63 - 1):
         np.testing.assert_array_equal(conv(stride=stride), conv()[:, :, :1, :1])
+        if stride < 2**62:  # one input at any stride is one kernel
+            np.testing.assert_array_equal(
+                tran(X[..., :1, :1], stride=stride), tran(X[..., :1, :1]))
         np.testing.assert_array_equal(maxp(stride=stride), maxp()[:, :, :1, :1])
         np.testing.assert_array_equal(avgp(stride=stride), avgp()[:, :, :1, :1])
         grad = Y[:, :, :1, :1]
@@ -468,6 +597,8 @@ def test_huge_dilations_are_legal_for_kernels_of_one():
     expected = conv(weight=weight)
     for dilation in (2**31 - 1, 2**31, 2**55, 2**62, 2**63 - 1):
         np.testing.assert_array_equal(conv(weight=weight, dilation=dilation), expected)
+        np.testing.assert_array_equal(
+            tran(weight=weight.swapaxes(0, 1), dilation=min(dilation, 2**61)), expected)
         np.testing.assert_array_equal(maxp(kernel_size=1, stride=2, dilation=dilation),
                                       X[:, :, ::2, ::2])  # fmt: skip
 
@@ -568,6 +699,12 @@ def test_what_cannot_be_allocated():
         lambda: fc.max_pool2d(x, 2, 1),
         lambda: fc.avg_pool2d(x, 2, 1),
         lambda: fc.im2col(x, 2),
+        lambda: fc.conv_transpose2d(x, f32(1, 1, 3, 3)),
+        lambda: fc.conv1d(f32(1, 1, 5), f32(1, 1, 1), padding=2**56),
+        lambda: fc.conv_transpose1d(f32(1, 1, 2), f32(1, 1, 1), stride=2**57),
+        lambda: fc.conv3d(x[:, :, None], f32(1, 1, 1, 3, 3)),
+        lambda: fc.conv2d(np.zeros((1, 1, 1, 1), np.int8), np.ones((1, 1, 1, 1), np.int8),
+                          padding=2**27),
     ):
         with pytest.raises(MemoryError):
             call()
@@ -606,7 +743,7 @@ class Clears:
     [
         *(
             (f, name, 1)
-            for f in (conv, maxp, minp, avgp)
+            for f in (conv, tran, maxp, minp, avgp)
             for name in ("stride", "dilation", "padding")
         ),
         # The gradient that is given fits one geometry only.
@@ -640,7 +777,7 @@ def test_shapes_are_read_once(step):
         np.testing.assert_array_equal(wgrad(weight_shape=tuple(changing)), wgrad())
 
 
-@pytest.mark.parametrize("function", [conv, data, wgrad, maxp, minp, avgp])
+@pytest.mark.parametrize("function", [conv, data, wgrad, tran, maxp, minp, avgp])
 @pytest.mark.parametrize("name", ["stride", "dilation", "padding"])
 def test_errors_of_index_come_through(function, name):
     for value in (Raises(), (1, Raises()), [Raises(), 1]):

@@ -1,250 +1,270 @@
-"""More than ten thousand random problems, each reproducible from the number that is printed.
+"""More than twenty thousand random problems, each reproducible from the number that is printed.
 
 Every case runs through every algorithm of the registry, forward and backward, and is held to the
-precision contract against the reference; and once more against PyTorch where it is installed.
+precision contract against the reference; a part of them once more against PyTorch where it is
+installed. Ranks, dtypes, layouts, views, padding in every form and numbers of threads are drawn.
 """
 
 import numpy as np
 import pytest
 
 import fastconv
-from fastconv._select import ALGORITHMS
 from fastconv.testing import reference
-from fastconv.testing.cases import ConvCase, PoolCase
+from fastconv.testing.cases import (
+    DTYPES,
+    POOL_DTYPES,
+    WRITEABLE,
+    ConvCase,
+    PoolCase,
+    TransposeCase,
+    empty_view,
+)
+from fastconv.testing.checks import (
+    POOLINGS,
+    attempts,
+    conv_checks,
+    function_of,
+    pool_checks,
+    transpose_checks,
+)
 from fastconv.testing.contract import assert_exact, assert_within_contract
 
 BLOCK = 250
 
 
-def attempts(case, name):
-    """``(method, precision)`` for each algorithm that has the pass, "auto" among them.
-
-    An algorithm that keeps the strictest promise computes the same at every tier, so that a
-    part of the cases is enough to see that "high" is accepted.
-    """
-    yield "auto", "highest"
-    for algorithm in ALGORITHMS:
-        if name in algorithm.passes:
-            if algorithm.tier == "highest":
-                yield algorithm.name, "highest"
-            if algorithm.tier != "highest" or case.seed % 10 == 0:
-                yield algorithm.name, "high"
-
-
-def run(case, name, function, args, exact, magnitude, **kwargs):
-    """Hold every algorithm's result of one pass to the contract; return how many ran."""
-    ran = 0
-    for method, precision in attempts(case, name):
-        context = (case, name, method, precision)
-        options = {"method": method, "precision": precision, "num_threads": case.num_threads}
+def verify(check):
+    """Hold the result of every way to compute a check to the contract; return how many ran."""
+    case, ran = check.case, 0
+    given = [a for a in (*check.args, *check.kwargs.values()) if isinstance(a, np.ndarray)]
+    before = [a.copy() for a in given]
+    options = {}
+    if check.name != "conv_backward_bias":
+        options["num_threads"] = case.num_threads
+    for how, tier in attempts(check):
+        out = None
+        if ran == 0 and check.item is None and "num_threads" in options and case.seed % 2:
+            view = WRITEABLE[case.seed % len(WRITEABLE)]
+            out = empty_view(check.exact.shape, check.dtype, view)
         try:
-            got = function(*args, **kwargs, **options)
-        except ValueError as error:
+            got = check.run(**how, **options, **({} if out is None else {"out": out}))
+        except Exception as error:
             # Only a named method may refuse, and "direct" serves everything.
-            if method in ("auto", "direct") or f"method={method!r}" not in str(error):
-                raise AssertionError(context) from error
-            continue
+            named = how.get("method", "auto") not in ("auto", "direct")
+            refusal = named and f"method={how['method']!r}" in str(error)
+            if refusal and isinstance(error, ValueError):
+                continue
+            raise AssertionError((check.name, how, case)) from error
+        assert out is None or got is out, (check.name, case)
+        check.judge(got, tier, how)
         ran += 1
-        activation = kwargs.get("activation")
-        assert_within_contract(
-            got, exact, magnitude, tier=precision, activation=activation, context=context
-        )
-        if case.exact and precision == "highest":
-            assert_exact(got, exact, context)
+    for array, then in zip(given, before, strict=True):
+        np.testing.assert_array_equal(array, then, err_msg=f"{check.name} modified it: {case}")
     return ran
 
 
-def conv_case(seed):
-    case = ConvCase.draw(seed)
-    a = case.arrays()
-    before = {k: None if v is None else v.copy() for k, v in a.items() if k != "out"}
-    ran = 0
-
-    terms = {"residual": a["residual"], "activation": case.activation}
-    args = (a["x"], a["weight"], a["bias"])
-    exact = reference.conv(*args, **case.geometry, **terms)
-    magnitude = reference.sum_abs(*args, **case.geometry, **terms)
-    call = (case, "forward", fastconv.conv2d, args, exact, magnitude)
-    ran += run(*call, out=a["out"], **case.geometry, **terms)
-    fresh = fastconv.conv2d(*args, **case.geometry, **terms)
-    assert fresh.dtype == np.result_type(*[v for v in args if v is not None]), case
-
-    args = (a["grad_output"], a["weight"], case.x_shape)
-    exact = reference.conv_backward_data(*args, **case.geometry)
-    sizes = (np.abs(args[0]), np.abs(args[1]), args[2])
-    magnitude = reference.conv_backward_data(*sizes, **case.geometry)
-    call = (case, "backward_data", fastconv.conv2d_backward_data, args, exact, magnitude)
-    ran += run(*call, **case.geometry)
-
-    args = (a["grad_output"], a["x"], case.weight_shape)
-    per_sample = case.seed % 3 == 0
-    geometry = {**case.geometry, "per_sample": per_sample}
-    exact = reference.conv_backward_weight(*args, **geometry)
-    sizes = (np.abs(args[0]), np.abs(args[1]), args[2])
-    magnitude = reference.conv_backward_weight(*sizes, **geometry)
-    call = (case, "backward_weight", fastconv.conv2d_backward_weight, args, exact, magnitude)
-    ran += run(*call, **geometry)
-
-    got = fastconv.conv2d_backward_bias(a["grad_output"], data_format=case.data_format)
-    layout = {"data_format": case.data_format, "rank": 2}
-    exact = reference.conv_backward_bias(a["grad_output"], **layout)
-    magnitude = reference.conv_backward_bias(np.abs(a["grad_output"]), **layout)
-    assert_within_contract(got, exact, magnitude, context=case)
-
-    for name, then in before.items():
-        np.testing.assert_array_equal(a[name], then, err_msg=f"{name} was modified: {case}")
-    assert ran >= 6, case  # auto and direct, three passes
+def conv_case(seed, rank=2, **drawn):
+    ran = [verify(check) for check in conv_checks(ConvCase.draw(seed, rank, **drawn))]
+    assert len(ran) == 4
+    assert min(ran[:3]) >= 3  # auto at both tiers, direct
 
 
-def pool_case(seed):
-    case = PoolCase.draw(seed)
-    a = case.arrays()
-    x, grad, rank = a["x"], a["grad_output"], {"rank": 2}
-    threads = {"num_threads": case.num_threads}
-    before = x.copy(), grad.copy()
+def pool_case(seed, rank=2, kinds=POOLINGS, **drawn):
+    for check in pool_checks(PoolCase.draw(seed, rank, **drawn), kinds):
+        assert verify(check) == 1
 
-    for function, exact in [
-        (fastconv.min_pool2d, reference.min_pool),
-        (fastconv.max_pool2d, reference.max_pool),
-    ]:
-        values, indices = exact(x, **case.geometry, **rank, return_indices=True)
-        got = function(x, **case.geometry, **threads, out=a["out"])
-        assert got is a["out"]
-        assert_exact(got, values, case)
-        got, found = function(x, **case.geometry, **threads, return_indices=True)
-        assert got.dtype == case.dtype, case
-        assert found.dtype == np.int64, case
-        assert_exact(got, values, case)
-        assert_exact(found, indices, case)
-    layout = {"data_format": case.data_format}
-    got = fastconv.max_pool2d_backward(grad, indices, case.x_shape, **layout, **threads)
-    exact = reference.max_pool_backward(grad, indices, case.x_shape, **layout, **rank)
-    sizes = (np.abs(grad), indices, case.x_shape)
-    magnitude = reference.max_pool_backward(*sizes, **layout, **rank)
-    assert_within_contract(got, exact, magnitude, context=case)
 
-    args = {**case.geometry, **case.averaging}
-    got = fastconv.avg_pool2d(x, **args, **threads)
-    assert got.dtype == case.dtype, case
-    exact = reference.avg_pool(x, **args, **rank)
-    magnitude = reference.avg_pool(np.abs(x), **args, **rank)
-    assert_within_contract(got, exact, magnitude, context=case)
-    got = fastconv.avg_pool2d_backward(grad, case.x_shape, **args, **threads)
-    exact = reference.avg_pool_backward(grad, case.x_shape, **args, **rank)
-    magnitude = reference.avg_pool_backward(np.abs(grad), case.x_shape, **args, **rank)
-    assert_within_contract(got, exact, magnitude, context=case)
-
-    np.testing.assert_array_equal(x, before[0], err_msg=f"x was modified: {case}")
-    np.testing.assert_array_equal(grad, before[1], err_msg=f"the gradient was modified: {case}")
+def transpose_case(seed, rank):
+    for check in transpose_checks(TransposeCase.draw(seed, rank, DTYPES)):
+        assert verify(check)
 
 
 @pytest.mark.parametrize("block", range(0, 10_000, BLOCK))
-def test_conv(block):
+def test_conv2d(block):
     for seed in range(block, block + BLOCK):
         conv_case(seed)
 
 
 @pytest.mark.parametrize("block", range(0, 2_000, BLOCK))
-def test_pool(block):
+def test_pool2d(block):
     for seed in range(block, block + BLOCK):
-        pool_case(seed)
+        pool_case(seed, kinds=("max", "min", "avg"))
+
+
+@pytest.mark.parametrize("block", range(0, 5_000, BLOCK))
+def test_conv_of_every_rank_and_dtype(block):
+    for seed in range(block, block + BLOCK):
+        conv_case(seed, 1 + seed % 3, dtypes=DTYPES, limit=15_000)
+
+
+@pytest.mark.parametrize("block", range(0, 2_500, BLOCK))
+def test_conv_transpose(block):
+    for seed in range(block, block + BLOCK):
+        transpose_case(seed, 1 + seed % 3)
+
+
+@pytest.mark.parametrize("block", range(0, 2_500, BLOCK))
+def test_pool_of_every_rank_and_dtype(block):
+    for seed in range(block, block + BLOCK):
+        # Every pooling of a case takes long; they take turns, each with every rank.
+        kind = POOLINGS[seed % len(POOLINGS)]
+        pool_case(seed, 1 + seed % 3, kinds=(kind,), dtypes=POOL_DTYPES)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(10_000, 100_000, 5_000))
 def test_many_more(block):
     for seed in range(block, block + 5_000):
+        rank = 1 + seed % 3
         conv_case(seed)
-        pool_case(seed)
+        conv_case(seed, rank, dtypes=DTYPES)
+        transpose_case(seed, rank)
+        pool_case(seed, rank, dtypes=POOL_DTYPES)
 
 
 # ----------------------------------------------------------------------------------- PyTorch
 
 
-def first(a, case):
+def first(a, case, rank):
     """A float64 copy with a batch axis and channels first."""
     a = np.array(a, float)
-    a = a if len(case.x_shape) == 4 else a[None]
+    a = a if len(case.x_shape) == rank + 2 else a[None]
     return np.ascontiguousarray(np.moveaxis(a, -1, 1) if case.data_format[-4:] == "last" else a)
 
 
-def both(value):
-    return (value, value) if isinstance(value, int) else tuple(value)
+def spread(value, rank):
+    return (value,) * rank if isinstance(value, int) else tuple(value)
 
 
 def pad(torch, x, pairs, mode):
     """numpy.pad in PyTorch, differentiable: in any mode every element is a copy of another."""
     for axis, (length, pair) in enumerate(zip(x.shape[2:], pairs, strict=True), start=2):
         if mode in ("zeros", "constant"):
-            x = torch.nn.functional.pad(x, [0, 0] * (3 - axis) + list(pair))
+            x = torch.nn.functional.pad(x, [0, 0] * (x.ndim - 1 - axis) + list(pair))
         else:
             index = reference.pad_index(length, pair, mode)
             x = x.index_select(axis, torch.from_numpy(index))
     return x
 
 
-@pytest.mark.parametrize("block", range(0, 1_000, BLOCK))
-def test_conv_against_torch(torch, block):
-    for seed in range(block, block + BLOCK):
-        case = ConvCase.draw(seed)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_conv_against_torch(torch, rank):
+    for seed in range(400):
+        case = ConvCase.draw(seed, rank, limit=50_000)
         a = case.arrays()
-        x = torch.from_numpy(first(a["x"], case)).requires_grad_()
+        x = torch.from_numpy(first(a["x"], case, rank)).requires_grad_()
         weight = torch.from_numpy(np.array(a["weight"], float)).requires_grad_()
         bias = None if a["bias"] is None else torch.from_numpy(np.array(a["bias"], float))
-        stride, dilation = both(case.stride), both(case.dilation)
+        stride, dilation = spread(case.stride, rank), spread(case.dilation, rank)
         sizes = (x.shape[2:], weight.shape[2:], stride, dilation)
         padded = pad(torch, x, reference.padding_pairs(case.padding, *sizes), case.padding_mode)
-        kernel = weight.flip((2, 3)) if case.flip else weight
-        expected = torch.nn.functional.conv2d(
+        kernel = weight.flip(tuple(range(2, rank + 2))) if case.flip else weight
+        expected = getattr(torch.nn.functional, f"conv{rank}d")(
             padded, kernel, bias, stride, 0, dilation, case.groups
         )
-        grad = torch.from_numpy(first(a["grad_output"], case))
+        grad = torch.from_numpy(first(a["grad_output"], case, rank))
         grad_x, grad_weight = torch.autograd.grad(expected, (x, weight), grad)
 
         # Both sides round: 1e-5 and 1e-13 of the largest result leave room for both.
-        def agree(got, expected, case=case):
+        def agree(got, expected, size, case=case):
             expected = expected.detach().numpy()
-            assert_within_contract(got, expected, None, tier="high", context=case)
+            size = np.broadcast_to(size, expected.shape)
+            tier = {"tier": "high", "few": True}
+            assert_within_contract(got, expected, size, **tier, context=case)
 
-        got = fastconv.conv2d(a["x"], a["weight"], a["bias"], **case.geometry)
-        agree(first(got, case).astype(got.dtype), expected)
-        got = fastconv.conv2d_backward_data(
-            a["grad_output"], a["weight"], case.x_shape, **case.geometry
-        )
-        agree(first(got, case).astype(got.dtype), grad_x)
-        got = fastconv.conv2d_backward_weight(
+        checks = list(conv_checks(case))
+        got = function_of("conv", rank)(a["x"], a["weight"], a["bias"], **case.geometry)
+        size = checks[0].magnitude.max()
+        agree(first(got, case, rank).astype(got.dtype), expected, size)
+        got = checks[1].run()
+        agree(first(got, case, rank).astype(got.dtype), grad_x, checks[1].magnitude.max())
+        got = function_of("conv_backward_weight", rank)(
             a["grad_output"], a["x"], case.weight_shape, **case.geometry
         )
-        agree(got, grad_weight)
+        agree(got, grad_weight, checks[2].magnitude.max())
 
 
-@pytest.mark.parametrize("block", range(0, 500, BLOCK))
-def test_pool_against_torch(torch, block):
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_conv_transpose_against_torch(torch, rank):
+    function, compared = getattr(torch.nn.functional, f"conv_transpose{rank}d"), 0
+    for seed in range(300):
+        case = TransposeCase.draw(seed, rank)
+        if np.ndim(case.padding) == 2 or case.output_size is not None:
+            continue  # PyTorch's function takes neither
+        compared += 1
+        a = case.arrays()
+        tensors = [torch.from_numpy(first(a["x"], case, rank))]
+        for name in ("weight", "bias"):
+            array = a[name]
+            tensors.append(None if array is None else torch.from_numpy(np.array(array, float)))
+        given = {k: v for k, v in case.geometry.items() if k not in ("data_format", "output_size")}
+        expected = function(*tensors, **given).numpy()
+        check = next(transpose_checks(case))
+        got = check.run()
+        got = first(got, case, rank).astype(got.dtype)
+        size = np.full(got.shape, check.magnitude.max())
+        assert_within_contract(got, expected, size, tier="high", few=True, context=case)
+    assert compared > 100
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_pool_against_torch(torch, rank):
     functional, compared = torch.nn.functional, 0
-    for seed in range(block, block + BLOCK):
-        case = PoolCase.draw(seed)
-        kernel = both(case.kernel_size)
-        stride = kernel if case.stride is None else both(case.stride)
+    for seed in range(250):
+        case = PoolCase.draw(seed, rank)
+        kernel = case.kernel
+        stride = kernel if case.stride is None else spread(case.stride, rank)
         padding = case.padding
         if isinstance(padding, str) or np.ndim(padding) == 2:
             continue  # PyTorch knows symmetric padding only
-        padding = both(padding)
+        padding = spread(padding, rank)
         if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
             continue  # nor more than half of the kernel
         compared += 1
         x = case.arrays()["x"]
-        tensor = torch.from_numpy(first(x, case))
-        geometry = (kernel, stride, padding, both(case.dilation), case.ceil_mode)
-        expected, where = functional.max_pool2d(tensor, *geometry, return_indices=True)
-        got, indices = fastconv.max_pool2d(x, **case.geometry, return_indices=True)
-        assert_exact(first(got, case), expected.numpy(), case)
+        tensor = torch.from_numpy(first(x, case, rank))
+        if any(k > n for k, n in zip(kernel, tensor.shape[2:], strict=True)):
+            continue  # PyTorch's averages refuse it, even where the padding makes up for it
+        geometry = (kernel, stride, padding, spread(case.dilation, rank), case.ceil_mode)
+        expected, where = getattr(functional, f"max_pool{rank}d")(
+            tensor, *geometry, return_indices=True
+        )
+        got, indices = function_of("max_pool", rank)(x, **case.geometry, return_indices=True)
+        assert_exact(first(got, case, rank), expected.numpy(), case)
         if case.numbers != "nan":  # PyTorch reports the last NaN of a window
-            assert_exact(first(indices, case), where.numpy(), case)
-        if both(case.dilation) == (1, 1):
-            expected = functional.avg_pool2d(
-                tensor, kernel, stride, padding, case.ceil_mode, **case.averaging
+            assert_exact(first(indices, case, rank), where.numpy(), case)
+        if spread(case.dilation, rank) != (1,) * rank:
+            continue
+        averaging = case.averaging
+        if rank == 1:  # whose average has no divisor of its own in PyTorch
+            averaging = {"count_include_pad": case.count_include_pad}
+        expected = getattr(functional, f"avg_pool{rank}d")(
+            tensor, kernel, stride, padding, case.ceil_mode, **averaging
+        ).numpy()
+        got = function_of("avg_pool", rank)(x, **case.geometry, **averaging)
+        got = first(got, case, rank).astype(got.dtype)
+        assert_within_contract(got, expected, None, tier="high", context=case)
+        if padding == (0,) * rank and case.numbers == "positive":
+            if case.ceil_mode:
+                continue  # PyTorch scales windows that hang over
+            window = (kernel, stride) if rank > 1 else (kernel[0], stride[0])
+            expected = getattr(functional, f"lp_pool{rank}d")(
+                tensor, float(case.norm_type), *window
             ).numpy()
-            got = fastconv.avg_pool2d(x, **case.geometry, **case.averaging)
-            got = first(got, case).astype(got.dtype)
+            got = function_of("lp_pool", rank)(x, case.norm_type, **case.geometry)
+            got = first(got, case, rank).astype(got.dtype)
             assert_within_contract(got, expected, None, tier="high", context=case)
-    assert compared > BLOCK / 4
+    assert compared > 60
+
+
+def test_every_function_of_the_family_is_here():
+    """The checks reach every public function that has a rank in its name."""
+    reached = {check.call for rank in (1, 2, 3) for check in (
+        *conv_checks(ConvCase.draw(0, rank)),
+        *transpose_checks(TransposeCase.draw(0, rank)),
+        *pool_checks(PoolCase.draw(0, rank)),
+    )}  # fmt: skip
+    public = {
+        n: getattr(fastconv, n) for n in fastconv.__all__ if n.partition("d")[0][-1:] in "123"
+    }
+    missing = [name for name, function in public.items() if function not in reached]
+    assert not missing

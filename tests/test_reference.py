@@ -8,7 +8,7 @@ import pytest
 import scipy.signal
 
 from fastconv.testing import reference
-from fastconv.testing.cases import ConvCase, PoolCase
+from fastconv.testing.cases import ConvCase, PoolCase, TransposeCase
 
 
 def naive_conv2d(x, weight, stride, pads, dilation, groups):
@@ -263,3 +263,157 @@ def test_im2col_times_weight_is_conv():
         if case.data_format == "channels_last":
             expected = np.moveaxis(expected, -1, 1)
         np.testing.assert_allclose(y, expected.reshape(y.shape), atol=2e-5, err_msg=str(case))
+
+
+# ------------------------------------------------------------------ transposed convolution
+
+
+def spread(value, rank):
+    return (value,) * rank if isinstance(value, int) else tuple(value)
+
+
+def batch_first(a, case, rank):
+    """The array with a batch axis and channels first, in float64."""
+    a = np.array(a, float)
+    a = a if len(case.x_shape) == rank + 2 else a[None]
+    return np.ascontiguousarray(np.moveaxis(a, -1, 1) if case.data_format[-4:] == "last" else a)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_conv_transpose_is_the_adjoint_of_conv(rank):
+    """Two independent formulas, in integers: <conv(y, w), x> = <y, conv_transpose(x, w)>."""
+    for seed in range(150):
+        case = TransposeCase.draw(seed, rank)
+        rng = np.random.default_rng(seed)
+        x = rng.integers(-9, 10, case.x_shape)
+        weight = rng.integers(-9, 10, case.weight_shape)
+        y = rng.integers(-9, 10, case.output_shape)
+        transposed = reference.conv_transpose(x, weight, **case.geometry)
+        assert transposed.shape == y.shape, case
+        # An output padding of the stride or more makes room for outputs that x does not have.
+        forward = reference.conv(y, weight, **case.convolution)
+        padded = np.zeros_like(forward)
+        padded[tuple(slice(n) for n in x.shape)] = x
+        assert np.vdot(forward, padded) == np.vdot(y, transposed), case
+        backward = reference.conv_backward_data(padded, weight, y.shape, **case.convolution)
+        np.testing.assert_array_equal(backward, transposed, err_msg=str(case))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_conv_transpose_against_torch(torch, rank):
+    function, compared = getattr(torch.nn.functional, f"conv_transpose{rank}d"), 0
+    for seed in range(150):
+        case = TransposeCase.draw(seed, rank)
+        if np.ndim(case.padding) == 2:
+            continue  # PyTorch pads both ends alike
+        compared += 1
+        a = case.arrays()
+        x, weight = batch_first(a["x"], case, rank), np.array(a["weight"], float)
+        bias = None if a["bias"] is None else np.array(a["bias"], float)
+        given = {k: v for k, v in case.geometry.items() if k not in ("data_format", "output_size")}
+        if case.output_size is not None:
+            given["output_padding"] = tuple(
+                size - ((length - 1) * s - 2 * p + d * (k - 1) + 1)
+                for size, length, k, s, p, d in zip(
+                    case.output_size, x.shape[2:], weight.shape[2:],
+                    *(spread(given[n], rank) for n in ("stride", "padding", "dilation")),
+                    strict=True,
+                )
+            )  # fmt: skip
+        expected = function(
+            torch.from_numpy(x), torch.from_numpy(weight),
+            None if bias is None else torch.from_numpy(bias), **given,
+        )  # fmt: skip
+        got = reference.conv_transpose(a["x"], a["weight"], a["bias"], **case.geometry)
+        np.testing.assert_allclose(
+            batch_first(got, case, rank), expected.numpy(), rtol=1e-9, atol=1e-9, err_msg=str(case)
+        )
+    assert compared > 30
+
+
+# ----------------------------------------------------------------------------- further poolings
+
+
+def test_lp_pool_by_single_powers():
+    for seed in range(40):
+        case, x, first = drawn_pool(seed)
+        x = np.nan_to_num(x)
+        got = first(reference.lp_pool(x, case.norm_type, **case.geometry, rank=2))
+        x = first(x)
+        for place, window, _ in naive_windows(case, x):
+            values = [
+                abs(float(x[place[0], place[1], r, c]))
+                for r, c in window if 0 <= r < x.shape[2] and 0 <= c < x.shape[3]
+            ]  # fmt: skip
+            expected = np.linalg.norm(values, case.norm_type)
+            np.testing.assert_allclose(got[place], expected, rtol=1e-12, err_msg=str(case))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_lp_pool_backward_by_central_differences(rank):
+    for seed in range(30):
+        case = PoolCase.draw(seed, rank)
+        p = max(case.norm_type, 1.5)
+        rng = np.random.default_rng(seed)
+        x, direction = rng.standard_normal((2, *case.x_shape))
+        grad = rng.standard_normal(case.output_shape)
+        args = (p, *(case.geometry[k] for k in ("kernel_size", "stride", "padding", "dilation")))
+        rest = {k: case.geometry[k] for k in ("ceil_mode", "data_format")} | {"rank": rank}
+        slope = np.vdot(reference.lp_pool_backward(grad, x, *args, **rest), direction)
+        step = 1e-6
+        up = np.vdot(reference.lp_pool(x + step * direction, *args, **rest), grad)
+        down = np.vdot(reference.lp_pool(x - step * direction, *args, **rest), grad)
+        np.testing.assert_allclose(
+            slope, (up - down) / (2 * step), atol=2e-4 * (1 + np.abs(grad).sum()), err_msg=str(case)
+        )
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_pools_against_torch(torch, rank):
+    functional = torch.nn.functional
+    for seed in range(120):
+        case = PoolCase.draw(seed, rank)
+        x = np.nan_to_num(np.array(case.arrays()["x"], float))
+        grad = np.random.default_rng(seed).standard_normal(case.adaptive_shape)
+        layout = {"data_format": case.data_format, "rank": rank}
+        close = {"rtol": 1e-10, "atol": 1e-10, "err_msg": str(case)}
+
+        tensor = torch.from_numpy(batch_first(x, case, rank)).requires_grad_()
+        size = spread(case.output_size, rank)
+        expected = getattr(functional, f"adaptive_avg_pool{rank}d")(tensor, size)
+        got = reference.adaptive_avg_pool(x, case.output_size, **layout)
+        np.testing.assert_allclose(batch_first(got, case, rank), expected.detach().numpy(), **close)
+        (of_x,) = torch.autograd.grad(expected, tensor, torch.from_numpy(
+            batch_first(grad, case, rank)))  # fmt: skip
+        got = reference.adaptive_avg_pool_backward(grad, case.x_shape, **layout)
+        np.testing.assert_allclose(batch_first(got, case, rank), of_x.numpy(), **close)
+
+        function = getattr(functional, f"adaptive_max_pool{rank}d")
+        expected, where = function(tensor, size, return_indices=True)
+        got = reference.adaptive_max_pool(x, case.output_size, return_indices=True, **layout)
+        np.testing.assert_array_equal(batch_first(got[0], case, rank), expected.detach().numpy())
+        np.testing.assert_array_equal(batch_first(got[1], case, rank), where.numpy())
+
+        # A pooling that PyTorch can undo too: no overlap, so that every index is met once.
+        kernel = np.minimum(spread(case.kernel_size, rank), batch_first(x, case, rank).shape[2:])
+        kernel = tuple(map(int, kernel))
+        best, index = reference.max_pool(x, kernel, return_indices=True, **layout)
+        lengths = batch_first(x, case, rank).shape[2:]
+        got = reference.max_unpool(best, index, kernel, output_size=lengths, **layout)
+        expected = getattr(functional, f"max_unpool{rank}d")(
+            torch.from_numpy(batch_first(best, case, rank)),
+            torch.from_numpy(batch_first(index, case, rank).astype(np.int64)),
+            kernel, output_size=lengths,
+        )  # fmt: skip
+        np.testing.assert_array_equal(batch_first(got, case, rank), expected.numpy())
+
+
+def test_adaptive_gradient_is_adjoint():
+    for seed in range(60):
+        case = PoolCase.draw(seed, 2)
+        rng = np.random.default_rng(seed)
+        x, y = rng.standard_normal(case.x_shape), rng.standard_normal(case.adaptive_shape)
+        layout = {"data_format": case.data_format, "rank": 2}
+        forward = reference.adaptive_avg_pool(x, case.output_size, **layout)
+        backward = reference.adaptive_avg_pool_backward(y, x.shape, **layout)
+        np.testing.assert_allclose(np.vdot(forward, y), np.vdot(x, backward), atol=1e-9)

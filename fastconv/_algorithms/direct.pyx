@@ -25,9 +25,13 @@ import numpy as np
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 
-from fastconv._core.scratch cimport Scratch, acquire
+from fastconv._core.cost cimport peak
+from fastconv._core.epilogue cimport Exit, emit
+from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport is_long, parallel_for
-from fastconv._core.window cimport Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t
+from fastconv._core.window cimport (
+    Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
+)
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
 
@@ -35,26 +39,16 @@ from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, 
 
 cnp.import_array()
 
-cdef extern from *:
-    """
-    #if defined(__unix__) || defined(__APPLE__)
-    #include <unistd.h>
-    #endif
-    /* The second-level cache, for which windows are sized. */
-    static Py_ssize_t fc_cache_bytes(void)
-    {
-        long size = 0;
-    #ifdef _SC_LEVEL2_CACHE_SIZE
-        size = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    #endif
-        return size >= (256 << 10) && size <= (16 << 20) ? size : (1 << 20);
-    }
-    """
-    Py_ssize_t fc_cache_bytes() nogil
-
-cdef Py_ssize_t CACHE = fc_cache_bytes()
-
 cdef double LONGEST_TASK = 1e10  # operations
+
+# The cost model (docs/algorithms/choice.rst): parts of the peak that the kernels reach,
+cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.60
+# and seconds for a call, for a block of outputs and group, a position along a block's axes, and
+# an element of a window, of the result, of one that has to be transposed, of packed weights that
+# fit the cache, and of those that do not.
+cdef double STARTED = 3e-6, PER_BLOCK = 0.6e-6, INDEXED = 5e-9
+cdef double GATHERED = 0.15e-9, STORED = 0.3e-9, TURNED = 0.2e-9
+cdef double PACKED = 0.4e-9, PACKED_BEYOND = 0.9e-9
 
 cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
@@ -463,9 +457,11 @@ cdef class Correlation:
         job.source_image = cnp.PyArray_STRIDES(source)[0] // itemsize
         source_strides(source, self.of.collapsed, self.of.g.channels_last, rank, itemsize,
                        job.source_stride)
-        job.sink = cnp.PyArray_BYTES(out)
-        job.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
-        job.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
+        job.exit.k = self.of.k
+        job.exit.epilogue = self.of.epilogue
+        job.exit.out = cnp.PyArray_BYTES(out)
+        job.exit.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
+        job.exit.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
         job.packed = self.packed.data
         # All memory before any work: a call that fails leaves `out` as it was.
         for p in range(self.of.n_phases):
@@ -475,7 +471,7 @@ cdef class Correlation:
         scratch = acquire(most * threads)
         job.scratch = scratch.data
         if self.of.has_gaps:
-            memset(job.sink, 0, cnp.PyArray_NBYTES(out))
+            memset(job.exit.out, 0, cnp.PyArray_NBYTES(out))
         for p in range(self.of.n_phases):
             tasks = self.share_out(&job, p, threads)
             parallel_for(run_f32 if itemsize == 4 else run_f64, &job, tasks, threads,
@@ -536,10 +532,8 @@ cdef struct Packing:
 
 cdef struct Run:
     const Layer *of
+    Exit exit
     char *source
-    char *sink
-    char *residual
-    char *bias
     char *packed
     Py_ssize_t source_image
     Py_ssize_t source_stride[4]
@@ -667,6 +661,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t vectors, sink_image, group_sink, unit, pixel, size, end, tap, j
     cdef Py_ssize_t n_pieces = 0, pitch, line
     cdef bint flat
+    cdef Exit exit = job.exit
     cdef const real_t *w
     cdef int a, halves
 
@@ -687,6 +682,8 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     sink_stride[2] = sink_stride[3] * of.sink_axis[2]
     sink_stride[1] = sink_stride[2] * of.sink_axis[1]
     sink_stride[0] = 1 if last else sink_stride[1] * of.sink_axis[0]
+    exit.channel_stride = sink_stride[0]
+    exit.pixel_stride = pixel * phase.out_step[2]
     sink_image = of.sinks * of.groups * of.sink_axis[0] * of.sink_axis[1] * of.sink_axis[2]
 
     # Cut the outputs into pieces of rows; or, where rows lie one after the other in the window
@@ -726,7 +723,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
             fill(&phase.window, words,
                  (<const real_t *>job.source) + ((image + i) * job.source_image
                                                  + group * of.sources * job.source_stride[0]),
-                 job.source_stride, k.gather, window + i * phase.window.size)
+                 job.source_stride, k, window + i * phase.window.size)
         # The weights of a block of channels stay in the cache while all pixels pass.
         for block in range(of.blocks * split // job.splits, of.blocks * (split + 1) // job.splits):
             start = block * of.width
@@ -760,12 +757,11 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                         size = pieces[i].start + pieces[i].pixels - j
                         if flat:
                             size = min(size, count[2] - q2)
-                        emit(of, job, phase, tile + (j - pieces[i].start), vectors * lanes, True,
+                        emit(&exit, tile + (j - pieces[i].start), vectors * lanes, True,
                              turned, size, n, group * of.sinks + start,
                              group_sink + pieces[i].sink
                              + (q1 * phase.out_step[1] * sink_stride[2] + q2 * pixel
-                                if flat else 0),
-                             sink_stride[0], pixel * phase.out_step[2])
+                                if flat else 0))
                         j += size
                     i += 1
                     continue
@@ -791,18 +787,16 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                             pieces[j + 1].sink - pieces[j].sink
                             == half * pixel * phase.out_step[2]):
                         # neighbours in the row: they leave as one
-                        emit(of, job, phase, tile + (j - i) // 2 * size, vectors * lanes, False,
+                        emit(&exit, tile + (j - i) // 2 * size, vectors * lanes, False,
                              turned, half + pieces[j + 1].pixels, n, group * of.sinks + start,
-                             group_sink + pieces[j].sink, sink_stride[0],
-                             pixel * phase.out_step[2])
+                             group_sink + pieces[j].sink)
                     else:
                         for a in range(halves):
-                            emit(of, job, phase,
+                            emit(&exit,
                                  tile + (j - i) // 2 * size + a * half * vectors * lanes,
                                  vectors * lanes, False, turned, pieces[j + a].pixels, n,
                                  group * of.sinks + start,
-                                 group_sink + pieces[j + a].sink, sink_stride[0],
-                                 pixel * phase.out_step[2])
+                                 group_sink + pieces[j + a].sink)
                 i = end
 
 
@@ -817,44 +811,6 @@ cdef inline void carry(const Layer *of, Py_ssize_t tap, Py_ssize_t taps, Py_ssiz
     of.k.add(n, sums, total)
     if tap + LONG >= taps:
         memcpy(sums, total, n * sizeof(real_t))
-
-
-cdef inline void emit(const Layer *of, Run *job, Phase *phase, real_t *acc, Py_ssize_t acc_row,
-                      bint by_channel, real_t *turned, Py_ssize_t pixels, Py_ssize_t channels,
-                      Py_ssize_t channel, Py_ssize_t sink, Py_ssize_t channel_stride,
-                      Py_ssize_t pixel_stride) noexcept nogil:
-    """Send a tile out through bias, residual and activation.
-
-    acc holds (channels, pixels) if by_channel, else (pixels, channels); what is contiguous in
-    the output must be so in the tile.
-    """
-    cdef const fc_kernels *k = of.k
-    cdef real_t *out = (<real_t *>job.sink) + sink
-    cdef const real_t *residual = NULL
-    cdef const real_t *bias = NULL
-    cdef Py_ssize_t i, j, turned_row
-    if job.residual != NULL:
-        residual = (<real_t *>job.residual) + sink
-    if job.bias != NULL:
-        bias = (<real_t *>job.bias) + channel
-    if by_channel == (channel_stride == 1):
-        turned_row = up(channels if by_channel else pixels, k.lanes)
-        if by_channel:
-            k.transpose(channels, pixels, acc, acc_row, turned, turned_row)
-        else:
-            k.transpose(pixels, channels, acc, acc_row, turned, turned_row)
-        acc = turned
-        acc_row = turned_row
-    if channel_stride == 1:
-        k.store(pixels, channels, acc, acc_row, out, pixel_stride, bias, 0, 1, residual,
-                pixel_stride, of.epilogue)
-    elif pixel_stride == 1:
-        k.store(channels, pixels, acc, acc_row, out, channel_stride, bias, 1, 0, residual,
-                channel_stride, of.epilogue)
-    else:  # a strided gradient: no bias, residual or activation
-        for i in range(channels):
-            for j in range(pixels):
-                out[i * channel_stride + j * pixel_stride] = acc[i * acc_row + j]
 
 
 # ---- the gradient of the weights ----
@@ -1014,22 +970,6 @@ cdef void set_window(Gradient *job, Py_ssize_t rows, Py_ssize_t columns, Py_ssiz
             job.axis[2].at[1] - job.axis[2].at[0])
 
 
-cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,
-                         Py_ssize_t itemsize, Py_ssize_t *out) noexcept:
-    """Strides in elements of the channel and the three spatial axes."""
-    cdef Py_ssize_t *strides = <Py_ssize_t *>cnp.PyArray_STRIDES(array)
-    cdef int i, first = 1 if last else 2
-    out[0] = strides[rank + 1 if last else 1] // itemsize
-    out[1] = out[2] = out[3] = 0
-    if collapsed:
-        for i in range(first, first + rank):
-            if cnp.PyArray_DIM(array, i) > 1:
-                out[3] = strides[i] // itemsize
-    else:
-        for i in range(rank):
-            out[4 - rank + i] = strides[first + i] // itemsize
-
-
 cdef void weight_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
     weight_block(<Gradient *>context, task, thread, <float *>NULL)
 
@@ -1111,7 +1051,7 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
             fill(&part_window, words,
                  (<const real_t *>job.x) + (image * job.x_image + (
                      group * job.channels + first_channel) * job.x_stride[0]),
-                 job.x_stride, k.gather, window)
+                 job.x_stride, k, window)
             # Gradients as (pixels, filters), the layout of packed weights.
             if filters < width:
                 memset(grads, 0, count[0] * count[1] * count[2] * width * sizeof(real_t))
@@ -1183,7 +1123,71 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def efficiency(ConvDesc desc, which):
-    return 0.8
+    """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
+    cdef double seconds
+    cdef Gradient job
+    if which == BACKWARD_WEIGHT:
+        set_gradient(Layout(desc, False, False), &job, 1)
+        seconds = gradient_seconds(&job)
+    else:
+        seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of)
+    return desc.flops() / (seconds * peak(desc.g.itemsize))
+
+
+cdef double correlation_seconds(const Layer *of) noexcept:
+    """Products with the lanes that stay empty, windows, results, packed weights."""
+    cdef double lanes = of.k.lanes, pixels, line, work, seconds = STARTED, rate, blocks
+    cdef double full = peak(of.g.itemsize)
+    cdef Py_ssize_t p
+    cdef Phase *phase
+    cdef Axis *axis
+    for p in range(of.n_phases):
+        phase = &of.phases[p]
+        axis = phase.axis
+        line = axis[2].count
+        pixels = (<double>axis[0].count) * axis[1].count * line
+        work = 2.0 * of.groups * phase.taps * pixels
+        if of.by_rows:
+            # rows that lie one after the other are cut as one line
+            line = max(axis[2].block, 1)
+            if axis[1].per_tap or axis[2].per_tap or axis[1].wstep != 1 or axis[2].wstep != 1:
+                line = up(axis[2].block, of.k.lanes) / line
+            else:
+                line = min(<double>up(axis[2].block, of.k.lanes),
+                           phase.window.position[1] + lanes / 2) / line
+            work *= line * of.blocks * of.width
+            rate = ROWS_ONE if of.row_kind == 0 else ROWS_MANY
+        else:
+            work *= up(axis[2].count, of.k.half) / line * of.padded
+            rate = TILES
+        blocks = (<double>phase.blocks[0]) * phase.blocks[1] * phase.blocks[2]
+        seconds += work / (rate * full) + blocks * of.groups * (
+            PER_BLOCK + GATHERED * phase.window.size) + blocks * INDEXED * (
+                axis[0].window + axis[1].window + axis[2].window)
+        # the sums of a short run of products are stored more often than they are added to
+        seconds += of.groups * pixels * of.sinks * (
+            STORED if of.by_rows != bool(of.g.channels_last) else STORED + TURNED)
+    return seconds + of.packed_size * (
+        PACKED if of.packed_size * of.g.itemsize <= CACHE else PACKED_BEYOND)
+
+
+cdef double gradient_seconds(const Gradient *job) noexcept:
+    """Products with the lanes that stay empty, windows once for each block of filters."""
+    cdef const conv_geometry *g = job.g
+    cdef double lanes = job.k.lanes, blocks, tasks, work
+    cdef double pixels = (<double>g.output[0]) * g.output[1] * g.output[2]
+    cdef double taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2], rows
+    cdef Py_ssize_t channels = job.window.channels
+    if job.along_taps:
+        rows = taps / g.kernel[2] * channels * up(g.kernel[2], job.k.half)
+    else:
+        rows = taps * up(channels, job.k.half)
+    blocks = (<double>job.out_blocks[0]) * job.out_blocks[1] * job.out_blocks[2]
+    tasks = (<double>job.groups) * job.blocks * job.chunks
+    work = 2 * tasks * rows * up(min(job.filters, 2 * job.k.lanes), job.k.lanes) * pixels
+    return STARTED + work / (GRADIENT * peak(g.itemsize)) + tasks * blocks * (
+        PER_BLOCK + GATHERED * job.window.size + TURNED * min(job.filters, 2 * lanes)
+        * pixels / max(blocks, 1.0)) + tasks * rows * 2 * lanes * PACKED
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):

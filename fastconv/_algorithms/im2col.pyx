@@ -17,6 +17,7 @@ cimport numpy as cnp
 from libc.string cimport memset
 
 from fastconv._core.blas cimport gemm, load
+from fastconv._core.cost cimport peak
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._core.window cimport real_t
@@ -26,6 +27,12 @@ from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
 
 cnp.import_array()
+
+# The cost model (docs/algorithms/choice.rst): the part of the peak that products reach, and
+# seconds for a call, for a tile and group, for a block of a product, and for an element of the
+# columns, gathered or added up, of the result, of the weights.
+cdef double GEMM = 0.52, STARTED = 6e-6, PER_TILE = 1.5e-6, PER_PRODUCT = 0.1e-6
+cdef double GATHERED = 0.15e-9, ADDED = 0.3e-9, STORED = 0.3e-9, PACKED = 0.3e-9
 
 # OpenBLAS has a fixed number of buffers, one for each thread inside a call, and crashes when
 # they run out; so only so many calls of ours compute at once.
@@ -473,7 +480,20 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def efficiency(ConvDesc desc, which):
-    return 0.4
+    """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
+    cdef Job job
+    cdef double seconds, columns, matrix
+    set_up(desc, &job)
+    columns = (<double>job.groups) * job.pixels * job.rows
+    matrix = (<double>job.groups) * job.filters * job.rows
+    # every block of a product is a call of BLAS
+    seconds = (STARTED + 2 * columns * job.filters / (GEMM * peak(desc.g.itemsize))
+               + columns * (ADDED if which == BACKWARD_DATA else GATHERED)
+               + (<double>job.groups) * job.tiles * (
+                   PER_TILE + ((job.filters - 1) // 32 + 1.0) * ((job.tile - 1) // 64 + 1)
+                   * ((job.rows - 1) // 128 + 1) * PER_PRODUCT)
+               + (<double>job.g.filters) * job.pixels * STORED + matrix * PACKED)
+    return desc.flops() / (seconds * peak(desc.g.itemsize))
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):

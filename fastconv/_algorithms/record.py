@@ -30,6 +30,16 @@ class Algorithm:
         threads)``, which holds the weights as the algorithm wants them.
     weight_gradient : callable(desc, grad_output, x, out, per_sample, threads)
         For backward_weight.
+    slowness : float
+        How many times longer an operation takes than in the fast kernels. Long calls return to
+        Python in between, so that they can be interrupted, and then compute into a temporary.
+
+    Notes
+    -----
+    An algorithm below the tier "highest" may refuse values: NaN, infinities, what overflows in
+    its transforms. `prepare` returns None for such weights. `run` and `weight_gradient` return
+    the positions in the batch of such images (or None), whatever they left of them in ``out``.
+    The registry has `_fallback.guarded` compute those by direct sums.
     """
 
     name: str
@@ -40,3 +50,4 @@ class Algorithm:
     efficiency: Callable
     prepare: Callable
     weight_gradient: Callable
+    slowness: float = 1.0

@@ -12,6 +12,7 @@ from libc.string cimport memset
 
 cimport numpy as cnp
 
+from fastconv._core.cost cimport peak
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport real_t
 from fastconv._desc cimport ConvDesc, conv_geometry, source_index
@@ -256,7 +257,10 @@ cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
     weight_element(<Loops *>context, task, <double *>NULL)
 
 
-cdef double SLOWNESS = 50.0  # against what parallel_for takes for a flop's time
+# The cost model (docs/algorithms/choice.rst): seconds for a call, and for each product.
+cdef double STARTED = 4e-6, PER_PRODUCT = 5e-9
+
+cdef double SLOWNESS = 50.0
 
 
 cdef class Sliding:
@@ -329,7 +333,9 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def efficiency(ConvDesc desc, which):
-    return 0.01
+    """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
+    cdef double seconds = STARTED + PER_PRODUCT * desc.flops() / 2
+    return desc.flops() / (seconds * peak(desc.g.itemsize))
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
@@ -339,4 +345,5 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 ALGORITHM = Algorithm(
     name="sliding", passes=PASSES, tier="highest", supports=supports, workspace=workspace,
     efficiency=efficiency, prepare=prepare, weight_gradient=weight_gradient,
+    slowness=SLOWNESS,
 )

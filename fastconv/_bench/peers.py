@@ -231,6 +231,10 @@ class Engine(Contender):
             return f"needs the {self.needs} package to build its model"
         return None
 
+    def model(self, case):
+        """The serialised ONNX model to run."""
+        return onnx_model(case)
+
 
 class OnnxRuntime(Engine):
     """ONNX Runtime, input and output bound to memory beforehand."""
@@ -244,7 +248,7 @@ class OnnxRuntime(Engine):
         options.intra_op_num_threads, options.inter_op_num_threads = case.threads, 1
         options.log_severity_level = 3
         session = ort.InferenceSession(
-            onnx_model(case), options, providers=["CPUExecutionProvider"]
+            self.model(case), options, providers=["CPUExecutionProvider"]
         )
         binding = session.io_binding()
         binding.bind_ortvalue_input("x", ort.OrtValue.ortvalue_from_numpy(case.x))
@@ -263,7 +267,7 @@ class OpenVino(Engine):
 
         core = ov.Core()
         compiled = core.compile_model(
-            core.read_model(model=onnx_model(case)),
+            core.read_model(model=self.model(case)),
             "CPU",
             {
                 "INFERENCE_NUM_THREADS": case.threads,
@@ -477,7 +481,7 @@ class NumPy(Contender):
         n, _, oh, ow = case.y_shape
         groups, depth = layer.groups, math.prod(layer.weight_shape[1:])
         weight = case.weight.reshape(groups, -1, depth)
-        blas = _blas_of("numpy")
+        blas = blas_of("numpy")
 
         def call():
             with blas.limit(limits=case.threads) if blas else contextlib.nullcontext():
@@ -490,7 +494,7 @@ class NumPy(Contender):
         return call, np.asarray
 
 
-def _blas_of(package):
+def blas_of(package):
     """The thread pool of the BLAS that `package` brings, or None where it brings none."""
     from threadpoolctl import ThreadpoolController
 

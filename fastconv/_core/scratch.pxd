@@ -1,3 +1,5 @@
+cdef Py_ssize_t CACHE  # bytes of the second-level cache
+
 cdef class Block:
     cdef char *data
     cdef size_t size

@@ -12,16 +12,45 @@ cdef extern from *:
     #define fc_aligned(size) _aligned_malloc((size), 64)
     #define fc_free _aligned_free
     #else
+    #include <sys/mman.h>
     static void *fc_aligned(size_t size)
     {
         void *p = NULL;
-        return posix_memalign(&p, 64, size) ? NULL : p;
+        const size_t huge = (size_t)2 << 20;
+        if (size < huge / 2) return posix_memalign(&p, 64, size) ? NULL : p;
+        size = (size + huge - 1) / huge * huge;
+        if (posix_memalign(&p, huge, size)) return NULL;
+    #ifdef MADV_HUGEPAGE
+        /* Small pages lie anywhere in memory, so that some sets of the second-level cache get
+         * more of them than they can hold; besides, there are more than the TLB knows. */
+        madvise(p, size, MADV_HUGEPAGE);
+    #endif
+        return p;
     }
     #define fc_free free
     #endif
     """
     void *fc_aligned(size_t size) nogil
     void fc_free(void *p) nogil
+
+cdef extern from *:
+    """
+    #if defined(__unix__) || defined(__APPLE__)
+    #include <unistd.h>
+    #endif
+    /* The second-level cache, for which windows are sized. */
+    static Py_ssize_t fc_cache_bytes(void)
+    {
+        long size = 0;
+    #ifdef _SC_LEVEL2_CACHE_SIZE
+        size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    #endif
+        return size >= (256 << 10) && size <= (16 << 20) ? size : (1 << 20);
+    }
+    """
+    Py_ssize_t fc_cache_bytes() nogil
+
+cdef Py_ssize_t CACHE = fc_cache_bytes()
 
 cdef enum:
     KEPT = 4

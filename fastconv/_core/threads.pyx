@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 import operator
 import os
+import threading
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
@@ -25,7 +26,7 @@ cdef extern from *:
 HAS_OPENMP = bool(FC_OPENMP)
 
 cdef double SMALL = 3.0e6     # waking a second thread costs about what this much work does
-cdef double PIECE = 1.0e9     # at 4 GFLOP/s, a slow case, a quarter of a second
+cdef double PIECE = 4.0e9     # at 8 GFLOP/s, a slow case, half a second
 cdef int default_threads = 0  # 0: not asked for yet
 cdef bint forked = False
 
@@ -229,6 +230,51 @@ cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int th
         start = stop
         if start < tasks:
             PyErr_CheckSignals()
+    return 0
+
+
+cdef int share(object function, Py_ssize_t tasks, int threads) except -1:
+    """Call function(task) for every task in range(tasks), on threads of Python's.
+
+    That is for work which gives the interpreter up by itself, but is not ours: the transforms of
+    SciPy. Such tasks take milliseconds, so Ctrl-C is heard between them.
+    """
+    threads = <int>min(<Py_ssize_t>threads, tasks)
+    if threads <= 1 or forked:
+        for task in range(tasks):
+            function(task)
+        return 0
+    todo = iter(range(tasks))
+    lock = threading.Lock()
+    errors = []
+
+    def work():
+        try:
+            while not errors:
+                with lock:
+                    task = next(todo, None)
+                if task is None:
+                    return
+                function(task)
+        except BaseException as error:
+            errors.append(error)
+
+    helpers = []
+    try:
+        for _ in range(threads - 1):
+            helper = threading.Thread(target=work, daemon=True)
+            try:
+                helper.start()
+            except RuntimeError:  # no more threads are to be had: go on with those there are
+                break
+            helpers.append(helper)
+        work()
+    except BaseException as error:  # Ctrl-C between two statements of this loop
+        errors.append(error)
+    for helper in helpers:
+        helper.join()
+    if errors:
+        raise errors[0]
     return 0
 
 

@@ -1,3 +1,7 @@
+cimport numpy as cnp
+
+from fastconv._kernels.dispatch cimport fc_kernels
+
 ctypedef fused real_t:
     float
     double
@@ -38,6 +42,6 @@ cdef Py_ssize_t index_words(const Window *window) noexcept nogil
 cdef void aim(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
               Py_ssize_t *words) noexcept nogil
 cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
-               const Py_ssize_t *strides,
-               void (*gather)(Py_ssize_t, const void *, Py_ssize_t, void *) noexcept nogil,
-               real_t *out) noexcept nogil
+               const Py_ssize_t *strides, const fc_kernels *k, real_t *out) noexcept nogil
+cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,
+                         Py_ssize_t itemsize, Py_ssize_t *out) noexcept

@@ -12,7 +12,11 @@ dilations, 1x1 kernels with stride).
 """
 from libc.string cimport memcpy, memset
 
+cimport numpy as cnp
+
 from fastconv._desc cimport source_index
+
+cnp.import_array()
 
 
 cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogil:
@@ -89,18 +93,34 @@ cdef Py_ssize_t index_axis(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
 cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
                           Run *runs) noexcept nogil:
     """The last axis as runs; adjacent positions join where their spacing is equal."""
-    cdef Py_ssize_t i, n = 0, position, used = axis.window, source
+    cdef Py_ssize_t i = 0, n = 0, position, place, used = axis.window, source, inside
+    cdef Py_ssize_t step = axis.step if axis.per_tap else 1
     cdef Run *run
     if not axis.per_tap:
         used -= (axis.block - count) * axis.step
-    for i in range(used):
-        if axis.per_tap:
-            position = i % axis.block
-            source = -1 if position >= count else source_index(
-                (first + position) * axis.step + axis.tap[i // axis.block],
-                axis.length, axis.mode)
-        else:
-            source = source_index(first * axis.step + axis.low + i, axis.length, axis.mode)
+    while i < used:
+        # `inside` positions from here on lie in the source, one step apart: of a long line
+        # nearly all, so they are not looked at one by one.
+        position = i % axis.block if axis.per_tap else i
+        inside = 0
+        source = -1
+        if not axis.per_tap or position < count:
+            place = first * axis.step + (
+                position * axis.step + axis.tap[i // axis.block] if axis.per_tap
+                else axis.low + i)
+            if 0 <= place < axis.length:
+                inside = min(count - position if axis.per_tap else used - i,
+                             (axis.length - 1 - place) // step + 1)
+            source = source_index(place, axis.length, axis.mode)
+        if inside > 1:
+            runs[n].start = i
+            runs[n].length = inside
+            runs[n].source = source
+            runs[n].step = step
+            n += 1
+            i += inside
+            continue
+        i += 1
         if n:
             run = &runs[n - 1]
             if source < 0 and run.source < 0:
@@ -114,7 +134,7 @@ cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
                 if source == run.source + run.length * run.step:
                     run.length += 1
                     continue
-        runs[n].start = i
+        runs[n].start = i - 1
         runs[n].length = 1
         runs[n].source = source
         runs[n].step = 1
@@ -137,9 +157,7 @@ cdef void aim(const Window *window, const Py_ssize_t *first, const Py_ssize_t *c
 
 
 cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
-               const Py_ssize_t *strides,
-               void (*gather)(Py_ssize_t, const void *, Py_ssize_t, void *) noexcept nogil,
-               real_t *out) noexcept nogil:
+               const Py_ssize_t *strides, const fc_kernels *k, real_t *out) noexcept nogil:
     """Gather from one image what `aim` found.
 
     strides: of x, in elements, for the channel and the three spatial axes.
@@ -170,12 +188,16 @@ cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
                         memcpy(target + run.start * pixel, source,
                                run.length * pixel * sizeof(real_t))
                         continue
+                    if step == 1 and strides[0] != 1:
+                        k.transpose(window.channels, run.length, source, strides[0],
+                                    target + run.start * pixel, pixel)
+                        continue
                     for i in range(run.length):
                         if strides[0] == 1:
                             memcpy(target + (run.start + i) * pixel, source + i * step,
                                    window.channels * sizeof(real_t))
                         else:
-                            gather(window.channels, source + i * step, strides[0],
+                            k.gather(window.channels, source + i * step, strides[0],
                                    target + (run.start + i) * pixel)
         return
     for c in range(window.channels):
@@ -193,5 +215,21 @@ cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
                         for i in range(run.length):  # mostly an element or two
                             target[run.start + i] = 0
                     else:
-                        gather(run.length, line + run.source * strides[3],
+                        k.gather(run.length, line + run.source * strides[3],
                                run.step * strides[3], target + run.start)
+
+
+cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,
+                         Py_ssize_t itemsize, Py_ssize_t *out) noexcept:
+    """Strides in elements of the channel and the three spatial axes."""
+    cdef Py_ssize_t *strides = <Py_ssize_t *>cnp.PyArray_STRIDES(array)
+    cdef int i, first = 1 if last else 2
+    out[0] = strides[rank + 1 if last else 1] // itemsize
+    out[1] = out[2] = out[3] = 0
+    if collapsed:
+        for i in range(first, first + rank):
+            if cnp.PyArray_DIM(array, i) > 1:
+                out[3] = strides[i] // itemsize
+    else:
+        for i in range(rank):
+            out[4 - rank + i] = strides[first + i] // itemsize

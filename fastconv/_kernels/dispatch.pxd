@@ -27,6 +27,11 @@ cdef extern from "table.h" nogil:
                       void *y, Py_ssize_t y_r, const void *bias, Py_ssize_t bias_r,
                       Py_ssize_t bias_c, const void *residual, Py_ssize_t res_r,
                       const fc_epilogue *epilogue) noexcept nogil
+        int spectra_filters
+        void (*spectra[2][2])(Py_ssize_t n, Py_ssize_t channels, const void *x,
+                              Py_ssize_t x_tile, Py_ssize_t x_channel, const void *w,
+                              Py_ssize_t w_filter, Py_ssize_t w_channel, void *y,
+                              Py_ssize_t y_tile, Py_ssize_t y_filter, int more) noexcept nogil
         void (*transpose)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                           void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*planes)(Py_ssize_t rows, Py_ssize_t n, Py_ssize_t columns,
@@ -46,23 +51,54 @@ cdef extern from "table.h" nogil:
                      Py_ssize_t src_c, void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*gather)(Py_ssize_t n, const void *src, Py_ssize_t step, void *dst) noexcept nogil
         void (*add)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
-        void (*max_fold)(Py_ssize_t n, const void *row, void *acc) noexcept nogil
-        void (*min_fold)(Py_ssize_t n, const void *row, void *acc) noexcept nogil
-        void (*max_slide)(Py_ssize_t n, Py_ssize_t k, Py_ssize_t stride, Py_ssize_t dilation,
-                          const void *row, void *out) noexcept nogil
-        void (*min_slide)(Py_ssize_t n, Py_ssize_t k, Py_ssize_t stride, Py_ssize_t dilation,
-                          const void *row, void *out) noexcept nogil
-        void (*sum_slide)(Py_ssize_t n, Py_ssize_t k, Py_ssize_t stride, Py_ssize_t dilation,
-                          const void *row, void *out) noexcept nogil
-        void (*divide)(Py_ssize_t n, const void *acc, const void *divisor,
-                       Py_ssize_t divisor_step, void *y) noexcept nogil
+        void (*winograd_input[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
+                                   Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                   Py_ssize_t dst_col, void *largest) noexcept nogil
+        void (*winograd_weight[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
+                                   Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                   Py_ssize_t dst_col, void *largest) noexcept nogil
+        void (*winograd_output[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
+                                   Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                   Py_ssize_t dst_col, void *largest) noexcept nogil
         double (*peak)(Py_ssize_t rounds) noexcept nogil
         void (*triad)(Py_ssize_t n, double s, const void *b, const void *c, void *a) noexcept nogil
+
+    ctypedef enum fc_type:
+        FC_U8, FC_I8, FC_U16, FC_I16, FC_U32, FC_I32, FC_U64, FC_I64, FC_F32, FC_F64, FC_TYPES
+
+    ctypedef struct fc_windows:
+        Py_ssize_t rows, row_step, out_row
+        Py_ssize_t n, stride, out_step, inner, taps, tap
+        Py_ssize_t where_first, where_row, where_step, where_tap
+        int more
+
+    ctypedef void (*fc_pool)(const fc_windows *w, const void *row, void *out) noexcept nogil
+    ctypedef void (*fc_search)(const fc_windows *w, const void *row, const void *where, void *out,
+                               void *place) noexcept nogil
+    ctypedef void (*fc_double)(Py_ssize_t n, Py_ssize_t shift, void *row) noexcept nogil
+    ctypedef void (*fc_search_double)(Py_ssize_t n, Py_ssize_t shift, void *row,
+                                      void *where) noexcept nogil
+
+    ctypedef struct fc_pools:
+        int size, index_size
+        fc_pool max, min, sum, wide_sum
+        fc_search max_search, min_search
+        fc_double max_double, min_double, sum_double
+        fc_search_double max_search_double, min_search_double
+        void (*places)(Py_ssize_t n, Py_ssize_t first, const void *where,
+                       int64_t *out) noexcept nogil
+        void (*number)(Py_ssize_t n, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t step,
+                       void *where) noexcept nogil
+        void (*to_float)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+        void (*to_double)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
 
     ctypedef struct fc_table:
         const char *name
         int vector_bytes
         fc_kernels f32, f64
+        fc_pools pools[FC_TYPES]
+        void (*divide[3])(Py_ssize_t n, Py_ssize_t inner, const void *sum, const double *divisor,
+                          int single, void *y) noexcept nogil
 
 
 cdef fc_table *kernels() except NULL

@@ -11,6 +11,8 @@
 
 void fc_fill_tiles(fc_table *);
 void fc_fill_rows(fc_table *);
+void fc_fill_winograd(fc_table *);
+void fc_fill_pools(fc_table *);
 
 static fc_table table;
 
@@ -19,6 +21,8 @@ static int exec(PyObject *module)
     table.name = STRING(FC_LEVEL);
     fc_fill_tiles(&table);
     fc_fill_rows(&table);
+    fc_fill_winograd(&table);
+    fc_fill_pools(&table);
     PyObject *capsule = PyCapsule_New(&table, "fastconv.kernels", NULL);
     if (!capsule) return -1;
     const int failed = PyModule_AddObjectRef(module, "table", capsule);

@@ -63,6 +63,15 @@ typedef struct {
                   void *y, ptrdiff_t y_r, const void *bias, ptrdiff_t bias_r, ptrdiff_t bias_c,
                   const void *residual, ptrdiff_t res_r, const fc_epilogue *epilogue);
 
+    /* y[t][k][f] = sum_c x[t][c][f] * w[k][c][f] over complex numbers that lie as pairs, for n
+     * frequencies, one or two tiles t, and one or `spectra_filters` filters k; added to what y
+     * holds if `more`. Index: [tiles - 1][many filters]. */
+    int spectra_filters;
+    void (*spectra[2][2])(ptrdiff_t n, ptrdiff_t channels, const void *x, ptrdiff_t x_tile,
+                          ptrdiff_t x_channel, const void *w, ptrdiff_t w_filter,
+                          ptrdiff_t w_channel, void *y, ptrdiff_t y_tile, ptrdiff_t y_filter,
+                          int more);
+
     /* dst[c][r] = src[r][c] for r < nr, c < nc. */
     void (*transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r,
                       void *dst, ptrdiff_t dst_r);
@@ -99,20 +108,20 @@ typedef struct {
     void (*gather)(ptrdiff_t n, const void *src, ptrdiff_t step, void *dst);
     void (*add)(ptrdiff_t n, const void *src, void *dst);
 
-    /* Pooling. `fold` combines two rows elementwise, acc = op(acc, row); `slide` reduces
-     * each window of one row, out[i] = op over j < k of row[i * stride + j * dilation].
-     * max and min keep the earlier of equal values and propagate NaN. */
-    void (*max_fold)(ptrdiff_t n, const void *row, void *acc);
-    void (*min_fold)(ptrdiff_t n, const void *row, void *acc);
-    void (*max_slide)(ptrdiff_t n, ptrdiff_t k, ptrdiff_t stride, ptrdiff_t dilation,
-                      const void *row, void *out);
-    void (*min_slide)(ptrdiff_t n, ptrdiff_t k, ptrdiff_t stride, ptrdiff_t dilation,
-                      const void *row, void *out);
-    void (*sum_slide)(ptrdiff_t n, ptrdiff_t k, ptrdiff_t stride, ptrdiff_t dilation,
-                      const void *row, void *out);
-    /* y[i] = acc[i] / divisor[i * divisor_step] */
-    void (*divide)(ptrdiff_t n, const void *acc, const void *divisor, ptrdiff_t divisor_step,
-                   void *y);
+    /* Winograd's F(m, 3), m = 2, 4, 6: transforms of a tile of the input, of the weights and of
+     * the sums, for `vectors` vectors that lie one after the other, each lane another channel.
+     * Value (i, j) of the tile is read at src[i * row + j * col] and written to
+     * dst[i * dst_row + j * dst_col]. Index: [m / 2 - 1][a square, else one line of it].
+     * `output` raises the vector of integers at `largest` to the bits of the magnitudes that
+     * it writes (a NaN's are the largest). */
+    void (*winograd_input[3][2])(ptrdiff_t vectors, const void *src, ptrdiff_t row, ptrdiff_t col,
+                                 void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest);
+    void (*winograd_weight[3][2])(ptrdiff_t vectors, const void *src, ptrdiff_t row,
+                                  ptrdiff_t col, void *dst, ptrdiff_t dst_row,
+                                  ptrdiff_t dst_col, void *largest);
+    void (*winograd_output[3][2])(ptrdiff_t vectors, const void *src, ptrdiff_t row,
+                                  ptrdiff_t col, void *dst, ptrdiff_t dst_row,
+                                  ptrdiff_t dst_col, void *largest);
 
     /* Floating-point operations done by `rounds` rounds of independent multiply-adds. */
     double (*peak)(ptrdiff_t rounds);
@@ -120,10 +129,55 @@ typedef struct {
     void (*triad)(ptrdiff_t n, double s, const void *b, const void *c, void *a);
 } fc_kernels;
 
+/* The element types of poolings. */
+typedef enum {
+    FC_U8, FC_I8, FC_U16, FC_I16, FC_U32, FC_I32, FC_U64, FC_I64, FC_F32, FC_F64, FC_TYPES
+} fc_type;
+
+/* Windows along one axis of an array (rows, positions, inner): window o of row r takes, for
+ * t < taps and i < inner, row[r * row_step + o * stride + t * tap + i], into
+ * out[r * out_row + o * out_step + i]. A search numbers elements that have no indices yet:
+ * where_first + r * where_row + o * where_step + t * where_tap. */
+typedef struct {
+    ptrdiff_t rows, row_step, out_row;
+    ptrdiff_t n, stride, out_step, inner, taps, tap;
+    ptrdiff_t where_first, where_row, where_step, where_tap;
+    int more; /* sums of single taps are added to what `out` holds */
+} fc_windows;
+
+/* max and min propagate NaN. A search also finds where: the first of equal elements, in the
+ * order of taps, or the first NaN. Indices lie beside the elements, with the same strides;
+ * NULL where there are none yet. Only u64, i64, f32 and f64 have searches, only f32 and f64
+ * have sums in their own type. */
+typedef void (*fc_pool)(const fc_windows *, const void *row, void *out);
+typedef void (*fc_search)(const fc_windows *, const void *row, const void *where, void *out,
+                          void *place);
+/* row[i] = op(row[i], row[i + shift]) for i < n, in place; shift > 0 */
+typedef void (*fc_double)(ptrdiff_t n, ptrdiff_t shift, void *row);
+typedef void (*fc_search_double)(ptrdiff_t n, ptrdiff_t shift, void *row, void *where);
+
+typedef struct {
+    int size, index_size; /* bytes */
+    fc_pool max, min, sum, wide_sum; /* wide: into double */
+    fc_search max_search, min_search;
+    fc_double max_double, min_double, sum_double;
+    fc_search_double max_search_double, min_search_double;
+    /* out[i] = first + where[i] */
+    void (*places)(ptrdiff_t n, ptrdiff_t first, const void *where, int64_t *out);
+    /* where[o * inner + i] = first + o * step for o < n */
+    void (*number)(ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first, ptrdiff_t step, void *where);
+    void (*to_float)(ptrdiff_t n, const void *src, void *dst);
+    void (*to_double)(ptrdiff_t n, const void *src, void *dst);
+} fc_pools;
+
 typedef struct {
     const char *name;
     int vector_bytes;
     fc_kernels f32, f64;
+    fc_pools pools[FC_TYPES];
+    /* y[o][i] = sum[o][i] / divisor[single ? 0 : o] for o < n, i < inner; f32, f64, f64 to f32 */
+    void (*divide[3])(ptrdiff_t n, ptrdiff_t inner, const void *sum, const double *divisor,
+                      int single, void *y);
 } fc_table;
 
 #endif

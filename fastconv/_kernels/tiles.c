@@ -12,6 +12,7 @@
 #define BITS 32
 #define LANES (FC_VECTOR_BYTES / 4)
 #include "tiles_type.h"
+#include "spectra_type.h"
 #undef REAL
 #undef BITS
 #undef LANES
@@ -20,10 +21,13 @@
 #define BITS 64
 #define LANES (FC_VECTOR_BYTES / 8)
 #include "tiles_type.h"
+#include "spectra_type.h"
 
 void fc_fill_tiles(fc_table *table)
 {
     table->vector_bytes = FC_VECTOR_BYTES;
     fill_tiles_32(&table->f32);
     fill_tiles_64(&table->f64);
+    fill_spectra_32(&table->f32);
+    fill_spectra_64(&table->f64);
 }

@@ -29,9 +29,21 @@ def unit_roundoff(dtype) -> float:
 
 
 def assert_within_contract(
-    actual, exact, magnitude, *, tier="highest", dtype=None, activation=None, context=""
+    actual,
+    exact,
+    magnitude,
+    *,
+    tier="highest",
+    dtype=None,
+    activation=None,
+    few=False,
+    each=False,
+    context="",
 ):
     """Assert that `actual` agrees with `exact` within the precision contract.
+
+    Numbers of float16 are computed in float32 and rounded once. Of complex numbers each part
+    keeps the promise: ``|x||w|`` bounds the products in both of its sums.
 
     Parameters
     ----------
@@ -47,6 +59,11 @@ def assert_within_contract(
         The precision promised; that of `actual` by default.
     activation : None, str or tuple
         An activation that was applied after the sums.
+    few : bool
+        Whether the results are so few that all of them may be small by cancellation. Then the
+        largest ``sum|x||w|`` counts in place of the largest result.
+    each : bool
+        Whether to judge each image, along the first axis, by its own largest result.
     context : object
         Printed when the assertion fails.
 
@@ -58,6 +75,13 @@ def assert_within_contract(
     actual, exact = np.asarray(actual), np.asarray(exact)
     dtype = actual.dtype if dtype is None else np.dtype(dtype)
     assert actual.shape == exact.shape, f"shape {actual.shape}, not {exact.shape}: {context}"
+    if actual.dtype.kind == "c":
+        options = {"tier": tier, "activation": activation, "few": few, "each": each}
+        options["context"] = context
+        part = actual.real.dtype if dtype.kind == "c" else dtype
+        assert_within_contract(actual.real, exact.real, magnitude, dtype=part, **options)
+        assert_within_contract(actual.imag, exact.imag, magnitude, dtype=part, **options)
+        return
     finite = np.isfinite(exact)
     if not (finite.all() and np.isfinite(actual).all()):
         for name, test in (("NaN", np.isnan), ("+inf", np.isposinf), ("-inf", np.isneginf)):
@@ -67,7 +91,9 @@ def assert_within_contract(
             return
         actual, exact = np.where(finite, actual, 0), np.where(finite, exact, 0)
         magnitude = None if magnitude is None else np.where(finite, magnitude, 0)
-    error, size = np.abs(actual - exact), np.abs(exact)
+    error, size = np.abs(actual.astype(np.float64) - exact), np.abs(exact)
+    rounded = dtype == np.float16
+    dtype = np.dtype(np.float32) if rounded else dtype
     bound = np.zeros(exact.shape)
     if magnitude is not None:
         unit = unit_roundoff(dtype)
@@ -77,7 +103,12 @@ def assert_within_contract(
         # The least that any rounding can be off, and the reference's own last rounding.
         bound = bound + np.finfo(dtype).smallest_subnormal + 2.0**-53 * size
     if tier != "highest":
-        bound = np.maximum(bound, TIERS[tier][dtype.itemsize > 4] * size.max(initial=0))
+        axes = tuple(range(each, size.ndim))
+        largest = (magnitude if few else size).max(initial=0, axis=axes, keepdims=True)
+        bound = np.maximum(bound, TIERS[tier][dtype.itemsize > 4] * largest)
+    if rounded:
+        half = unit_roundoff(np.float16)
+        bound = (1 + half) * bound + half * size + np.finfo(np.float16).smallest_subnormal
     if (error > bound).any():
         ratio = error / np.maximum(bound, np.finfo(np.float64).tiny)
         worst = tuple(map(int, np.unravel_index(np.argmax(ratio), ratio.shape)))

@@ -25,6 +25,9 @@ import numpy as np
 __all__ = [
     "PAD_MODES",
     "activate",
+    "adaptive_avg_pool",
+    "adaptive_avg_pool_backward",
+    "adaptive_max_pool",
     "avg_pool",
     "avg_pool_backward",
     "col2im",
@@ -33,9 +36,14 @@ __all__ = [
     "conv_backward_data",
     "conv_backward_weight",
     "conv_output_shape",
+    "conv_transpose",
+    "conv_transpose_output_shape",
     "im2col",
+    "lp_pool",
+    "lp_pool_backward",
     "max_pool",
     "max_pool_backward",
+    "max_unpool",
     "min_pool",
     "pad_index",
     "padding_pairs",
@@ -153,6 +161,60 @@ def conv_output_shape(
     pairs = padding_pairs(padding, lengths, kernel, stride, dilation)
     out = _output_lengths(lengths, kernel, stride, dilation, pairs)
     filters = (int(weight_shape[0]),)
+    return head + (out + filters if last else filters + out)
+
+
+def conv_transpose_output_shape(
+    x_shape,
+    weight_shape,
+    stride=1,
+    padding=0,
+    output_padding=0,
+    groups=1,
+    dilation=1,
+    *,
+    output_size=None,
+    data_format="channels_first",
+):
+    """Shape of the transposed convolution of `x_shape`, in plain Python integers.
+
+    Parameters
+    ----------
+    x_shape, weight_shape : tuple of int
+        Shapes as `conv_transpose` takes them.
+    stride, padding, output_padding, groups, dilation, output_size, data_format
+        As for `conv_transpose`.
+
+    Returns
+    -------
+    tuple of int
+        The shape, without a batch axis where `x_shape` has none.
+    """
+    rank = len(weight_shape) - 2
+    head = tuple(int(n) for n in x_shape[: len(x_shape) - rank - 1])
+    tail = tuple(int(n) for n in x_shape[len(head) :])
+    last = data_format == "channels_last"
+    channels, lengths = (tail[-1], tail[:-1]) if last else (tail[0], tail[1:])
+    if channels != int(weight_shape[0]) or channels % int(groups):
+        raise ValueError(f"weight {weight_shape} and groups={groups} do not fit x {x_shape}")
+    stride, dilation = _per_axis(stride, rank), _per_axis(dilation, rank)
+    kernel = tuple(int(k) for k in weight_shape[2:])
+    pairs = padding_pairs(padding, lengths, kernel, stride, dilation)
+    least = [
+        (length - 1) * s - lo - hi + d * (k - 1) + 1
+        for length, k, s, d, (lo, hi) in zip(lengths, kernel, stride, dilation, pairs, strict=True)
+    ]
+    if output_size is None:
+        extra = _per_axis(output_padding, rank)
+    else:
+        extra = [a - b for a, b in zip(_per_axis(output_size, rank), least, strict=True)]
+    for e, s, d in zip(extra, stride, dilation, strict=True):
+        if not 0 <= e < max(s, d):
+            raise ValueError(f"output padding {e} with stride {s} and dilation {d}")
+    out = tuple(a + b for a, b in zip(least, extra, strict=True))
+    if min(out) < 1:
+        raise ValueError(f"the padding leaves a result of lengths {out}")
+    filters = (int(weight_shape[1]) * int(groups),)
     return head + (out + filters if last else filters + out)
 
 
@@ -467,9 +529,10 @@ def conv_backward_data(
     split = split.reshape(groups, filters // groups, weight.shape[1], *kernel)
     lengths_padded = [n + sum(pair) for n, pair in zip(lengths, pairs, strict=True)]
     padded = np.zeros((batch, shape[1], *lengths_padded), wide)
-    for tap, window in _windows(padded, kernel, stride, dilation, out):
-        transposed = np.swapaxes(split[(..., *tap)], 1, 2)
-        window += (transposed @ columns).reshape(window.shape)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for tap, window in _windows(padded, kernel, stride, dilation, out):
+            transposed = np.swapaxes(split[(..., *tap)], 1, 2)
+            window += (transposed @ columns).reshape(window.shape)
     grad_x = _unpad(padded, lengths, pairs, padding_mode)
     return _back(grad_x, len(input_shape), rank, data_format).astype(final)
 
@@ -524,9 +587,10 @@ def conv_backward_weight(
     rows = grad.reshape(batch, groups, filters // groups, math.prod(out))
     padded = _pad(x4.astype(wide), pairs, padding_mode)
     result = np.zeros((batch, groups, filters // groups, depth, *kernel), wide)
-    for tap, window in _windows(padded, kernel, stride, dilation, out):
-        columns = window.reshape(batch, groups, depth, math.prod(out))
-        result[(..., *tap)] = rows @ np.swapaxes(columns, 2, 3)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for tap, window in _windows(padded, kernel, stride, dilation, out):
+            columns = window.reshape(batch, groups, depth, math.prod(out))
+            result[(..., *tap)] = rows @ np.swapaxes(columns, 2, 3)
     result = _flip(result.reshape(batch * filters, depth, *kernel), flip)
     result = result.reshape(batch, filters, depth, *kernel)
     if per_sample and x.ndim == rank + 2:
@@ -556,6 +620,76 @@ def conv_backward_bias(grad_output, *, data_format="channels_first", rank=None):
     rank = grad_output.ndim - 2 if rank is None else rank
     grad = _first(grad_output, rank, data_format).astype(wide)
     return grad.sum(axis=(0, *range(2, grad.ndim))).astype(final)
+
+
+def conv_transpose(
+    x,
+    weight,
+    bias=None,
+    stride=1,
+    padding=0,
+    output_padding=0,
+    groups=1,
+    dilation=1,
+    *,
+    output_size=None,
+    data_format="channels_first",
+):
+    """Transposed convolution: every input element adds its multiple of the kernel to the output.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, \\*spatial)
+        The input; the batch axis may be missing.
+    weight : array_like, shape (C, K // groups, \\*kernel)
+        The kernels.
+    bias : array_like, shape (K,), optional
+        Added to every output position.
+    stride, padding, output_padding, groups, dilation, output_size, data_format
+        As for `fastconv.conv_transpose2d`.
+
+    Returns
+    -------
+    ndarray of float64, complex128 or int64
+        The result, from sums in a wider type than the inputs'.
+    """
+    x, weight = np.asarray(x), np.asarray(weight)
+    terms = [np.asarray(a) for a in (x, weight, bias) if a is not None]
+    wide, final = _accumulator(*terms)
+    rank, per_group = weight.ndim - 2, weight.shape[1]
+    x4 = _first(x, rank, data_format).astype(wide)
+    batch, channels, *lengths = x4.shape
+    kernel = weight.shape[2:]
+    shape = conv_transpose_output_shape(
+        x4.shape, weight.shape, stride, padding, output_padding, groups, dilation,
+        output_size=output_size,
+    )  # fmt: skip
+    stride, dilation = _per_axis(stride, rank), _per_axis(dilation, rank)
+    pairs = padding_pairs(padding, lengths, kernel, stride, dilation)
+    # The whole of what the kernels reach, from which the padding is cut off afterwards, and to
+    # which the output padding adds at the end.
+    whole = [
+        max((length - 1) * s + d * (k - 1) + 1, lo + o)
+        for length, k, s, d, (lo, _), o in zip(
+            lengths, kernel, stride, dilation, pairs, shape[2:], strict=True
+        )
+    ]
+    columns = x4.reshape(batch, groups, channels // groups, math.prod(lengths))
+    split = weight.astype(wide).reshape(groups, channels // groups, per_group, *kernel)
+    y = np.zeros((batch, groups * per_group, *whole), wide)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for tap in np.ndindex(*kernel):
+            part = np.swapaxes(split[(..., *tap)], 1, 2) @ columns
+            where = tuple(
+                slice(t * d, t * d + (length - 1) * s + 1, s)
+                for t, d, s, length in zip(tap, dilation, stride, lengths, strict=True)
+            )
+            y[(..., *where)] += part.reshape(batch, groups * per_group, *lengths)
+    cut = tuple(slice(lo, lo + o) for (lo, _), o in zip(pairs, shape[2:], strict=True))
+    y = y[(..., *cut)]
+    if bias is not None:
+        y = y + np.asarray(bias).astype(wide).reshape(-1, *(1,) * rank)
+    return _back(y, x.ndim, rank, data_format).astype(final)
 
 
 # ----------------------------------------------------------------------------------- pooling
@@ -762,6 +896,7 @@ def avg_pool(
     divisor_override=None,
     data_format="channels_first",
     rank=None,
+    final=None,
 ):
     """Average over windows.
 
@@ -774,14 +909,16 @@ data_format
         As for `fastconv.avg_pool2d`.
     rank : int, optional
         Number of spatial axes; ``x.ndim - 2`` by default.
+    final : dtype, optional
+        What to round the result to; float64 by default.
 
     Returns
     -------
-    ndarray of float64 or complex128
+    ndarray of float64
         The averages.
     """
     x = np.asarray(x)
-    wide, final = _accumulator(x)
+    wide, _ = _accumulator(x)
     rank = x.ndim - 2 if rank is None else rank
     x4 = _first(x, rank, data_format)
     lengths = x4.shape[2:]
@@ -792,9 +929,7 @@ data_format
     for flat, real in taps:
         total += np.where(real, planes[:, :, flat], 0)
     mean = total / divisor
-    if final.kind == "i":
-        final = np.dtype(np.float64)
-    return _back(mean, x.ndim, rank, data_format).astype(final)
+    return _back(mean, x.ndim, rank, data_format).astype(np.float64 if final is None else final)
 
 
 def avg_pool_backward(
@@ -843,6 +978,262 @@ data_format, rank
         # Within one tap every window reads another element, so plain indexing cannot collide.
         grad_x[:, :, flat.ravel()[keep]] += share[:, :, keep]
     return _back(grad_x.reshape(shape), grad_output.ndim, rank, data_format).astype(final)
+
+
+def lp_pool(
+    x,
+    norm_type,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    *,
+    ceil_mode=False,
+    data_format="channels_first",
+    rank=None,
+):
+    """The p-norm of each window, ``(sum |x|**p) ** (1/p)``.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, \\*spatial)
+        The input; the batch axis may be missing where `rank` is given.
+    norm_type : float
+        p.
+    kernel_size, stride, padding, dilation, ceil_mode, data_format
+        As for `fastconv.lp_pool2d`.
+    rank : int, optional
+        Number of spatial axes; ``x.ndim - 2`` by default.
+
+    Returns
+    -------
+    ndarray of float64
+        The norms.
+    """
+    x = np.asarray(x)
+    wide = np.longdouble if x.dtype == np.float64 else np.float64
+    powers = np.abs(x.astype(wide)) ** wide(norm_type)
+    total = avg_pool(
+        powers, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, divisor_override=1,
+        data_format=data_format, rank=rank, final=wide,
+    )  # fmt: skip
+    return (total ** (1 / wide(norm_type))).astype(np.float64)
+
+
+def lp_pool_backward(
+    grad_output,
+    x,
+    norm_type,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    *,
+    ceil_mode=False,
+    data_format="channels_first",
+    rank=None,
+):
+    """Gradient of `lp_pool`: ``g * sign(x) * (|x| / y) ** (p - 1)``, and 0 where y is 0.
+
+    Parameters
+    ----------
+    grad_output : array_like, shape (N, C, \\*output)
+        Gradient with respect to the output.
+    x : array_like, shape (N, C, \\*spatial)
+        What was pooled.
+    norm_type, kernel_size, stride, padding, dilation, ceil_mode, data_format, rank
+        As for `lp_pool`.
+
+    Returns
+    -------
+    ndarray of float64
+        Of the shape of `x`.
+    """
+    grad_output, x = np.asarray(grad_output), np.asarray(x)
+    rank = x.ndim - 2 if rank is None else rank
+    window = {
+        "kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation,
+        "ceil_mode": ceil_mode, "data_format": data_format, "rank": rank,
+    }  # fmt: skip
+    y = lp_pool(x, norm_type, **window).astype(np.longdouble)
+    x4 = _first(x, rank, data_format).astype(np.longdouble)
+    grad = _first(grad_output, rank, data_format).astype(np.longdouble)
+    y4 = _first(y, rank, data_format)
+    lengths = x4.shape[2:]
+    geometry = _pool_geometry(lengths, kernel_size, stride, padding, dilation, ceil_mode)
+    planes = x4.reshape(*x4.shape[:2], math.prod(lengths))
+    grad_x = np.zeros_like(planes)
+    scale = np.where(y4 == 0, 1, y4)
+    for flat, real in _taps(lengths, *geometry):
+        value = planes[:, :, flat]
+        share = grad * np.sign(value) * (np.abs(value) / scale) ** (norm_type - 1)
+        share = np.where(y4 == 0, 0, share)
+        grad_x[:, :, flat[real]] += share[:, :, real]
+    return _back(grad_x.reshape(x4.shape), x.ndim, rank, data_format).astype(np.float64)
+
+
+def _adaptive_windows(lengths, output_size):
+    """Every output position with the slices of its window."""
+    out = _per_axis(output_size, len(lengths))
+    if min(out) < 1 or min(lengths) < 1:
+        raise ValueError(f"an adaptive pooling of lengths {lengths} to {out}")
+    for place in np.ndindex(*out):
+        yield (
+            place,
+            tuple(
+                slice(i * length // o, -(-(i + 1) * length // o))
+                for i, length, o in zip(place, lengths, out, strict=True)
+            ),
+        )
+
+
+def adaptive_avg_pool(x, output_size, *, data_format="channels_first", rank=None):
+    """Average over windows from ``floor(i L / out)`` to ``ceil((i + 1) L / out)``.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, \\*spatial)
+        The input; the batch axis may be missing where `rank` is given.
+    output_size : int or sequence of int
+        Lengths of the result.
+    data_format : str
+        As for `max_pool`.
+    rank : int, optional
+        Number of spatial axes; ``x.ndim - 2`` by default.
+
+    Returns
+    -------
+    ndarray of float64
+        The averages.
+    """
+    x = np.asarray(x)
+    wide, _ = _accumulator(x)
+    rank = x.ndim - 2 if rank is None else rank
+    x4 = _first(x, rank, data_format).astype(wide)
+    axes = tuple(range(2, rank + 2))
+    y = np.zeros((*x4.shape[:2], *_per_axis(output_size, rank)), np.float64)
+    for place, window in _adaptive_windows(x4.shape[2:], output_size):
+        part = x4[(..., *window)]
+        y[(..., *place)] = part.sum(axis=axes) / math.prod(part.shape[2:])
+    return _back(y, x.ndim, rank, data_format)
+
+
+def adaptive_avg_pool_backward(
+    grad_output, input_shape, *, data_format="channels_first", rank=None
+):
+    """Gradient of `adaptive_avg_pool`: its adjoint.
+
+    Parameters
+    ----------
+    grad_output : array_like, shape (N, C, \\*output)
+        Gradient with respect to the output.
+    input_shape : tuple of int
+        Shape of what was pooled.
+    data_format, rank
+        As for `adaptive_avg_pool`.
+
+    Returns
+    -------
+    ndarray of float64
+        Of shape `input_shape`.
+    """
+    grad_output = np.asarray(grad_output)
+    wide, _ = _accumulator(grad_output, np.float16)
+    rank = grad_output.ndim - 2 if rank is None else rank
+    grad = _first(grad_output, rank, data_format).astype(wide)
+    shape = _first(np.broadcast_to(np.int8(0), input_shape), rank, data_format).shape
+    grad_x = np.zeros(shape, wide)
+    for place, window in _adaptive_windows(shape[2:], grad.shape[2:]):
+        part = grad_x[(..., *window)]
+        part += (grad[(..., *place)] / math.prod(part.shape[2:]))[(..., *(None,) * rank)]
+    return _back(grad_x, grad_output.ndim, rank, data_format).astype(np.float64)
+
+
+def adaptive_max_pool(
+    x, output_size, *, return_indices=False, data_format="channels_first", rank=None
+):
+    """Maximum over the windows of `adaptive_avg_pool`; NaN and ties as for `max_pool`.
+
+    Parameters
+    ----------
+    x, output_size, data_format, rank
+        As for `adaptive_avg_pool`.
+    return_indices : bool
+        Return the positions too.
+
+    Returns
+    -------
+    values : ndarray
+        The maxima, of the dtype of `x`.
+    indices : ndarray of int64
+        Flat positions in the plane; only with `return_indices`.
+    """
+    x = np.asarray(x)
+    rank = x.ndim - 2 if rank is None else rank
+    x4 = _first(x, rank, data_format)
+    lengths = x4.shape[2:]
+    position = np.arange(math.prod(lengths)).reshape(lengths)
+    best = np.zeros((*x4.shape[:2], *_per_axis(output_size, rank)), x.dtype.newbyteorder("="))
+    index = np.zeros(best.shape, np.int64)
+    for place, window in _adaptive_windows(lengths, output_size):
+        part = x4[(..., *window)].reshape(*x4.shape[:2], -1)
+        # numpy.argmax takes the first of equals, and the first NaN before any number.
+        first = part.argmax(axis=2)
+        best[(..., *place)] = np.take_along_axis(part, first[..., None], 2)[..., 0]
+        index[(..., *place)] = position[window].ravel()[first]
+    best = _back(best, x.ndim, rank, data_format)
+    index = _back(index, x.ndim, rank, data_format)
+    return (best, index) if return_indices else best
+
+
+def max_unpool(
+    x,
+    indices,
+    kernel_size,
+    stride=None,
+    padding=0,
+    *,
+    output_size=None,
+    data_format="channels_first",
+    rank=None,
+):
+    """Put every element where its index says, among zeros.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, C, \\*spatial)
+        The maxima; the batch axis may be missing where `rank` is given.
+    indices : array_like of int
+        Flat positions in the planes of the result, as `max_pool` returns them.
+    kernel_size, stride, padding
+        Those of the maximum pooling; they give the result's lengths where `output_size` does not.
+    output_size : sequence of int, optional
+        Lengths of the result.
+    data_format, rank
+        As for `max_pool`.
+
+    Returns
+    -------
+    ndarray
+        Of the dtype of `x`.
+    """
+    x, indices = np.asarray(x), np.asarray(indices)
+    rank = x.ndim - 2 if rank is None else rank
+    x4, where = _first(x, rank, data_format), _first(indices, rank, data_format)
+    kernel = _per_axis(kernel_size, rank)
+    stride = kernel if stride is None or np.size(stride) == 0 else _per_axis(stride, rank)
+    if output_size is None:
+        pairs = padding_pairs(padding, x4.shape[2:], kernel, stride, (1,) * rank)
+        out = tuple(
+            (length - 1) * s - sum(pair) + k
+            for length, k, s, pair in zip(x4.shape[2:], kernel, stride, pairs, strict=True)
+        )
+    else:
+        out = _per_axis(output_size, rank)
+    y = np.zeros((*x4.shape[:2], math.prod(out)), x.dtype.newbyteorder("="))
+    flat = (*x4.shape[:2], -1)
+    np.put_along_axis(y, where.reshape(flat), x4.reshape(flat), axis=2)
+    return _back(y.reshape(*x4.shape[:2], *out), x.ndim, rank, data_format)
 
 
 # ----------------------------------------------------------------------------------- columns

@@ -1,8 +1,9 @@
 """Is this installation right on this machine? A quick answer from NumPy and SciPy alone.
 
 Random problems from `fastconv.testing.cases` go through every algorithm, forward and backward,
-in float32 and float64, and are held to the precision contract; so are the poolings. One process
-runs one instruction set: `main` starts another for each that the machine has.
+on one, two and three axes and in every dtype, and are held to the precision contract; so are the
+poolings. One process runs one instruction set: `main` starts another for each that the machine
+has.
 """
 
 from __future__ import annotations
@@ -13,15 +14,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from functools import partial
-
-import numpy as np
 
 import fastconv
-from fastconv._select import ALGORITHMS
-from fastconv.testing import reference
-from fastconv.testing.cases import ConvCase, PoolCase
-from fastconv.testing.contract import assert_exact, assert_within_contract
+from fastconv.testing.cases import DTYPES, POOL_DTYPES, ConvCase, PoolCase, TransposeCase
+from fastconv.testing.checks import attempts, conv_checks, pool_checks, transpose_checks
 
 __all__ = ["check", "main"]
 
@@ -33,103 +29,25 @@ class _Ledger:
         self.passed, self.refused, self.failed = Counter(), Counter(), Counter()
         self.failures = []
 
-    def check(self, name, function, exact, magnitude, context, *, method="auto", **contract):
-        """Run `function` and hold its result to the contract, or to equality without one."""
-        try:
-            result = function()
-            if magnitude is None:
-                assert_exact(result, exact)
+    def add(self, problem):
+        """Compute a check in every way there is, and hold the results to the contract."""
+        for how, tier in attempts(problem):
+            method = how.get("method", "auto")
+            name = problem.name if problem.which is None else f"{method}, {problem.which}"
+            try:
+                problem.judge(problem.run(**how), tier)
+            except Exception as error:
+                # An algorithm may refuse a problem when it is named; "direct" serves everything.
+                # Whatever else goes wrong is a finding: note it with its case, and go on.
+                named = method not in ("auto", "direct") and f"method={method!r}" in str(error)
+                if named and isinstance(error, ValueError):
+                    self.refused[name] += 1
+                else:
+                    self.failed[name] += 1
+                    text = f"{name}: {type(error).__name__}: {error} ({problem.case})"
+                    self.failures.append(text)
             else:
-                assert_within_contract(result, exact, magnitude, **contract)
-        except Exception as error:
-            # An algorithm may refuse a problem when it is named; "direct" serves everything.
-            # Whatever else goes wrong is a finding: note it with its case, and go on.
-            named = method not in ("auto", "direct") and f"method={method!r}" in str(error)
-            if named and isinstance(error, ValueError):
-                self.refused[name] += 1
-            else:
-                self.failed[name] += 1
-                self.failures.append(f"{name}: {type(error).__name__}: {error} ({context})")
-        else:
-            self.passed[name] += 1
-
-
-def _conv(ledger, seed):
-    case = ConvCase.draw(seed)
-    a, geometry = case.arrays(), case.geometry
-    x, weight, bias, grad = a["x"], a["weight"], a["bias"], a["grad_output"]
-    terms = geometry | {"residual": a["residual"], "activation": case.activation}
-    forward = (x, weight, bias)
-    of_data, of_weight = (grad, weight, case.x_shape), (grad, x, case.weight_shape)
-
-    def sizes(args):
-        return np.abs(args[0]), np.abs(args[1]), args[2]
-
-    passes = [
-        ("forward", fastconv.conv2d, forward, terms, reference.conv(*forward, **terms),
-         reference.sum_abs(*forward, **terms)),
-        ("backward_data", fastconv.conv2d_backward_data, of_data, geometry,
-         reference.conv_backward_data(*of_data, **geometry),
-         reference.conv_backward_data(*sizes(of_data), **geometry)),
-        ("backward_weight", fastconv.conv2d_backward_weight, of_weight, geometry,
-         reference.conv_backward_weight(*of_weight, **geometry),
-         reference.conv_backward_weight(*sizes(of_weight), **geometry)),
-    ]  # fmt: skip
-    for which, function, args, kwargs, exact, magnitude in passes:
-        activation = kwargs.get("activation")
-        for algorithm in ALGORITHMS:
-            if which not in algorithm.passes:
-                continue
-            call = partial(
-                function, *args, **kwargs, num_threads=case.num_threads, method=algorithm.name,
-                precision=algorithm.tier,
-            )  # fmt: skip
-            ledger.check(f"{algorithm.name}, {which}", call, exact, magnitude, case,
-                         method=algorithm.name, tier=algorithm.tier,
-                         activation=activation)  # fmt: skip
-    layout = {"data_format": case.data_format}
-    ledger.check(
-        "bias, backward",
-        partial(fastconv.conv2d_backward_bias, grad, **layout),
-        reference.conv_backward_bias(grad, **layout, rank=2),
-        reference.conv_backward_bias(np.abs(grad), **layout, rank=2),
-        case,
-    )
-
-
-def _pool(ledger, seed):
-    case = PoolCase.draw(seed)
-    a, geometry = case.arrays(), case.geometry
-    x, grad = a["x"], a["grad_output"]
-    shape, threads, rank = case.x_shape, {"num_threads": case.num_threads}, {"rank": 2}
-    layout = {"data_format": case.data_format}
-
-    values, indices = reference.max_pool(x, **geometry, **rank, return_indices=True)
-    call = partial(fastconv.max_pool2d, x, **geometry, **threads)
-    ledger.check("max_pool2d, forward", call, values, None, case)
-    ledger.check("max_pool2d, indices", lambda: call(return_indices=True)[1], indices, None, case)
-    ledger.check(
-        "max_pool2d, backward",
-        partial(fastconv.max_pool2d_backward, grad, indices, shape, **layout, **threads),
-        reference.max_pool_backward(grad, indices, shape, **layout, **rank),
-        reference.max_pool_backward(np.abs(grad), indices, shape, **layout, **rank),
-        case,
-    )
-    averaging = geometry | case.averaging
-    ledger.check(
-        "avg_pool2d, forward",
-        partial(fastconv.avg_pool2d, x, **averaging, **threads),
-        reference.avg_pool(x, **averaging, **rank),
-        reference.avg_pool(np.abs(x), **averaging, **rank),
-        case,
-    )
-    ledger.check(
-        "avg_pool2d, backward",
-        partial(fastconv.avg_pool2d_backward, grad, shape, **averaging, **threads),
-        reference.avg_pool_backward(grad, shape, **averaging, **rank),
-        reference.avg_pool_backward(np.abs(grad), shape, **averaging, **rank),
-        case,
-    )
+                self.passed[name] += 1
 
 
 def check(cases, seed):
@@ -138,7 +56,8 @@ def check(cases, seed):
     Parameters
     ----------
     cases : int
-        Number of random convolutions; half as many poolings.
+        Number of random convolutions on two axes; as many of other ranks and dtypes, and half
+        as many transposed convolutions and poolings.
     seed : int
         Number of the first of them.
 
@@ -149,9 +68,17 @@ def check(cases, seed):
     """
     ledger = _Ledger()
     for number in range(seed, seed + cases):
-        _conv(ledger, number)
-    for number in range(seed, seed + max(1, cases // 2)):
-        _pool(ledger, number)
+        # Two axes and the native dtypes are what most calls have; the others take turns.
+        for problem in conv_checks(ConvCase.draw(number)):
+            ledger.add(problem)
+        rank = 1 + number % 3
+        for problem in conv_checks(ConvCase.draw(number, rank, DTYPES)):
+            ledger.add(problem)
+        if number % 2 == seed % 2:
+            for problem in transpose_checks(TransposeCase.draw(number, rank, DTYPES)):
+                ledger.add(problem)
+            for problem in pool_checks(PoolCase.draw(number, rank, POOL_DTYPES)):
+                ledger.add(problem)
     return {"isa": fastconv.show_runtime(mode="dicts")["isa"]} | vars(ledger)
 
 

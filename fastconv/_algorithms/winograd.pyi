@@ -1,0 +1,3 @@
+from fastconv._algorithms.record import Algorithm
+
+ALGORITHM: Algorithm

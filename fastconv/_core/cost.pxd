@@ -1,0 +1,3 @@
+cdef double BANDWIDTH
+
+cdef double peak(Py_ssize_t itemsize) except -1

@@ -1,0 +1,111 @@
+/* The kernels of poolings: loops over rows that the compiler vectorises itself, for every real
+ * element type. */
+#include <math.h>
+
+#include "table.h"
+#include "vector.h"
+
+/* Sums of up to this many terms are added up one after the other, longer ones in pairs. */
+enum { FC_FEW = 16 };
+
+/* The loop reads ahead of what it writes, in place: vectors see what scalars would. */
+#ifdef __clang__
+#define FC_AHEAD _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define FC_AHEAD _Pragma("GCC ivdep")
+#endif
+
+#define TYPE uint8_t
+#define TAG u8
+#include "pools_type.h"
+
+#define TYPE int8_t
+#define TAG i8
+#include "pools_type.h"
+
+#define TYPE uint16_t
+#define TAG u16
+#include "pools_type.h"
+
+#define TYPE int16_t
+#define TAG i16
+#include "pools_type.h"
+
+#define TYPE uint32_t
+#define TAG u32
+#include "pools_type.h"
+
+#define TYPE int32_t
+#define TAG i32
+#include "pools_type.h"
+
+#define TYPE uint64_t
+#define TAG u64
+#define INDEX int64_t
+#include "pools_type.h"
+
+#define TYPE int64_t
+#define TAG i64
+#define INDEX int64_t
+#include "pools_type.h"
+
+#define TYPE float
+#define TAG f32
+#define INDEX int32_t
+#define FLOATING
+#include "pools_type.h"
+
+#define TYPE double
+#define TAG f64
+#define INDEX int64_t
+#define FLOATING
+#include "pools_type.h"
+
+/* y = sum / divisor, one divisor for all or one for each group of `inner` elements. Dividing
+ * by a power of two is multiplying by its reciprocal, exactly. */
+#define DIVIDE(name, SUM_TYPE, TYPE)                                                           \
+    static void name(ptrdiff_t n, ptrdiff_t inner, const void *sum_, const double *divisor,    \
+                     int single, void *y_)                                                     \
+    {                                                                                          \
+        const SUM_TYPE *sum = sum_;                                                            \
+        TYPE *y = y_;                                                                          \
+        if (single) {                                                                          \
+            n *= inner;                                                                        \
+            int exponent;                                                                      \
+            const SUM_TYPE d = (SUM_TYPE)divisor[0];                                           \
+            const double significand = frexp(divisor[0], &exponent);                           \
+            if (fabs(significand) == 0.5 && exponent > -100 && exponent < 100) {               \
+                const SUM_TYPE r = 1 / d;                                                      \
+                for (ptrdiff_t i = 0; i < n; i++) y[i] = (TYPE)(sum[i] * r);                   \
+            } else                                                                             \
+                for (ptrdiff_t i = 0; i < n; i++) y[i] = (TYPE)(sum[i] / d);                   \
+        } else if (inner == 1)                                                                 \
+            for (ptrdiff_t i = 0; i < n; i++)                                                  \
+                y[i] = (TYPE)(sum[i] / (SUM_TYPE)divisor[i]);                                  \
+        else                                                                                   \
+            for (ptrdiff_t o = 0; o < n; o++) {                                                \
+                const SUM_TYPE d = (SUM_TYPE)divisor[o];                                       \
+                for (ptrdiff_t i = o * inner; i < (o + 1) * inner; i++)                        \
+                    y[i] = (TYPE)(sum[i] / d);                                                 \
+            }                                                                                  \
+    }
+DIVIDE(divide_f32, float, float)
+DIVIDE(divide_f64, double, double)
+DIVIDE(divide_f64_f32, double, float)
+
+void fc_fill_pools(fc_table *table)
+{
+    fill_pool_u8(&table->pools[FC_U8]);
+    fill_pool_i8(&table->pools[FC_I8]);
+    fill_pool_u16(&table->pools[FC_U16]);
+    fill_pool_i16(&table->pools[FC_I16]);
+    fill_pool_u32(&table->pools[FC_U32]);
+    fill_pool_i32(&table->pools[FC_I32]);
+    fill_pool_u64(&table->pools[FC_U64]);
+    fill_pool_i64(&table->pools[FC_I64]);
+    fill_pool_f32(&table->pools[FC_F32]);
+    fill_pool_f64(&table->pools[FC_F64]);
+    table->divide[0] = divide_f32;
+    table->divide[1] = divide_f64;
+    table->divide[2] = divide_f64_f32;
+}

@@ -1,0 +1,204 @@
+"""Parts: complex numbers and exact integers by convolutions of real numbers.
+
+Convolution is bilinear: where both operands are sums of parts, the result is the sum of the
+products of the parts. A complex array has a real and an imaginary part. An integer array is one
+part where no sum can pass 2^53, for then a convolution in float64 rounds nothing; else it is cut
+into *limbs* of so few bits that this holds for the product of any two limbs, and these products
+are added up in wrapping 64-bit arithmetic, which is exact wherever the result fits.
+
+A *product* is what the caller gives: a function of one part of each operand, which runs the
+convolution, or a gradient of it, on real arrays. Results are written once all products are done,
+so that a call that fails leaves them as they were.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+EXACT = 1 << 53           # float64 holds every integer up to here
+LONGEST = (1 << 63) - 1
+MARGIN = 2.0**-40         # more than the relative rounding error of a sum in float64
+
+
+@dataclass(frozen=True)
+class Part:
+    """A real array made of another array: how, and so the key under which it is kept."""
+
+    name: str
+    shift: int = 0
+    width: int = 64
+
+    def of(self, array):
+        """That part of `array`; for complex numbers a view, for integers float64."""
+        if self.name == "real":
+            return array.real
+        if self.name == "imag":
+            return array.imag
+        if self.name == "whole":
+            return array.astype(np.float64)
+        bits = _magnitude(array)
+        if self.name == "magnitude":
+            return bits.astype(np.float64)
+        bits >>= np.uint64(self.shift)
+        bits &= np.uint64((1 << self.width) - 1)
+        limb = bits.astype(np.float64)
+        if self.name == "limb" and array.dtype.kind == "i":
+            np.negative(limb, where=array < 0, out=limb)
+        return limb
+
+
+REAL, IMAG = Part("real"), Part("imag")
+WHOLE, MAGNITUDE = Part("whole"), Part("magnitude")
+
+
+def usual_parts(array, result):
+    """The parts of weights that every call of a plan is likely to need."""
+    if result.kind == "i":
+        return (WHOLE,)
+    return (REAL, IMAG) if array.dtype.kind == "c" else (REAL,)
+
+
+def multiply_complex(a, b, product, addends, out):
+    """out = the product of a and b, of which at least one is complex, plus addends.
+
+    A real operand has no imaginary part (not one of zero), so it costs half, and its infinities
+    stay clear of products with zero.
+    """
+    a_complex, b_complex = a.dtype.kind == "c", b.dtype.kind == "c"
+    real = product(REAL, REAL)
+    if a_complex and b_complex:
+        real -= product(IMAG, IMAG)
+    imag = 0
+    if b_complex:
+        imag = product(REAL, IMAG)
+    if a_complex:
+        imag = imag + product(IMAG, REAL)
+    for addend in addends:
+        real += addend.real
+        if addend.dtype.kind == "c":
+            imag = imag + addend.imag
+    out.real, out.imag = real, imag
+
+
+def multiply_integers(function, a, b, product, terms, addends, out):
+    """out (int64) = the product of a and b plus addends, exactly.
+
+    terms: at least as many as any sum has. OverflowError where the sum of magnitudes could pass
+    2^63 - 1.
+    """
+    largest = _largest(a), _largest(b)
+    bound = largest[0] * largest[1] * terms
+    if bound > EXACT:
+        magnitudes = product(MAGNITUDE, MAGNITUDE)
+        bound = _check(function, magnitudes, a, b, product, terms, largest, addends)
+    elif bound + sum(map(_largest, addends)) > LONGEST:
+        _check(function, product(MAGNITUDE, MAGNITUDE), a, b, product, terms, largest, addends)
+    if bound <= EXACT:
+        total = product(WHOLE, WHOLE).astype(np.int64)
+    else:
+        total = np.zeros(out.shape, np.uint64)
+        for p, q in _limbs(largest, terms):
+            shift = p.shift + q.shift
+            if shift < 64:  # else the product vanishes modulo 2^64
+                total += product(p, q).astype(np.int64).view(np.uint64) << np.uint64(shift)
+        total = total.view(np.int64)
+    for addend in addends:
+        total += addend.astype(np.int64)
+    out[...] = total
+
+
+def as_bits(array):
+    """Views of `array`, or a copy, as float32 or float64: for moving elements unchanged.
+
+    Returns the views and a function that turns arrays like them back. Moved are the bits, so
+    that nothing is rounded, whatever they mean.
+    """
+    dtype = array.dtype.newbyteorder("=")
+    size = dtype.itemsize
+    if size == 16:
+        views = [array.real, array.imag]
+    elif size >= 4:
+        views = [array.astype(dtype, copy=False).view(np.float32 if size == 4 else np.float64)]
+    else:
+        views = [array.astype(dtype, copy=False).view(f"u{size}").astype(np.float32)]
+
+    def back(moved):
+        if size == 16:
+            result = np.empty(moved[0].shape, dtype)
+            result.real, result.imag = moved
+            return result
+        bits = moved[0] if size >= 4 else moved[0].astype(f"u{size}")
+        return bits.view(dtype)
+
+    return views, back
+
+
+def sum_integers(function, array):
+    """Sums along the last axis, in int64, exactly; OverflowError as for `multiply_integers`."""
+    if _largest(array) * array.shape[-1] > LONGEST:
+        bits = _magnitude(array)
+        high = (bits >> np.uint64(32)).sum(axis=-1, dtype=np.uint64)
+        low = (bits & np.uint64((1 << 32) - 1)).sum(axis=-1, dtype=np.uint64)
+        if any((int(h) << 32) + int(l) > LONGEST for h, l in zip(high.flat, low.flat)):
+            _refuse(function)
+    return array.sum(axis=-1, dtype=np.int64)
+
+
+def _check(function, magnitudes, a, b, product, terms, largest, addends):
+    """Refuse sums of magnitudes that pass 2^63 - 1; return the largest, rounded up."""
+    bound = float(magnitudes.max(initial=0)) * (1 + MARGIN)
+    total = magnitudes
+    for addend in addends:
+        total = total + MAGNITUDE.of(addend)
+    if total.max(initial=0) > LONGEST * (1 + MARGIN):
+        _refuse(function)
+    close = np.nonzero(total > LONGEST * (1 - MARGIN))
+    if close[0].size:
+        # too close to tell in floating point: these sums again, in limbs and Python's integers
+        exact = [0] * close[0].size
+        for p, q in _limbs(largest, terms):
+            shift = p.shift + q.shift
+            limbs = product(Part("magnitude limb", p.shift, p.width),
+                            Part("magnitude limb", q.shift, q.width))[close]
+            exact = [e + (int(limb) << shift) for e, limb in zip(exact, limbs)]
+        for addend in addends:
+            bits = np.broadcast_to(_magnitude(addend), magnitudes.shape)[close]
+            exact = [e + int(n) for e, n in zip(exact, bits)]
+        if max(exact) > LONGEST:
+            _refuse(function)
+    return bound
+
+
+def _limbs(largest, terms):
+    """Pairs of limbs: the fewest whose products, `terms` of them, stay below 2^53."""
+    bits = [max(1, n.bit_length()) for n in largest]
+    room = 53 - terms.bit_length()
+    counts = [(m, n) for m in range(1, 65) for n in range(1, 65)
+              if -(-bits[0] // m) + -(-bits[1] // n) <= room]
+    m, n = min(counts, key=lambda pair: pair[0] * pair[1])
+    width = -(-bits[0] // m), -(-bits[1] // n)
+    return [(Part("limb", i * width[0], width[0]), Part("limb", j * width[1], width[1]))
+            for i in range(m) for j in range(n)]
+
+
+def _magnitude(array):
+    """|array| as uint64, which holds that of -2^63 too."""
+    bits = array.astype(np.uint64)
+    if array.dtype.kind == "i":
+        np.negative(bits, where=array < 0, out=bits)
+    return bits
+
+
+def _largest(array):
+    """max |array|, as an integer of Python's."""
+    if array.size == 0:
+        return 0
+    return max(int(array.max()), -int(array.min()))
+
+
+def _refuse(function):
+    raise OverflowError(
+        f"{function}: the sum of magnitudes |x| |weight| of an element of the result passes "
+        f"2^63 - 1, so that it might not fit int64; convert an input to float64"
+    )

@@ -1,0 +1,179 @@
+"""Measured errors of every algorithm: ``python -P -m fastconv.testing.accuracy``.
+
+The registry is gone through on layers of 3x3 and 7x7 kernels with more and more channels. Two
+figures are taken of each: the largest error over the largest result, for zero-mean data, which is
+what ``"high"`` and ``"medium"`` promise; and the largest error over ``u sum|x||w|`` of its element,
+which ``"highest"`` promises to be at most 16. Both also for data that is all positive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import numpy as np
+
+import fastconv
+from fastconv._algorithms import winograd
+from fastconv._desc import describe_conv
+from fastconv._select import ALGORITHMS
+from fastconv.testing import reference
+from fastconv.testing.contract import TIERS, unit_roundoff
+
+__all__ = ["CHANNELS", "FILTERS", "LAYERS", "errors", "main", "measure", "tile"]
+
+# Name -> kernel length, output length, groups of as many channels (None: one group), filters.
+# Lengths of 6, 8 and 24 suit one size of Winograd's tile after the other.
+LAYERS = {
+    "3x3 on 6x6": (3, 6, False),
+    "3x3 on 8x8": (3, 8, False),
+    "3x3 on 24x24": (3, 24, False),
+    "7x7 on 16x16": (7, 16, False),
+    "depthwise 3x3 on 24x24": (3, 24, True),
+}
+CHANNELS = (16, 64, 256, 512)
+FILTERS = 8
+
+
+def errors(method, dtype, layer, channels, positive=False, seed=0):
+    """The errors of one algorithm on one layer.
+
+    Parameters
+    ----------
+    method : str
+        Name of the algorithm.
+    dtype : dtype
+        float32 or float64.
+    layer : str
+        A name of `LAYERS`.
+    channels : int
+        Number of input channels.
+    positive : bool
+        Whether the numbers are uniform in 0.5 to 1.5 in place of normal.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    tuple of float or None
+        Largest error over largest result, and largest error over ``u sum|x||w|``; None where the
+        algorithm refuses the layer.
+    """
+    k, length, depthwise = LAYERS[layer]
+    rng = np.random.default_rng([seed, channels])
+    groups = channels if depthwise else 1
+    filters = channels if depthwise else FILTERS
+
+    def numbers(*shape):
+        values = rng.random(shape) + 0.5 if positive else rng.standard_normal(shape)
+        return values.astype(dtype)
+
+    x, weight = numbers(1, channels, length, length), numbers(filters, channels // groups, k, k)
+    kwargs = {"padding": "same", "groups": groups}
+    try:
+        y = fastconv.conv2d(x, weight, **kwargs, method=method, precision="high")
+    except ValueError as error:
+        if f"method={method!r}" in str(error):
+            return None
+        raise
+    exact = reference.conv(x, weight, **kwargs)
+    error = np.abs(y - exact)
+    magnitude = reference.sum_abs(x, weight, **kwargs)
+    unit = unit_roundoff(dtype)
+    return float(error.max() / np.abs(exact).max()), float((error / (unit * magnitude)).max())
+
+
+def tile(method, dtype, layer, channels):
+    """The tile that an algorithm works with, in the notation F(outputs, kernel), or nothing.
+
+    Parameters
+    ----------
+    method, dtype, layer, channels
+        As for `errors`.
+
+    Returns
+    -------
+    str
+        A space and ``F(4x4,3x3)``, or an empty string.
+    """
+    k, length, _ = LAYERS[layer]
+    if method != "winograd":
+        return ""
+    desc = describe_conv(
+        "accuracy", 2, (1, channels, length, length), (FILTERS, channels, k, k),
+        np.dtype(dtype).itemsize, 1, "same", 1, 1,
+    )  # fmt: skip
+    m = winograd.blocking(desc, "forward")["m"]
+    return f" F({m}x{m},{k}x{k})"
+
+
+def measure(dtype, positive=False):
+    """The errors of all algorithms on all layers, as rows of a table.
+
+    Parameters
+    ----------
+    dtype : dtype
+        float32 or float64.
+    positive : bool
+        As for `errors`.
+
+    Yields
+    ------
+    tuple
+        Algorithm, layer, and for every number of channels the pair of errors.
+    """
+    for algorithm in ALGORITHMS:
+        for layer in LAYERS:
+            found = [errors(algorithm.name, dtype, layer, c, positive) for c in CHANNELS]
+            if any(found):
+                yield algorithm, layer, found
+
+
+def _table(dtype, positive):
+    """One table as reStructuredText."""
+    unit = unit_roundoff(dtype)
+    promise = TIERS["high"][np.dtype(dtype).itemsize > 4]
+    kind = "all positive" if positive else "zero-mean"
+    yield f".. list-table:: {np.dtype(dtype).name}, {kind}: largest error over largest result,"
+    yield "   and in brackets over :math:`u \\sum |x||w|` of its element"
+    yield "   :header-rows: 1"
+    yield "   :widths: 14 26 " + " ".join(["15"] * len(CHANNELS))
+    yield ""
+    head = ["Algorithm", "Layer", *(f"{c} channels" for c in CHANNELS)]
+    yield from (f"   {'* -' if i == 0 else '  -'} {text}" for i, text in enumerate(head))
+    for algorithm, layer, found in measure(dtype, positive):
+        for pair, channels in zip(found, CHANNELS, strict=True):
+            if pair is None:
+                continue
+            kept = pair[0] <= promise and (algorithm.tier != "highest" or pair[1] <= 16)
+            if not (kept or positive):
+                where = f"{algorithm.name}, {layer}, {channels} channels"
+                print(f"{where}: {pair} breaks the promise", file=sys.stderr)
+        cells = ["refused" if pair is None else f"{pair[0]:.1e} ({pair[1]:.2g})" for pair in found]
+        row = [f"``{algorithm.name}``", layer, *cells]
+        yield from (f"   {'* -' if i == 0 else '  -'} {text}" for i, text in enumerate(row))
+    yield ""
+    yield f".. {np.dtype(dtype).name}: u = {unit:.2e}, 'high' promises {promise:.0e}"
+    yield ""
+
+
+def main(arguments=None):
+    """Print the tables that the page on precision shows.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Those of the command line.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -P -m fastconv.testing.accuracy",
+        description="Measure the errors of every algorithm and print them as tables.",
+    )
+    parser.parse_args(arguments)
+    for dtype in (np.float32, np.float64):
+        for positive in (False, True):
+            print("\n".join(_table(dtype, positive)))
+
+
+if __name__ == "__main__":
+    main()

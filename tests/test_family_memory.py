@@ -1,0 +1,154 @@
+"""Scratch memory, measured: bounded as images grow, and no more than a plan says.
+
+A child process is forked for each measurement, so that no memory of an earlier one is at hand,
+and the kernel's own account of the peak (VmHWM) is read, which nothing in the library can bend.
+"""
+
+import sys
+
+import pytest
+
+from fastconv._select import ALGORITHMS
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+# One call in a fresh child, after a small one that loads what is loaded once. The result is
+# written to `out`, which is there before.
+MEASURE = """
+    import os, sys
+    import numpy as np
+    import fastconv
+
+    def account(name):
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
+
+    def measured(prepare):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                small, call = prepare()
+                small()
+                with open("/proc/self/clear_refs", "w") as file:
+                    file.write("5")  # VmHWM starts again from the present size
+                before = account("VmRSS")
+                call()
+                os.write(writing, str(account("VmHWM") - before).encode())
+                status = 0
+            except ValueError as error:
+                os.write(writing, b"refused " + str(error).encode())
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(writing)
+        with os.fdopen(reading) as file:
+            text = file.read()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        return text if text.startswith("refused") else int(text)
+"""
+
+CONVOLUTIONS = """
+    # Calls that take long compute beside `out`, so as to be interruptible; these do not.
+    SIZES = {1: [(150_000,), (600_000,)], 2: [(300, 500), (600, 1000)],
+             3: [(30, 50, 100), (60, 50, 200)]}
+    method = sys.argv[1]
+
+    def problem(rank, size, which, kwargs):
+        def arrays(lengths):
+            shape = (1, 4, *lengths)
+            if kwargs.get("data_format") == "channels_last":
+                shape = (1, *lengths, 4)
+            x = np.ones(shape, np.float32)
+            w = np.full((4, 4 // kwargs.get("groups", 1), *(3,) * rank), 0.5, np.float32)
+            options = {"method": method, "precision": "high", "num_threads": 1, "padding": 1,
+                       **kwargs}
+            if which == "forward":
+                out = np.ones_like(x)
+                call = getattr(fastconv, f"conv{rank}d")
+                return lambda: call(x, w, **options, out=out)
+            if which == "backward_data":
+                out = np.ones_like(x)
+                call = getattr(fastconv, f"conv{rank}d_backward_data")
+                return lambda: call(x, w, shape, **options, out=out)
+            out, grad = np.ones_like(w), np.ones_like(x)
+            call = getattr(fastconv, f"conv{rank}d_backward_weight")
+            return lambda: call(grad, x, w.shape, **options, out=out)
+        return lambda: (arrays((9,) * rank), arrays(SIZES[rank][size]))
+
+    # "sliding" takes its time.
+    for rank in (1, 2) if method == "sliding" else (1, 2, 3):
+        for which, kwargs in [
+            ("forward", {}), ("forward", {"padding_mode": "circular"}),
+            ("forward", {"data_format": "channels_last"}), ("forward", {"groups": 4}),
+            ("backward_data", {}), ("backward_weight", {}),
+        ]:
+            found = [measured(problem(rank, size, which, kwargs)) for size in (0, 1)]
+            if isinstance(found[0], str):
+                continue
+            said = 0
+            if which == "forward":
+                layout = kwargs.get("data_format") == "channels_last"
+                lengths = SIZES[rank][1]
+                shape = (1, *lengths, 4) if layout else (1, 4, *lengths)
+                w = np.full((4, 4 // kwargs.get("groups", 1), *(3,) * rank), 0.5, np.float32)
+                said = fastconv.plan_conv(shape, w, method=method, precision="high", padding=1,
+                                          num_threads=1, **kwargs).workspace_bytes
+            print(rank, which, "_".join(map(str, kwargs.values())) or "-", *found, said)
+"""
+
+# What scratch may grow by: pages of 2 MB, and blocks chosen for longer rows. The image itself grows
+# by 7 MB, and an im2col matrix would by 21 to 190 MB.
+SLACK = 6_000_000
+
+
+@pytest.mark.parametrize("method", [a.name for a in ALGORITHMS])
+def test_scratch_is_bounded_as_the_image_grows_fourfold(run_python, method):
+    lines = run_python(MEASURE + CONVOLUTIONS, method).stdout.splitlines()
+    assert lines, "the method refused everything"
+    for line in lines:
+        which = line.split()[1]
+        small, large, said = map(int, line.split()[3:])
+        if method != "fft":
+            assert large - small < SLACK, line
+            assert large < 24e6, line
+        if which == "forward":
+            assert large <= said + SLACK, f"more than the plan says: {line}"
+
+
+POOLINGS = """
+    def problem(call, size):
+        def arrays(lengths):
+            x = np.random.default_rng(0).standard_normal((1, 8, *lengths), dtype=np.float32)
+            return lambda: call(x)
+        return lambda: (arrays((23, 24)), arrays([(300, 500), (600, 1000)][size]))
+
+    out = np.ones((1, 8, 600, 1000), np.float32)
+    def into(function, *args, **kwargs):
+        def call(x):
+            lengths = fastconv.pool_output_shape(x.shape, *args[-1:], **kwargs)[2:]
+            flat = out.ravel()[:8 * lengths[0] * lengths[1]]
+            function(x, *args, **kwargs, out=flat.reshape(1, 8, *lengths))
+        return call
+
+    calls = {
+        "max": into(fastconv.max_pool2d, 3, stride=1, padding=1),
+        "max of 21": into(fastconv.max_pool2d, 21, stride=1),
+        "average": into(fastconv.avg_pool2d, 3, stride=1, padding=1),
+        "average of 21": into(fastconv.avg_pool2d, 21, stride=1),
+        "norm": into(fastconv.lp_pool2d, 2, 3, stride=1, padding=1),
+        "adaptive average": lambda x: fastconv.adaptive_avg_pool2d(x, 7),
+        "adaptive max": lambda x: fastconv.adaptive_max_pool2d(x, 7),
+        "global average": lambda x: fastconv.global_avg_pool(x),
+    }
+    for name, call in calls.items():
+        print(*[measured(problem(call, size)) for size in (0, 1)], name)
+"""
+
+
+def test_scratch_of_poolings_is_bounded(run_python):
+    for line in run_python(MEASURE + POOLINGS).stdout.splitlines():
+        small, large, _ = line.split(maxsplit=2)
+        assert int(large) - int(small) < SLACK, line
+        assert int(large) < 12e6, line

@@ -1,0 +1,293 @@
+"""Convolution of signals, images and volumes: every rank against PyTorch and the reference, the
+rank-generic functions against the numbered ones, and a lower rank inside a higher one."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _select
+from fastconv.testing import reference
+
+METHODS = ["auto", *(algorithm.name for algorithm in _select.ALGORITHMS)]
+FAMILIES = ("conv{}", "conv{}_backward_data", "conv{}_backward_weight", "conv{}_backward_bias",
+            "conv_transpose{}")  # fmt: skip
+# x without its batch axis, the kernel, and further arguments, for two batches of six channels
+CASES = {
+    1: [
+        ((11,), (3,), {}),
+        ((40,), (5,), {"stride": 3, "padding": 4, "dilation": 2}),
+        ((7,), (4,), {"padding": "same", "groups": 3}),
+        ((300,), (9,), {"padding": "same_lower", "stride": 2, "groups": 6}),
+        ((5,), (3,), {"padding": [(9, 4)], "padding_mode": "reflect"}),
+        ((5,), (3,), {"padding": 13, "padding_mode": "circular", "flip": True}),
+        ((33,), (1,), {"stride": 4}),
+    ],
+    2: [
+        ((8, 9), (3, 2), {"padding": "full"}),
+        ((4, 5), (3, 3), {"padding": 6, "padding_mode": "symmetric", "stride": (1, 2)}),
+    ],
+    3: [
+        ((5, 6, 7), (3, 3, 3), {}),
+        ((6, 5, 9), (2, 3, 1), {"stride": (2, 1, 3), "padding": (1, 0, 2), "groups": 2}),
+        ((7, 7, 7), (3, 3, 3), {"padding": "same", "dilation": (2, 1, 3)}),
+        ((3, 4, 5), (2, 2, 2), {"padding": 5, "padding_mode": "reflect"}),
+        ((3, 2, 4), (3, 3, 3), {"padding": [(4, 1), (3, 6), (0, 7)], "padding_mode": "replicate"}),
+        ((4, 4, 4), (1, 1, 1), {"groups": 3}),
+        ((1, 9, 1), (1, 3, 1), {"padding": (0, 1, 0), "flip": True}),
+    ],
+}
+ALL = [(rank, *case) for rank, cases in CASES.items() for case in cases]
+
+
+def numbers(shape, dtype=np.float64, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def problem(spatial, kernel, options, dtype=np.float64):
+    x = numbers((2, 6, *spatial), dtype)
+    weight = numbers((12, 6 // options.get("groups", 1), *kernel), dtype, 1)
+    return x, weight
+
+
+def call(family, rank, *args, **kwargs):
+    return getattr(fastconv, family.format("" if rank is None else f"{rank}d"))(*args, **kwargs)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize(("rank", "spatial", "kernel", "options"), ALL, ids=str)
+def test_forward_and_backward(rank, spatial, kernel, options, data_format, method):
+    x, weight = problem(spatial, kernel, options)
+    if data_format == "channels_last":
+        x = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    options = {**options, "data_format": data_format}
+    expected = reference.conv(x, weight, **options)
+    y = call("conv{}", rank, x, weight, **options, method=method)
+    assert y.shape == fastconv.conv_output_shape(
+        x.shape, weight.shape,
+        **{k: v for k, v in options.items() if k not in ("padding_mode", "flip")})  # fmt: skip
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
+    grad = numbers(y.shape, seed=2)
+    grad_x = call("conv{}_backward_data", rank, grad, weight, x.shape, **options, method=method)
+    np.testing.assert_allclose(
+        grad_x, reference.conv_backward_data(grad, weight, x.shape, **options), rtol=0, atol=1e-12
+    )
+    for per_sample in (False, True):
+        args = {**options, "per_sample": per_sample}
+        grad_w = call(
+            "conv{}_backward_weight", rank, grad, x, weight.shape, **args, method=method)
+        expected = reference.conv_backward_weight(grad, x, weight.shape, **args)
+        np.testing.assert_allclose(grad_w, expected, rtol=0, atol=1e-11)
+    spatial_axes = range(1, rank + 1) if data_format == "channels_last" else range(2, rank + 2)
+    np.testing.assert_allclose(
+        call("conv{}_backward_bias", rank, grad, data_format=data_format),
+        grad.sum(axis=(0, *spatial_axes)),
+    )
+
+
+@pytest.mark.parametrize(("rank", "spatial", "kernel", "options"), ALL, ids=str)
+def test_generic_is_numbered(rank, spatial, kernel, options):
+    x, weight = problem(spatial, kernel, options, np.float32)
+    bias = numbers(12, np.float32)
+    y = call("conv{}", rank, x, weight, bias, **options, activation="relu")
+    np.testing.assert_array_equal(
+        fastconv.conv(x, weight, bias, **options, activation="relu"), y)  # fmt: skip
+    np.testing.assert_array_equal(
+        fastconv.plan_conv(x.shape, weight, bias, **options, activation="relu")(x), y)
+    for family, args in [
+        ("conv{}_backward_data", (y, weight, x.shape)),
+        ("conv{}_backward_weight", (y, x, weight.shape)),
+    ]:
+        np.testing.assert_array_equal(
+            call(family, None, *args, **options), call(family, rank, *args, **options))
+    np.testing.assert_array_equal(
+        fastconv.conv_backward_bias(y), call("conv{}_backward_bias", rank, y))
+
+
+@pytest.mark.parametrize(("rank", "spatial", "kernel", "options"), ALL, ids=str)
+def test_without_a_batch_axis(rank, spatial, kernel, options):
+    x, weight = problem(spatial, kernel, options)
+    y = fastconv.conv(x, weight, **options)
+    np.testing.assert_array_equal(fastconv.conv(x[1], weight, **options), y[1])
+    grad = fastconv.conv_backward_data(y, weight, x.shape, **options)
+    np.testing.assert_array_equal(
+        fastconv.conv_backward_data(y[1], weight, x.shape[1:], **options), grad[1])
+    np.testing.assert_allclose(call("conv{}_backward_bias", rank, y[0]),
+                               y[0].sum(axis=tuple(range(1, rank + 1))))  # fmt: skip
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_against_torch(torch, rank):
+    functions = torch.nn.functional
+    x, weight = numbers((2, 6, *(9, 8, 7)[:rank])), numbers((4, 3, *(3, 2, 3)[:rank]), seed=1)
+    bias = numbers(4, seed=2)
+    tensors = [torch.tensor(a, requires_grad=True) for a in (x, weight, bias)]
+    args = (2, 1, 2, 2)  # stride, padding, dilation, groups: PyTorch's order is ours
+    expected = getattr(functions, f"conv{rank}d")(*tensors, *args)
+    y = call("conv{}", rank, x, weight, bias, *args)
+    np.testing.assert_allclose(y, expected.detach().numpy(), rtol=0, atol=1e-12)
+    grad = numbers(y.shape, seed=3)
+    expected.backward(torch.tensor(grad))
+    for found, tensor in zip(
+        [
+            call("conv{}_backward_data", rank, grad, weight, x.shape, *args),
+            call("conv{}_backward_weight", rank, grad, x, weight.shape, *args),
+            call("conv{}_backward_bias", rank, grad),
+        ],
+        tensors,
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, tensor.grad.numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("padding_mode", ["zeros", "reflect"])
+def test_a_lower_rank_inside_a_higher(method, padding_mode):
+    x, weight = numbers((2, 3, 40), np.float32), numbers((5, 3, 5), np.float32, 1)
+    options = {"method": method, "padding_mode": padding_mode}
+    y = fastconv.conv1d(x, weight, stride=2, padding=7, dilation=2, **options)
+    for rank in (2, 3):
+        add = (slice(None), slice(None), *(np.newaxis,) * (rank - 1))
+        pad = (*(0,) * (rank - 1), 7)
+        higher = call("conv{}", rank, x[add], weight[add], stride=2, padding=pad, dilation=2,
+                      **options)  # fmt: skip
+        np.testing.assert_array_equal(higher.reshape(y.shape), y)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_axes_are_alike(axis, method):
+    """A signal along any axis of a volume."""
+    x, weight = numbers((1, 3, 50)), numbers((4, 3, 7), seed=1)
+    shape, kernel, pad = [1, 1, 1], [1, 1, 1], [0, 0, 0]
+    shape[axis], kernel[axis], pad[axis] = 50, 7, 3
+    y = fastconv.conv3d(
+        x.reshape(1, 3, *shape), weight.reshape(4, 3, *kernel), padding=pad, method=method)
+    np.testing.assert_allclose(y.ravel(), fastconv.conv1d(x, weight, padding=3).ravel(),
+                               rtol=0, atol=1e-13)  # fmt: skip
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+@pytest.mark.parametrize("method", METHODS)
+def test_batch_and_threads_change_nothing(rank, method):
+    shape = {1: (5, 8, 4000), 3: (5, 4, 12, 14, 15)}[rank]
+    x = numbers(shape, np.float32)
+    weight = numbers((8, shape[1], *(3,) * rank), np.float32, 1)
+    y = fastconv.conv(x, weight, method=method, num_threads=1)
+    np.testing.assert_array_equal(fastconv.conv(x, weight, method=method, num_threads=3), y)
+    np.testing.assert_array_equal(fastconv.conv(x[3:4], weight, method=method), y[3:4])
+    strided = np.repeat(x, 2, axis=-1)[..., ::2]
+    np.testing.assert_array_equal(fastconv.conv(strided, weight, method=method), y)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_central_differences(rank):
+    spatial, kernel = (4, 3, 3)[:rank], (2, 2, 1)[:rank]
+    x, weight = numbers((1, 2, *spatial)), numbers((2, 2, *kernel), seed=1)
+    options = {"padding": 2, "padding_mode": "reflect", "stride": 2}
+    grad = numbers(fastconv.conv(x, weight, **options).shape, seed=2)
+
+    def slopes(array, loss):
+        result = np.empty_like(array)
+        for place in np.ndindex(*array.shape):
+            kept = array[place]
+            array[place] = kept + 1e-4
+            above = loss()
+            array[place] = kept - 1e-4
+            result[place] = (above - loss()) / 2e-4
+            array[place] = kept
+        return result
+
+    def loss():
+        return (fastconv.conv(x, weight, **options) * grad).sum()
+
+    np.testing.assert_allclose(
+        fastconv.conv_backward_data(grad, weight, x.shape, **options), slopes(x, loss),
+        rtol=0, atol=1e-8)  # fmt: skip
+    np.testing.assert_allclose(
+        fastconv.conv_backward_weight(grad, x, weight.shape, **options), slopes(weight, loss),
+        rtol=0, atol=1e-8)  # fmt: skip
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_columns(rank):
+    spatial, kernel = (9, 6, 5)[:rank], (3, 2, 2)[:rank]
+    x, weight = numbers((2, 3, *spatial)), numbers((4, 3, *kernel), seed=1)
+    cols = fastconv.im2col(x, kernel, stride=2, padding=1)
+    np.testing.assert_array_equal(cols, reference.im2col(x, kernel, stride=2, padding=1, rank=rank))
+    y = fastconv.conv(x, weight, stride=2, padding=1)
+    np.testing.assert_allclose((weight.reshape(4, -1) @ cols).reshape(y.shape), y)
+    np.testing.assert_array_equal(fastconv.im2col(x[0], kernel, stride=2, padding=1), cols[0])
+    np.testing.assert_allclose(
+        fastconv.col2im(cols, x.shape, kernel, stride=2, padding=1),
+        reference.col2im(cols, x.shape, kernel, stride=2, padding=1, rank=rank))
+
+
+def test_columns_of_an_integer_kernel_size():
+    """What one number stands for, where the axes could be of several kinds."""
+    assert fastconv.im2col(np.ones((3, 8)), 2).shape == (6, 7)              # C, L
+    assert fastconv.im2col(np.ones((3, 8, 8)), 2).shape == (12, 49)         # C, H, W
+    assert fastconv.im2col(np.ones((5, 3, 8)), (2,)).shape == (5, 6, 7)     # N, C, L
+    assert fastconv.im2col(np.ones((2, 3, 8, 8)), 2).shape == (2, 12, 49)   # N, C, H, W
+    assert fastconv.im2col(np.ones((2, 3, 8, 8)), (2,)).shape == (2, 12, 49)
+    assert fastconv.im2col(np.ones((3, 4, 4, 4)), (2,) * 3).shape == (24, 27)
+    assert fastconv.im2col(np.ones((2, 3, 4, 4, 4)), 2).shape == (2, 24, 27)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_zero_sizes(rank):
+    spatial, kernel = (5,) * rank, (3,) * rank
+    weight, bias = numbers((4, 2, *kernel)), numbers(4)
+    y = fastconv.conv(np.empty((0, 2, *spatial)), weight, bias)
+    assert y.shape == (0, 4, *(3,) * rank)
+    assert fastconv.conv_backward_data(y, weight, (0, 2, *spatial)).shape == (0, 2, *spatial)
+    np.testing.assert_array_equal(
+        fastconv.conv_backward_weight(y, np.empty((0, 2, *spatial)), weight.shape),
+        np.zeros(weight.shape))
+    np.testing.assert_array_equal(fastconv.conv_backward_bias(y), np.zeros(4))
+    y = fastconv.conv(np.empty((2, 0, *spatial)), np.empty((4, 0, *kernel)), bias)
+    np.testing.assert_array_equal(
+        y, np.broadcast_to(bias.reshape(4, *(1,) * rank), (2, 4, *(3,) * rank)))
+    assert fastconv.conv(numbers((2, 2, *spatial)), np.empty((0, 2, *kernel))).shape[1] == 0
+    y = fastconv.conv(np.empty((2, 2, *(0,) * rank)), weight, bias, padding=2)
+    np.testing.assert_array_equal(y[0, :, *(0,) * rank], bias)
+
+
+def test_explain_and_cost_of_every_rank():
+    for rank, flops in ((1, 2 * 4 * 3 * 14 * 3), (3, 2 * 4 * 3 * 14**3 * 27)):
+        args = ((1, 3, *(16,) * rank), (4, 3, *(3,) * rank))
+        rows = fastconv.explain(*args, measure=True)
+        assert {row["flops"] for row in rows} == {flops}
+        assert sum(row["verdict"] == "chosen" for row in rows) == 1
+        assert fastconv.conv_cost(*args)["flops"] == flops
+        for which in ("backward_data", "backward_weight"):
+            assert fastconv.explain(*args, which=which)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_is_alike(family):
+    """Names, signatures and docstrings of what one definition makes."""
+    members = [getattr(fastconv, family.format(d)) for d in ("", "1d", "2d", "3d")]
+    assert len({str(inspect.signature(member)) for member in members}) == 1
+    assert len({inspect.getdoc(member) for member in members}) == 4
+    for member, d in zip(members, ("", "1d", "2d", "3d")):
+        name = family.format(d)
+        assert member.__name__ == member.__qualname__ == member.__code__.co_name == name
+        assert member.__module__ == "fastconv.conv"
+        assert "$" not in member.__doc__
+        assert pickle.loads(pickle.dumps(member)) is member
+        if "bias" not in name:
+            with pytest.raises(TypeError, match=f"^{name}: "):
+                member(None, None, None)
+
+
+def test_generic_bias_needs_its_batch_axis():
+    """Which of four axes are spatial, nothing tells."""
+    grad = np.ones((2, 3, 4, 5))
+    np.testing.assert_array_equal(fastconv.conv_backward_bias(grad), np.full(3, 40.0))
+    np.testing.assert_array_equal(fastconv.conv3d_backward_bias(grad), np.full(2, 60.0))
+    np.testing.assert_array_equal(
+        fastconv.conv_backward_bias(grad, data_format="channels_last"), np.full(5, 24.0))

@@ -1,0 +1,186 @@
+"""Winograd: every size of tile against direct sums in float64, and what it refuses."""
+import numpy as np
+import pytest
+
+import fastconv
+from fastconv._algorithms import winograd
+from fastconv._desc import describe_conv
+from fastconv.testing import reference
+
+SIZES = (2, 4, 6)
+UNIT = {np.dtype("f4"): 2.0**-24, np.dtype("f8"): 2.0**-53}
+PROMISE = {np.dtype("f4"): 1e-5, np.dtype("f8"): 1e-13}
+
+
+@pytest.fixture(params=SIZES, ids=lambda m: f"F({m},3)")
+def size(request, monkeypatch):
+    monkeypatch.setattr(winograd, "TILES", (request.param,))
+    return request.param
+
+
+def forward(x, weight, bias=None, **arguments):
+    return fastconv.conv(x, weight, bias, method="winograd", precision="high", **arguments)
+
+
+def exact(x, weight, bias=None, **arguments):
+    x, weight = x.astype("f8"), weight.astype("f8")
+    bias = None if bias is None else bias.astype("f8")
+    return fastconv.conv(x, weight, bias, method="direct", precision="highest", **arguments)
+
+
+def check(y, expected, dtype, largest=None):
+    assert y.shape == expected.shape
+    error = abs(y - expected).max() / (largest or abs(expected).max())
+    assert error <= PROMISE[np.dtype(dtype)], f"error {error / UNIT[np.dtype(dtype)]:.1f} u"
+
+
+KERNELS = [(3,), (3, 3), (1, 3), (3, 1), (1, 3, 3), (3, 3, 3), (2, 3, 3), (5, 3, 1), (1, 1, 3)]
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_forward_and_gradient(size, kernel, dtype):
+    rng = np.random.default_rng(len(kernel) * 10 + size)
+    for _ in range(5):
+        groups = int(rng.choice([1, 1, 2, 3]))
+        channels, filters = groups * rng.integers(1, 40), groups * rng.integers(1, 70)
+        shape = [int(rng.integers(k, 20 if len(kernel) < 3 else 9)) for k in kernel]
+        x = rng.standard_normal((2, channels, *shape)).astype(dtype)
+        weight = rng.standard_normal((filters, channels // groups, *kernel)).astype(dtype)
+        bias = rng.standard_normal(filters).astype(dtype)
+        arguments = {
+            "padding": [tuple(int(p) for p in rng.integers(0, 4, 2)) for _ in kernel],
+            "padding_mode": str(rng.choice(["zeros", "reflect", "symmetric", "replicate",
+                                            "circular"])),
+            "groups": groups, "flip": bool(rng.integers(2)),
+            "data_format": str(rng.choice(["channels_first", "channels_last"])),
+        }
+        if arguments["data_format"] == "channels_last":
+            x = np.moveaxis(x, 1, -1)
+        y = forward(x, weight, bias, **arguments)
+        check(y, exact(x, weight, bias, **arguments), dtype)
+        grad = rng.standard_normal(y.shape).astype(dtype)
+        computed = fastconv.conv_backward_data(grad, weight, x.shape, method="winograd",
+                                               precision="high", **arguments)
+        check(computed, fastconv.conv_backward_data(
+            grad.astype("f8"), weight.astype("f8"), x.shape, method="direct", **arguments), dtype)
+
+
+def test_against_the_independent_reference(size):
+    rng = np.random.default_rng(size)
+    x = rng.standard_normal((1, 5, 13, 11)).astype("f4")
+    weight = rng.standard_normal((7, 5, 3, 3)).astype("f4")
+    check(forward(x, weight, padding=1), reference.conv(x, weight, padding=1), "f4")
+
+
+def test_epilogue(size):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 20, 9, 14)).astype("f4")
+    weight = rng.standard_normal((37, 20, 3, 3)).astype("f4")
+    bias = rng.standard_normal(37).astype("f4")
+    residual = rng.standard_normal((2, 37, 9, 14)).astype("f4")
+    largest = abs(exact(x, weight, bias, padding=1)).max()  # before it is clipped
+    for activation in (None, "relu", "silu", ("clip", -1, 2)):
+        arguments = {"padding": 1, "activation": activation}
+        y = forward(x, weight, bias, residual=residual, **arguments)
+        check(y, exact(x, weight, bias, residual=residual.astype("f8"), **arguments), "f4",
+              largest)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 64, 512])
+def test_precision(size, channels):
+    """Long sums keep the promise too, of both signs and of one."""
+    rng = np.random.default_rng(channels)
+    for draw in (rng.standard_normal, rng.random):
+        x = draw((1, channels, 24, 24)).astype("f4")
+        weight = draw((16, channels, 3, 3)).astype("f4")
+        check(forward(x, weight), exact(x, weight), "f4")
+
+
+def test_small_integers_are_exact():
+    """F(2, 3) halves at most twice: integers stay exact."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(-8, 9, (1, 24, 12, 10)).astype("f4")
+    weight = rng.integers(-8, 9, (20, 24, 3, 3)).astype("f4")
+    before = winograd.TILES
+    winograd.TILES = (2,)
+    try:
+        np.testing.assert_array_equal(forward(x, weight, padding=1), exact(x, weight, padding=1))
+    finally:
+        winograd.TILES = before
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, 3e38, 1e36])
+def test_special_values_keep_their_place(size, special):
+    rng = np.random.default_rng(1)
+    weight = rng.standard_normal((4, 3, 3, 3)).astype("f4")
+    clean = rng.standard_normal((3, 3, 15, 13)).astype("f4")
+    undisturbed = forward(clean, weight, padding=1)
+    for position in [(0, 0), (7, 6), (14, 12), (3, 12)]:
+        x = clean.copy()
+        x[1, 2, position[0], position[1]] = special
+        with np.errstate(all="ignore"):
+            y = forward(x, weight, padding=1)
+            strict = fastconv.conv2d(x, weight, padding=1, precision="highest")
+        np.testing.assert_array_equal(np.isnan(y), np.isnan(strict))
+        np.testing.assert_array_equal(np.isposinf(y), np.isposinf(strict))
+        np.testing.assert_array_equal(np.isneginf(y), np.isneginf(strict))
+        np.testing.assert_array_equal(y[[0, 2]], undisturbed[[0, 2]])  # images apart
+
+
+def test_special_weights(size):
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((1, 3, 8, 8)).astype("f4")
+    for special in (np.nan, np.inf, 1e38):
+        weight = rng.standard_normal((4, 3, 3, 3)).astype("f4")
+        weight[1, 2, 0, 1] = special
+        with np.errstate(all="ignore"):
+            y = forward(x, weight, padding=1)
+            strict = fastconv.conv2d(x, weight, padding=1, precision="highest")
+        np.testing.assert_array_equal(np.isfinite(y), np.isfinite(strict))
+        np.testing.assert_array_equal(np.isnan(y), np.isnan(strict))
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (14, 14), (33, 30), (70, 65)], ids=str)
+def test_batch_and_threads_change_nothing(size, shape):
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((5, 48, *shape)).astype("f4")
+    weight = rng.standard_normal((80, 48, 3, 3)).astype("f4")
+    whole = forward(x, weight, padding=1, num_threads=1)
+    for threads in (2, 3, 7):
+        np.testing.assert_array_equal(forward(x, weight, padding=1, num_threads=threads), whole)
+    for n in range(5):
+        np.testing.assert_array_equal(forward(x[n:n + 1], weight, padding=1), whole[n:n + 1])
+    np.testing.assert_array_equal(
+        forward(np.asfortranarray(x)[::1], weight[::-1][::-1], padding=1), whole)
+
+
+def test_reasons():
+    x = np.zeros((1, 2, 9, 9), "f4")
+    for kernel, arguments, reason in [
+        ((5, 5), {}, "length 3"), ((1, 1), {}, "length 3"), ((3, 3), {"stride": 2}, "stride 1"),
+        ((3, 3), {"dilation": 2}, "dilation 1"),
+    ]:
+        with pytest.raises(ValueError, match=reason):
+            forward(x, np.zeros((2, 2, *kernel), "f4"), **arguments)
+    with pytest.raises(ValueError, match="promise"):
+        fastconv.conv2d(x, np.zeros((2, 2, 3, 3), "f4"), method="winograd", precision="highest")
+
+
+def test_scratch_does_not_grow_with_the_image():
+    """Beyond some size, scratch memory is the same for every image."""
+    sizes = []
+    for length in (128, 256, 512, 1024):
+        desc = describe_conv("conv2d", 2, (1, 32, length, length), (32, 32, 3, 3), 4, 1, 1, 1, 1)
+        sizes.append(winograd.ALGORITHM.workspace(desc, "forward", 1))
+    assert sizes[-1] <= 1.5 * sizes[0]
+
+
+def test_tile_follows_the_map():
+    """Small maps take small tiles, which waste less at the edge; large maps larger ones."""
+    sizes = {}
+    for length in (7, 28, 112):
+        desc = describe_conv("conv2d", 2, (1, 64, length, length), (64, 64, 3, 3), 4, 1, 1, 1, 1)
+        sizes[length] = winograd.blocking(desc, "forward")["m"]
+    assert sizes[7] <= sizes[28] <= sizes[112]
+    assert sizes[112] >= 4
