@@ -581,6 +581,7 @@ cdef class Prepared:
             check_bias(self.desc, bias)
             bias = np.array(bias, bias.dtype if self.parts else self.arithmetic, order="C")
         self.bias = bias
+        self.desc.planned = True
         self.algorithm = choose(self.desc, "forward", method, precision, max_workspace)
         self.num_threads = num_threads
         threads = threads_for(function, num_threads, self.desc.flops(1))

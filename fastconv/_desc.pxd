@@ -44,6 +44,7 @@ cdef class ConvDesc:
     cdef readonly bint batched
     cdef readonly Py_ssize_t batch
     cdef readonly dict kept    # what later layers derive from it: choices, layouts
+    cdef public bint planned   # weights are prepared once, at no cost to a call
     cdef conv_geometry g
     cdef fc_epilogue epilogue
 

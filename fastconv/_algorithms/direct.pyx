@@ -1130,11 +1130,12 @@ def efficiency(ConvDesc desc, which):
         set_gradient(Layout(desc, False, False), &job, 1)
         seconds = gradient_seconds(&job)
     else:
-        seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of)
+        seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of,
+                                      desc.planned)
     return desc.flops() / (seconds * peak(desc.g.itemsize))
 
 
-cdef double correlation_seconds(const Layer *of) noexcept:
+cdef double correlation_seconds(const Layer *of, bint planned) noexcept:
     """Products with the lanes that stay empty, windows, results, packed weights."""
     cdef double lanes = of.k.lanes, pixels, line, work, seconds = STARTED, rate, blocks
     cdef double full = peak(of.g.itemsize)
@@ -1167,6 +1168,8 @@ cdef double correlation_seconds(const Layer *of) noexcept:
         # the sums of a short run of products are stored more often than they are added to
         seconds += of.groups * pixels * of.sinks * (
             STORED if of.by_rows != bool(of.g.channels_last) else STORED + TURNED)
+    if planned:
+        return seconds
     return seconds + of.packed_size * (
         PACKED if of.packed_size * of.g.itemsize <= CACHE else PACKED_BEYOND)
 

@@ -294,7 +294,7 @@ cdef class Layout:
 
         docs/algorithms/choice.rst tells the model and where its constants are from.
         """
-        cdef double elements = 1, step, planes, products, weights, moved, calls
+        cdef double elements = 1, step, planes, products, weights, fresh, moved, calls
         cdef bint wide = self.desc.g.itemsize == 8
         cdef int a, passes = 0
         cdef Py_ssize_t last = 1
@@ -308,6 +308,7 @@ cdef class Layout:
                 passes += 1
         self.n_freq = self.n_size / last * (last // 2 + 1)
         weights = (<double>self.desc.g.filters) * self.channels * self.phases
+        fresh = 0 if self.desc.planned else weights
         planes = self.n_tiles * (self.sources + self.sinks)
         step = (TRANSFORM_64 if wide else TRANSFORM_32) * log2(elements) + (
             PASS_64 if wide else PASS_32) * passes
@@ -319,9 +320,9 @@ cdef class Layout:
         moved = weights * self.n_freq * 2 * self.desc.g.itemsize * (
             1 + ceil(self.n_tiles / max(1.0, min(
                 <double>TILES, WAITING / (self.sources * self.n_freq + 1)))))
-        calls = 2 + (planes + weights) * self.n_size / PIECE
-        return (STARTED + calls * PER_PIECE + (planes + weights) * self.n_size * step
-                + (planes + weights) * self.n_size * (MOVED_64 if wide else MOVED_32)
+        calls = 2 + (planes + fresh) * self.n_size / PIECE
+        return (STARTED + calls * PER_PIECE + (planes + fresh) * self.n_size * step
+                + (planes + fresh) * self.n_size * (MOVED_64 if wide else MOVED_32)
                 + products + moved / BANDWIDTH)
 
     cdef Py_ssize_t at_once(self, Py_ssize_t planes) noexcept:

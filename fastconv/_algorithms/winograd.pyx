@@ -29,6 +29,7 @@ import numpy as np
 
 cimport numpy as cnp
 
+from fastconv._core.cost cimport CLOCK, peak
 from fastconv._core.epilogue cimport Exit, emit, turned_size
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport parallel_for
@@ -49,7 +50,9 @@ cdef enum:
     SHORT = 16        # and where sums are cut shorter to keep rounding errors small
     LARGE = 12 << 20  # bytes of V and M, where they need not stay in the second-level cache
 
-cdef double PRODUCTS = 0.85   # of the multiply-add peak
+# The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight,
+cdef double STARTED = 10e-6, PACKED = 0.9e-9
+cdef double PRODUCTS = 0.85   # products: part of the multiply-add peak
 cdef double STREAM = 8.0      # bytes a cycle from the third-level cache
 cdef double LINE = 40.0       # cycles to begin a row of one channel: it is on another page
 
@@ -199,6 +202,11 @@ cdef class Layout:
         of.blocks[2] = (of.axis[2].count + of.columns - 1) // of.columns
         return 0
 
+    cdef double seconds(self) except -1:
+        """Estimated time of one image on one thread, with the transform of the weights."""
+        return STARTED + self.cycles() / CLOCK + (
+            0 if self.desc.planned else self.packed_size() * PACKED)
+
     cdef double cycles(self) noexcept:
         """Estimated time of one image on one thread, in cycles.
 
@@ -291,7 +299,7 @@ cdef Layout layout_for(ConvDesc desc, which):
     if best is None:
         for m in TILES:
             layout = Layout(desc, which == BACKWARD_DATA, m)
-            if best is None or layout.cycles() < best.cycles():
+            if best is None or layout.seconds() < best.seconds():
                 best = layout
         desc.kept[key] = best
     return best
@@ -610,9 +618,8 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def efficiency(ConvDesc desc, which):
-    """Sums of the direct method a cycle, against the two vectors of the peak."""
-    cdef Layout layout = layout_for(desc, which)
-    return desc.multiply_adds() / (2 * layout.of.k.lanes) / max(layout.cycles(), 1.0)
+    """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
+    return desc.flops() / (layout_for(desc, which).seconds() * peak(desc.g.itemsize))
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
@@ -639,4 +646,4 @@ def blocking(ConvDesc desc, which):
     cdef Layer *of = &layout.of
     return {"m": of.m, "rows": of.rows, "columns": of.columns, "together": of.together,
             "chunk": of.chunk, "blocks": (of.blocks[0], of.blocks[1], of.blocks[2]),
-            "cycles": layout.cycles(), "window": of.window.size, "pitch": of.pitch}
+            "seconds": layout.seconds(), "window": of.window.size, "pitch": of.pitch}
