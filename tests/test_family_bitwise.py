@@ -41,7 +41,7 @@ def problems():
                     yield pytest.param(method, rank, dtype, name, marks=marks)
 
 
-every_problem = pytest.mark.parametrize(("method", "rank", "dtype", "geometry"), problems())
+every_problem = pytest.mark.parametrize(("method", "rank", "dtype", "geometry"), list(problems()))
 
 
 def numbers(shape, dtype, seed):

@@ -24,9 +24,10 @@ import numpy as np
 
 cimport numpy as cnp
 
+from fastconv._core.integers cimport even, gcd, modulo, up
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for
-from fastconv._core.window cimport real_t
+from fastconv._core.window cimport real_t, source_strides
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
 from fastconv._kernels.dispatch cimport (
     FC_IDENTITY, fc_ahead, fc_column, fc_epilogue, fc_kernels, kernels,
@@ -97,29 +98,6 @@ cdef struct Layer:
     Py_ssize_t blocks        # of all phases
     Py_ssize_t window, tile  # elements of the largest window, and of a plane to be scattered
     Py_ssize_t packed_size
-
-
-cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
-    """n rounded up to a multiple of unit."""
-    return (n + unit - 1) // unit * unit
-
-
-cdef inline Py_ssize_t even(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
-    """The size of nearly equal parts of n that are no longer than `most`."""
-    cdef Py_ssize_t parts = (n + most - 1) // most
-    return (n + parts - 1) // parts if parts else 1
-
-
-cdef inline Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    while b:
-        a, b = b, a % b
-    return a
-
-
-cdef inline Py_ssize_t modulo(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    """a mod b in 0 … b-1, also for a negative a."""
-    a %= b
-    return a + b if a < 0 else a
 
 
 cdef class Layout:
@@ -579,17 +557,6 @@ cdef void fill(Source *from_, const real_t *x, Py_ssize_t channel, Py_ssize_t so
                             u2 += 1
 
 
-cdef void source_strides(cnp.ndarray array, bint last, int rank, Py_ssize_t itemsize,
-                         Py_ssize_t *out) noexcept:
-    """Strides in elements of the channel and the three spatial axes."""
-    cdef Py_ssize_t *strides = <Py_ssize_t *>cnp.PyArray_STRIDES(array)
-    cdef int i, first = 1 if last else 2
-    out[0] = strides[rank + 1 if last else 1] // itemsize
-    out[1] = out[2] = out[3] = 0
-    for i in range(rank):
-        out[4 - rank + i] = strides[first + i] // itemsize
-
-
 # ---- forward, and the gradient of the data ----
 
 cdef struct Run:
@@ -673,7 +640,7 @@ cdef class Depthwise:
         job.of = self.of
         job.source = cnp.PyArray_BYTES(source)
         job.source_image = cnp.PyArray_STRIDES(source)[0] // itemsize
-        source_strides(source, self.of.g.channels_last, <int>self.of.g.rank, itemsize,
+        source_strides(source, False, self.of.g.channels_last, <int>self.of.g.rank, itemsize,
                        job.source_stride)
         job.sink = cnp.PyArray_BYTES(out)
         job.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
@@ -1100,8 +1067,8 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     job.batch = cnp.PyArray_DIM(x, 0)
     job.x = cnp.PyArray_BYTES(x)
     job.grad = cnp.PyArray_BYTES(grad)
-    source_strides(x, g.channels_last, <int>g.rank, g.itemsize, job.x_stride)
-    source_strides(grad, g.channels_last, <int>g.rank, g.itemsize, job.grad_stride)
+    source_strides(x, False, g.channels_last, <int>g.rank, g.itemsize, job.x_stride)
+    source_strides(grad, False, g.channels_last, <int>g.rank, g.itemsize, job.grad_stride)
     job.x_image = cnp.PyArray_STRIDES(x)[0] // g.itemsize
     job.grad_image = cnp.PyArray_STRIDES(grad)[0] // g.itemsize
     job.out_size = layout.of.phases[0].taps * layout.of.channels

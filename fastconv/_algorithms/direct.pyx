@@ -27,6 +27,7 @@ from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._core.cost cimport peak
 from fastconv._core.epilogue cimport Exit, emit
+from fastconv._core.integers cimport even, gcd, modulo, up
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.window cimport (
@@ -542,17 +543,6 @@ cdef struct Run:
     Py_ssize_t scratch_size, tile_at, total_at, turned_at, words_at, pieces_at
 
 
-cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
-    """n rounded up to a multiple of unit."""
-    return (n + unit - 1) // unit * unit
-
-
-cdef inline Py_ssize_t even(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
-    """The size of nearly equal parts of n that are no longer than `most`."""
-    cdef Py_ssize_t parts = (n + most - 1) // most
-    return (n + parts - 1) // parts if parts else 1
-
-
 cdef bint collapses(cnp.ndarray array, int first, int rank):
     """Whether the spatial axes step through memory like one axis."""
     cdef Py_ssize_t expected = -1
@@ -564,18 +554,6 @@ cdef bint collapses(cnp.ndarray array, int first, int rank):
             return False
         expected = cnp.PyArray_STRIDES(array)[i] * cnp.PyArray_DIM(array, i)
     return True
-
-
-cdef inline Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    while b:
-        a, b = b, a % b
-    return a
-
-
-cdef inline Py_ssize_t modulo(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    """a mod b in 0 … b-1, also for a negative a."""
-    a %= b
-    return a + b if a < 0 else a
 
 
 cdef void pack_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:

@@ -33,6 +33,7 @@ from libc.math cimport ceil, log2
 from libc.string cimport memset
 
 from fastconv._core.cost cimport BANDWIDTH, peak
+from fastconv._core.integers cimport gcd
 from fastconv._core.threads cimport share
 from fastconv._core.window cimport real_t
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
@@ -157,12 +158,6 @@ cdef struct Line:
     Py_ssize_t length, mode        # of the array, and how it goes on outside
     Py_ssize_t end                 # tile positions from here on are zero
     Py_ssize_t low, high           # those in between lie inside the array
-
-
-cdef inline Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    while b:
-        a, b = b, a % b
-    return a
 
 
 cdef inline Py_ssize_t parts(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:

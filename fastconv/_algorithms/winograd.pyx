@@ -31,6 +31,7 @@ cimport numpy as cnp
 
 from fastconv._core.cost cimport CLOCK, peak
 from fastconv._core.epilogue cimport Exit, emit, turned_size
+from fastconv._core.integers cimport even, up
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport (
@@ -78,17 +79,6 @@ cdef struct Layer:
     Py_ssize_t filter_blocks, padded      # of 2 * lanes sinks; sinks, filled up to lanes
     Py_ssize_t *offset                    # of each tap in V
     Py_ssize_t *words                     # what the axes point into
-
-
-cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
-    """n rounded up to a multiple of unit."""
-    return (n + unit - 1) // unit * unit
-
-
-cdef inline Py_ssize_t even(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
-    """The size of nearly equal parts of n that are no longer than `most`."""
-    cdef Py_ssize_t parts = (n + most - 1) // most
-    return (n + parts - 1) // parts if parts else 1
 
 
 cdef class Layout:

@@ -1,8 +1,5 @@
 """The way out: sums to their places in the result, through bias, residual and activation."""
-
-
-cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
-    return (n + unit - 1) // unit * unit
+from fastconv._core.integers cimport up
 
 
 cdef Py_ssize_t turned_size(const fc_kernels *k, Py_ssize_t channels,
