@@ -350,7 +350,7 @@ def forward(str function, rank, x, weight, bias, stride, padding, dilation, grou
     work = 2.0 * desc.batch * desc.multiply_adds()
     threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
-                         (x, weight, bias, residual), work * algorithm.slowness, desc.batched)
+                         (x, weight, bias, residual), work, desc.batched)
     if parts:
         by_parts(algorithm, "forward", desc, desc, False, weight, result).run(
             add_batch(x, desc.batched), bias,
@@ -379,7 +379,7 @@ cdef object adjoint(str function, ConvDesc desc, ConvDesc outer, bint appends, t
     work = 2.0 * desc.batch * max(desc.multiply_adds(), desc.multiply_adds_backward())
     threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
-                         (source, weight, bias), work * algorithm.slowness, desc.batched)
+                         (source, weight, bias), work, desc.batched)
     if parts:
         by_parts(algorithm, "backward_data", desc, outer, appends, weight, result).run(
             add_batch(source, desc.batched), bias, None, output.array, threads)
@@ -498,7 +498,7 @@ def backward_weight(str function, rank, grad_output, x, weight_shape, stride, pa
     if per_sample and desc.batched:
         shape = (desc.batch,) + shape
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
-                         (grad_output, x), work * algorithm.slowness, True)
+                         (grad_output, x), work, True)
     if parts:
         weight_gradient_by_parts(desc, algorithm, add_batch(grad_output, desc.batched),
                                  add_batch(x, desc.batched), result, output.array,
@@ -641,7 +641,7 @@ cdef class Prepared:
         threads = threads_for("plan", self.num_threads, work)
         output = Output.make("plan", out, shape, self.result,
                              self.result if self.parts else self.arithmetic, (x, residual),
-                             work * self.algorithm.slowness, has_batch)
+                             work, has_batch)
         if self.parts:
             self.kernel.run(add_batch(x, has_batch), self.bias,
                             None if residual is None else add_batch(residual, has_batch),

@@ -633,6 +633,8 @@ def describe_conv(str function, rank, x_shape, weight_shape, Py_ssize_t itemsize
                 f"padding_mode={padding_mode!r} cannot extend"
             )
         g.output[axis] = (total - extent) // g.stride[axis] + 1
+        if g.output[axis] == 1:
+            g.stride[axis] = 1  # between no two windows
     check_count(function, "x", xs)
     check_count(function, "weight", ws)
     check_count(function, "the result", desc.output_shape(desc.batch))

@@ -772,7 +772,7 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
 def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
             padding_mode="zeros", data_format="channels_first", flip=False, dtype="float32",
             precision=None, method="auto", max_workspace=None, num_threads=None,
-            which="forward", measure=False):
+            which="forward", planned=False, measure=False):
     """Say which algorithm a convolution takes, and why.
 
     Parameters
@@ -788,6 +788,8 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
         As for `conv`.
     which : {"forward", "backward_data", "backward_weight"}
         The pass.
+    planned : bool, default False
+        Whether weights are prepared once, by `plan_conv`, and so cost a call nothing.
     measure : bool, default False
         Run each algorithm that can serve on random arrays, and time it.
 
@@ -827,6 +829,7 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     desc = describe_conv("explain", None, x_shape, weight_shape, arithmetic.itemsize, stride,
                          padding, dilation, groups, padding_mode, data_format, flip, None,
                          dtype.kind == "i")
+    desc.planned = planned
     threads = get_num_threads() if num_threads is None else num_threads
 
     def seconds(algorithm):
@@ -848,10 +851,17 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
             "backward_weight": lambda: _call.backward_weight(
                 "explain", None, y, x, weight.shape, *geometry, False, *rest),
         }
+        run = calls[which]
+        if planned and which == "forward":
+            prepared = _call.Prepared(x.shape, dtype, weight, None, *geometry, None, precision,
+                                      algorithm.name, max_workspace, num_threads)
+
+            def run():
+                prepared.run(x)
         best = math.inf
         for _ in range(3):
             start = time.perf_counter()
-            calls[which]()
+            run()
             best = min(best, time.perf_counter() - start)
         return best
 

@@ -447,5 +447,6 @@ def explain(
     max_workspace: SupportsIndex | None = None,
     num_threads: SupportsIndex | None = None,
     which: _Pass = "forward",
+    planned: bool = False,
     measure: bool = False,
 ) -> Explanation: ...

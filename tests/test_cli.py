@@ -82,7 +82,7 @@ def test_selftest_fails_where_a_result_is_wrong(monkeypatch):
     right = fastconv.conv2d
     monkeypatch.setattr(fastconv, "conv2d", lambda *args, **kwargs: right(*args, **kwargs) + 0.01)
     result = selftest.check(3, 0)
-    assert result["failed"]["direct, forward"] == 3
+    assert result["failed"]["direct, forward"] >= 3
     assert "ConvCase.draw(0)" in result["failures"][0]
     assert result["passed"]["direct, backward_data"] == 3
 

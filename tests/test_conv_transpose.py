@@ -53,8 +53,13 @@ def test_against_torch(torch, block):
                 transpose(rank, x, weight, bias, *args)
             continue
         assert fastconv.conv_transpose_output_shape(x_shape, weight_shape, *args) == expected.shape
-        y = transpose(rank, x, weight, bias, *args, method=METHODS[seed % len(METHODS)])
-        np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
+        method = METHODS[seed % len(METHODS)]
+        try:
+            y = transpose(rank, x, weight, bias, *args, method=method, precision="high")
+        except ValueError as error:  # it does not serve this one
+            assert f"method={method!r}" in str(error) and method != "direct"
+        else:
+            np.testing.assert_allclose(y, expected, rtol=0, atol=1e-11)
         last = fastconv.conv_transpose(
             np.moveaxis(x, 1, -1), weight, bias, *args, data_format="channels_last")
         np.testing.assert_allclose(np.moveaxis(last, -1, 1), expected, rtol=0, atol=1e-12)

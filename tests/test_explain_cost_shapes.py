@@ -140,7 +140,8 @@ def test_explain_is_what_a_plan_chooses():
     for shape in CONV_SHAPES.values():
         (chosen,) = (
             row["method"]
-            for row in fastconv.explain(shape.input_shape(), shape.weight_shape, **shape.kwargs())
+            for row in fastconv.explain(shape.input_shape(), shape.weight_shape, **shape.kwargs(),
+                                        planned=True)
             if row["verdict"] == "chosen"
         )
         small = shape.reduced(2_000_000)

@@ -52,8 +52,8 @@ SAMPLE = {
     "guard pages": ["test_guard_pages.py"],
     "special values": ["test_special_values.py"],
     "random cases": [
-        *(f"test_random_cases.py::test_conv[{block}]" for block in range(0, 1000, 250)),
-        *(f"test_random_cases.py::test_pool[{block}]" for block in range(0, 500, 250)),
+        *(f"test_random_cases.py::test_conv2d[{block}]" for block in range(0, 1000, 250)),
+        *(f"test_random_cases.py::test_pool2d[{block}]" for block in range(0, 500, 250)),
     ],
     "all random cases": ["test_random_cases.py", "test_conv2d.py", "test_conv2d_backward.py"],
 }

@@ -319,11 +319,12 @@ def test_any_position_in_gradients(algorithm, rank, place):
         whole = (len(spots), *shape)
         attempt("conv_backward_data", (spots, weight, whole), (tame, np.abs(weight), whole))
     if "backward_weight" in algorithm.passes:
-        x = numbers((len(spots), *shape), np.float32, 2)
+        # small beside 1e38: in what order a sum overflows on its way is nobody's promise
+        x = numbers((len(spots), *shape), np.float32, 2) / 32
         args = (spots, x, weight.shape)
         attempt("conv_backward_weight", args, (tame, np.abs(x), weight.shape), per_sample=True)
         x = everywhere(shape, EVERY[:4])
-        grad = numbers((len(x), *out), np.float32, 3)
+        grad = numbers((len(x), *out), np.float32, 3) / 32
         sizes = (np.abs(grad), np.nan_to_num(np.abs(x), nan=0, posinf=0), weight.shape)
         attempt("conv_backward_weight", (grad, x, weight.shape), sizes, per_sample=True)
     if not served:
@@ -504,5 +505,7 @@ def test_infinite_weights_in_the_gradient_of_the_data():
         exact = reference.conv_backward_data(grad, weight, shape, stride)
         assert np.isfinite(exact[:, 1, 0]).all()
         for algorithm in ALGORITHMS:
+            if algorithm.name == "winograd" and stride > 1:
+                continue  # it needs stride 1
             got = fastconv.conv2d_backward_data(grad, weight, shape, stride, method=algorithm.name)
             assert_exact(got, exact, (algorithm.name, stride))

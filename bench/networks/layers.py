@@ -151,7 +151,7 @@ class Pool(Layer):
         self.kind = kind
         self.geometry = {"kernel_size": kernel, "stride": stride, "padding": padding,
                          "ceil_mode": ceil_mode}  # fmt: skip
-        shape = fastconv.pool_output_shape(x.shape, **self.geometry)
+        shape = fastconv.pool_output_shape((1, *x.shape), **self.geometry)[1:]
         super().__init__(x.network, name, (x,), shape)
 
     @property

@@ -179,7 +179,7 @@ cdef int lengths(double reach, Py_ssize_t taps, Py_ssize_t *out) noexcept:
         out[n] = fast(length)
         n += 1
     length = taps
-    for i in range(13):
+    for _ in range(13):
         length *= 1.4
         out[n] = fast(max(length + 1, 8.0))
         if out[n] < whole:
@@ -289,7 +289,7 @@ cdef class Layout:
 
         docs/algorithms/choice.rst tells the model and where its constants are from.
         """
-        cdef double elements = 1, step, planes, products, weights, fresh, moved, calls
+        cdef double elements = 1, step, planes, products, weights, moved, calls
         cdef bint wide = self.desc.g.itemsize == 8
         cdef int a, passes = 0
         cdef Py_ssize_t last = 1
@@ -303,7 +303,6 @@ cdef class Layout:
                 passes += 1
         self.n_freq = self.n_size / last * (last // 2 + 1)
         weights = (<double>self.desc.g.filters) * self.channels * self.phases
-        fresh = 0 if self.desc.planned else weights
         planes = self.n_tiles * (self.sources + self.sinks)
         step = (TRANSFORM_64 if wide else TRANSFORM_32) * log2(elements) + (
             PASS_64 if wide else PASS_32) * passes
@@ -315,9 +314,9 @@ cdef class Layout:
         moved = weights * self.n_freq * 2 * self.desc.g.itemsize * (
             1 + ceil(self.n_tiles / max(1.0, min(
                 <double>TILES, WAITING / (self.sources * self.n_freq + 1)))))
-        calls = 2 + (planes + fresh) * self.n_size / PIECE
-        return (STARTED + calls * PER_PIECE + (planes + fresh) * self.n_size * step
-                + (planes + fresh) * self.n_size * (MOVED_64 if wide else MOVED_32)
+        calls = 2 + (planes + weights) * self.n_size / PIECE
+        return (STARTED + calls * PER_PIECE + (planes + weights) * self.n_size * step
+                + (planes + weights) * self.n_size * (MOVED_64 if wide else MOVED_32)
                 + products + moved / BANDWIDTH)
 
     cdef Py_ssize_t at_once(self, Py_ssize_t planes) noexcept:
@@ -411,19 +410,21 @@ cdef class Layout:
     def workspace(self, int threads):
         """Bytes of a call on so many threads."""
         size, freq = self.size * self.desc.g.itemsize, 2 * self.freq * self.desc.g.itemsize
+        # transforms along several axes copy what they are given, and hold two such copies at times
+        both = 2 * (size + freq)
         weights = self.desc.g.filters * self.channels * self.phases
         planes = self.at_once(1)
-        kernel = min(weights, max(planes, self.sources // self.groups)) * (size + freq)
+        kernel = min(weights, max(planes, self.sources // self.groups)) * both
         if self.summing:
             tiles = self.waiting()
             return (2 * weights * freq + tiles * (self.sources + self.sinks) * freq
-                    + threads * max(planes * (size + freq), kernel))
+                    + threads * max(planes * both, kernel))
         if self.fused():
             rows = min(self.tiles, self.at_once(max(self.sources, self.sinks)))
-            piece = rows * (self.sources + self.sinks) * (size + freq)
+            piece = rows * (self.sources + self.sinks) * both
             return weights * freq + threads * max(piece, kernel)
         tiles = self.waiting()
-        piece = max(planes, tiles) * (size + freq)
+        piece = max(planes, tiles) * both
         return (weights + tiles * self.sources) * freq + threads * max(piece, kernel)
 
 
@@ -765,7 +766,7 @@ cdef class Fft:
         cdef double size = self.layout.size
         cdef double greatest = np.finfo(self.desc.dtype).max, tiny = np.finfo(self.desc.dtype).tiny
         self.most = min(greatest / 4 / size, greatest / 4 / size / size / max(total, 1e-300))
-        self.least = max(tiny, tiny / max(largest, tiny))
+        self.least = 16 * max(tiny, tiny / max(largest, tiny))
 
     def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
         """As `Algorithm.prepare` says; returns the images that it had to refuse."""

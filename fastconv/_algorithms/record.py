@@ -30,9 +30,6 @@ class Algorithm:
         threads)``, which holds the weights as the algorithm wants them.
     weight_gradient : callable(desc, grad_output, x, out, per_sample, threads)
         For backward_weight.
-    slowness : float
-        How many times longer an operation takes than in the fast kernels. Long calls return to
-        Python in between, so that they can be interrupted, and then compute into a temporary.
 
     Notes
     -----
@@ -50,4 +47,3 @@ class Algorithm:
     efficiency: Callable
     prepare: Callable
     weight_gradient: Callable
-    slowness: float = 1.0

@@ -260,7 +260,7 @@ cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
 # The cost model (docs/algorithms/choice.rst): seconds for a call, and for each product.
 cdef double STARTED = 4e-6, PER_PRODUCT = 5e-9
 
-cdef double SLOWNESS = 50.0
+cdef double SLOWNESS = 50.0  # against what parallel_for takes for a flop's time
 
 
 cdef class Sliding:
@@ -345,5 +345,4 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 ALGORITHM = Algorithm(
     name="sliding", passes=PASSES, tier="highest", supports=supports, workspace=workspace,
     efficiency=efficiency, prepare=prepare, weight_gradient=weight_gradient,
-    slowness=SLOWNESS,
 )

@@ -236,7 +236,7 @@ cdef class Layout:
         """Scratch memory of a thread: window, V, M, a row of outputs, its transpose."""
         cdef const Layer *of = &self.of
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes
-        cdef Py_ssize_t tiles = up(job.images * of.rows * of.columns, of.k.half), size, line
+        cdef Py_ssize_t tiles = up(job.images * of.rows * of.columns, of.k.half), line
         line = of.columns * of.made[2] * 2 * lanes
         job.v_step = tiles * of.pitch
         job.m_step = tiles * 2 * lanes
@@ -253,13 +253,14 @@ cdef class Layout:
     cdef Py_ssize_t share_out(self, Run *job, Py_ssize_t batch, int threads) noexcept:
         """Cut the work into tasks; returns how many. Sums do not depend on how."""
         cdef const Layer *of = &self.of
-        cdef Py_ssize_t tasks, tiles = of.rows * of.columns
+        cdef Py_ssize_t tasks, size, tiles = of.rows * of.columns
         job.batch = batch
         job.images = 1
         if of.blocks[0] * of.blocks[1] * of.blocks[2] == 1:
             # Several small images share a task, so that the weights stream once for all.
-            job.images = max(1, min(batch, LARGE // (self.desc.g.itemsize * of.frequencies * tiles * (
-                of.pitch + 2 * of.k.lanes * of.together))))
+            size = self.desc.g.itemsize * of.frequencies * tiles
+            job.images = max(1, min(batch, LARGE // (
+                size * (of.pitch + 2 * of.k.lanes * of.together))))
             if threads > 1:
                 job.images = min(job.images, max(1, (batch + threads - 1) // threads))
             job.images = even(batch, job.images)
@@ -278,7 +279,7 @@ cdef class Layout:
     def workspace(self, int threads):
         """Bytes of scratch memory of a call, transformed weights included."""
         cdef Run job
-        self.share_out(&job, 1, threads)
+        self.share_out(&job, 1 << 20, threads)  # images may share a task's scratch
         return job.scratch_size * threads + self.packed_size() * self.desc.g.itemsize
 
 cdef Layout layout_for(ConvDesc desc, which):
@@ -289,7 +290,7 @@ cdef Layout layout_for(ConvDesc desc, which):
     if best is None:
         for m in TILES:
             layout = Layout(desc, which == BACKWARD_DATA, m)
-            if best is None or layout.seconds() < best.seconds():
+            if best is None or layout.cycles() < best.cycles():
                 best = layout
         desc.kept[key] = best
     return best
@@ -361,7 +362,7 @@ cdef class Winograd:
         """Convolve a batch; returns the images that hold values it cannot be trusted with."""
         cdef const Layer *of = &self.layout.of
         cdef Run job
-        cdef Py_ssize_t itemsize = of.g.itemsize, tasks, i
+        cdef Py_ssize_t itemsize = of.g.itemsize, tasks
         cdef Scratch scratch
         cdef cnp.ndarray refused
         if cnp.PyArray_SIZE(out) == 0:
@@ -409,7 +410,7 @@ cdef void pack_tap(Packing *job, Py_ssize_t task, int thread, real_t *kind) noex
     cdef Py_ssize_t start = block * 2 * lanes
     cdef Py_ssize_t width = min(2 * lanes, of.padded - start)
     cdef Py_ssize_t n = min(width, of.sinks - start)
-    cdef Py_ssize_t j0 = tap // of.sources, j1, j2, i, at
+    cdef Py_ssize_t j0 = tap // of.sources, j1, j2, at
     cdef Py_ssize_t step = of.taps * width
     cdef bint reverse = g.flip != of.backward
     cdef real_t *out = (<real_t *>job.packed) + (

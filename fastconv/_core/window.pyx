@@ -198,7 +198,7 @@ cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
                                    window.channels * sizeof(real_t))
                         else:
                             k.gather(window.channels, source + i * step, strides[0],
-                                   target + (run.start + i) * pixel)
+                                     target + (run.start + i) * pixel)
         return
     for c in range(window.channels):
         for i0 in range(n0):
@@ -216,7 +216,7 @@ cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
                             target[run.start + i] = 0
                     else:
                         k.gather(run.length, line + run.source * strides[3],
-                               run.step * strides[3], target + run.start)
+                                 run.step * strides[3], target + run.start)
 
 
 cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,

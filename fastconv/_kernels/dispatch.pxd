@@ -52,14 +52,14 @@ cdef extern from "table.h" nogil:
         void (*gather)(Py_ssize_t n, const void *src, Py_ssize_t step, void *dst) noexcept nogil
         void (*add)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         void (*winograd_input[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
-                                   Py_ssize_t col, void *dst, Py_ssize_t dst_row,
-                                   Py_ssize_t dst_col, void *largest) noexcept nogil
+                                     Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                     Py_ssize_t dst_col, void *largest) noexcept nogil
         void (*winograd_weight[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
-                                   Py_ssize_t col, void *dst, Py_ssize_t dst_row,
-                                   Py_ssize_t dst_col, void *largest) noexcept nogil
+                                      Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                      Py_ssize_t dst_col, void *largest) noexcept nogil
         void (*winograd_output[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
-                                   Py_ssize_t col, void *dst, Py_ssize_t dst_row,
-                                   Py_ssize_t dst_col, void *largest) noexcept nogil
+                                      Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                      Py_ssize_t dst_col, void *largest) noexcept nogil
         double (*peak)(Py_ssize_t rounds) noexcept nogil
         void (*triad)(Py_ssize_t n, double s, const void *b, const void *c, void *a) noexcept nogil
 

@@ -7,18 +7,16 @@ among `outer` or `inner` as the layout has them; axes where nothing happens join
 A task takes tiles of outputs, and reduces what a tile reads one axis after the other, each time
 elementwise over all that lies inside of the axis, so that vectors are full whatever the stride.
 
-An axis is reduced in one of two ways. *Direct*: all taps of each window. *Doubling*, where windows
-are long and overlap: in place, each element becomes the result of 2, 4, 8, … elements from itself
-on, and a window is put together from such pieces: for a maximum from two that may overlap, for a sum
-from those that the binary digits of its length name. That takes log2(k) steps whatever the data,
-without a subtraction, so that no rounding error, NaN or infinity leaks from one window into another,
-and sums are added in pairs.
+An axis is reduced in one of two ways. *Direct*: all taps of each window. *Doubling*, where
+windows are long and overlap: in place, each element becomes the result of 2, 4, 8, … elements
+from itself on, and a window is put together from such pieces: for a maximum from two that may
+overlap, for a sum from those that the binary digits of its length name. That takes log2(k) steps
+whatever the data, without a subtraction, so that no rounding error, NaN or infinity leaks from
+one window into another, and sums are added in pairs.
 
 A search for positions carries an index beside each element, and takes the axes from the last to the
 first, so that the first of equal elements in row-major order wins.
 """
-import numpy as np
-
 cimport numpy as cnp
 from libc.math cimport INFINITY, cbrt, fabs, floor, fma, frexp, ldexp, log2, pow, sqrt
 from libc.stdint cimport int64_t
@@ -623,7 +621,7 @@ cdef void search_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const
         w.inner = w.out_step = width
         into = split(job, areas[2], n0 * m1 * width)
         rows = into
-        for i0 in range(n0):
+        for _ in range(n0):
             reduce_axis(steps, &a[1], job.doubles[1], &e[1], &w, width, now, n1 * width, into)
             now = advanced(job, now, n1 * width)
             into = advanced(job, into, m1 * width)
@@ -807,24 +805,24 @@ cdef Py_ssize_t depth(const Job *job) noexcept:
     return total
 
 
-cdef void set_steps(Steps *steps, const fc_pools *kernels, operation op, bint wide,
+cdef void set_steps(Steps *steps, const fc_pools *k, operation op, bint wide,
                     bint search) noexcept:
     memset(steps, 0, sizeof(Steps))
-    steps.size = steps.out_size = kernels.size
-    steps.index_size = kernels.index_size
+    steps.size = steps.out_size = k.size
+    steps.index_size = k.index_size
     if op == MAX:
-        steps.pool, steps.double_up = kernels.max, kernels.max_double
+        steps.pool, steps.double_up = k.max, k.max_double
         if search:
-            steps.search, steps.search_double = kernels.max_search, kernels.max_search_double
+            steps.search, steps.search_double = k.max_search, k.max_search_double
     elif op == MIN:
-        steps.pool, steps.double_up = kernels.min, kernels.min_double
+        steps.pool, steps.double_up = k.min, k.min_double
         if search:
-            steps.search, steps.search_double = kernels.min_search, kernels.min_search_double
+            steps.search, steps.search_double = k.min_search, k.min_search_double
     else:
         steps.sums = True
-        steps.pool, steps.double_up = kernels.sum, kernels.sum_double
+        steps.pool, steps.double_up = k.sum, k.sum_double
         if wide:
-            steps.pool = kernels.wide_sum
+            steps.pool = k.wide_sum
             steps.out_size = 8
 
 
