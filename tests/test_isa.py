@@ -50,12 +50,18 @@ def test_without_a_cap_the_widest_is_used(run_python):
 
 SAMPLE = {
     "guard pages": ["test_guard_pages.py"],
-    "special values": ["test_special_values.py"],
+    "special values": [f"test_special_values.py::test_{name}" for name in (
+        "in_weight", "one_special_reaches_its_windows_only", "overflow_becomes_infinity",
+        "huge_but_finite", "denormals_are_not_flushed", "a_special_value_leaves_other_images_alone",
+        "any_position_of_an_adaptively_pooled_array",
+        "infinite_weights_in_the_gradient_of_the_data",
+    )],
     "random cases": [
         *(f"test_random_cases.py::test_conv2d[{block}]" for block in range(0, 1000, 250)),
         *(f"test_random_cases.py::test_pool2d[{block}]" for block in range(0, 500, 250)),
     ],
-    "all random cases": ["test_random_cases.py", "test_conv2d.py", "test_conv2d_backward.py"],
+    "all random cases": ["test_random_cases.py", "test_special_values.py", "test_conv2d.py",
+                         "test_conv2d_backward.py"],
 }
 
 

@@ -410,8 +410,9 @@ cdef class Layout:
     def workspace(self, int threads):
         """Bytes of a call on so many threads."""
         size, freq = self.size * self.desc.g.itemsize, 2 * self.freq * self.desc.g.itemsize
-        # transforms along several axes copy what they are given, and hold two such copies at times
-        both = 2 * (size + freq)
+        # Transforms along several axes copy what they are given, and work in copies of their own;
+        # as measured (tests/test_family_memory.py), up to five times the numbers and spectra.
+        both = 5 * (size + freq)
         weights = self.desc.g.filters * self.channels * self.phases
         planes = self.at_once(1)
         kernel = min(weights, max(planes, self.sources // self.groups)) * both
