@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._core.threads cimport is_long, threads_for
 from fastconv._desc cimport (
@@ -765,6 +766,20 @@ cdef double as_norm(str function, norm_type) except? -1:
     return norm
 
 
+cdef enum:
+    COPY = 4 << 20   # bytes of a view that are copied at once, or one image
+
+
+cdef list pieces(PoolDesc desc, cnp.ndarray array):
+    """Images to pool at once, with their description, so that copies of views stay small."""
+    cdef Py_ssize_t images, i, batch = desc.batch
+    if cnp.PyArray_IS_C_CONTIGUOUS(array) or batch == 0:
+        return [(desc, slice(None))]
+    images = min(batch, max(1, COPY * batch // max(cnp.PyArray_NBYTES(array), 1)))
+    return [(desc.of_images(min(images, batch - i)), slice(i, i + images))
+            for i in range(0, batch, images)]
+
+
 cdef run_pool(PoolDesc desc, x, str op, bint return_indices, bint count_include_pad,
               double divisor, double norm, num_threads, out):
     """Reduce every window of the array x."""
@@ -777,10 +792,15 @@ cdef run_pool(PoolDesc desc, x, str op, bint return_indices, bint count_include_
     where = None
     if return_indices:
         where = np.empty((<object>output.array).shape, int64)
-    x = contiguous(x, arithmetic, desc.batched)
-    if op == "norm" and norm == INFINITE:
-        x, op = np.abs(x.astype(computed)), "max"
-    reduce(desc, x, output.array, where, op, count_include_pad, divisor, norm, num_threads)
+    x = batched(x, arithmetic, desc.batched)
+    largest = op == "norm" and norm == INFINITE
+    for part, images in pieces(desc, x):
+        piece = np.ascontiguousarray(x[images])
+        PyErr_CheckSignals()
+        if largest:
+            piece = np.abs(piece.astype(computed))
+        reduce(part, piece, output.array[images], None if where is None else where[images],
+               "max" if largest else op, count_include_pad, divisor, norm, num_threads)
     if where is None:
         return output.finish()
     return output.finish(), where if desc.batched else where[0]
@@ -842,8 +862,11 @@ cdef run_spread(PoolDesc desc, grad_output, bint count_include_pad, double divis
                 f"an input of shape {desc.input_shape()} gives")
     output = Output.make(desc.function, out, desc.input_shape(), result, arithmetic,
                          (grad_output,), desc.work(), desc.batched)
-    spread_mean(desc, contiguous(grad_output, arithmetic, desc.batched), output.array,
-                count_include_pad, divisor, num_threads)
+    grad_output = batched(grad_output, arithmetic, desc.batched)
+    for part, images in pieces(desc, grad_output):
+        PyErr_CheckSignals()
+        spread_mean(part, np.ascontiguousarray(grad_output[images]), output.array[images],
+                    count_include_pad, divisor, num_threads)
     return output.finish()
 
 

@@ -67,6 +67,7 @@ cdef class PoolDesc:
     cdef readonly Py_ssize_t batch
     cdef pool_geometry g
 
+    cdef PoolDesc of_images(self, Py_ssize_t batch)
     cpdef tuple input_shape(self)
     cpdef tuple output_shape(self)
     cdef double work(self) noexcept

@@ -17,6 +17,7 @@ import numpy as np
 cimport numpy as cnp
 from libc.string cimport memset
 
+from fastconv._core.integers cimport gcd
 from fastconv._kernels.dispatch cimport (
     FC_CLIP, FC_IDENTITY, FC_LEAKY_RELU, FC_SIGMOID, FC_SILU, FC_TANH,
 )
@@ -896,6 +897,15 @@ cdef class PoolDesc:
             total += elements * (a.kernel if a.kernel <= 16 * a.stride else 16.0 * a.stride)
         return 2 * total
 
+    cdef PoolDesc of_images(self, Py_ssize_t batch):
+        """The same of another number of images."""
+        cdef PoolDesc desc = PoolDesc.__new__(PoolDesc)
+        desc.function = self.function
+        desc.batched = self.batched
+        desc.batch = batch
+        desc.g = self.g
+        return desc
+
     cpdef tuple input_shape(self):
         cdef Py_ssize_t size[AXES]
         cdef int axis
@@ -911,12 +921,6 @@ cdef class PoolDesc:
             size[axis] = self.g.axis[axis].outputs
         return image_shape(self.batch, self.batched, self.g.channels, size, <int>self.g.rank,
                            self.g.channels_last)
-
-
-cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    while b:
-        a, b = b, a % b
-    return a
 
 
 cdef span window(const pool_axis *axis, Py_ssize_t o) noexcept nogil:

@@ -84,7 +84,8 @@ def test_selftest_fails_where_a_result_is_wrong(monkeypatch):
     result = selftest.check(3, 0)
     assert result["failed"]["direct, forward"] >= 3
     assert "ConvCase.draw(0)" in result["failures"][0]
-    assert result["passed"]["direct, backward_data"] == 3
+    assert result["passed"]["direct, backward_data"] >= 3
+    assert "direct, backward_data" not in result["failed"]
 
 
 # --------------------------------------------------------------------------------------- bench

@@ -155,7 +155,8 @@ cdef class Layout:
         for a in range(AXES):
             self.of.source_axis[a] = g.output[a] if self.of.backward else g.input[a]
             self.of.sink_axis[a] = g.input[a] if self.of.backward else g.output[a]
-            if g.kernel[a] != 1 or g.stride[a] != 1 or g.before[a] or g.after[a]:
+            if (g.kernel[a] != 1 or g.stride[a] != 1 or g.before[a] or g.after[a]
+                    or g.input[a] != g.output[a]):
                 self.of.collapsed = False
             # Taps j and j + period reach the same phase; each of the first ones another.
             self.of.period[a] = 1

@@ -6,10 +6,15 @@ cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
     return (n + unit - 1) // unit * unit
 
 
+cdef inline Py_ssize_t parts(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    """How many parts of a size n has, the last one perhaps smaller."""
+    return (n + size - 1) // size
+
+
 cdef inline Py_ssize_t even(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
     """The size of nearly equal parts of n that are no longer than `most`."""
-    cdef Py_ssize_t parts = (n + most - 1) // most
-    return (n + parts - 1) // parts if parts else 1
+    cdef Py_ssize_t count = parts(n, most)
+    return parts(n, count) if count else 1
 
 
 cdef inline Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:

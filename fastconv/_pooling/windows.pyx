@@ -22,6 +22,7 @@ from libc.math cimport INFINITY, cbrt, fabs, floor, fma, frexp, ldexp, log2, pow
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
+from fastconv._core.integers cimport parts
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._desc cimport (
@@ -188,10 +189,6 @@ cdef Extent extent(const pool_axis *a, Py_ssize_t lo, Py_ssize_t hi) noexcept no
     return e
 
 
-cdef Py_ssize_t up(Py_ssize_t n, Py_ssize_t d) noexcept:
-    return (n + d - 1) // d
-
-
 cdef Py_ssize_t outputs_for(const pool_axis *a, Py_ssize_t elements, bint doubles) noexcept:
     """How many windows a tile takes so that it reads about `elements`, and not much twice."""
     cdef Py_ssize_t extent = (a.kernel - 1) * a.dilation + 1
@@ -221,10 +218,10 @@ cdef void cut(Job *job) noexcept:
     job.block[0] = 1
     if single(&a[0]) and single(&a[1]):
         job.block[0] = max(1, min(job.outer, TILE // run))
-    job.tiles[0] = up(job.outer, job.block[0])
+    job.tiles[0] = parts(job.outer, job.block[0])
     job.all_tiles = job.tiles[0]
     for i in range(AXES):
-        job.tiles[1 + i] = up(a[i].outputs, job.block[1 + i])
+        job.tiles[1 + i] = parts(a[i].outputs, job.block[1 + i])
         job.all_tiles *= job.tiles[1 + i]
     areas(job, reads, run)
 
@@ -247,10 +244,10 @@ cdef void areas(Job *job, const Py_ssize_t *reads, Py_ssize_t run) noexcept:
             size[0] = max(size[0], block[0] * reads[0] * reads[1] * run * element)
         size[1] = 0 if single(&job.axis[0]) else block[1] * reads[1] * run * element
         size[2] = max(block[1] * block[2] * run, block[0] * width) * element
-    job.scratch_size = up(8 * max(block[3], reads[2]), 64) * 64
+    job.scratch_size = parts(8 * max(block[3], reads[2]), 64) * 64
     for i in range(3):
         job.area[i] = job.scratch_size
-        job.scratch_size += up(size[i] + 8, 64) * 64
+        job.scratch_size += parts(size[i] + 8, 64) * 64
 
 
 # ---- one axis -------------------------------------------------------------------------------
@@ -833,7 +830,7 @@ cdef int start(PoolDesc desc, Job *job, num_threads, double work) except -1:
     job.tiles_per_task = max(1, <Py_ssize_t>(65536 * job.all_tiles / work))
     scratch = acquire(job.scratch_size * threads)
     job.scratch = scratch.data
-    return parallel_for(run_task, job, up(job.all_tiles, job.tiles_per_task), threads, work)
+    return parallel_for(run_task, job, parts(job.all_tiles, job.tiles_per_task), threads, work)
 
 
 def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint count_padding,
