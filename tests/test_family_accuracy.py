@@ -7,6 +7,7 @@ channels, whole tiles and rests of tiles; zero-mean data and data that is all po
 import numpy as np
 import pytest
 
+from fastconv._algorithms import winograd
 from fastconv._select import ALGORITHMS
 from fastconv.testing import accuracy, reference
 from fastconv.testing.checks import function_of
@@ -18,11 +19,12 @@ BY_NAME = {a.name: a for a in ALGORITHMS}
 @pytest.mark.parametrize("positive", [False, True], ids=["zero-mean", "positive"])
 @pytest.mark.parametrize("layer", accuracy.LAYERS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: a.name)
-def test_layers(algorithm, dtype, layer, positive):
-    served = 0
+@pytest.mark.parametrize("name, tile", [*((name, None) for name in BY_NAME),
+                                        *(("winograd", m) for m in winograd.TILES)])  # fmt: skip
+def test_layers(name, tile, dtype, layer, positive):
+    algorithm, served = BY_NAME[name], 0
     for channels in (16, 256):
-        found = accuracy.errors(algorithm.name, dtype, layer, channels, positive)
+        found = accuracy.errors(algorithm.name, dtype, layer, channels, positive, tile=tile)
         if found is None:
             continue
         served += 1

@@ -1,6 +1,7 @@
 """Measured errors of every algorithm: ``python -P -m fastconv.testing.accuracy``.
 
-The registry is gone through on layers of 3x3 and 7x7 kernels with more and more channels. Two
+The registry is gone through on layers of 3x3 and 7x7 kernels with more and more channels,
+Winograd's with each size of its tiles. Two
 figures are taken of each: the largest error over the largest result, for zero-mean data, which is
 what ``"high"`` and ``"medium"`` promise; and the largest error over ``u sum|x||w|`` of its element,
 which ``"highest"`` promises to be at most 16. Both also for data that is all positive.
@@ -9,24 +10,21 @@ which ``"highest"`` promises to be at most 16. Both also for data that is all po
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 
 import numpy as np
 
 import fastconv
 from fastconv._algorithms import winograd
-from fastconv._desc import describe_conv
 from fastconv._select import ALGORITHMS
 from fastconv.testing import reference
 from fastconv.testing.contract import TIERS, unit_roundoff
 
-__all__ = ["CHANNELS", "FILTERS", "LAYERS", "errors", "main", "measure", "tile"]
+__all__ = ["CHANNELS", "FILTERS", "LAYERS", "contenders", "errors", "main", "measure"]
 
-# Name -> kernel length, output length, groups of as many channels (None: one group), filters.
-# Lengths of 6, 8 and 24 suit one size of Winograd's tile after the other.
+# Name -> kernel length, output length, whether every channel is a group of its own.
 LAYERS = {
-    "3x3 on 6x6": (3, 6, False),
-    "3x3 on 8x8": (3, 8, False),
     "3x3 on 24x24": (3, 24, False),
     "7x7 on 16x16": (7, 16, False),
     "depthwise 3x3 on 24x24": (3, 24, True),
@@ -35,7 +33,7 @@ CHANNELS = (16, 64, 256, 512)
 FILTERS = 8
 
 
-def errors(method, dtype, layer, channels, positive=False, seed=0):
+def errors(method, dtype, layer, channels, positive=False, seed=0, tile=None):
     """The errors of one algorithm on one layer.
 
     Parameters
@@ -52,6 +50,8 @@ def errors(method, dtype, layer, channels, positive=False, seed=0):
         Whether the numbers are uniform in 0.5 to 1.5 in place of normal.
     seed : int
         Of the random numbers.
+    tile : int, optional
+        The m of Winograd's F(m, r) that is to be used, in place of the fastest.
 
     Returns
     -------
@@ -71,7 +71,8 @@ def errors(method, dtype, layer, channels, positive=False, seed=0):
     x, weight = numbers(1, channels, length, length), numbers(filters, channels // groups, k, k)
     kwargs = {"padding": "same", "groups": groups}
     try:
-        y = fastconv.conv2d(x, weight, **kwargs, method=method, precision="high")
+        with _only(tile):
+            y = fastconv.conv2d(x, weight, **kwargs, method=method, precision="high")
     except ValueError as error:
         if f"method={method!r}" in str(error):
             return None
@@ -83,28 +84,37 @@ def errors(method, dtype, layer, channels, positive=False, seed=0):
     return float(error.max() / np.abs(exact).max()), float((error / (unit * magnitude)).max())
 
 
-def tile(method, dtype, layer, channels):
-    """The tile that an algorithm works with, in the notation F(outputs, kernel), or nothing.
+@contextlib.contextmanager
+def _only(tile):
+    """Winograd with this m alone, or as it is."""
+    before = winograd.TILES
+    try:
+        winograd.TILES = before if tile is None else (tile,)
+        yield
+    finally:
+        winograd.TILES = before
+
+
+def contenders(layer):
+    """What is compared on a layer.
 
     Parameters
     ----------
-    method, dtype, layer, channels
-        As for `errors`.
+    layer : str
+        A name of `LAYERS`.
 
-    Returns
-    -------
-    str
-        A space and ``F(4x4,3x3)``, or an empty string.
+    Yields
+    ------
+    tuple
+        An algorithm, its tile (see `errors`), and how a table names both.
     """
-    k, length, _ = LAYERS[layer]
-    if method != "winograd":
-        return ""
-    desc = describe_conv(
-        "accuracy", 2, (1, channels, length, length), (FILTERS, channels, k, k),
-        np.dtype(dtype).itemsize, 1, "same", 1, 1,
-    )  # fmt: skip
-    m = winograd.blocking(desc, "forward")["m"]
-    return f" F({m}x{m},{k}x{k})"
+    r = LAYERS[layer][0]
+    for algorithm in ALGORITHMS:
+        if algorithm.name == "winograd":
+            for m in winograd.TILES:
+                yield algorithm, m, f"``winograd`` F({m}x{m},{r}x{r})"
+        else:
+            yield algorithm, None, f"``{algorithm.name}``"
 
 
 def measure(dtype, positive=False):
@@ -120,13 +130,14 @@ def measure(dtype, positive=False):
     Yields
     ------
     tuple
-        Algorithm, layer, and for every number of channels the pair of errors.
+        Algorithm, its name in the table, layer, and for every number of channels the pair of
+        errors.
     """
-    for algorithm in ALGORITHMS:
-        for layer in LAYERS:
-            found = [errors(algorithm.name, dtype, layer, c, positive) for c in CHANNELS]
+    for layer in LAYERS:
+        for algorithm, tile, name in contenders(layer):
+            found = [errors(algorithm.name, dtype, layer, c, positive, tile=tile) for c in CHANNELS]
             if any(found):
-                yield algorithm, layer, found
+                yield algorithm, name, layer, found
 
 
 def _table(dtype, positive):
@@ -137,20 +148,20 @@ def _table(dtype, positive):
     yield f".. list-table:: {np.dtype(dtype).name}, {kind}: largest error over largest result,"
     yield "   and in brackets over :math:`u \\sum |x||w|` of its element"
     yield "   :header-rows: 1"
-    yield "   :widths: 14 26 " + " ".join(["15"] * len(CHANNELS))
+    yield "   :widths: 22 22 " + " ".join(["15"] * len(CHANNELS))
     yield ""
-    head = ["Algorithm", "Layer", *(f"{c} channels" for c in CHANNELS)]
+    head = ["Layer", "Algorithm", *(f"{c} channels" for c in CHANNELS)]
     yield from (f"   {'* -' if i == 0 else '  -'} {text}" for i, text in enumerate(head))
-    for algorithm, layer, found in measure(dtype, positive):
+    for algorithm, name, layer, found in measure(dtype, positive):
         for pair, channels in zip(found, CHANNELS, strict=True):
             if pair is None:
                 continue
             kept = pair[0] <= promise and (algorithm.tier != "highest" or pair[1] <= 16)
             if not (kept or positive):
-                where = f"{algorithm.name}, {layer}, {channels} channels"
+                where = f"{name}, {layer}, {channels} channels"
                 print(f"{where}: {pair} breaks the promise", file=sys.stderr)
         cells = ["refused" if pair is None else f"{pair[0]:.1e} ({pair[1]:.2g})" for pair in found]
-        row = [f"``{algorithm.name}``", layer, *cells]
+        row = [layer, name, *cells]
         yield from (f"   {'* -' if i == 0 else '  -'} {text}" for i, text in enumerate(row))
     yield ""
     yield f".. {np.dtype(dtype).name}: u = {unit:.2e}, 'high' promises {promise:.0e}"
