@@ -1,4 +1,4 @@
-"""More than twenty thousand random problems, each reproducible from the number that is printed.
+"""Thousands of random problems, each reproducible from the number that is printed.
 
 Every case runs through every algorithm of the registry, forward and backward, and is held to the
 precision contract against the reference; a part of them once more against PyTorch where it is
@@ -78,13 +78,19 @@ def transpose_case(seed, rank):
         assert verify(check)
 
 
-@pytest.mark.parametrize("block", range(0, 10_000, BLOCK))
+def blocks(default, all_of_them):
+    """First numbers of blocks of cases; those beyond `default` are for the longer runs."""
+    return [pytest.param(first, marks=[pytest.mark.slow] * (first >= default))
+            for first in range(0, all_of_them, BLOCK)]  # fmt: skip
+
+
+@pytest.mark.parametrize("block", blocks(2_500, 10_000))
 def test_conv2d(block):
     for seed in range(block, block + BLOCK):
         conv_case(seed)
 
 
-@pytest.mark.parametrize("block", range(0, 2_000, BLOCK))
+@pytest.mark.parametrize("block", blocks(500, 2_000))
 def test_pool2d(block):
     for seed in range(block, block + BLOCK):
         pool_case(seed, kinds=("max", "min", "avg"))
