@@ -272,15 +272,15 @@ cdef class Layout:
         """The kernel that takes fewer cycles an output.
 
         Lanes that a layer leaves empty cost as much as full ones. A tile that has the wrong
-        axis in its lanes for the output's layout must be transposed, at about half a cycle an
-        output: that matters where sums are short.
+        axis in its lanes for the output's layout must be transposed, and goes to many places
+        at once: that takes a cycle or two an output, which matters where sums are short.
         """
         cdef Py_ssize_t lanes = self.of.k.lanes, half = self.of.k.half
         cdef Py_ssize_t sinks = max(self.of.sinks, 1)
         cdef Py_ssize_t pixels = max(self.of.phases[0].axis[2].count, 1)
         cdef double ideal = (<double>self.of.phases[0].taps) / (2 * lanes)
         cdef double tile = ideal * up(sinks, lanes) / sinks * up(pixels, half) / pixels
-        cdef double rows = ideal * up(pixels, lanes) / pixels
+        cdef double rows = ideal * up(pixels, lanes) / pixels, turned = 1.2
         if sinks == 1:
             self.of.row_kind, self.of.width = 0, 1
             rows *= 1.2
@@ -291,10 +291,14 @@ cdef class Layout:
         rows *= (<double>up(sinks, self.of.width)) / sinks
         if sinks <= lanes:
             tile *= 1.2   # one vector of channels: more loads than multiply-adds
+        if sinks * pixels * self.of.sink_axis[1] * self.of.sink_axis[0] > (
+                CACHE // self.of.g.itemsize):
+            turned = 2.4
         if self.of.g.channels_last:
-            rows += 0.5
+            rows += turned
         else:
-            tile += 0.5
+            tile += turned
+        rows *= 1.05   # its input comes from the second-level cache for every few channels
         self.of.by_rows = rows < tile
         if not self.of.by_rows:
             self.of.width = 2 * lanes
@@ -524,6 +528,21 @@ cdef struct Piece:
     Py_ssize_t start         # place in the line of all rows, if the outputs are cut that way
 
 
+# A block of outputs: where its pieces are, and memory to work in.
+cdef struct Block:
+    Exit exit
+    const Phase *phase
+    const Piece *pieces
+    char *window
+    char *tile
+    char *total
+    char *turned
+    bint flat                # pieces are of one line of all rows,
+    Py_ssize_t pitch         # one every so many pixels,
+    Py_ssize_t columns       # of so many outputs
+    Py_ssize_t row_stride, pixel_stride   # from such a row of the output to the next, and pixel
+
+
 cdef struct Packing:
     const Layer *of
     char *weight
@@ -627,22 +646,17 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef const fc_kernels *k = of.k
     cdef char *scratch = job.scratch + thread * job.scratch_size
     cdef real_t *window = <real_t *>scratch
-    cdef real_t *tile = <real_t *>(scratch + job.tile_at)
-    cdef real_t *total = <real_t *>(scratch + job.total_at)
-    cdef real_t *turned = <real_t *>(scratch + job.turned_at)
     cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef Piece *pieces = <Piece *>(scratch + job.pieces_at)
-    cdef Py_ssize_t lanes = k.lanes, half = k.half
+    cdef Py_ssize_t lanes = k.lanes
     cdef Py_ssize_t first[3]
     cdef Py_ssize_t count[3]
     cdef Py_ssize_t sink_stride[4]           # channel and three axes, of out and residual
-    cdef Py_ssize_t split, first_group, group, image, images, i, q0, q1, q2, block, start, n
-    cdef Py_ssize_t vectors, sink_image, group_sink, unit, pixel, size, end, tap, j
-    cdef Py_ssize_t n_pieces = 0, pitch, line
+    cdef Py_ssize_t split, first_group, group, image, images, i, q0, q1, q2, block
+    cdef Py_ssize_t sink_image, unit, pixel, n_pieces = 0, pitch, line, low, strip
     cdef bint flat
-    cdef Exit exit = job.exit
-    cdef const real_t *w
-    cdef int a, halves
+    cdef Block this
+    cdef int a
 
     # Which block this is.
     split = task % job.splits
@@ -661,8 +675,9 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     sink_stride[2] = sink_stride[3] * of.sink_axis[2]
     sink_stride[1] = sink_stride[2] * of.sink_axis[1]
     sink_stride[0] = 1 if last else sink_stride[1] * of.sink_axis[0]
-    exit.channel_stride = sink_stride[0]
-    exit.pixel_stride = pixel * phase.out_step[2]
+    this.exit = job.exit
+    this.exit.channel_stride = sink_stride[0]
+    this.exit.pixel_stride = pixel * phase.out_step[2]
     sink_image = of.sinks * of.groups * of.sink_axis[0] * of.sink_axis[1] * of.sink_axis[2]
 
     # Cut the outputs into pieces of rows; or, where rows lie one after the other in the window
@@ -674,6 +689,12 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     flat = (of.by_rows and not axis[1].per_tap and not axis[2].per_tap
             and axis[1].wstep == 1 and axis[2].wstep == 1 and phase.out_step[2] == 1
             and up(line, lanes) <= count[1] * up(count[2], lanes))
+    this.phase, this.pieces, this.window = phase, pieces, scratch
+    this.tile = scratch + job.tile_at
+    this.total = scratch + job.total_at
+    this.turned = scratch + job.turned_at
+    this.flat, this.pitch, this.columns = flat, pitch, count[2]
+    this.row_stride, this.pixel_stride = phase.out_step[1] * sink_stride[2], pixel
     for i in range(images):
         for q0 in range(count[0]):
             for q1 in range(1 if flat else count[1]):
@@ -703,80 +724,94 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                  (<const real_t *>job.source) + ((image + i) * job.source_image
                                                  + group * of.sources * job.source_stride[0]),
                  job.source_stride, k, window + i * phase.window.size)
-        # The weights of a block of channels stay in the cache while all pixels pass.
-        for block in range(of.blocks * split // job.splits, of.blocks * (split + 1) // job.splits):
-            start = block * of.width
-            n = min(of.width, of.sinks - start)
-            w = (<const real_t *>job.packed) + (
-                phase.packed + phase.taps * (group * of.padded + start))
-            group_sink = (group * of.sinks + start) * sink_stride[0]
-            i = 0
-            while i < n_pieces:
-                if of.by_rows:
-                    vectors = (pieces[i].pixels + lanes - 1) // lanes
-                    a = <int>vectors - 1
-                    if of.row_kind == 0:
-                        a = 0
-                        while vectors > 1 << a:
-                            a += 1
-                        vectors = 1 << a
-                    for tap from 0 <= tap < max(phase.taps, 1) by LONG:
-                        k.rows[of.row_kind][a](
-                            min(LONG, phase.taps - tap), phase.offset + tap, window + pieces[i].at,
-                            w + tap * of.width, tile)
-                        carry(of, tap, phase.taps, of.width * vectors * lanes, tile, total)
-                    # a piece of one line leaves row by row
-                    j = pieces[i].start
-                    while j < pieces[i].start + pieces[i].pixels:
-                        q1 = j // pitch if flat else 0
-                        q2 = j - q1 * pitch
-                        if flat and q2 >= count[2]:
-                            j = (q1 + 1) * pitch
-                            continue
-                        size = pieces[i].start + pieces[i].pixels - j
-                        if flat:
-                            size = min(size, count[2] - q2)
-                        emit(&exit, tile + (j - pieces[i].start), vectors * lanes, True,
-                             turned, size, n, group * of.sinks + start,
-                             group_sink + pieces[i].sink
-                             + (q1 * phase.out_step[1] * sink_stride[2] + q2 * pixel
-                                if flat else 0))
-                        j += size
-                    i += 1
-                    continue
-                # A strip of tiles shares each chunk of weights while it lies in the first-level
-                # cache; their sums so far wait in `tile`.
-                vectors = 2 if n > lanes else 1
-                size = 2 * half * vectors * lanes
-                end = min(n_pieces, i + 2 * STRIP)
-                for tap from 0 <= tap < max(phase.taps, 1) by CHUNK:
-                    for j from i <= j < end by 2:
-                        halves = 2 if j + 1 < end else 1
-                        k.tile[halves - 1][vectors - 1](
-                            min(CHUNK, phase.taps - tap), phase.offset + tap,
-                            window + pieces[j].at, window + pieces[j + halves - 1].at,
-                            axis[2].wstep * phase.window.position[2], w + tap * vectors * lanes,
-                            tile + (j - i) // 2 * size, tap % LONG > 0)
-                    if (tap + CHUNK) % LONG == 0 or tap + CHUNK >= phase.taps:
-                        carry(of, tap // LONG * LONG, phase.taps, (end - i + 1) // 2 * size, tile,
-                              total)
-                for j from i <= j < end by 2:
-                    halves = 2 if j + 1 < end else 1
-                    if halves == 2 and pieces[j].pixels == half and (
-                            pieces[j + 1].sink - pieces[j].sink
-                            == half * pixel * phase.out_step[2]):
-                        # neighbours in the row: they leave as one
-                        emit(&exit, tile + (j - i) // 2 * size, vectors * lanes, False,
-                             turned, half + pieces[j + 1].pixels, n, group * of.sinks + start,
-                             group_sink + pieces[j].sink)
-                    else:
-                        for a in range(halves):
-                            emit(&exit,
-                                 tile + (j - i) // 2 * size + a * half * vectors * lanes,
-                                 vectors * lanes, False, turned, pieces[j + a].pixels, n,
-                                 group * of.sinks + start,
-                                 group_sink + pieces[j + a].sink)
-                i = end
+        # The weights of a block of channels stay in the cache while all pixels pass. Where those
+        # of all channels do, and channels lie side by side in the output, pixels pass bit by
+        # bit, so that the output is in the cache while it is put together.
+        strip = max(n_pieces, 1)
+        if last and phase.taps * of.padded <= CACHE // 4 // <Py_ssize_t>sizeof(real_t):
+            strip = max(1, CACHE // 16 // (2 * unit * pixel * <Py_ssize_t>sizeof(real_t))) * 2
+        for low from 0 <= low < n_pieces by strip:
+            for block in range(of.blocks * split // job.splits,
+                               of.blocks * (split + 1) // job.splits):
+                run_channels(of, &this, low, min(n_pieces, low + strip), group, block,
+                             (<const real_t *>job.packed) + phase.packed)
+
+
+cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssize_t stop,
+                       Py_ssize_t group, Py_ssize_t block, const real_t *packed) noexcept nogil:
+    """One block of output channels of a group, for pieces i … stop - 1."""
+    cdef const fc_kernels *k = of.k
+    cdef const Phase *phase = this.phase
+    cdef const Piece *pieces = this.pieces
+    cdef const Exit *exit = &this.exit
+    cdef real_t *tile = <real_t *>this.tile
+    cdef real_t *total = <real_t *>this.total
+    cdef real_t *turned = <real_t *>this.turned
+    cdef const real_t *window = <const real_t *>this.window
+    cdef Py_ssize_t lanes = k.lanes, half = k.half
+    cdef Py_ssize_t start = block * of.width, n = min(of.width, of.sinks - start)
+    cdef Py_ssize_t channel = group * of.sinks + start, sink = channel * exit.channel_stride
+    cdef const real_t *w = packed + phase.taps * (group * of.padded + start)
+    cdef Py_ssize_t vectors, size, end, tap, j, q1, q2
+    cdef int a, halves
+    while i < stop and of.by_rows:
+        vectors = (pieces[i].pixels + lanes - 1) // lanes
+        a = <int>vectors - 1
+        if of.row_kind == 0:
+            a = 0
+            while vectors > 1 << a:
+                a += 1
+            vectors = 1 << a
+        for tap from 0 <= tap < max(phase.taps, 1) by LONG:
+            k.rows[of.row_kind][a](
+                min(LONG, phase.taps - tap), phase.offset + tap, window + pieces[i].at,
+                w + tap * of.width, tile)
+            carry(of, tap, phase.taps, of.width * vectors * lanes, tile, total)
+        # a piece of one line leaves row by row
+        j = pieces[i].start
+        while j < pieces[i].start + pieces[i].pixels:
+            q1 = j // this.pitch if this.flat else 0
+            q2 = j - q1 * this.pitch
+            if this.flat and q2 >= this.columns:
+                j = (q1 + 1) * this.pitch
+                continue
+            size = pieces[i].start + pieces[i].pixels - j
+            if this.flat:
+                size = min(size, this.columns - q2)
+            emit(exit, tile + (j - pieces[i].start), vectors * lanes, True, turned, size, n,
+                 channel, sink + pieces[i].sink
+                 + (q1 * this.row_stride + q2 * this.pixel_stride if this.flat else 0))
+            j += size
+        i += 1
+    # A strip of tiles shares each chunk of weights while it lies in the first-level cache; their
+    # sums so far wait in `tile`.
+    vectors = 2 if n > lanes else 1
+    size = 2 * half * vectors * lanes
+    while i < stop:
+        end = min(stop, i + 2 * STRIP)
+        for tap from 0 <= tap < max(phase.taps, 1) by CHUNK:
+            for j from i <= j < end by 2:
+                halves = 2 if j + 1 < end else 1
+                k.tile[halves - 1][vectors - 1](
+                    min(CHUNK, phase.taps - tap), phase.offset + tap,
+                    window + pieces[j].at, window + pieces[j + halves - 1].at,
+                    phase.axis[2].wstep * phase.window.position[2], w + tap * vectors * lanes,
+                    tile + (j - i) // 2 * size, tap % LONG > 0)
+            if (tap + CHUNK) % LONG == 0 or tap + CHUNK >= phase.taps:
+                carry(of, tap // LONG * LONG, phase.taps, (end - i + 1) // 2 * size, tile, total)
+        for j from i <= j < end by 2:
+            halves = 2 if j + 1 < end else 1
+            if halves == 2 and pieces[j].pixels == half and (
+                    pieces[j + 1].sink - pieces[j].sink == half * exit.pixel_stride):
+                # neighbours in the row: they leave as one
+                emit(exit, tile + (j - i) // 2 * size, vectors * lanes, False, turned,
+                     half + pieces[j + 1].pixels, n, channel, sink + pieces[j].sink)
+            else:
+                for a in range(halves):
+                    emit(exit, tile + (j - i) // 2 * size + a * half * vectors * lanes,
+                         vectors * lanes, False, turned, pieces[j + a].pixels, n, channel,
+                         sink + pieces[j + a].sink)
+        i = end
 
 
 cdef inline void carry(const Layer *of, Py_ssize_t tap, Py_ssize_t taps, Py_ssize_t n,
