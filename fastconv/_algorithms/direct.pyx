@@ -728,7 +728,8 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
         # of all channels do, and channels lie side by side in the output, pixels pass bit by
         # bit, so that the output is in the cache while it is put together.
         strip = max(n_pieces, 1)
-        if last and phase.taps * of.padded <= CACHE // 4 // <Py_ssize_t>sizeof(real_t):
+        if last and phase.taps * of.padded + images * phase.window.size <= (
+                CACHE * 3 // 4 // <Py_ssize_t>sizeof(real_t)):
             strip = max(1, CACHE // 16 // (2 * unit * pixel * <Py_ssize_t>sizeof(real_t))) * 2
         for low from 0 <= low < n_pieces by strip:
             for block in range(of.blocks * split // job.splits,
