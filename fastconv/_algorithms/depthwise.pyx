@@ -24,6 +24,7 @@ import numpy as np
 
 cimport numpy as cnp
 
+from fastconv._core.cost cimport peak
 from fastconv._core.integers cimport even, gcd, modulo, up
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for
@@ -36,6 +37,14 @@ from fastconv._kernels.dispatch cimport (
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
 
 cnp.import_array()
+
+# The cost model (docs/algorithms/choice.rst): parts of the peak that sums of few filters, of many,
+# and gradients of weights reach,
+cdef double FEW = 0.47, MANY = 0.32, GRADIENT = 0.20
+# and seconds for a call, a channel, a byte of the result, a product whose lanes must be
+# rearranged, a strided element, a row of such, and a tap of a gradient.
+cdef double STARTED = 3e-6, PER_CHANNEL = 0.08e-6, STORED = 0.08e-9, REARRANGED = 1e-9
+cdef double STRIDED = 0.15e-9, STRIDED_ROW = 10e-9, PER_TAP = 0.04e-6
 
 cdef enum:
     MOST_CHANNELS = 8        # that meet in a sum
@@ -1252,21 +1261,33 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def efficiency(ConvDesc desc, which):
-    """From comparisons with `direct`, whose 0.8 is what counts."""
+    """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
     cdef conv_geometry *g = &desc.g
-    cdef Py_ssize_t channels, filters
+    cdef double full = peak(g.itemsize), channels, filters, taps, inputs, outputs, products
+    cdef double seconds, rate
     if supports(desc, which) is not None:
         return 0.0
-    channels, filters = g.channels // g.groups, g.filters // g.groups
-    if channels == 1 and filters == 1:
-        return 0.9
-    if g.channels_last and (g.channels if which == BACKWARD_DATA else g.filters) > 1:
-        return 0.81 if channels == 1 and filters == 2 else 0.1  # lanes must be rearranged
+    channels, filters = <double>g.channels / g.groups, <double>g.filters / g.groups
+    taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2]
+    inputs = (<double>g.input[0]) * g.input[1] * g.input[2] * g.channels
+    outputs = (<double>g.output[0]) * g.output[1] * g.output[2] * g.filters
+    products = outputs * taps * channels
     if which == BACKWARD_WEIGHT:
-        return 0.9 if channels <= 4 else 0.6
-    if channels == 1:
-        return 0.85 if which != BACKWARD_DATA or filters <= 8 else 0.6
-    return 0.85 if channels <= 4 and filters <= 4 else 0.6
+        seconds = STARTED + 2 * products / (GRADIENT * full) + PER_TAP * g.filters * channels * taps
+        if g.stride[2] > 1:
+            seconds *= 2
+    else:
+        rate = FEW if filters <= 8 else MANY
+        if which == BACKWARD_DATA:
+            rate *= 0.7
+        seconds = (STARTED + 2 * products / (rate * full) + PER_CHANNEL * max(g.channels, g.filters)
+                   + STORED * g.itemsize * (inputs if which == BACKWARD_DATA else outputs))
+        if g.stride[2] > 1:
+            seconds += STRIDED * inputs + STRIDED_ROW * inputs / max(g.input[2], 1)
+    if g.channels_last and (g.channels if which == BACKWARD_DATA else g.filters) > 1 and not (
+            channels == 1 and filters == 1):
+        seconds += REARRANGED * products
+    return desc.flops() / (seconds * full)
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):

@@ -51,8 +51,9 @@ cdef enum:
     SHORT = 16        # and where sums are cut shorter to keep rounding errors small
     LARGE = 12 << 20  # bytes of V and M, where they need not stay in the second-level cache
 
-# The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight,
-cdef double STARTED = 10e-6, PACKED = 0.9e-9
+# The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight
+# of few and of more than twice the cache,
+cdef double STARTED = 10e-6, PACKED = 1.4e-9, PACKED_BEYOND = 2.2e-9
 cdef double PRODUCTS = 0.85   # products: part of the multiply-add peak
 cdef double STREAM = 8.0      # bytes a cycle from the third-level cache
 cdef double LINE = 40.0       # cycles to begin a row of one channel: it is on another page
@@ -194,8 +195,11 @@ cdef class Layout:
 
     cdef double seconds(self) except -1:
         """Estimated time of one image on one thread, with the transform of the weights."""
-        return STARTED + self.cycles() / CLOCK + (
-            0 if self.desc.planned else self.packed_size() * PACKED)
+        cdef double packed = self.packed_size(), seconds = STARTED + self.cycles() / CLOCK
+        if not self.desc.planned:
+            seconds += packed * (
+                PACKED if packed * self.desc.g.itemsize <= 2 * CACHE else PACKED_BEYOND)
+        return seconds
 
     cdef double cycles(self) noexcept:
         """Estimated time of one image on one thread, in cycles.
