@@ -14,9 +14,15 @@ overlap, for a sum from those that the binary digits of its length name. That ta
 whatever the data, without a subtraction, so that no rounding error, NaN or infinity leaks from
 one window into another, and sums are added in pairs.
 
+Planes that are small are laid out with their padding first, many of them one after the other. All
+windows are whole then, and elementwise steps run over the ends of rows and planes; what they make
+there is left behind.
+
 A search for positions carries an index beside each element, and takes the axes from the last to the
 first, so that the first of equal elements in row-major order wins.
 """
+import numpy as np
+
 cimport numpy as cnp
 from libc.math cimport INFINITY, cbrt, fabs, floor, fma, frexp, ldexp, log2, pow, sqrt
 from libc.stdint cimport int64_t
@@ -66,6 +72,9 @@ cdef struct Job:
     pool_axis forward[AXES]     # SPREAD: the axes of the pooling itself
     bint doubles[AXES]
     bint loads                  # a tile is copied to scratch before it is reduced
+    bint pads                   # a tile is whole planes, laid out with their padding,
+    Py_ssize_t padded[2]        # of so many rows, so far apart,
+    char neutral[8]             # with this element
     bint count_padding
     double divisor              # 0: count
     double power                # NORM
@@ -85,6 +94,21 @@ cdef struct Job:
 # What one tile covers on each axis: outputs lo … hi - 1 read inputs origin … end - 1.
 cdef struct Extent:
     Py_ssize_t lo, hi, origin, end
+
+
+cdef dict neutral_elements():
+    """The bytes of what no maximum and no minimum notices, by dtype and operation."""
+    found = {}
+    for char in "?bBhHiIlLqQfd":
+        dtype = np.dtype(char.replace("?", "B"))
+        low, high = (-np.inf, np.inf) if dtype.kind == "f" else (
+            np.iinfo(dtype).min, np.iinfo(dtype).max)
+        for op, value in (("max", low), ("min", high)):
+            found[char, op] = np.array(value, dtype).tobytes().ljust(8)
+    return found
+
+
+cdef dict NEUTRAL = neutral_elements()
 
 
 cdef fc_type type_of(dtype) except *:
@@ -154,6 +178,25 @@ cdef bint worth_doubling(const pool_axis *a) noexcept:
         a.kernel > a.stride * (2 + 2 * bits(a.kernel))) and a.outputs > 1
 
 
+cdef bint worth_padding(Job *job) noexcept:
+    """Whether tiles are whole planes, laid out with their padding; and how large these are."""
+    cdef const pool_axis *rows = &job.axis[1]
+    cdef const pool_axis *columns = &job.axis[2]
+    cdef double height, width
+    if (job.op not in (MAX, MIN, MEAN) or job.where != NULL or job.loads or job.inner != 1
+            or not single(&job.axis[0]) or single(rows) or columns.kernel == 1
+            or rows.kind != REGULAR or columns.kind != REGULAR or columns.stride > 2):
+        return False
+    height = (rows.outputs - 1.0) * rows.stride + (rows.kernel - 1.0) * rows.dilation + 1
+    width = (columns.outputs - 1.0) * columns.stride + (columns.kernel - 1.0) * columns.dilation + 1
+    if height * (width + columns.stride) > TILE or height <= rows.before or (
+            width <= columns.before):
+        return False
+    job.padded[0] = <Py_ssize_t>height
+    job.padded[1] = parts(<Py_ssize_t>width, columns.stride) * columns.stride
+    return True
+
+
 cdef int bits(Py_ssize_t n) noexcept:
     cdef int count = 0
     while n:
@@ -207,6 +250,18 @@ cdef void cut(Job *job) noexcept:
     cdef bint columns = job.doubles[0] or job.doubles[1]
     cdef Py_ssize_t run
     cdef Py_ssize_t reads[AXES]
+    if job.pads:
+        run = job.padded[0] * job.padded[1]
+        job.block[0] = max(1, min(job.outer, TILE // run))
+        job.all_tiles = job.tiles[0] = parts(job.outer, job.block[0])
+        for i in range(AXES):
+            job.block[1 + i], job.tiles[1 + i] = a[i].outputs, 1
+        # planes with padding; after axis 1; after axis 2
+        job.scratch_size = parts(8 * a[2].outputs, 64) * 64
+        for i in range(3):
+            job.area[i] = job.scratch_size
+            job.scratch_size += parts(8 * job.block[0] * run, 64) * 64
+        return
     job.block[3] = outputs_for(&a[2], max(1, (STRIP if columns else TILE // 2) // job.inner),
                                job.doubles[2])
     reads[2] = most_read(&a[2], job.block[3])
@@ -397,6 +452,8 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
             search_tile(job, place[0], rest, e, scratch)
         elif job.op == NORM and out_of_range(job, place[0], rest, e):
             norm_tile(job, place[0], rest, e)
+        elif job.pads:
+            padded_tile(job, place[0], rest, e, scratch)
         else:
             value_tile(job, place[0], rest, e, scratch)
 
@@ -494,6 +551,70 @@ cdef void value_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const 
         if divides:
             finish(job, e, o, &w, into.values, steps.out_size, job.y + i * job.y_size, divisors)
         now.values += pitch0 * steps.size
+
+
+cdef void padded_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const Extent *e,
+                      char *scratch) noexcept nogil:
+    """Whole planes, laid out with their padding."""
+    cdef const pool_axis *rows = &job.axis[1]
+    cdef const pool_axis *columns = &job.axis[2]
+    cdef Py_ssize_t pitch = job.padded[1], size = job.first.size, o, i, run
+    cdef Py_ssize_t out_pitch = pitch // columns.stride, height, width
+    cdef char *padded = scratch + job.area[0]
+    cdef char *sums = scratch + job.area[2]
+    cdef const char *x = job.x + input_at(job, outer, 0, 0, 0) * size
+    cdef char *y = job.y + output_at(job, outer, 0, 0, 0) * job.y_size
+    cdef char *to
+    cdef fc_windows w
+    repeat(job.neutral, size, outers * job.padded[0] * pitch, padded)
+    height = min(rows.length, job.padded[0] - rows.before)
+    width = min(columns.length, pitch - columns.before)
+    for o in range(outers):
+        to = padded + ((o * job.padded[0] + rows.before) * pitch + columns.before) * size
+        for i in range(height):
+            memcpy(to + i * pitch * size, x + (o * rows.length + i) * columns.length * size,
+                   width * size)
+    memset(&w, 0, sizeof(w))
+    w.rows, w.row_step, w.out_row = outers, job.padded[0] * pitch, rows.outputs * pitch
+    w.taps, w.tap = rows.kernel, rows.dilation * pitch
+    if rows.stride == 1:
+        w.n, w.stride, w.inner, w.out_step = rows.outputs * pitch, 1, 1, 1
+    else:
+        w.n, w.stride, w.inner, w.out_step = rows.outputs, rows.stride * pitch, pitch, pitch
+    job.first.pool(&w, padded, scratch + job.area[1])
+    w.rows, w.row_step, w.out_row = 1, 0, 0
+    w.n = (outers * rows.outputs - 1) * out_pitch + columns.outputs
+    w.taps, w.tap, w.stride, w.inner, w.out_step = columns.kernel, columns.dilation, (
+        columns.stride), 1, 1
+    job.later.pool(&w, scratch + job.area[1], sums)
+    run = columns.outputs * job.y_size
+    if job.op == MEAN:
+        w.rows, w.out_row = rows.outputs, out_pitch
+        for o in range(outers):
+            finish(job, e, 0, &w, sums + o * rows.outputs * out_pitch * job.inside.size,
+                   job.inside.size, y + o * rows.outputs * run, <double *>scratch)
+    else:
+        for i in range(outers * rows.outputs):
+            memcpy(y + i * run, sums + i * out_pitch * size, run)
+
+
+cdef inline void repeat(const char *element, Py_ssize_t size, Py_ssize_t n,
+                        char *to) noexcept nogil:
+    """n copies of an element of 1, 2, 4 or 8 bytes."""
+    cdef Py_ssize_t i
+    cdef int64_t wide
+    cdef int narrow
+    if size == 8:
+        memcpy(&wide, element, 8)
+        for i in range(n):
+            (<int64_t *>to)[i] = wide
+    elif size == 4:
+        memcpy(&narrow, element, 4)
+        for i in range(n):
+            (<int *>to)[i] = narrow
+    else:
+        for i in range(n * size):
+            to[i] = element[i % size]
 
 
 cdef void load(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const Extent *e, char *to,
@@ -884,6 +1005,9 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint co
     set_steps(&job.first, job.inside if job.where != NULL else job.source, job.op, wide,
               job.where != NULL)
     set_steps(&job.later, job.inside, job.op, False, job.where != NULL)
+    job.pads = worth_padding(&job)
+    if job.pads and job.op != MEAN:
+        memcpy(job.neutral, <const char *>NEUTRAL[x.dtype.char, op], 8)
     start(desc, &job, num_threads, work)
 
 
