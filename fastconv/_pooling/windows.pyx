@@ -185,7 +185,8 @@ cdef bint worth_padding(Job *job) noexcept:
     cdef double height, width
     if (job.op not in (MAX, MIN, MEAN) or job.where != NULL or job.loads or job.inner != 1
             or not single(&job.axis[0]) or single(rows) or columns.kernel == 1
-            or rows.kind != REGULAR or columns.kind != REGULAR or columns.stride > 2):
+            or rows.kind != REGULAR or columns.kind != REGULAR
+            or rows.stride > 2 or columns.stride > 2):
         return False
     height = (rows.outputs - 1.0) * rows.stride + (rows.kernel - 1.0) * rows.dilation + 1
     width = (columns.outputs - 1.0) * columns.stride + (columns.kernel - 1.0) * columns.dilation + 1
@@ -558,44 +559,60 @@ cdef void padded_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const
     """Whole planes, laid out with their padding."""
     cdef const pool_axis *rows = &job.axis[1]
     cdef const pool_axis *columns = &job.axis[2]
-    cdef Py_ssize_t pitch = job.padded[1], size = job.first.size, o, i, run
-    cdef Py_ssize_t out_pitch = pitch // columns.stride, height, width
-    cdef char *padded = scratch + job.area[0]
+    cdef Py_ssize_t pitch = job.padded[1], plane = job.padded[0] * pitch
+    cdef Py_ssize_t out_pitch = pitch // columns.stride, height, width, size = job.first.size, o, i
+    cdef Py_ssize_t run = columns.outputs * job.y_size
     cdef char *sums = scratch + job.area[2]
     cdef const char *x = job.x + input_at(job, outer, 0, 0, 0) * size
     cdef char *y = job.y + output_at(job, outer, 0, 0, 0) * job.y_size
+    cdef const char *results
     cdef char *to
+    cdef bint finished
     cdef fc_windows w
-    repeat(job.neutral, size, outers * job.padded[0] * pitch, padded)
     height = min(rows.length, job.padded[0] - rows.before)
     width = min(columns.length, pitch - columns.before)
-    for o in range(outers):
-        to = padded + ((o * job.padded[0] + rows.before) * pitch + columns.before) * size
-        for i in range(height):
-            memcpy(to + i * pitch * size, x + (o * rows.length + i) * columns.length * size,
-                   width * size)
-    memset(&w, 0, sizeof(w))
-    w.rows, w.row_step, w.out_row = outers, job.padded[0] * pitch, rows.outputs * pitch
-    w.taps, w.tap = rows.kernel, rows.dilation * pitch
-    if rows.stride == 1:
-        w.n, w.stride, w.inner, w.out_step = rows.outputs * pitch, 1, 1, 1
-    else:
-        w.n, w.stride, w.inner, w.out_step = rows.outputs, rows.stride * pitch, pitch, pitch
-    job.first.pool(&w, padded, scratch + job.area[1])
-    w.rows, w.row_step, w.out_row = 1, 0, 0
-    w.n = (outers * rows.outputs - 1) * out_pitch + columns.outputs
-    w.taps, w.tap, w.stride, w.inner, w.out_step = columns.kernel, columns.dilation, (
-        columns.stride), 1, 1
-    job.later.pool(&w, scratch + job.area[1], sums)
-    run = columns.outputs * job.y_size
-    if job.op == MEAN:
-        w.rows, w.out_row = rows.outputs, out_pitch
+    if plane != rows.length * columns.length or pitch != width or rows.before or columns.before:
+        to = scratch + job.area[0]
+        repeat(job.neutral, size, outers * plane, to)
         for o in range(outers):
-            finish(job, e, 0, &w, sums + o * rows.outputs * out_pitch * job.inside.size,
-                   job.inside.size, y + o * rows.outputs * run, <double *>scratch)
-    else:
-        for i in range(outers * rows.outputs):
-            memcpy(y + i * run, sums + i * out_pitch * size, run)
+            for i in range(height):
+                memcpy(to + (o * plane + (rows.before + i) * pitch + columns.before) * size,
+                       x + (o * rows.length + i) * columns.length * size, width * size)
+        x = to
+    memset(&w, 0, sizeof(w))
+    w.rows = w.inner = w.stride = w.out_step = 1
+    w.n = outers * plane - (rows.kernel - 1) * rows.dilation * pitch
+    w.taps, w.tap = rows.kernel, rows.dilation * pitch
+    job.first.pool(&w, x, scratch + job.area[1])
+    w.n = (w.n - (columns.kernel - 1) * columns.dilation - 1) // columns.stride + 1
+    w.taps, w.tap, w.stride = columns.kernel, columns.dilation, columns.stride
+    job.later.pool(&w, scratch + job.area[1], sums)
+    finished = job.op != MEAN
+    if not finished and (job.divisor != 0 or (uniform(rows, job.count_padding)
+                                              and uniform(columns, job.count_padding))):
+        divide_by(job, columns, counted(rows, 0, job.count_padding), 0, 1, <double *>scratch)
+        job.table.divide[job.divide](w.n, 1, sums, <double *>scratch, True, scratch + job.area[1])
+        sums = scratch + job.area[1]
+        finished = True
+    size = job.y_size if finished else job.inside.size
+    w.rows, w.out_row = rows.outputs, rows.stride * out_pitch
+    for o in range(outers):
+        results = sums + o * job.padded[0] * out_pitch * size
+        if finished:
+            for i in range(rows.outputs):
+                memcpy(y + i * run, results + i * w.out_row * size, run)
+        else:
+            finish(job, e, 0, &w, results, size, y, <double *>scratch)
+        y += rows.outputs * run
+
+
+cdef bint uniform(const pool_axis *a, bint padding) noexcept nogil:
+    """Whether all windows of the axis count the same."""
+    cdef Py_ssize_t o, first = counted(a, 0, padding)
+    for o in range(1, a.outputs):
+        if counted(a, o, padding) != first:
+            return False
+    return True
 
 
 cdef inline void repeat(const char *element, Py_ssize_t size, Py_ssize_t n,
