@@ -167,6 +167,7 @@ def _parser():
                        help="turns that this time is spread over; default: 5")  # fmt: skip
     bench.add_argument("--quick", action="store_true", help="a handful of layers, a short time")
     bench.add_argument("--json", metavar="FILE", help="write all figures there")
+    bench.add_argument("--rst", metavar="FILE", help="write tables for documents there")
     bench.add_argument("--plot", metavar="FILE", help="draw ratios and rooflines there")
 
     explain = add("explain", _explain, "Say which algorithm a convolution takes, and why.")

@@ -168,7 +168,8 @@ def test_bench_writes_its_figures(tmp_path, capsys):
     pytest.importorskip("tqdm")
     path = tmp_path / "bench.json"
     arguments = ["--layers", "tiny", "--peers", "scipy,numpy", "--seconds", "0.01", "--rounds", "2"]
-    assert cli.main(["bench", *arguments, "--json", str(path)]) == 0
+    table = tmp_path / "bench.rst"
+    assert cli.main(["bench", *arguments, "--json", str(path), "--rst", str(table)]) == 0
     printed = capsys.readouterr().out
     assert "geometric mean" in printed
     results = json.loads(path.read_text())["results"]
@@ -177,6 +178,8 @@ def test_bench_writes_its_figures(tmp_path, capsys):
     assert all(0 < c["best"] <= c["median"] for c in results[0]["contenders"].values())
     assert results[0]["ratio_to_fastest_peer"] > 0
     assert results[0]["roof"]["gflops"] > 0
+    assert '"tiny.conv_8x8"' in table.read_text()
+    assert f'"{results[0]["ratio_to_fastest_peer"]:.2f}x"' in table.read_text()
 
 
 def test_bench_draws(tmp_path):

@@ -26,6 +26,7 @@ def run(
     method="auto",
     precision=None,
     json=None,
+    rst=None,
     plot=None,
 ):
     """Run the benchmark and print its tables; return the exit status.
@@ -46,7 +47,7 @@ def run(
         A handful of layers, a tenth of a second each.
     data_format, method, precision
         Passed on to fastconv.
-    json, plot : path-like, optional
+    json, rst, plot : path-like, optional
         Files to write.
 
     Returns
@@ -72,7 +73,7 @@ def run(
     try:
         layers = cases.select(layers)
         contenders = _contenders(peers, form)
-        for path in filter(None, (json, plot)):
+        for path in filter(None, (json, rst, plot)):
             if not Path(path).resolve().parent.is_dir():
                 raise ValueError(f"the directory of {path} does not exist")
     except ValueError as error:
@@ -113,9 +114,10 @@ def run(
 
     if notes := report.remarks(done):
         print("\nnot measured\n  " + "\n  ".join(notes))
-    if json and done:
-        report.to_json(json, done, environment)
-        print(f"\nFigures: {Path(json).resolve()}")
+    for path, write in ((json, report.to_json), (rst, report.to_rst)):
+        if path and done:
+            write(path, report.records(done), environment)
+            print(f"\nFigures: {Path(path).resolve()}")
     if plot and any(map(report.ours, done)):
         report.plot(plot, done)
         print(f"Plot: {Path(plot).resolve()}")

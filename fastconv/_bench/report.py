@@ -169,8 +169,8 @@ def environment(contenders, settings):
     }
 
 
-def to_json(path, measurements, environment):
-    """Write everything that was measured."""
+def records(measurements):
+    """Everything that was measured, as JSON has it."""
     results = []
     for m in measurements:
         limit, bound = m.roof.attainable(m.case)
@@ -195,12 +195,50 @@ def to_json(path, measurements, environment):
                 for name, t in m.timings.items()
             },
             "refusals": m.refusals,
+            "group": m.case.group,
+            "fastest_peer": (fastest(m) or [None])[0],
             "ratio_to_fastest_peer": ratio(m),
             "unplanned_ratio_to_torch": unplanned_ratio(m),
         })  # fmt: skip
+    return results
+
+
+def to_json(path, records, environment):
+    """Write everything that was measured."""
     with open(path, "w", encoding="utf-8") as file:
-        json.dump({"environment": environment, "results": results}, file, indent=1)
+        json.dump({"environment": environment, "results": records}, file, indent=1)
         file.write("\n")
+
+
+def to_rst(path, records, environment):
+    """Write a table for each group, in reStructuredText."""
+    lines = [".. Made by `fastconv bench --rst`.", ""]
+    titles = "layer", "time", "GFLOP/s", "of the roofline", "bound by", "fastest peer", "vs it"
+    for group, members in groupby(records, lambda record: record["group"]):
+        rows, ratios = [], []
+        for r in members:
+            best = next((r["contenders"][n]["best"] for n in _OURS if n in r["contenders"]), None)
+            if best is None:
+                continue
+            rate, versus = r["flops"] / best * 1e-9, r["ratio_to_fastest_peer"]
+            ratios += [versus] if versus else []
+            rows.append([
+                r["layer"], duration(best), f"{rate:.1f}",
+                f"{rate / r['roof']['attainable_gflops']:.0%}", r["roof"]["bound"],
+                r["fastest_peer"] or "-", f"{versus:.2f}x" if versus else "-",
+            ])  # fmt: skip
+        lines += [f".. csv-table:: {group[0].upper()}{group[1:]}",
+                  "   :header: " + ", ".join(f'"{title}"' for title in titles), "",
+                  *("   " + ", ".join(f'"{cell}"' for cell in row) for row in rows), ""]  # fmt: skip
+        if ratios:
+            lines += [f"Against the fastest peer of each: geometric mean "
+                      f"{geometric_mean(ratios):.2f}x, {sum(v >= 1 for v in ratios)} of "
+                      f"{len(ratios)} at least as fast.", ""]  # fmt: skip
+    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    isa = environment["runtime"]["isa"]
+    lines += [f"Measured on {isa}, {environment['processor']}, with {versions}."]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
 
 
 def plot(path, measurements):
