@@ -974,10 +974,6 @@ cdef void set_window(Gradient *job, Py_ssize_t rows, Py_ssize_t columns, Py_ssiz
     block_axis(&job.axis[1], rows, False)
     block_axis(&job.axis[2], columns, False)
     lay_out(&job.window, half, lanes)
-    if not job.window.channels_last and job.window.channel % (4 * lanes) == 0:
-        # the kernel walks over channels: keep them off the same sets of the cache
-        job.window.channel += lanes
-        job.window.size = job.window.channel * job.window.channels
     # the kernel may read `half` channels, or taps, past the last
     job.window.slack += 2 * half * job.window.channel
     if job.along_taps:

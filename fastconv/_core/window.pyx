@@ -14,6 +14,7 @@ from libc.string cimport memcpy, memset
 
 cimport numpy as cnp
 
+from fastconv._core.integers cimport up
 from fastconv._desc cimport source_index
 
 cnp.import_array()
@@ -42,25 +43,28 @@ cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogi
         axis.at[i] = i * block if axis.per_tap else axis.tap[i] - axis.low
 
 
+cdef Py_ssize_t spread(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
+    """A stride of an odd number of cache lines, if it is long.
+
+    Neighbours would otherwise compete for a few sets of the cache.
+    """
+    return stride if stride < 4 * vector else (up(stride, vector) // vector | 1) * vector
+
+
 cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector) noexcept nogil:
     """Strides and size. Kernels may read `overrun` outputs past a line's end."""
     cdef Axis *axis = window.axis
     cdef Py_ssize_t pixel = 1
     if window.channels_last:
-        # An odd number of cache lines from pixel to pixel: neighbouring pixels would
-        # otherwise compete for a few sets of the cache.
-        pixel = window.channels
-        if pixel >= 4 * vector:
-            pixel = (pixel + vector - 1) // vector
-            pixel = (pixel | 1) * vector
+        pixel = spread(window.channels, vector)
         window.channel = 1
     window.position[2] = pixel
     window.position[1] = pixel * axis[2].window
     window.position[0] = window.position[1] * axis[1].window
     window.size = window.position[0] * axis[0].window
     if not window.channels_last:
-        window.channel = window.size
-        window.size *= window.channels
+        window.channel = spread(window.size, vector)
+        window.size = window.channel * window.channels
     window.slack = overrun * axis[2].wstep * pixel + 8 * vector
 
 
