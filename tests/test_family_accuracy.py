@@ -19,7 +19,7 @@ BY_NAME = {a.name: a for a in ALGORITHMS}
 @pytest.mark.parametrize("positive", [False, True], ids=["zero-mean", "positive"])
 @pytest.mark.parametrize("layer", accuracy.LAYERS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name, tile", [*((name, None) for name in BY_NAME),
+@pytest.mark.parametrize(("name", "tile"), [*((name, None) for name in BY_NAME),
                                         *(("winograd", m) for m in winograd.TILES)])  # fmt: skip
 def test_layers(name, tile, dtype, layer, positive):
     algorithm, served = BY_NAME[name], 0

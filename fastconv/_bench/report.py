@@ -227,9 +227,9 @@ def to_rst(path, records, environment):
                 f"{rate / r['roof']['attainable_gflops']:.0%}", r["roof"]["bound"],
                 r["fastest_peer"] or "-", f"{versus:.2f}x" if versus else "-",
             ])  # fmt: skip
+        header, *cells = ("   " + ", ".join(f'"{c}"' for c in row) for row in (titles, *rows))
         lines += [f".. csv-table:: {group[0].upper()}{group[1:]}",
-                  "   :header: " + ", ".join(f'"{title}"' for title in titles), "",
-                  *("   " + ", ".join(f'"{cell}"' for cell in row) for row in rows), ""]  # fmt: skip
+                  f"   :header: {header.strip()}", "", *cells, ""]  # fmt: skip
         if ratios:
             lines += [f"Against the fastest peer of each: geometric mean "
                       f"{geometric_mean(ratios):.2f}x, {sum(v >= 1 for v in ratios)} of "
