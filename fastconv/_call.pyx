@@ -38,6 +38,7 @@ cdef object choose = _select.choose
 cdef dict described = {}   # descriptions of recent calls
 cdef enum:
     MOST_DESCRIBED = 512
+    COPY = 4 << 20   # bytes of images that are copied, or padded, at once; or one image
 
 
 cdef ConvDesc describe(str function, rank, x_shape, weight_shape, dtype, stride, padding,
@@ -201,15 +202,23 @@ cdef cnp.ndarray add_batch(cnp.ndarray array, bint has_batch):
 # one of these around them.
 
 cdef class Folding:
-    """backward_data for a padding mode: the gradient of the padded input, then folded."""
+    """backward_data for a padding mode: the gradient of the padded input, then folded.
+
+    A few images at a time, so that padded arrays stay small.
+    """
 
     cdef ConvDesc desc, inner
     cdef object kernel
 
     def run(self, source, bias, residual, out, int threads):
-        grad = np.empty(inner_shape(self.inner, out.shape[0]), out.dtype)
-        self.kernel.run(source, None, None, grad, threads)
-        fold_padding(self.desc, grad, out)
+        cdef Py_ssize_t i, n, images = 1
+        images = max(1, COPY // max(1, math.prod(inner_shape(self.inner, 1)) * out.itemsize))
+        for i in range(0, len(out), images):
+            PyErr_CheckSignals()
+            n = min(images, len(out) - i)
+            grad = np.empty(inner_shape(self.inner, n), out.dtype)
+            self.kernel.run(source[i:i + n], None, None, grad, threads)
+            fold_padding(self.desc, grad, out[i:i + n])
 
 
 cdef class Appending:
@@ -764,10 +773,6 @@ cdef double as_norm(str function, norm_type) except? -1:
     if not norm > 0:
         raise ValueError(f"{function}: norm_type must be positive, not {norm_type!r}")
     return norm
-
-
-cdef enum:
-    COPY = 4 << 20   # bytes of a view that are copied at once, or one image
 
 
 cdef list pieces(PoolDesc desc, cnp.ndarray array):
