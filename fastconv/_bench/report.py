@@ -213,7 +213,7 @@ def to_json(path, records, environment):
 def to_rst(path, records, environment):
     """Write a table for each group, in reStructuredText."""
     lines = [".. Made by `fastconv bench --rst`.", ""]
-    titles = "layer", "time", "GFLOP/s", "of the roofline", "bound by", "fastest peer", "vs it"
+    titles = "layer", "time", "GFLOP/s", "roofline", "vs fastest"
     for group, members in groupby(records, lambda record: record["group"]):
         rows, ratios = [], []
         for r in members:
@@ -224,8 +224,8 @@ def to_rst(path, records, environment):
             ratios += [versus] if versus else []
             rows.append([
                 r["layer"], duration(best), f"{rate:.1f}",
-                f"{rate / r['roof']['attainable_gflops']:.0%}", r["roof"]["bound"],
-                r["fastest_peer"] or "-", f"{versus:.2f}x" if versus else "-",
+                f"{rate / r['roof']['attainable_gflops']:.0%} {r['roof']['bound']}",
+                f"{versus:.2f}x {r['fastest_peer']}" if versus else "-",
             ])  # fmt: skip
         header, *cells = ("   " + ", ".join(f'"{c}"' for c in row) for row in (titles, *rows))
         lines += [f".. csv-table:: {group[0].upper()}{group[1:]}",
