@@ -41,17 +41,27 @@ cdef enum:
     COPY = 4 << 20   # bytes of images that are copied, or padded, at once; or one image
 
 
+cdef bint plain(value, int depth=2):
+    """Whether value is an integer, or a tuple of such, or of such tuples, by exact types.
+
+    True == 1 == 1.0, but only the integer is a stride.
+    """
+    if type(value) is tuple and depth:
+        for item in <tuple>value:
+            if not plain(item, depth - 1):
+                return False
+        return True
+    return type(value) is int
+
+
 cdef ConvDesc describe(str function, rank, x_shape, weight_shape, dtype, stride, padding,
                        dilation, groups, padding_mode, data_format, flip, activation, bint bias,
                        bint residual, bint exact):
-    """`describe_conv`, remembered where the arguments are plain.
-
-    True == 1 == 1.0, but only the integer is a stride: so only exact types are looked up.
-    """
+    """`describe_conv`, remembered where the arguments are plain."""
     cdef ConvDesc desc
     key = None
-    if (type(stride) is int and type(dilation) is int and type(groups) is int
-            and (type(padding) is int or type(padding) is str) and type(x_shape) is tuple
+    if (plain(stride) and plain(dilation) and plain(groups)
+            and (type(padding) is str or plain(padding)) and type(x_shape) is tuple
             and type(weight_shape) is tuple and type(flip) is bool
             and (activation is None or type(activation) is str)
             and type(padding_mode) is str and type(data_format) is str):
@@ -74,8 +84,8 @@ cdef TransposedDesc describe_up(str function, rank, x_shape, weight_shape, dtype
     """`describe_transposed`, remembered as above."""
     cdef TransposedDesc layer
     key = None
-    if (type(stride) is int and type(dilation) is int and type(groups) is int
-            and type(output_padding) is int and (type(padding) is int or type(padding) is str)
+    if (plain(stride) and plain(dilation) and plain(groups) and plain(output_padding)
+            and (type(padding) is str or plain(padding))
             and output_size is None and type(data_format) is str):
         key = (function, x_shape, weight_shape, stride, padding, dilation, groups, output_padding,
                data_format, rank, dtype.itemsize, exact)
