@@ -7,12 +7,12 @@ from fastconv._algorithms import winograd
 from fastconv._desc import describe_conv
 from fastconv.testing import reference
 
-SIZES = (2, 4, 6)
+SIZES = (2, 3, 4, 5, 6)
 UNIT = {np.dtype("f4"): 2.0**-24, np.dtype("f8"): 2.0**-53}
 PROMISE = {np.dtype("f4"): 1e-5, np.dtype("f8"): 1e-13}
 
 
-@pytest.fixture(params=SIZES, ids=lambda m: f"F({m},3)")
+@pytest.fixture(params=SIZES, ids=lambda m: f"m={m}")
 def size(request, monkeypatch):
     monkeypatch.setattr(winograd, "TILES", (request.param,))
     return request.param
@@ -34,7 +34,8 @@ def check(y, expected, dtype, largest=None):
     assert error <= PROMISE[np.dtype(dtype)], f"error {error / UNIT[np.dtype(dtype)]:.1f} u"
 
 
-KERNELS = [(3,), (3, 3), (1, 3), (3, 1), (1, 3, 3), (3, 3, 3), (2, 3, 3), (5, 3, 1), (1, 1, 3)]
+KERNELS = [(3,), (3, 3), (1, 3), (3, 1), (1, 3, 3), (3, 3, 3), (2, 3, 3), (5, 3, 1), (1, 1, 3),
+           (2,), (4,), (5,), (2, 2), (4, 4), (5, 5), (3, 5), (2, 1), (3, 2, 4)]  # fmt: skip
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)
@@ -155,14 +156,67 @@ def test_batch_and_threads_change_nothing(size, shape):
         forward(np.asfortranarray(x)[::1], weight[::-1][::-1], padding=1), whole)
 
 
+STEPS = [  # kernel, stride, dilation
+    ((3, 3), (2, 2), (1, 1)), ((7, 7), (2, 2), (1, 1)), ((11, 11), (4, 4), (1, 1)),
+    ((5, 4), (1, 2), (1, 1)), ((3, 2), (1, 3), (1, 1)), ((9, 1), (2, 2), (1, 1)),
+    ((7,), (3,), (1,)), ((3, 3), (1, 1), (2, 2)), ((3, 3), (1, 1), (12, 5)),
+    ((5, 3), (1, 1), (3, 1)), ((3, 7), (1, 2), (4, 1)), ((3,), (1,), (16,)),
+    ((3, 3, 5), (2, 2, 2), (1, 1, 1)), ((2, 3, 3), (3, 1, 1), (2, 2, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kernel", "stride", "dilation"), STEPS, ids=str)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_strides_and_dilations(size, kernel, stride, dilation, dtype):
+    rng = np.random.default_rng(size)
+    for channels, filters, groups, layout in [
+        (3, 20, 1, "channels_first"), (21, 9, 1, "channels_last"), (32, 70, 2, "channels_first"),
+    ]:
+        shape = [d * (k - 1) + 1 + s + int(rng.integers(0, 14 if len(kernel) < 3 else 5))
+                 for k, s, d in zip(kernel, stride, dilation)]
+        x = rng.standard_normal((2, channels, *shape)).astype(dtype)
+        weight = rng.standard_normal((filters, channels // groups, *kernel)).astype(dtype)
+        arguments = {
+            "stride": stride, "dilation": dilation, "groups": groups, "data_format": layout,
+            "padding": [tuple(int(p) for p in rng.integers(0, 4, 2)) for _ in kernel],
+            "padding_mode": str(rng.choice(["zeros", "replicate", "circular"])),
+            "flip": bool(rng.integers(2)),
+        }
+        if layout == "channels_last":
+            x = np.moveaxis(x, 1, -1)
+        y = forward(x, weight, **arguments)
+        check(y, exact(x, weight, **arguments), dtype)
+        if max(stride) == 1:
+            grad = rng.standard_normal(y.shape).astype(dtype)
+            computed = fastconv.conv_backward_data(grad, weight, x.shape, method="winograd",
+                                                   precision="high", **arguments)
+            check(computed, fastconv.conv_backward_data(
+                grad.astype("f8"), weight.astype("f8"), x.shape, method="direct",
+                **arguments), dtype)
+
+
+def test_strides_and_dilations_against_the_independent_reference(size):
+    rng = np.random.default_rng(size)
+    x = rng.standard_normal((1, 5, 23, 21)).astype("f4")
+    for kernel, arguments in [((7, 7), {"stride": 2, "padding": 3}), ((3, 3), {"dilation": 3})]:
+        weight = rng.standard_normal((7, 5, *kernel)).astype("f4")
+        check(forward(x, weight, **arguments), reference.conv(x, weight, **arguments), "f4")
+
+
 def test_reasons():
-    x = np.zeros((1, 2, 9, 9), "f4")
+    x = np.zeros((1, 2, 60, 60), "f4")
     for kernel, arguments, reason in [
-        ((5, 5), {}, "length 3"), ((1, 1), {}, "length 3"), ((3, 3), {"stride": 2}, "stride 1"),
-        ((3, 3), {"dilation": 2}, "dilation 1"),
+        ((6, 6), {}, "times as long as its stride"), ((1, 1), {}, "times as long as its stride"),
+        ((2, 2), {"stride": 2}, "times as long as its stride"),
+        ((3, 3), {"stride": 2, "dilation": 2}, "a stride or a dilation of 1"),
+        ((3, 3), {"dilation": 17}, "16 at most"),
     ]:
         with pytest.raises(ValueError, match=reason):
             forward(x, np.zeros((2, 2, *kernel), "f4"), **arguments)
+    with pytest.raises(ValueError, match="stride 1 in the gradient"):
+        fastconv.conv_backward_data(
+            np.zeros((1, 2, 29, 29), "f4"), np.zeros((2, 2, 3, 3), "f4"), x.shape, stride=2,
+            method="winograd", precision="high")
     with pytest.raises(ValueError, match="promise"):
         fastconv.conv2d(x, np.zeros((2, 2, 3, 3), "f4"), method="winograd", precision="highest")
 
@@ -177,10 +231,9 @@ def test_scratch_does_not_grow_with_the_image():
 
 
 def test_tile_follows_the_map():
-    """Small maps take small tiles, which waste less at the edge; large maps larger ones."""
-    sizes = {}
-    for length in (7, 28, 112):
+    """A map's length is nearly a multiple of the tile's; large maps take large tiles."""
+    for length in (7, 14, 28, 112):
         desc = describe_conv("conv2d", 2, (1, 64, length, length), (64, 64, 3, 3), 4, 1, 1, 1, 1)
-        sizes[length] = winograd.blocking(desc, "forward")["m"]
-    assert sizes[7] <= sizes[28] <= sizes[112]
-    assert sizes[112] >= 4
+        m = winograd.blocking(desc, "forward")["m"]
+        assert -(-length // m) * m <= 1.3 * length
+    assert m >= 4

@@ -1,29 +1,36 @@
-"""Winograd: convolutions with kernels of length three by fewer multiplications.
+"""Winograd: convolutions by fewer multiplications.
 
-F(m, 3) computes m neighbouring outputs of a kernel of length three from m + 2 inputs with m + 2
-multiplications in place of 3 m; F(m x m, 3 x 3) does so on both axes, with (m + 2)^2 in place of
-9 m^2. Input tiles and weights are transformed, multiplied *at each frequency* (a position of the
-transformed tile), where the sum over channels makes a matrix product, and transformed back.
+F(m, r) computes m neighbouring outputs of a kernel of length r from n = m + r - 1 inputs with n
+multiplications in place of m r; on two axes, n^2 in place of (m r)^2. Input tiles and weights are
+transformed, multiplied *at each frequency* (a position of the transformed tile), where the sum
+over channels makes a matrix product, and transformed back.
 
     V[f] = B' d B        for every tile and channel
     M[f] = V[f] U[f]     (tiles x channels) times (channels x filters)
     y    = A' M A        for every tile and filter
 
-A task takes a block of tiles through all three steps, so that V and M stay in the cache; only
-the transformed weights U stream by. Channels lie in the lanes of the transforms, so that a tile
-is loaded and stored in whole vectors; the product is the `tile` kernel of direct convolution.
+A *stride* s splits kernel and input into s phases an axis: outputs are sums over the phases, of
+correlations without stride whose kernels are s times shorter. Phases join the sum over channels.
+A *dilation* d splits outputs and inputs into d interleaved maps, each correlated without dilation;
+a tile takes every d-th position. So d tiles lie inside each other, and make one *span*.
 
-The last two axes are transformed, where the kernel has length three; a kernel of any length
-along the first axis of a volume joins the sum over channels. backward_data is the same with
-reversed kernels. Values mix within a tile, so an image with a NaN, an infinity, or numbers near
-overflow is refused (see _fallback.py).
+A task takes a block of spans through all three steps, so that V and M stay in the cache; only
+the transformed weights U stream by. Channels lie in the lanes of the transforms, so that a tile
+is loaded and stored in whole vectors.
+
+The last two axes are transformed, or one of them where the other's kernel is no longer than its
+stride; kernels of any length along the other axes join the sum over channels. backward_data is
+the same with reversed kernels. Values mix within a tile, so an image with a NaN, an infinity, or
+numbers near overflow is refused (see _fallback.py).
 
 Sources: Winograd, "Arithmetic complexity of computations" (1980); Lavin and Gray, "Fast
 algorithms for convolutional neural networks" (CVPR 2016); Barabasz et al., "Error analysis and
-improving the accuracy of Winograd convolution for deep neural networks" (TOMS 2020).
+improving the accuracy of Winograd convolution for deep neural networks" (TOMS 2020); Zlateski,
+Jia, Li and Durand, "The anatomy of efficient FFT and Winograd convolutions on modern CPUs"
+(ICS 2019).
 """
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -31,32 +38,36 @@ cimport numpy as cnp
 
 from fastconv._core.cost cimport CLOCK, peak
 from fastconv._core.epilogue cimport Exit, emit, turned_size
-from fastconv._core.integers cimport even, up
+from fastconv._core.integers cimport even, parts, up
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport (
     Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
 )
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
-from fastconv._kernels.dispatch cimport fc_kernels, kernels
+from fastconv._kernels.dispatch cimport FC_WINOGRAD_KERNEL, fc_kernels, kernels
 
 from fastconv._algorithms.record import BACKWARD_DATA, FORWARD, Algorithm
 
 cnp.import_array()
 
-TILES = 2, 4, 6       # the m to choose from
+TILES = 2, 3, 4, 5, 6  # the m to choose from, with n from 4 to 8
 
 cdef enum:
-    CHUNK = 192       # channels whose weights share the first-level cache with the tiles
-    SHORT = 16        # and where sums are cut shorter to keep rounding errors small
-    LARGE = 12 << 20  # bytes of V and M, where they need not stay in the second-level cache
+    LARGEST_STEP = 16  # longest stride or dilation of a transformed axis
+    LARGE = 12 << 20   # bytes of V and M, where they need not stay in the second-level cache
+    CHUNK = 16         # channels whose weights are transformed at a time
+    # Sums are cut into blocks of so many products to keep rounding errors small, shorter
+    # where the transforms enlarge them most (n = 8).
+    BLOCK = 64
+    SHORT = 16
 
 # The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight
 # of few and of more than twice the cache,
-cdef double STARTED = 10e-6, PACKED = 1.4e-9, PACKED_BEYOND = 2.2e-9
-cdef double PRODUCTS = 0.85   # products: part of the multiply-add peak
+cdef double STARTED = 6e-6, PACKED = 0.6e-9, PACKED_BEYOND = 1.2e-9
+cdef double PRODUCTS = 0.92   # products: part of the multiply-add peak
 cdef double STREAM = 8.0      # bytes a cycle from the third-level cache
-cdef double LINE = 40.0       # cycles to begin a row of one channel: it is on another page
+cdef double LINE = 25.0       # cycles to begin a row of one channel: it is on another page
 
 cdef struct Layer:
     const conv_geometry *g
@@ -64,21 +75,23 @@ cdef struct Layer:
     bint backward
     Py_ssize_t groups, sources, sinks     # channels per group, read and written
     Py_ssize_t sink_axis[3]
-    Py_ssize_t m, frequencies
+    Py_ssize_t n, m, r, frequencies
     bint square                           # both of the last two axes are transformed
-    Py_ssize_t made[3]                    # outputs of a tile along each axis
-    Py_ssize_t read[3]                    # and inputs
-    Axis axis[3]                          # whose outputs are tiles
-    Window window                         # of one row of tiles, for `chunk` channels
+    bint transformed[3]
+    Py_ssize_t phases[3]                  # parts of the kernel along each axis
+    Py_ssize_t apart[3]                   # window positions from one input of a tile to the next
+    Py_ssize_t maps[3]                    # tiles of a span along each axis
+    Py_ssize_t made[3]                    # and its outputs
+    Axis axis[3]                          # whose outputs are spans
+    Window window                         # of one block of spans, for `chunk` channels
     Py_ssize_t chunk
-    Py_ssize_t rows, columns              # tiles of a task
+    bint side_by_side                     # phases of the last axis are like channels
+    Py_ssize_t rows, columns              # spans of a task
     Py_ssize_t together                   # blocks of filters that share a pass over V
     Py_ssize_t blocks[3]                  # tasks along each axis
-    Py_ssize_t taps                       # length of the sums
+    Py_ssize_t taps                       # length of the sums: [phase][channel]
     Py_ssize_t pitch                      # of V, from tile to tile
-    Py_ssize_t depth                      # of V, from one tap along the first axis to the next
     Py_ssize_t filter_blocks, padded      # of 2 * lanes sinks; sinks, filled up to lanes
-    Py_ssize_t *offset                    # of each tap in V
     Py_ssize_t *words                     # what the axes point into
 
 
@@ -91,7 +104,7 @@ cdef class Layout:
     def __cinit__(self, ConvDesc desc, bint backward, Py_ssize_t m):
         cdef conv_geometry *g = &desc.g
         cdef Layer *of = &self.of
-        cdef Py_ssize_t words = 0, t, i, c, before
+        cdef Py_ssize_t words = 0, i, before, step, length[3]
         cdef Py_ssize_t *word
         cdef Axis *axis
         cdef int a
@@ -103,97 +116,109 @@ cdef class Layout:
         of.sources = (g.filters if backward else g.channels) // g.groups
         of.sinks = (g.channels if backward else g.filters) // g.groups
         of.m = m
-        of.square = g.kernel[1] == 3 and g.kernel[2] == 3
-        of.frequencies = (m + 2) * (m + 2) if of.square else m + 2
-        of.taps = g.kernel[0] * of.sources
+        of.r = kernel_length(g)
+        of.n = m + of.r - 1
+        of.taps = of.sources
+        of.frequencies = 1
         for a in range(AXES):
-            transformed = a > 0 and g.kernel[a] == 3
-            of.made[a] = m if transformed else 1
-            of.read[a] = m + 2 if transformed else g.kernel[a]
-            words += 2 * of.read[a]
-        of.words = <Py_ssize_t *>malloc((words + of.taps + 1) * sizeof(Py_ssize_t))
+            of.transformed[a] = a > 0 and parts(g.kernel[a], g.stride[a]) > 1
+            of.maps[a] = of.made[a] = of.apart[a] = 1
+            of.phases[a] = length[a] = g.kernel[a]
+            if of.transformed[a]:
+                of.frequencies *= of.n
+                of.phases[a] = g.stride[a]
+                of.maps[a] = g.dilation[a]
+                of.apart[a] = max(g.stride[a], g.dilation[a])
+                of.made[a] = m * of.maps[a]
+                length[a] = (of.n - 1) * of.apart[a] + max(of.phases[a], of.maps[a])
+            of.taps *= of.phases[a]
+            words += 2 * length[a]
+        of.square = of.transformed[1] and of.transformed[2]
+        of.words = <Py_ssize_t *>malloc((words + 1) * sizeof(Py_ssize_t))
         if of.words == NULL:
             raise MemoryError(f"{desc.function}: cannot allocate the table of taps")
         word = of.words
         for a in range(AXES):
             axis = &of.axis[a]
             of.sink_axis[a] = g.input[a] if backward else g.output[a]
-            # a gradient meets the kernel reversed, from the other end
-            before = g.kernel[a] - 1 - g.before[a] if backward else g.before[a]
+            before = g.before[a]
+            if backward:  # a gradient meets the kernel reversed, from the other end
+                before = g.dilation[a] * (g.kernel[a] - 1) - before
             axis.length = g.output[a] if backward else g.input[a]
             axis.mode = PAD_ZEROS if backward else g.padding_mode
-            axis.step = of.made[a]
-            axis.taps = of.read[a]
-            axis.count = (of.sink_axis[a] + of.made[a] - 1) // of.made[a]
+            axis.step = m * of.apart[a] if of.transformed[a] else g.stride[a]
+            axis.taps = length[a]
+            axis.count = parts(of.sink_axis[a], of.made[a])
             axis.tap = word
             axis.at = word + axis.taps
             word += 2 * axis.taps
+            step = 1 if of.transformed[a] else g.dilation[a]
             for i in range(axis.taps):
-                axis.tap[i] = i - before
+                axis.tap[i] = i * step - before
         self.make_blocks()
-        of.offset = word
-        t = 0
-        for i in range(g.kernel[0]):
-            for c in range(of.sources):
-                of.offset[t] = i * of.depth + c
-                t += 1
 
     def __dealloc__(self):
         free(self.of.words)
 
     cdef int make_blocks(self) except -1:
-        """Choose the block of tiles of a task: the one that takes least time by `cycles`.
+        """Choose the block of spans of a task: the one that takes least time by `cycles`.
 
         Either V and the M of one block of filters stay in the second-level cache, and V is read
         again for each; or, where the transformed weights do not fit beside them and would
         stream by for every block, blocks are large, and V and M pass through the next cache.
         """
         cdef Layer *of = &self.of
-        cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes, half = of.k.half
+        cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes
         cdef Py_ssize_t rows = max(of.axis[1].count, 1), columns = max(of.axis[2].count, 1)
-        cdef Py_ssize_t parts, most, best_rows = 1, best_columns = 1, best_together = 1
-        cdef double best = -1, cycles
-        of.depth = up(of.sources, lanes)
-        # an odd number of vectors: neighbouring tiles stay off the same sets of the cache
-        of.pitch = (of.depth * of.g.kernel[0] // lanes | 1) * lanes
-        of.filter_blocks = up(of.sinks, 2 * lanes) // (2 * lanes)
+        cdef Py_ssize_t cut, most, best_rows = 0, best_columns = 1, best_together = 1
+        cdef double best = 0, cycles
+        # An odd number of vectors: neighbouring tiles stay off the same sets of the cache. What
+        # the last vector of channels has too much goes beyond the taps.
+        of.pitch = (up(of.taps + lanes - 1, lanes) // lanes | 1) * lanes
+        of.filter_blocks = parts(of.sinks, 2 * lanes)
         of.padded = up(of.sinks, lanes)
         of.window.axis = of.axis
         of.window.channels_last = True
         for together in (1, of.filter_blocks):
-            budget = CACHE // 2 if together == 1 else LARGE
-            most = budget // (itemsize * of.frequencies * (
-                of.pitch + (0 if together == 1 else 2 * lanes * together)))
-            most = max(2 * half, most)
-            for parts in range(1, 1 + min(columns, 64)):
+            budget = CACHE * 5 // 8 if together == 1 else LARGE
+            most = budget // (itemsize * of.frequencies * of.maps[1] * of.maps[2] * (
+                of.pitch + 2 * lanes * together))
+            for cut in range(1, 1 + min(columns, 64)):
                 of.together = together
-                of.columns = even(columns, (columns + parts - 1) // parts)
-                if of.columns > most:
+                of.columns = parts(columns, cut)
+                if of.columns > most and of.columns > 1:
                     continue
-                of.rows = even(rows, max(1, most // of.columns))
-                cycles = self.cycles()
-                if best < 0 or cycles < best:
-                    best = cycles
-                    best_rows, best_columns, best_together = of.rows, of.columns, together
-            if best < 0:
-                best_columns = even(columns, most)
+                for divided in (1, 2):  # the most rows, or half of them
+                    of.rows = even(rows, max(1, most // of.columns // divided))
+                    cycles = self.cycles()
+                    if best_rows == 0 or cycles < best:
+                        best = cycles
+                        best_rows, best_columns = of.rows, of.columns
+                        best_together = together
+        if best_rows == 0:
+            best_rows = 1
         of.rows, of.columns, of.together = best_rows, best_columns, best_together
         block_axis(&of.axis[0], 1, False)
         block_axis(&of.axis[1], of.rows, False)
         block_axis(&of.axis[2], of.columns, False)
+        # Channels pass in whole vectors, as many at a time as leave the window in the cache; all
+        # at once where they do not fill vectors (see `run_block`).
         of.chunk = of.sources
         while True:
             of.window.channels = of.chunk
             lay_out(&of.window, 0, lanes)
-            if of.window.size * itemsize <= CACHE // 8 or of.chunk <= lanes:
+            if (of.window.size * itemsize <= CACHE // 8 or of.chunk <= lanes
+                    or of.sources % lanes):
                 break
             of.chunk = up(even(of.chunk, of.chunk // 2), lanes)
+        of.side_by_side = (of.transformed[2] and of.phases[2] > 1 and of.chunk == of.sources
+                           and of.window.position[2] == of.sources)
         of.blocks[0] = of.axis[0].count
-        of.blocks[1] = (of.axis[1].count + of.rows - 1) // of.rows
-        of.blocks[2] = (of.axis[2].count + of.columns - 1) // of.columns
+        of.blocks[1] = parts(of.axis[1].count, of.rows)
+        of.blocks[2] = parts(of.axis[2].count, of.columns)
         return 0
 
-    cdef double seconds(self) except -1:
+    cdef double seconds(self) noexcept:
         """Estimated time of one image on one thread, with the transform of the weights."""
         cdef double packed = self.packed_size(), seconds = STARTED + self.cycles() / CLOCK
         if not self.desc.planned:
@@ -204,43 +229,61 @@ cdef class Layout:
     cdef double cycles(self) noexcept:
         """Estimated time of one image on one thread, in cycles.
 
-        Products, with the lanes and tiles that stay empty, at `PRODUCTS` of the peak; traffic
-        with what lies behind the second-level cache, at `STREAM` bytes a cycle; and transforms,
-        which move every element some times between the first two caches.
+        Products, at `PRODUCTS` of the peak, with what a call takes beside them, but no faster
+        than their weights stream from behind the second-level cache; traffic of V and M with
+        what lies there; and transforms, which move every element some times between the first
+        two caches.
         """
         cdef Layer *of = &self.of
-        cdef double lanes = of.k.lanes, itemsize = self.desc.g.itemsize
-        cdef double blocks = (<double>max(of.axis[0].count, 1)) * (
-            (max(of.axis[1].count, 1) + of.rows - 1) // of.rows) * (
-            (max(of.axis[2].count, 1) + of.columns - 1) // of.columns)
-        cdef double tiles = of.rows * of.columns
-        cdef double padded = up(of.rows * of.columns, of.k.half)
-        cdef double weights = itemsize * of.frequencies * of.taps * of.padded
-        cdef double v = itemsize * of.frequencies * padded * of.pitch
-        cdef double m = itemsize * of.frequencies * padded * 2 * lanes * of.together
-        cdef double window = (of.read[1] + (of.rows - 1) * of.made[1]) * (
-            of.read[2] + (of.columns - 1) * of.made[2])
-        cdef double cycles = padded * of.frequencies * of.taps * of.padded / (2 * lanes) / (
-            PRODUCTS if of.m < 6 or not of.square else PRODUCTS * 0.85)
-        cdef double traffic = 0
-        if weights + v + m > 0.8 * CACHE:
-            traffic = weights
-            if v + m > 0.8 * CACHE:
+        cdef double lanes = of.k.lanes, itemsize = self.desc.g.itemsize, n = of.n, m = of.m
+        cdef double blocks = (<double>max(of.axis[0].count, 1)) * parts(
+            max(of.axis[1].count, 1), of.rows) * parts(max(of.axis[2].count, 1), of.columns)
+        cdef Py_ssize_t spans = of.rows * of.columns, tiles = spans * of.maps[1] * of.maps[2]
+        cdef double pieces = parts(tiles, 2 * of.k.half), passes, streams
+        cdef double f = of.frequencies, vectors = of.padded / lanes
+        cdef double weights = itemsize * f * of.taps * of.padded
+        cdef double v = itemsize * f * tiles * of.pitch
+        cdef double result = itemsize * f * tiles * 2 * lanes * of.together
+        cdef double window, sources, cycles
+        # a piece of fewer than four tiles waits for its own sums
+        cycles = f * of.taps * vectors / 2 * max(<double>tiles, 4 * pieces) / PRODUCTS
+        cycles += f * of.filter_blocks * parts(of.taps, self.sum_block()) * (
+            20 * pieces + 2.2 * tiles)
+        if weights + v + result > 0.8 * CACHE:
+            cycles = max(cycles, weights / STREAM) + 0.05 * weights / STREAM
+            if v + result > 0.8 * CACHE:
                 # written once, read once for every group of filters
-                traffic += v * (1 + of.filter_blocks / of.together) + (
-                    2 * m * of.filter_blocks / of.together)
-        cycles += traffic / STREAM
-        cycles += (window * of.taps + 0.5 * tiles * of.frequencies * (of.taps + of.padded)
-                   + tiles * of.made[1] * of.made[2] * of.padded) * 4 / lanes
-        cycles += LINE * ((of.read[1] + (of.rows - 1) * of.made[1]) * of.taps
-                          + of.rows * of.made[1] * of.padded)
+                passes = of.filter_blocks / <double>of.together
+                cycles += (v * (1 + passes) + 2 * result * passes) / STREAM / 2
+        sources = of.taps / lanes
+        if of.sources < of.k.lanes:  # vectors are not filled
+            sources = parts(of.sources * (of.phases[2] if of.sources < 4 * of.k.lanes else 1),
+                            of.k.lanes) * (of.taps / (of.sources * of.phases[2]))
+        if of.square:
+            cycles += tiles * sources * 2.4 * n * n
+            cycles += tiles * vectors * (n * n + 1.5 * n * m + 2 * m * m)
+        else:
+            cycles += tiles * sources * 3 * n + tiles * vectors * 3 * (n + m)
+        window = 1
+        streams = 1
+        for a in range(1, AXES):
+            window *= of.axis[a].taps + ((of.rows if a == 1 else of.columns) - 1.0
+                                         ) * of.axis[a].step
+        window *= of.axis[0].taps
+        cycles += window * parts(of.sources, of.k.lanes) * 3
+        cycles += (<double>spans) * of.made[1] * of.made[2] * vectors * 6
+        cycles += LINE * (of.axis[0].taps * (of.axis[1].taps + (of.rows - 1.0) * of.axis[1].step)
+                          * of.sources + (<double>of.rows) * of.made[1] * of.padded)
         return of.groups * blocks * cycles
+
+    cdef Py_ssize_t sum_block(self) noexcept:
+        return SHORT if self.of.n == 8 else BLOCK
 
     cdef Py_ssize_t scratch(self, Run *job) noexcept:
         """Scratch memory of a thread: window, V, M, a row of outputs, its transpose."""
         cdef const Layer *of = &self.of
-        cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes
-        cdef Py_ssize_t tiles = up(job.images * of.rows * of.columns, of.k.half), line
+        cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes, tiles, line
+        tiles = job.images * of.rows * of.columns * of.maps[1] * of.maps[2]
         line = of.columns * of.made[2] * 2 * lanes
         job.v_step = tiles * of.pitch
         job.m_step = tiles * 2 * lanes
@@ -257,12 +300,13 @@ cdef class Layout:
     cdef Py_ssize_t share_out(self, Run *job, Py_ssize_t batch, int threads) noexcept:
         """Cut the work into tasks; returns how many. Sums do not depend on how."""
         cdef const Layer *of = &self.of
-        cdef Py_ssize_t tasks, size, tiles = of.rows * of.columns
+        cdef Py_ssize_t tasks, size, splits, total, best, wasted
         job.batch = batch
         job.images = 1
         if of.blocks[0] * of.blocks[1] * of.blocks[2] == 1:
             # Several small images share a task, so that the weights stream once for all.
-            size = self.desc.g.itemsize * of.frequencies * tiles
+            size = (self.desc.g.itemsize * of.frequencies * of.rows * of.columns
+                    * of.maps[1] * of.maps[2])
             job.images = max(1, min(batch, LARGE // (
                 size * (of.pitch + 2 * of.k.lanes * of.together))))
             if threads > 1:
@@ -270,10 +314,17 @@ cdef class Layout:
             job.images = even(batch, job.images)
         job.n_images = (batch + job.images - 1) // job.images
         tasks = job.n_images * of.groups * of.blocks[0] * of.blocks[1] * of.blocks[2]
-        # Filters are split only where there are too few tasks: each part transforms its input.
+        # Filters are split only where tasks are too few to keep all threads busy to the end:
+        # each part transforms its input again.
         job.splits = 1
-        if threads > 1 and 0 < tasks < 3 * threads:
-            job.splits = min(of.filter_blocks, (3 * threads + tasks - 1) // tasks)
+        if threads > 1 and 0 < tasks < 8 * threads:
+            best = -1
+            for splits in range(1, min(of.filter_blocks, 2 * threads) + 1):
+                total = tasks * splits
+                wasted = (up(total, threads) - total) * 1000 // total + 30 * splits
+                if best < 0 or wasted < best:
+                    best = wasted
+                    job.splits = splits
         job.scratch_size = self.scratch(job)
         return tasks * job.splits
 
@@ -286,18 +337,38 @@ cdef class Layout:
         self.share_out(&job, 1 << 20, threads)  # images may share a task's scratch
         return job.scratch_size * threads + self.packed_size() * self.desc.g.itemsize
 
+
+cdef Py_ssize_t kernel_length(const conv_geometry *g) noexcept:
+    """r: the longest part of the kernel that a phase of the last two axes holds."""
+    return max(parts(g.kernel[1], g.stride[1]), parts(g.kernel[2], g.stride[2]))
+
+
 cdef Layout layout_for(ConvDesc desc, which):
     """The layout with the size of tile that takes least time; kept with the description."""
     cdef Layout best = None, layout
     key = "winograd", which, TILES
     best = desc.kept.get(key)
     if best is None:
-        for m in TILES:
+        r = kernel_length(&desc.g)
+        sizes = [m for m in TILES if 4 <= m + r - 1 <= 8]
+        if not sizes:  # the nearest that there is
+            sizes = [min(max(TILES[0], 5 - r), 9 - r)]
+        for m in sizes:
             layout = Layout(desc, which == BACKWARD_DATA, m)
-            if best is None or layout.cycles() < best.cycles():
+            if best is None or layout.seconds() < best.seconds():
                 best = layout
         desc.kept[key] = best
     return best
+
+
+cdef inline Py_ssize_t weights_at(const Layer *of, Py_ssize_t group, Py_ssize_t start,
+                                  Py_ssize_t width, Py_ssize_t f) noexcept nogil:
+    """Where the transformed weights of a block of filters at one frequency lie: in the order
+    that the products read them.
+    """
+    if of.together == 1:
+        return of.taps * (of.frequencies * (group * of.padded + start) + f * width)
+    return of.taps * ((of.frequencies * group + f) * of.padded + start)
 
 
 cdef struct Packing:
@@ -305,9 +376,8 @@ cdef struct Packing:
     char *weight
     char *packed
     char *scratch
-    Py_ssize_t scratch_size
-    Py_ssize_t stride[5]
-    Py_ssize_t group, sink, source
+    Py_ssize_t scratch_size, kernel_at, chunks
+    Py_ssize_t kernel                     # elements of a kernel
 
 
 cdef struct Run:
@@ -319,6 +389,7 @@ cdef struct Run:
     Py_ssize_t source_image
     Py_ssize_t source_stride[4]
     Py_ssize_t batch, images, n_images, splits
+    Py_ssize_t sum_block
     Py_ssize_t v_step, m_step             # from frequency to frequency
     char *scratch
     Py_ssize_t scratch_size, v_at, m_at, line_at, turned_at, words_at, largest_at
@@ -334,32 +405,29 @@ cdef class Winograd:
         self.layout = layout
 
     cdef int pack(self, cnp.ndarray weight, int threads) except -1:
-        """Transform the weights to [group][block of filters][frequency][tap][filter]."""
+        """Transform the weights to [block of filters][frequency][tap][filter] of each group, or
+        [frequency][block of filters][tap][filter].
+        """
         cdef const Layer *of = &self.layout.of
         cdef const conv_geometry *g = of.g
         cdef Packing job
         cdef Scratch scratch
-        cdef Py_ssize_t itemsize = g.itemsize
-        cdef int i
+        cdef Py_ssize_t itemsize = g.itemsize, width = 2 * of.k.lanes
         self.packed = acquire(max(self.layout.packed_size(), 1) * itemsize)
+        weight = np.ascontiguousarray(weight)
         job.of = of
         job.weight = cnp.PyArray_BYTES(weight)
         job.packed = self.packed.data
-        for i in range(5):
-            job.stride[i] = 0
-        job.stride[0] = cnp.PyArray_STRIDES(weight)[0] // itemsize
-        job.stride[1] = cnp.PyArray_STRIDES(weight)[1] // itemsize
-        for i in range(<int>g.rank):
-            job.stride[5 - g.rank + i] = cnp.PyArray_STRIDES(weight)[2 + i] // itemsize
-        job.group = g.filters // of.groups * job.stride[0]
-        job.sink, job.source = job.stride[0], job.stride[1]
-        if of.backward:
-            job.sink, job.source = job.source, job.sink
-        job.scratch_size = up(9 * 2 * of.k.lanes * itemsize, 64)
+        job.kernel = g.kernel[0] * g.kernel[1] * g.kernel[2]
+        job.chunks = parts(of.sources, CHUNK)
+        job.kernel_at = up(CHUNK * job.kernel * width * itemsize, 64)
+        job.scratch_size = job.kernel_at + up(
+            FC_WINOGRAD_KERNEL * FC_WINOGRAD_KERNEL * width * itemsize, 64)
         scratch = acquire(job.scratch_size * threads)
         job.scratch = scratch.data
         parallel_for(pack_f32 if itemsize == 4 else pack_f64, &job,
-                     of.groups * of.filter_blocks * of.taps, threads, 0.0)
+                     of.groups * of.filter_blocks * job.chunks,
+                     threads if self.layout.packed_size() > 1 << 18 else 1, 0.0)
         return 0
 
     def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
@@ -384,6 +452,7 @@ cdef class Winograd:
         job.exit.out = cnp.PyArray_BYTES(out)
         job.exit.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
         job.exit.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
+        job.sum_block = self.layout.sum_block()
         tasks = self.layout.share_out(&job, cnp.PyArray_DIM(source, 0), threads)
         scratch = acquire(job.scratch_size * threads)
         job.scratch = scratch.data
@@ -395,45 +464,65 @@ cdef class Winograd:
 
 
 cdef void pack_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    pack_tap(<Packing *>context, task, thread, <float *>NULL)
+    pack_chunk(<Packing *>context, task, thread, <float *>NULL)
 
 
 cdef void pack_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    pack_tap(<Packing *>context, task, thread, <double *>NULL)
+    pack_chunk(<Packing *>context, task, thread, <double *>NULL)
 
 
-cdef void pack_tap(Packing *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """Transform the kernels of one block of filters and one channel."""
+cdef void pack_chunk(Packing *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """Transform the kernels of one block of filters and some channels."""
     cdef const Layer *of = job.of
     cdef const conv_geometry *g = of.g
-    cdef real_t *lines = <real_t *>(job.scratch + thread * job.scratch_size)
+    cdef char *scratch = job.scratch + thread * job.scratch_size
+    cdef real_t *lines = <real_t *>scratch          # [channel][place in the kernel][filter]
+    cdef real_t *part = <real_t *>(scratch + job.kernel_at)   # one phase of a kernel
     cdef Py_ssize_t lanes = of.k.lanes
-    cdef Py_ssize_t tap = task % of.taps
-    cdef Py_ssize_t block = task // of.taps % of.filter_blocks
-    cdef Py_ssize_t group = task // (of.taps * of.filter_blocks)
+    cdef Py_ssize_t chunk = task % job.chunks * CHUNK
+    cdef Py_ssize_t block = task // job.chunks % of.filter_blocks
+    cdef Py_ssize_t group = task // (job.chunks * of.filter_blocks)
     cdef Py_ssize_t start = block * 2 * lanes
     cdef Py_ssize_t width = min(2 * lanes, of.padded - start)
-    cdef Py_ssize_t n = min(width, of.sinks - start)
-    cdef Py_ssize_t j0 = tap // of.sources, j1, j2, at
-    cdef Py_ssize_t step = of.taps * width
+    cdef Py_ssize_t n = min(width, of.sinks - start), channels = min(CHUNK, of.sources - chunk)
+    cdef Py_ssize_t step, tap, c, p0, p1, p2, i1, i2, j1, j2, r1, r2
     cdef bint reverse = g.flip != of.backward
-    cdef real_t *out = (<real_t *>job.packed) + (
-        of.frequencies * of.taps * (group * of.padded + start) + tap * width)
-    cdef const real_t *weight = (<const real_t *>job.weight) + (
-        group * job.group + start * job.sink + tap % of.sources * job.source)
+    cdef real_t *out = (<real_t *>job.packed) + weights_at(of, group, start, width, 0)
+    cdef const real_t *weight = <const real_t *>job.weight
+    step = weights_at(of, group, start, width, 1) - weights_at(of, group, start, width, 0)
     if n < width:
-        memset(lines, 0, 9 * width * sizeof(real_t))
-    for j1 in range(g.kernel[1]):
-        for j2 in range(g.kernel[2]):
-            if reverse:
-                at = ((g.kernel[0] - 1 - j0) * job.stride[2]
-                      + (g.kernel[1] - 1 - j1) * job.stride[3]
-                      + (g.kernel[2] - 1 - j2) * job.stride[4])
-            else:
-                at = j0 * job.stride[2] + j1 * job.stride[3] + j2 * job.stride[4]
-            of.k.gather(n, weight + at, job.sink, lines + (j1 * g.kernel[2] + j2) * width)
-    of.k.winograd_weight[of.m // 2 - 1][of.square](
-        width // lanes, lines, 3 * width, width, out, (of.m + 2) * step, step, NULL)
+        memset(lines, 0, channels * job.kernel * width * sizeof(real_t))
+    if of.backward:
+        weight += ((group * of.sources + chunk) * of.sinks + start) * job.kernel
+        for c in range(channels):
+            of.k.transpose(n, job.kernel, weight + c * of.sinks * job.kernel, job.kernel,
+                           lines + c * job.kernel * width, width)
+    else:
+        weight += ((group * of.sinks + start) * of.sources + chunk) * job.kernel
+        of.k.transpose(n, channels * job.kernel, weight, of.sources * job.kernel, lines, width)
+    r1 = of.r if of.transformed[1] else 1
+    r2 = of.r if of.transformed[2] else 1
+    for c in range(channels):
+        for p0 in range(of.phases[0]):
+            for p1 in range(of.phases[1]):
+                for p2 in range(of.phases[2]):
+                    for i1 in range(r1):
+                        j1 = p1 + i1 * g.stride[1] if of.transformed[1] else p1
+                        for i2 in range(r2):
+                            j2 = p2 + i2 * g.stride[2] if of.transformed[2] else p2
+                            if j1 >= g.kernel[1] or j2 >= g.kernel[2]:
+                                memset(part + (i1 * r2 + i2) * width, 0, width * sizeof(real_t))
+                                continue
+                            tap = (p0 * g.kernel[1] + j1) * g.kernel[2] + j2
+                            if reverse:
+                                tap = job.kernel - 1 - tap
+                            memcpy(part + (i1 * r2 + i2) * width,
+                                   lines + (c * job.kernel + tap) * width,
+                                   width * sizeof(real_t))
+                    tap = ((p0 * of.phases[1] + p1) * of.phases[2] + p2) * of.sources + chunk + c
+                    of.k.winograd_weight[of.n - 4][of.r - 2][of.square](
+                        width // lanes, part, r2 * width, width, out + tap * width,
+                        of.n * step, step, NULL)
 
 
 cdef void run_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -445,7 +534,7 @@ cdef void run_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
 
 
 cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """One block of tiles of one image, or of several small ones."""
+    """One block of spans of one image, or of several small ones."""
     cdef const Layer *of = job.of
     cdef const fc_kernels *k = of.k
     cdef const Axis *axis = &of.axis[0]
@@ -457,12 +546,13 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef real_t *turned = <real_t *>(scratch + job.turned_at)
     cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef real_t *largest = <real_t *>(scratch + job.largest_at)
-    cdef Py_ssize_t lanes = k.lanes, half = k.half, size = of.m // 2 - 1
+    cdef Py_ssize_t lanes = k.lanes
     cdef Py_ssize_t first[3]
     cdef Py_ssize_t count[3]
     cdef Py_ssize_t stride[3]
     cdef Py_ssize_t split, group, image, images, rows, columns, tiles, f, i, r, c, p, j, t
-    cdef Py_ssize_t block, last, start, n, width, tap, chunk, pixels, row_step, col_step, out_row
+    cdef Py_ssize_t p0, p1, p2, q1, q2, at, pieces, piece, vectors
+    cdef Py_ssize_t block, last, start, n, width, chunk, pixels, row_step, col_step, out_row
     cdef const real_t *u
     cdef const real_t *source
     cdef real_t *vf
@@ -470,8 +560,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Window part = of.window
     cdef Exit exit = job.exit
     cdef bint last_format = of.g.channels_last
-    cdef Py_ssize_t taps = SHORT if of.m == 6 and of.square else CHUNK
-    cdef bint upright = not of.square and of.made[1] > 1   # one line, along the middle axis
+    cdef bint upright = not of.square and of.transformed[1]   # one line, along the middle axis
     cdef int a
 
     # Which block this is.
@@ -488,34 +577,48 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     count[0] = 1
     count[1] = rows = min(of.rows, axis[1].count - first[1])
     count[2] = columns = min(of.columns, axis[2].count - first[2])
-    tiles = images * rows * columns
+    tiles = images * rows * of.maps[1] * columns * of.maps[2]
 
-    # Transform the input, some channels at a time. What fills up the last half tile of the
-    # products is zero, since leftovers could be denormal numbers, which are slow.
-    for f in range(of.frequencies):
-        memset(v + f * job.v_step + tiles * of.pitch, 0,
-               (up(tiles, half) - tiles) * of.pitch * sizeof(real_t))
-    row_step = part.position[1]
-    col_step = part.position[1] if upright else part.position[2]
+    # Transform the input, some channels at a time, the last ones first: a vector that has too
+    # many channels writes over the beginning of the next phase, which is written later.
+    row_step = of.apart[1] * part.position[1]
+    col_step = row_step if upright else of.apart[2] * part.position[2]
     memset(window + part.size, 0, part.slack * sizeof(real_t))
     aim(&part, first, count, words)
     for i in range(images):
-        for chunk from 0 <= chunk < of.sources by of.chunk:
+        chunk = (of.sources - 1) // of.chunk * of.chunk
+        while chunk >= 0:
             part.channels = min(of.chunk, of.sources - chunk)
+            vectors = parts(part.channels * (of.phases[2] if of.side_by_side else 1), lanes)
             source = (<const real_t *>job.source) + (
                 (image + i) * job.source_image
                 + (group * of.sources + chunk) * job.source_stride[0])
             fill(&part, words, source, job.source_stride, k, window)
-            for p in range(rows * columns):
-                for t in range(of.g.kernel[0]):
-                    k.winograd_input[size][of.square](
-                        up(part.channels, lanes) // lanes,
-                        window + (axis[0].at[t] * part.position[0]
-                                  + p // columns * axis[1].wstep * part.position[1]
-                                  + p % columns * axis[2].wstep * part.position[2]),
-                        row_step, col_step,
-                        v + (i * rows * columns + p) * of.pitch + t * of.depth + chunk,
-                        (of.m + 2) * job.v_step, job.v_step, NULL)
+            for r in range(rows):
+                for q1 in range(of.maps[1]):
+                    for c in range(columns):
+                        for q2 in range(of.maps[2]):
+                            p = ((i * rows + r) * of.maps[1] + q1) * columns + c
+                            p = p * of.maps[2] + q2
+                            t = 0
+                            for p0 in range(of.phases[0]):
+                                for p1 in range(of.phases[1]):
+                                    p2 = 0
+                                    while p2 < of.phases[2]:
+                                        at = axis[0].at[p0] * part.position[0]
+                                        at += part.position[1] * (
+                                            r * axis[1].wstep + axis[1].at[p1 + q1])
+                                        at += part.position[2] * (
+                                            c * axis[2].wstep + axis[2].at[p2 + q2])
+                                        k.winograd_input[of.n - 4][of.square](
+                                            vectors, window + at, row_step, col_step,
+                                            v + p * of.pitch + t * of.sources + chunk,
+                                            of.n * job.v_step, job.v_step, NULL)
+                                        t += 1
+                                        p2 += of.phases[2] if of.side_by_side else 1
+                                    if of.side_by_side:
+                                        t += of.phases[2] - 1
+            chunk -= of.chunk
 
     # Where outputs lie.
     stride[2] = of.sinks * of.groups if last_format else 1
@@ -528,6 +631,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
 
     block = of.filter_blocks * split // job.splits
     last = of.filter_blocks * (split + 1) // job.splits
+    pieces = parts(tiles, 2 * k.half)
     while block < last:
         # Multiply: the weights of one frequency and block of filters pass over all tiles.
         for f in range(of.frequencies):
@@ -535,17 +639,15 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
             for j in range(block, min(last, block + of.together)):
                 start = j * 2 * lanes
                 width = min(2 * lanes, of.padded - start)
-                u = (<const real_t *>job.packed) + of.taps * (
-                    of.frequencies * (group * of.padded + start) + f * width)
+                u = (<const real_t *>job.packed) + weights_at(of, group, start, width, f)
                 mf = m + ((j - block) * of.frequencies + f) * job.m_step
-                for tap from 0 <= tap < of.taps by taps:
-                    for p from 0 <= p < tiles by 2 * half:
-                        a = 2 if p + half < tiles else 1
-                        k.tile[a - 1][width // lanes - 1](
-                            min(taps, of.taps - tap), of.offset + tap, vf + p * of.pitch,
-                            vf + (p + (a - 1) * half) * of.pitch, of.pitch, u + tap * width,
-                            mf + p * width, tap > 0)
-        # Transform back, a row of tiles at a time, and send the outputs out.
+                p = 0
+                for piece in range(pieces, 0, -1):
+                    n = (tiles - p) // piece
+                    k.product[n - 1][width // lanes - 1](
+                        of.taps, job.sum_block, vf + p * of.pitch, of.pitch, u, mf + p * width)
+                    p += n
+        # Transform back, a row of spans at a time, and send the outputs out.
         for j in range(block, min(last, block + of.together)):
             start = j * 2 * lanes
             width = min(2 * lanes, of.padded - start)
@@ -553,13 +655,19 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
             out_row = columns * of.made[2] * width
             for i in range(images):
                 for r in range(rows):
-                    for c in range(columns):
-                        p = (i * rows + r) * columns + c
-                        k.winograd_output[size][of.square](
-                            width // lanes, m + (j - block) * of.frequencies * job.m_step
-                            + p * width, (of.m + 2) * job.m_step, job.m_step,
-                            line + c * of.made[2] * width, out_row,
-                            out_row if upright else width, largest + i * lanes)
+                    for q1 in range(of.maps[1]):
+                        for c in range(columns):
+                            for q2 in range(of.maps[2]):
+                                p = ((i * rows + r) * of.maps[1] + q1) * columns + c
+                                p = p * of.maps[2] + q2
+                                k.winograd_output[of.n - 4][of.m - 2][of.square](
+                                    width // lanes,
+                                    m + (j - block) * of.frequencies * job.m_step + p * width,
+                                    of.n * job.m_step, job.m_step,
+                                    line + q1 * out_row + (c * of.made[2] + q2) * width,
+                                    of.maps[1] * out_row,
+                                    of.maps[1] * out_row if upright else of.maps[2] * width,
+                                    largest + i * lanes)
                     for t in range(of.made[1]):
                         p = (first[1] + r) * of.made[1] + t
                         if p < of.sink_axis[1]:
@@ -595,14 +703,19 @@ cdef inline bint trusted(const real_t *largest, Py_ssize_t lanes) noexcept nogil
 def supports(ConvDesc desc, which):
     """None, or why not."""
     cdef conv_geometry *g = &desc.g
+    cdef Py_ssize_t r = kernel_length(g)
     cdef int a
-    if g.kernel[1] != 3 and g.kernel[2] != 3 or any([g.kernel[a] not in (1, 3) for a in (1, 2)]):
-        return "needs a kernel of length 3 along the last two axes, or one of them"
-    for a in range(AXES):
-        if g.stride[a] != 1:
-            return "needs stride 1"
-        if g.dilation[a] != 1:
-            return "needs dilation 1"
+    if not 2 <= r <= FC_WINOGRAD_KERNEL:
+        return (f"needs a kernel that is 2 to {FC_WINOGRAD_KERNEL} times as long as its stride along "
+                f"the last two axes, or one of them; here it is {r} times")
+    for a in range(1, AXES):
+        if parts(g.kernel[a], g.stride[a]) > 1:
+            if g.stride[a] > 1 and g.dilation[a] > 1:
+                return "needs a stride or a dilation of 1 along each axis"
+            if max(g.stride[a], g.dilation[a]) > LARGEST_STEP:
+                return f"needs strides and dilations of {LARGEST_STEP} at most"
+    if which == BACKWARD_DATA and max(g.stride[0], g.stride[1], g.stride[2]) > 1:
+        return "needs stride 1 in the gradient of the input"
     return None
 
 
@@ -639,6 +752,6 @@ def blocking(ConvDesc desc, which):
     """How one pass is blocked, for tests and for the curious."""
     cdef Layout layout = layout_for(desc, which)
     cdef Layer *of = &layout.of
-    return {"m": of.m, "rows": of.rows, "columns": of.columns, "together": of.together,
+    return {"m": of.m, "n": of.n, "rows": of.rows, "columns": of.columns, "together": of.together,
             "chunk": of.chunk, "blocks": (of.blocks[0], of.blocks[1], of.blocks[2]),
             "seconds": layout.seconds(), "window": of.window.size, "pitch": of.pitch}

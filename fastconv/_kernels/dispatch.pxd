@@ -16,6 +16,13 @@ cdef extern from "table.h" nogil:
         const void *from_ "from"
         Py_ssize_t row, rows, pixel, width
 
+    enum:
+        FC_WINOGRAD_SIZES, FC_WINOGRAD_KERNEL, FC_WINOGRAD_OUTPUTS
+
+    ctypedef void (*fc_winograd)(Py_ssize_t vectors, const void *src, Py_ssize_t row,
+                                 Py_ssize_t col, void *dst, Py_ssize_t dst_row,
+                                 Py_ssize_t dst_col, void *largest) noexcept nogil
+
     ctypedef struct fc_kernels:
         int lanes, half, row_channels
         void (*tile[2][2])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x0,
@@ -51,15 +58,11 @@ cdef extern from "table.h" nogil:
                      Py_ssize_t src_c, void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*gather)(Py_ssize_t n, const void *src, Py_ssize_t step, void *dst) noexcept nogil
         void (*add)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
-        void (*winograd_input[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
-                                     Py_ssize_t col, void *dst, Py_ssize_t dst_row,
-                                     Py_ssize_t dst_col, void *largest) noexcept nogil
-        void (*winograd_weight[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
-                                      Py_ssize_t col, void *dst, Py_ssize_t dst_row,
-                                      Py_ssize_t dst_col, void *largest) noexcept nogil
-        void (*winograd_output[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,
-                                      Py_ssize_t col, void *dst, Py_ssize_t dst_row,
-                                      Py_ssize_t dst_col, void *largest) noexcept nogil
+        fc_winograd winograd_input[FC_WINOGRAD_SIZES][2]
+        fc_winograd winograd_weight[FC_WINOGRAD_SIZES][FC_WINOGRAD_KERNEL - 1][2]
+        fc_winograd winograd_output[FC_WINOGRAD_SIZES][FC_WINOGRAD_OUTPUTS - 1][2]
+        void (*product[14][2])(Py_ssize_t taps, Py_ssize_t block, const void *x, Py_ssize_t step,
+                               const void *w, void *out) noexcept nogil
         double (*peak)(Py_ssize_t rounds) noexcept nogil
         void (*triad)(Py_ssize_t n, double s, const void *b, const void *c, void *a) noexcept nogil
 

@@ -37,6 +37,11 @@ typedef struct {
     ptrdiff_t row, rows, pixel, width;
 } fc_ahead;
 
+/* Winograd's algorithm: sizes n = 4 ... 8, the longest kernel, most outputs of a tile. */
+enum { FC_WINOGRAD_SIZES = 5, FC_WINOGRAD_KERNEL = 5, FC_WINOGRAD_OUTPUTS = 6 };
+typedef void (*fc_winograd)(ptrdiff_t vectors, const void *src, ptrdiff_t row, ptrdiff_t col,
+                            void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest);
+
 typedef struct {
     int lanes;      /* elements of a vector */
     int half;       /* output pixels of half a tile of `tile` */
@@ -108,20 +113,21 @@ typedef struct {
     void (*gather)(ptrdiff_t n, const void *src, ptrdiff_t step, void *dst);
     void (*add)(ptrdiff_t n, const void *src, void *dst);
 
-    /* Winograd's F(m, 3), m = 2, 4, 6: transforms of a tile of the input, of the weights and of
-     * the sums, for `vectors` vectors that lie one after the other, each lane another channel.
-     * Value (i, j) of the tile is read at src[i * row + j * col] and written to
-     * dst[i * dst_row + j * dst_col]. Index: [m / 2 - 1][a square, else one line of it].
-     * `output` raises the vector of integers at `largest` to the bits of the magnitudes that
-     * it writes (a NaN's are the largest). */
-    void (*winograd_input[3][2])(ptrdiff_t vectors, const void *src, ptrdiff_t row, ptrdiff_t col,
-                                 void *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest);
-    void (*winograd_weight[3][2])(ptrdiff_t vectors, const void *src, ptrdiff_t row,
-                                  ptrdiff_t col, void *dst, ptrdiff_t dst_row,
-                                  ptrdiff_t dst_col, void *largest);
-    void (*winograd_output[3][2])(ptrdiff_t vectors, const void *src, ptrdiff_t row,
-                                  ptrdiff_t col, void *dst, ptrdiff_t dst_row,
-                                  ptrdiff_t dst_col, void *largest);
+    /* Winograd's F(m, r) with n = m + r - 1 points: transforms of a tile of the input, of the
+     * weights and of the sums, for `vectors` vectors that lie one after the other, each lane
+     * another channel. Value (i, j) of the tile is read at src[i * row + j * col] and written to
+     * dst[i * dst_row + j * dst_col]. `output` raises the vector of integers at `largest` to the
+     * bits of the magnitudes that it writes (a NaN's are the largest). Index: n - 4, r - 2 or
+     * m - 2, and whether the tile is a square, else one line of it. */
+    fc_winograd winograd_input[FC_WINOGRAD_SIZES][2];
+    fc_winograd winograd_weight[FC_WINOGRAD_SIZES][FC_WINOGRAD_KERNEL - 1][2];
+    fc_winograd winograd_output[FC_WINOGRAD_SIZES][FC_WINOGRAD_OUTPUTS - 1][2];
+
+    /* out[p][k] = sum_t x[t + p * step] * w[t][k] for 1 to 2 * half rows p and one or two vectors
+     * of k, sums cut into blocks of `block` products. Index: [rows - 1][vectors - 1]. `w` is
+     * packed (taps, vectors * lanes), `out` receives (rows, vectors * lanes). */
+    void (*product[14][2])(ptrdiff_t taps, ptrdiff_t block, const void *x, ptrdiff_t step,
+                           const void *w, void *out);
 
     /* Floating-point operations done by `rounds` rounds of independent multiply-adds. */
     double (*peak)(ptrdiff_t rounds);

@@ -1,7 +1,9 @@
-/* The transforms of Winograd's algorithm, instantiated for each element type.
+/* The kernels of Winograd's algorithm, instantiated for each element type.
  *
  * Compiled with the vectorisers off, like tiles.c: the vectors are written out.
  */
+#include <math.h>
+
 #include "table.h"
 #include "vector.h"
 
