@@ -207,8 +207,8 @@ cdef class Layout:
         while True:
             of.window.channels = of.chunk
             lay_out(&of.window, 0, lanes)
-            if (of.window.size * itemsize <= CACHE // 8 or of.chunk <= lanes
-                    or of.sources % lanes):
+            if (of.chunk <= lanes or of.sources % lanes
+                    or of.window.size * itemsize <= CACHE // 8 and self.desc.g.channels_last):
                 break
             of.chunk = up(even(of.chunk, of.chunk // 2), lanes)
         of.side_by_side = (of.transformed[2] and of.phases[2] > 1 and of.chunk == of.sources
