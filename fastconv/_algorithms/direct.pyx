@@ -34,7 +34,9 @@ from fastconv._core.window cimport (
     Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
 )
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
-from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
+from fastconv._kernels.dispatch cimport (
+    FC_CLIP, FC_IDENTITY, fc_epilogue, fc_exit, fc_kernels, kernels,
+)
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
 
@@ -50,6 +52,7 @@ cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.60
 cdef double STARTED = 3e-6, PER_BLOCK = 0.6e-6, INDEXED = 5e-9
 cdef double GATHERED = 0.15e-9, STORED = 0.3e-9, TURNED = 0.5e-9
 cdef double PACKED = 0.4e-9, PACKED_BEYOND = 0.9e-9
+cdef double STREAMED = 0.1e-9  # and for one that a thread reads again
 
 cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
@@ -98,6 +101,15 @@ cdef struct Layer:
     Phase *phases
     Py_ssize_t *words                   # what the phases' tables point into
     Py_ssize_t packed_size              # elements
+
+
+# Where weights come from and go to.
+cdef struct Packing:
+    const Layer *of
+    char *weight
+    char *packed
+    Py_ssize_t stride[5]
+    Py_ssize_t group, sink, source
 
 
 cdef class Layout:
@@ -377,7 +389,8 @@ cdef class Layout:
         job.words_at = job.turned_at + up(turned * itemsize, 64)
         size = job.words_at + index_words(&phase.window) * sizeof(Py_ssize_t)
         job.pieces_at = up(size, 64)
-        size = job.pieces_at + self.pieces(phase) * job.images * sizeof(Piece)
+        job.weights_at = up(job.pieces_at + self.pieces(phase) * job.images * sizeof(Piece), 64)
+        size = job.weights_at + (2 * lanes * CHUNK * itemsize if job.packing != NULL else 0)
         return up(size, 64) + 64
 
     cdef Py_ssize_t pieces(self, const Phase *phase) noexcept:
@@ -391,6 +404,7 @@ cdef class Layout:
         cdef Run job
         for p in range(self.of.n_phases):
             job.images = 1
+            job.packing = NULL
             if self.of.phases[p].window.size:
                 job.images = max(1, min(16, CACHE // 2 // (
                     self.of.phases[p].window.size * self.desc.g.itemsize)))
@@ -403,25 +417,19 @@ cdef class Correlation:
 
     cdef Layout layout
     cdef const Layer *of
-    cdef Scratch packed
+    cdef cnp.ndarray weight  # what `packing` points into
+    cdef Packing packing
+    cdef Scratch packed      # or None
 
-    def __cinit__(self, Layout layout):
-        self.layout = layout
-        self.of = &layout.of
-
-    # ---- weights ----
-
-    cdef int pack(self, cnp.ndarray weight, int threads) except -1:
-        """Copy the weights to [phase][group][block of output channels][tap][channel].
-
-        Taps run over input channels, then kernel positions, for every layout of x.
-        """
+    def __cinit__(self, Layout layout, cnp.ndarray weight):
         cdef Packing job
         cdef int i
-        self.packed = acquire(max(self.of.packed_size, 1) * self.of.g.itemsize)
+        self.layout = layout
+        self.of = &layout.of
+        self.weight = weight
         job.of = self.of
         job.weight = cnp.PyArray_BYTES(weight)
-        job.packed = self.packed.data
+        job.packed = NULL
         for i in range(5):
             job.stride[i] = 0
         job.stride[0] = cnp.PyArray_STRIDES(weight)[0] // self.of.g.itemsize
@@ -434,10 +442,38 @@ cdef class Correlation:
             job.sink, job.source = job.stride[1], job.stride[0]
         else:
             job.sink, job.source = job.stride[0], job.stride[1]
-        parallel_for(pack_f32 if self.of.g.itemsize == 4 else pack_f64, &job,
+        self.packing = job
+
+    # ---- weights ----
+
+    cdef int pack(self, int threads) except -1:
+        """Copy the weights to [phase][group][block of output channels][tap][channel].
+
+        Taps run over input channels, then kernel positions, for every layout of x.
+        """
+        self.packed = acquire(max(self.of.packed_size, 1) * self.of.g.itemsize)
+        self.packing.packed = self.packed.data
+        parallel_for(pack_f32 if self.of.g.itemsize == 4 else pack_f64, &self.packing,
                      self.of.n_phases * self.of.groups * self.of.blocks,
-                     threads if self.of.packed_size > 1 << 18 else 1, 0.0)
+                     threads if self.of.packed_size > 1 << 16 else 1, 0.0)
+        self.weight = None
         return 0
+
+    cdef bint meets_weights_once(self, Py_ssize_t batch) noexcept:
+        """Whether every weight serves one strip of tiles only.
+
+        Then it is packed there, into the first-level cache, instead of going to memory and back.
+        """
+        cdef Py_ssize_t p
+        cdef Phase *phase
+        if self.of.by_rows or batch > 1:
+            return False
+        for p in range(self.of.n_phases):
+            phase = &self.of.phases[p]
+            if (phase.blocks[0] * phase.blocks[1] * phase.blocks[2] > 1
+                    or self.layout.pieces(phase) * phase.axis[0].block > 2 * STRIP):
+                return False
+        return True
 
     # ---- the computation ----
 
@@ -468,14 +504,27 @@ cdef class Correlation:
         job.exit.out = cnp.PyArray_BYTES(out)
         job.exit.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
         job.exit.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
-        job.packed = self.packed.data
         # All memory before any work: a call that fails leaves `out` as it was.
+        job.packing = NULL
+        job.packed = NULL
+        if self.packed is None and self.meets_weights_once(job.batch):
+            job.packing = &self.packing
+        else:
+            if self.packed is None:
+                self.pack(threads)
+            job.packed = self.packed.data
+        job.in_place = self.reads_in_place(&job)
         for p in range(self.of.n_phases):
             self.share_out(&job, p, threads)
             most = max(most, job.scratch_size)
             total += self.work_of(p) * job.batch
-        scratch = acquire(most * threads)
+        scratch = acquire(most * threads + (
+            self.of.sources * sizeof(Py_ssize_t) if job.in_place else 0))
         job.scratch = scratch.data
+        if job.in_place:
+            job.offset = <Py_ssize_t *>(job.scratch + most * threads)
+            for p in range(self.of.sources):
+                job.offset[p] = p * job.source_stride[0]
         if self.of.has_gaps:
             memset(job.exit.out, 0, cnp.PyArray_NBYTES(out))
         for p in range(self.of.n_phases):
@@ -484,6 +533,28 @@ cdef class Correlation:
                          self.work_of(p) * job.batch)
             if is_long(total):
                 PyErr_CheckSignals()
+
+    cdef bint reads_in_place(self, const Run *job) noexcept:
+        """Whether the kernels read the source where it is, without a window.
+
+        They do where kernels are 1x1 and neighbours lie side by side, but not where the lines
+        that a tile comes back to would compete for a few sets of a cache.
+        """
+        cdef Phase *phase = &self.of.phases[0]
+        cdef Py_ssize_t itemsize = self.of.g.itemsize, length
+        if not self.of.collapsed or self.of.n_phases != 1 or phase.taps == 0:
+            return False
+        length = phase.axis[2].count - (phase.blocks[2] - 1) * phase.axis[2].block
+        if length < self.of.unit:
+            return False
+        if self.of.by_rows:  # lines come from the second-level cache
+            return job.source_stride[3] == 1 and spreads(
+                job.source_stride[0] * itemsize, phase.taps, 1024, 16)
+        if phase.window.channels_last:
+            return job.source_stride[0] == 1 and spreads(
+                job.source_stride[3] * itemsize, 2 * self.of.unit, 64, 12)
+        return job.source_stride[3] == 1 and spreads(
+            job.source_stride[0] * itemsize, min(CHUNK, phase.taps), 64, 12)
 
     cdef double work_of(self, Py_ssize_t p) noexcept:
         """Floating-point operations of one image's phase."""
@@ -513,13 +584,45 @@ cdef class Correlation:
         job.n_groups = (self.of.groups + job.groups - 1) // job.groups
         tasks = (job.n_images * job.n_groups * phase.blocks[0] * phase.blocks[1]
                  * phase.blocks[2])
-        # Output channels are split only where there are too few tasks to share out: each
-        # part gathers the window again.
-        job.splits = 1
-        if threads > 1 and 0 < tasks < 3 * threads:
-            job.splits = min(self.of.blocks, (3 * threads + tasks - 1) // tasks)
+        self.split(job, phase, tasks, threads)
         job.scratch_size = self.layout.scratch(job, phase)
-        return tasks * job.splits
+        return tasks * job.splits * job.parts
+
+    cdef void split(self, Run *job, const Phase *phase, Py_ssize_t tasks, int threads) noexcept:
+        """Where there are few tasks, cut each into parts of its outputs and of its channels.
+
+        Parts of the outputs all read the weights again, parts of the channels the window.
+        """
+        cdef const Axis *rows = &phase.axis[1]
+        cdef Py_ssize_t n, parts, splits, part
+        cdef double share, window, seconds, least = 0
+        cdef double work = self.work_of(job.phase) / self.of.groups * job.groups * job.images / (
+            (<double>phase.blocks[0]) * phase.blocks[1] * phase.blocks[2])
+        job.parts = job.splits = 1
+        job.part_axis = 1 if rows.block > 1 else 2
+        job.part_unit = 1
+        if job.part_axis == 2:
+            job.part_unit = self.of.unit if self.of.by_rows else 2 * self.of.unit
+        n = max(phase.axis[job.part_axis].block // job.part_unit, 1)
+        for parts in range(1, (1 if job.packing != NULL else n) + 1):
+            if tasks * parts > 4 * threads and parts > 1:
+                break
+            part = (n + parts - 1) // parts
+            window = <double>part / n
+            if job.part_axis == 1:
+                window = (rows.window - (n - part) * <double>rows.wstep) / rows.window
+            for splits in range(1, self.of.blocks + 1):
+                if tasks * parts * splits > 4 * threads and splits > 1:
+                    break
+                share = (self.of.blocks + splits - 1) // splits / <double>self.of.blocks
+                seconds = PER_BLOCK + part * share / n * work / (TILES * peak(
+                    self.of.g.itemsize)) + share * phase.taps * self.of.padded * STREAMED
+                if not job.in_place:
+                    seconds += window * phase.window.size * job.images * GATHERED
+                seconds *= (tasks * parts * splits + threads - 1) // threads
+                if least == 0 or seconds < least:
+                    least = seconds
+                    job.parts, job.splits = parts, splits
 
 
 # A run of output pixels along a row: where it lies in the window and in the output.
@@ -533,22 +636,19 @@ cdef struct Block:
     Exit exit
     const Phase *phase
     const Piece *pieces
-    char *window
+    const char *window
     char *tile
     char *total
     char *turned
+    char *weights            # room for those of a chunk of taps
+    const Packing *packing   # how to get them, or NULL: they are packed
+    const Py_ssize_t *offset
+    Py_ssize_t step          # from a pixel to the next, for `tile`
+    bint leaves              # sums go from `rows` straight to the output
     bint flat                # pieces are of one line of all rows,
     Py_ssize_t pitch         # one every so many pixels,
     Py_ssize_t columns       # of so many outputs
     Py_ssize_t row_stride, pixel_stride   # from such a row of the output to the next, and pixel
-
-
-cdef struct Packing:
-    const Layer *of
-    char *weight
-    char *packed
-    Py_ssize_t stride[5]
-    Py_ssize_t group, sink, source
 
 
 cdef struct Run:
@@ -556,11 +656,22 @@ cdef struct Run:
     Exit exit
     char *source
     char *packed
+    const Packing *packing   # of weights that are packed on the way; else NULL
+    bint in_place            # the source is read where it is,
+    Py_ssize_t *offset       # by this table
     Py_ssize_t source_image
     Py_ssize_t source_stride[4]
-    Py_ssize_t batch, images, n_images, groups, n_groups, splits, phase
+    Py_ssize_t batch, images, n_images, groups, n_groups, phase
+    Py_ssize_t splits, parts          # of each block's channels and outputs,
+    Py_ssize_t part_unit              # these in such units along
+    int part_axis
     char *scratch
-    Py_ssize_t scratch_size, tile_at, total_at, turned_at, words_at, pieces_at
+    Py_ssize_t scratch_size, tile_at, total_at, turned_at, words_at, pieces_at, weights_at
+
+
+cdef bint spreads(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t sets, Py_ssize_t ways) noexcept:
+    """Whether so many lines that lie `stride` bytes apart find room in a cache."""
+    return lines * max(gcd(abs(stride), 64 * sets) // 64, 1) <= sets * ways
 
 
 cdef bint collapses(cnp.ndarray array, int first, int rank):
@@ -587,46 +698,66 @@ cdef void pack_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
 cdef void pack_block(Packing *job, Py_ssize_t task, real_t *kind) noexcept nogil:
     """Pack one block of output channels of one group and phase."""
     cdef const Layer *of = job.of
-    cdef const conv_geometry *g = of.g
     cdef Py_ssize_t block = task % of.blocks
     cdef Py_ssize_t group = task // of.blocks % of.groups
-    cdef Py_ssize_t p = task // (of.blocks * of.groups)
-    cdef Phase *phase = &of.phases[p]
-    cdef Py_ssize_t start = block * of.width
-    cdef Py_ssize_t width = min(of.width, of.padded - start)
-    cdef Py_ssize_t n = min(width, of.sinks - start)
-    cdef Py_ssize_t k, c, t0, t1, t2, j0, j1, j2, tap
-    cdef real_t *out = (<real_t *>job.packed) + (
-        phase.packed + phase.taps * (group * of.padded + start))
-    cdef const real_t *weight = (<real_t *>job.weight) + group * job.group + start * job.sink
-    cdef const real_t *w
+    cdef Phase *phase = &of.phases[task // (of.blocks * of.groups)]
+    pack_taps(job, phase, group, block, 0, phase.taps, (<real_t *>job.packed) + (
+        phase.packed + phase.taps * (group * of.padded + block * of.width)))
+
+
+cdef void pack_taps(const Packing *job, const Phase *phase, Py_ssize_t group, Py_ssize_t block,
+                    Py_ssize_t first, Py_ssize_t taps, real_t *out) noexcept nogil:
+    """Pack some taps of one block of output channels."""
+    cdef const Layer *of = job.of
+    cdef const conv_geometry *g = of.g
+    cdef const fc_kernels *k = of.k
+    cdef Py_ssize_t start = block * of.width, width = min(of.width, of.padded - start)
+    cdef Py_ssize_t n = min(width, of.sinks - start), spatial = phase.spatial_taps
+    cdef Py_ssize_t stop = first + taps, c, t, t0, t1, t2, tap, count
+    cdef const real_t *weight = (<const real_t *>job.weight) + (
+        group * job.group + start * job.sink)
+    cdef bint in_order               # a source's taps lie side by side, forwards or backwards
     if n < width:
-        memset(out, 0, phase.taps * width * sizeof(real_t))
-    if (not of.backward and not g.flip
-            and (job.stride[4] == 1 or g.kernel[2] == 1)
-            and (job.stride[3] == g.kernel[2] or g.kernel[1] == 1)
-            and (job.stride[2] == g.kernel[1] * g.kernel[2] or g.kernel[0] == 1)
-            and (job.source == g.kernel[0] * g.kernel[1] * g.kernel[2] or of.sources == 1)):
-        # each output channel's weights lie in the order of the taps
-        of.k.transpose(n, phase.taps, weight, job.sink, out, width)
+        memset(out, 0, taps * width * sizeof(real_t))
+    in_order = (spatial == g.kernel[0] * g.kernel[1] * g.kernel[2]
+                and (job.stride[4] == 1 or g.kernel[2] == 1)
+                and (job.stride[3] == g.kernel[2] or g.kernel[1] == 1)
+                and (job.stride[2] == g.kernel[1] * g.kernel[2] or g.kernel[0] == 1)
+                and of.period[0] == 1 and of.period[1] == 1 and of.period[2] == 1)
+    if in_order and spatial > 1 and not g.flip and (job.source == spatial or of.sources == 1):
+        k.transpose(n, taps, weight + first, job.sink, out, width)  # so do all sources
         return
-    for c in range(of.sources):
-        for t0 in range(phase.axis[0].taps):
-            j0 = phase.first_tap[0] + t0 * of.period[0]
-            for t1 in range(phase.axis[1].taps):
-                j1 = phase.first_tap[1] + t1 * of.period[1]
-                for t2 in range(phase.axis[2].taps):
-                    j2 = phase.first_tap[2] + t2 * of.period[2]
-                    if g.flip:
-                        tap = ((g.kernel[0] - 1 - j0) * job.stride[2]
-                               + (g.kernel[1] - 1 - j1) * job.stride[3]
-                               + (g.kernel[2] - 1 - j2) * job.stride[4])
-                    else:
-                        tap = j0 * job.stride[2] + j1 * job.stride[3] + j2 * job.stride[4]
-                    w = weight + c * job.source + tap
-                    for k in range(n):
-                        out[k] = w[k * job.sink]
-                    out += width
+    if in_order and spatial == 1 and job.source == 1:
+        k.transpose(n, taps, weight + first, job.sink, out, width)
+        return
+    t = first
+    while t < stop:
+        c = t // spatial
+        tap = t - c * spatial
+        if in_order and spatial > 1 and job.sink != 1:
+            count = min(spatial - tap, stop - t)
+            if g.flip:
+                k.transpose(n, count, weight + c * job.source + spatial - tap - count, job.sink,
+                            out + (count - 1) * width, -width)
+            else:
+                k.transpose(n, count, weight + c * job.source + tap, job.sink, out, width)
+            t += count
+            out += count * width
+            continue
+        t0 = tap // (phase.axis[1].taps * phase.axis[2].taps)
+        t1 = tap // phase.axis[2].taps % phase.axis[1].taps
+        t2 = tap % phase.axis[2].taps
+        t0 = phase.first_tap[0] + t0 * of.period[0]
+        t1 = phase.first_tap[1] + t1 * of.period[1]
+        t2 = phase.first_tap[2] + t2 * of.period[2]
+        if g.flip:
+            t0 = g.kernel[0] - 1 - t0
+            t1 = g.kernel[1] - 1 - t1
+            t2 = g.kernel[2] - 1 - t2
+        k.gather(n, weight + (c * job.source + t0 * job.stride[2] + t1 * job.stride[3]
+                              + t2 * job.stride[4]), job.sink, out)
+        t += 1
+        out += width
 
 
 cdef void run_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -652,8 +783,9 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t first[3]
     cdef Py_ssize_t count[3]
     cdef Py_ssize_t sink_stride[4]           # channel and three axes, of out and residual
-    cdef Py_ssize_t split, first_group, group, image, images, i, q0, q1, q2, block
-    cdef Py_ssize_t sink_image, unit, pixel, n_pieces = 0, pitch, line, low, strip
+    cdef Py_ssize_t split, part, first_group, group, image, images, i, j, n, q0, q1, q2, block
+    cdef Py_ssize_t sink_image, unit, pixel, n_pieces = 0, pitch, line, low, strip, vectors, size
+    cdef Py_ssize_t image_step, pixel_step   # in the window, or in the source
     cdef bint flat
     cdef Block this
     cdef int a
@@ -661,10 +793,22 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     # Which block this is.
     split = task % job.splits
     task //= job.splits
+    part = task % job.parts
+    task //= job.parts
     for a in range(2, -1, -1):
         first[a] = task % phase.blocks[a] * axis[a].block
         count[a] = min(axis[a].block, axis[a].count - first[a])
         task //= phase.blocks[a]
+    if job.parts > 1:
+        a = job.part_axis
+        n = count[a] // job.part_unit
+        low = n * part // job.parts * job.part_unit
+        if part + 1 < job.parts:
+            count[a] = n * (part + 1) // job.parts * job.part_unit
+        count[a] -= low
+        first[a] += low
+        if count[a] <= 0:
+            return
     first_group = task % job.n_groups * job.groups
     image = task // job.n_groups * job.images
     images = min(job.images, job.batch - image)
@@ -686,23 +830,46 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     unit = of.unit
     pitch = phase.window.position[1]
     line = (count[1] - 1) * pitch + count[2]
-    flat = (of.by_rows and not axis[1].per_tap and not axis[2].per_tap
+    flat = (of.by_rows and count[1] > 1 and not axis[1].per_tap and not axis[2].per_tap
             and axis[1].wstep == 1 and axis[2].wstep == 1 and phase.out_step[2] == 1
             and up(line, lanes) <= count[1] * up(count[2], lanes))
     this.phase, this.pieces, this.window = phase, pieces, scratch
     this.tile = scratch + job.tile_at
     this.total = scratch + job.total_at
     this.turned = scratch + job.turned_at
+    this.weights = scratch + job.weights_at
+    this.packing = job.packing
     this.flat, this.pitch, this.columns = flat, pitch, count[2]
     this.row_stride, this.pixel_stride = phase.out_step[1] * sink_stride[2], pixel
+    this.leaves = (of.by_rows and not flat and this.exit.pixel_stride == 1
+                   and this.exit.channel_stride != 1 and phase.taps <= LONG
+                   and (job.exit.epilogue.activation == FC_IDENTITY
+                        or job.exit.epilogue.activation == FC_CLIP))
+    if job.in_place:
+        image_step, pixel_step, this.offset = job.source_image, job.source_stride[3], job.offset
+    else:
+        image_step, this.offset = phase.window.size, phase.offset
+        pixel_step = axis[2].wstep * phase.window.position[2]
+    this.step = pixel_step
+    if not flat:
+        line = count[2]
+    n = (line + unit - 1) // unit
+    vectors = (line + lanes - 1) // lanes
     for i in range(images):
         for q0 in range(count[0]):
             for q1 in range(1 if flat else count[1]):
-                for q2 from 0 <= q2 < (line if flat else count[2]) by unit:
+                q2 = 0
+                for j in range(n):
+                    size = unit
+                    if of.by_rows and of.row_kind:
+                        # pieces of nearly as many vectors: `rows` is slow for a single one
+                        size = (vectors // n + (j < vectors % n)) * lanes
+                    if job.in_place and q2 + size > line:
+                        # nothing is read beyond the source: some outputs are computed twice
+                        q2 = line - size
                     pieces[n_pieces].at = (
-                        i * phase.window.size + q0 * axis[0].wstep * phase.window.position[0]
-                        + q1 * axis[1].wstep * pitch
-                        + q2 * axis[2].wstep * phase.window.position[2])
+                        i * image_step + q0 * axis[0].wstep * phase.window.position[0]
+                        + q1 * axis[1].wstep * pitch + q2 * pixel_step)
                     pieces[n_pieces].sink = (
                         (image + i) * sink_image
                         + (phase.first[0] + (first[0] + q0) * phase.out_step[0]) * sink_stride[1]
@@ -713,17 +880,24 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                     else:
                         pieces[n_pieces].start = 0
                         pieces[n_pieces].sink += q2 * phase.out_step[2] * sink_stride[3]
-                    pieces[n_pieces].pixels = min(unit, (line if flat else count[2]) - q2)
+                    pieces[n_pieces].pixels = min(size, line - q2)
                     n_pieces += 1
-    aim(&phase.window, first, count, words)
-    memset(window + images * phase.window.size, 0, phase.window.slack * sizeof(real_t))
+                    q2 += size
+    if not job.in_place:
+        aim(&phase.window, first, count, words)
+        memset(window + images * phase.window.size, 0, phase.window.slack * sizeof(real_t))
 
     for group in range(first_group, min(of.groups, first_group + job.groups)):
-        for i in range(images):
-            fill(&phase.window, words,
-                 (<const real_t *>job.source) + ((image + i) * job.source_image
-                                                 + group * of.sources * job.source_stride[0]),
-                 job.source_stride, k, window + i * phase.window.size)
+        if job.in_place:
+            this.window = <const char *>((<const real_t *>job.source) + (
+                image * job.source_image + group * of.sources * job.source_stride[0]
+                + first[2] * job.source_stride[3]))
+        else:
+            for i in range(images):
+                fill(&phase.window, words,
+                     (<const real_t *>job.source) + ((image + i) * job.source_image
+                                                     + group * of.sources * job.source_stride[0]),
+                     job.source_stride, k, window + i * phase.window.size)
         # The weights of a block of channels stay in the cache while all pixels pass. Where those
         # of all channels do, and channels lie side by side in the output, pixels pass bit by
         # bit, so that the output is in the cache while it is put together.
@@ -735,7 +909,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
             for block in range(of.blocks * split // job.splits,
                                of.blocks * (split + 1) // job.splits):
                 run_channels(of, &this, low, min(n_pieces, low + strip), group, block,
-                             (<const real_t *>job.packed) + phase.packed)
+                             <const real_t *>job.packed)
 
 
 cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssize_t stop,
@@ -752,9 +926,21 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
     cdef Py_ssize_t lanes = k.lanes, half = k.half
     cdef Py_ssize_t start = block * of.width, n = min(of.width, of.sinks - start)
     cdef Py_ssize_t channel = group * of.sinks + start, sink = channel * exit.channel_stride
-    cdef const real_t *w = packed + phase.taps * (group * of.padded + start)
-    cdef Py_ssize_t vectors, size, end, tap, j, q1, q2
+    cdef const real_t *w = packed
+    cdef const real_t *chunk
+    cdef Py_ssize_t vectors, size, end, tap, j, q1, q2, turned_row
     cdef int a, halves
+    cdef fc_exit way
+    if this.packing == NULL:
+        w += phase.packed + phase.taps * (group * of.padded + start)
+    if this.leaves:
+        way.epilogue = exit.epilogue
+        way.y_row = exit.channel_stride
+        way.channels = n
+        way.bias = NULL
+        if exit.bias != NULL:
+            way.bias = (<const real_t *>exit.bias) + channel
+        way.residual = NULL
     while i < stop and of.by_rows:
         vectors = (pieces[i].pixels + lanes - 1) // lanes
         a = <int>vectors - 1
@@ -763,10 +949,18 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
             while vectors > 1 << a:
                 a += 1
             vectors = 1 << a
+        if this.leaves:
+            way.y = (<real_t *>exit.out) + sink + pieces[i].sink
+            if exit.residual != NULL:
+                way.residual = (<const real_t *>exit.residual) + sink + pieces[i].sink
+            way.pixels = pieces[i].pixels
+            k.rows[of.row_kind][a](phase.taps, this.offset, window + pieces[i].at, w, tile, &way)
+            i += 1
+            continue
         for tap from 0 <= tap < max(phase.taps, 1) by LONG:
             k.rows[of.row_kind][a](
-                min(LONG, phase.taps - tap), phase.offset + tap, window + pieces[i].at,
-                w + tap * of.width, tile)
+                min(LONG, phase.taps - tap), this.offset + tap, window + pieces[i].at,
+                w + tap * of.width, tile, NULL)
             carry(of, tap, phase.taps, of.width * vectors * lanes, tile, total)
         # a piece of one line leaves row by row
         j = pieces[i].start
@@ -791,12 +985,17 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
     while i < stop:
         end = min(stop, i + 2 * STRIP)
         for tap from 0 <= tap < max(phase.taps, 1) by CHUNK:
+            if this.packing == NULL:
+                chunk = w + tap * vectors * lanes
+            else:
+                chunk = <const real_t *>this.weights
+                pack_taps(this.packing, phase, group, block, tap, min(CHUNK, phase.taps - tap),
+                          <real_t *>this.weights)
             for j from i <= j < end by 2:
                 halves = 2 if j + 1 < end else 1
                 k.tile[halves - 1][vectors - 1](
-                    min(CHUNK, phase.taps - tap), phase.offset + tap,
-                    window + pieces[j].at, window + pieces[j + halves - 1].at,
-                    phase.axis[2].wstep * phase.window.position[2], w + tap * vectors * lanes,
+                    min(CHUNK, phase.taps - tap), this.offset + tap,
+                    window + pieces[j].at, window + pieces[j + halves - 1].at, this.step, chunk,
                     tile + (j - i) // 2 * size, tap % LONG > 0)
             if (tap + CHUNK) % LONG == 0 or tap + CHUNK >= phase.taps:
                 carry(of, tap // LONG * LONG, phase.taps, (end - i + 1) // 2 * size, tile, total)
@@ -805,14 +1004,26 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
             if halves == 2 and pieces[j].pixels == half and (
                     pieces[j + 1].sink - pieces[j].sink == half * exit.pixel_stride):
                 # neighbours in the row: they leave as one
-                emit(exit, tile + (j - i) // 2 * size, vectors * lanes, False, turned,
-                     half + pieces[j + 1].pixels, n, channel, sink + pieces[j].sink)
+                leave(exit, tile + (j - i) // 2 * size, vectors * lanes, turned,
+                      half + pieces[j + 1].pixels, n, channel, sink + pieces[j].sink)
             else:
                 for a in range(halves):
-                    emit(exit, tile + (j - i) // 2 * size + a * half * vectors * lanes,
-                         vectors * lanes, False, turned, pieces[j + a].pixels, n, channel,
-                         sink + pieces[j + a].sink)
+                    leave(exit, tile + (j - i) // 2 * size + a * half * vectors * lanes,
+                          vectors * lanes, turned, pieces[j + a].pixels, n, channel,
+                          sink + pieces[j + a].sink)
         i = end
+
+
+cdef inline void leave(const Exit *exit, real_t *tile, Py_ssize_t width, real_t *turned,
+                       Py_ssize_t pixels, Py_ssize_t channels, Py_ssize_t channel,
+                       Py_ssize_t sink) noexcept nogil:
+    """`emit` of a tile. There is memory past a tile, so whole blocks are transposed."""
+    cdef Py_ssize_t rows = up(pixels, exit.k.lanes)
+    if exit.channel_stride == 1:
+        emit(exit, tile, width, False, turned, pixels, channels, channel, sink)
+    else:
+        exit.k.transpose(rows, width, tile, width, turned, rows)
+        emit(exit, turned, rows, True, turned, pixels, channels, channel, sink)
 
 
 cdef inline void carry(const Layer *of, Py_ssize_t tap, Py_ssize_t taps, Py_ssize_t n,
@@ -1212,8 +1423,9 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
             total = weight.sum()  # a quick look: infinite, or not a number, if a weight is
         if not math.isfinite(total) and not np.isfinite(weight).all():
             layout = Layout(desc, True, True)
-    cdef Correlation correlation = Correlation(layout)
-    correlation.pack(weight, threads)
+    cdef Correlation correlation = Correlation(layout, weight)
+    if desc.planned:
+        correlation.pack(threads)  # else when it is known how often they are read
     return correlation
 
 

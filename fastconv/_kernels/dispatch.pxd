@@ -9,6 +9,13 @@ cdef extern from "table.h" nogil:
         fc_activation activation
         double lo, hi
 
+    ctypedef struct fc_exit:
+        void *y
+        const void *bias
+        const void *residual
+        Py_ssize_t y_row, channels, pixels
+        const fc_epilogue *epilogue
+
     ctypedef struct fc_column:
         Py_ssize_t offset, taps
 
@@ -29,7 +36,7 @@ cdef extern from "table.h" nogil:
                            const void *x1, Py_ssize_t step, const void *w,
                            void *out, int more) noexcept nogil
         void (*rows[3][4])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x,
-                           const void *w, void *out) noexcept nogil
+                           const void *w, void *out, const fc_exit *exit) noexcept nogil
         void (*store)(Py_ssize_t nr, Py_ssize_t nc, const void *acc, Py_ssize_t acc_r,
                       void *y, Py_ssize_t y_r, const void *bias, Py_ssize_t bias_r,
                       Py_ssize_t bias_c, const void *residual, Py_ssize_t res_r,

@@ -25,6 +25,16 @@ typedef struct {
     double lo, hi;
 } fc_epilogue;
 
+/* Where a block of sums (channels, pixels) leaves for: `channels` rows, y_row apart, of `pixels`
+ * elements, with the bias of each row and the residual that lies like y (either may be NULL), and
+ * no activation or FC_CLIP. */
+typedef struct {
+    void *y;
+    const void *bias, *residual;
+    ptrdiff_t y_row, channels, pixels;
+    const fc_epilogue *epilogue;
+} fc_exit;
+
 /* Taps of a kernel that lie equally far apart, the first at `offset`. */
 typedef struct {
     ptrdiff_t offset, taps;
@@ -57,9 +67,10 @@ typedef struct {
     /* out[k][p] = sum_t w[t][k] * x[offset[t] + p], with k over 1, 4 or `row_channels`
      * channels and p over some vectors: 1, 2, 4 or 8 for a single channel, else 1, 2 or 3.
      * Index: [which channels][which vectors].
-     * `w` is packed (taps, channels); `out` receives (channels, vectors * lanes). */
+     * `w` is packed (taps, channels); `out` has room for (channels, vectors * lanes), and
+     * receives the sums unless there is an `exit` for them. */
     void (*rows[3][4])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x,
-                       const void *w, void *out);
+                       const void *w, void *out, const fc_exit *exit);
 
     /* y[r][c] = act(acc[r][c] + bias + residual[r][c]) for an (nr, nc) block that is
      * contiguous along c. bias may be NULL; it advances by bias_r per row and bias_c

@@ -57,6 +57,13 @@ FC_INLINE vec NAME(select)(ivec mask, vec yes, vec no)
     return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
 }
 
+/* Comparisons are false for NaN, which so passes through. */
+FC_INLINE vec NAME(clip)(vec v, vec lo, vec hi)
+{
+    v = NAME(select)(v < lo, lo, v);
+    return NAME(select)(v > hi, hi, v);
+}
+
 /* ---- tile: output channels in the lanes, input scalars broadcast from memory ----
  *
  * With two halves and two vectors on AVX-512, an iteration should be 28 vfmadd, 14
@@ -117,7 +124,7 @@ TILE(2, 2)
  */
 FC_INLINE void NAME(rows)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
                           const REAL *restrict x, const REAL *restrict w, REAL *restrict out,
-                          const int channels, const int vectors)
+                          const fc_exit *exit, const int channels, const int vectors)
 {
     for (ptrdiff_t first = 0; first < taps || first == 0; first += FC_SUM_BLOCK) {
         const ptrdiff_t end = taps - first < FC_SUM_BLOCK ? taps : first + FC_SUM_BLOCK;
@@ -133,19 +140,49 @@ FC_INLINE void NAME(rows)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
             w += channels;
         }
         REAL *o = out;
-        FC_UNROLL for (int k = 0; k < channels; k++)
-            FC_UNROLL for (int v = 0; v < vectors; v++, o += LANES) {
-                if (first) acc[k][v] += NAME(load)(o);
-                NAME(save)(o, acc[k][v]);
+        if (first) {
+            FC_UNROLL for (int k = 0; k < channels; k++)
+                FC_UNROLL for (int v = 0; v < vectors; v++, o += LANES)
+                    acc[k][v] += NAME(load)(o);
+            o = out;
+        }
+        if (!exit || end < taps) {
+            FC_UNROLL for (int k = 0; k < channels; k++)
+                FC_UNROLL for (int v = 0; v < vectors; v++, o += LANES) NAME(save)(o, acc[k][v]);
+            continue;
+        }
+        REAL *y = exit->y;
+        const REAL *bias = exit->bias, *residual = exit->residual;
+        const vec lo = (REAL)exit->epilogue->lo + (vec){0};
+        const vec hi = (REAL)exit->epilogue->hi + (vec){0};
+        const int clip = exit->epilogue->activation == FC_CLIP;
+        FC_UNROLL for (int k = 0; k < channels; k++) {
+            if (k >= exit->channels) continue;
+            if (bias) {
+                FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] += bias[k];
             }
+            FC_UNROLL for (int v = 0; v < vectors; v++) {
+                const ptrdiff_t at = k * exit->y_row + v * LANES, n = exit->pixels - v * LANES;
+                if (n >= LANES) {
+                    if (residual) acc[k][v] += NAME(load)(residual + at);
+                    if (clip) acc[k][v] = NAME(clip)(acc[k][v], lo, hi);
+                    NAME(save)(y + at, acc[k][v]);
+                } else if (n > 0) {
+                    if (residual) acc[k][v] += NAME(load_first)(residual + at, n);
+                    if (clip) acc[k][v] = NAME(clip)(acc[k][v], lo, hi);
+                    NAME(save_first)(y + at, acc[k][v], n);
+                }
+            }
+        }
     }
 }
 
 #define ROWS(kind, channels, vectors)                                                          \
     static void FC_PASTE(NAME(rows), kind##x##vectors)(                                        \
-        ptrdiff_t taps, const ptrdiff_t *offset, const void *x, const void *w, void *out)      \
+        ptrdiff_t taps, const ptrdiff_t *offset, const void *x, const void *w, void *out,      \
+        const fc_exit *exit)                                                                   \
     {                                                                                          \
-        NAME(rows)(taps, offset, x, w, out, channels, vectors);                                \
+        NAME(rows)(taps, offset, x, w, out, exit, channels, vectors);                          \
     }
 ROWS(one, 1, 1)
 ROWS(one, 1, 2)
@@ -219,9 +256,7 @@ FC_INLINE vec NAME(tanh)(vec v)
 FC_INLINE vec NAME(activate)(vec v, const fc_activation activation, vec lo, vec hi)
 {
     switch (activation) {
-    case FC_CLIP: /* comparisons are false for NaN, which so passes through */
-        v = NAME(select)(v < lo, lo, v);
-        return NAME(select)(v > hi, hi, v);
+    case FC_CLIP: return NAME(clip)(v, lo, hi);
     case FC_LEAKY_RELU: return NAME(select)(v < 0, v * lo, v);
     case FC_SIGMOID: return NAME(sigmoid)(v);
     case FC_TANH: return NAME(tanh)(v);
@@ -236,15 +271,23 @@ FC_INLINE void NAME(store)(ptrdiff_t nr, ptrdiff_t nc, const REAL *acc, ptrdiff_
                            const fc_activation activation)
 {
     const vec lo = (REAL)epilogue->lo + (vec){0}, hi = (REAL)epilogue->hi + (vec){0};
-    for (ptrdiff_t r = 0; r < nr; r++)
-        for (ptrdiff_t c = 0; c < nc; c += LANES) {
-            const ptrdiff_t n = nc - c < LANES ? nc - c : LANES;
-            vec v = NAME(load_first)(acc + r * acc_r + c, n);
-            if (bias && bias_c) v += NAME(load_first)(bias + c, n);
-            else if (bias) v += bias[r * bias_r];
-            if (residual) v += NAME(load_first)(residual + r * res_r + c, n);
-            NAME(save_first)(y + r * y_r + c, NAME(activate)(v, activation, lo, hi), n);
+    for (ptrdiff_t r = 0; r < nr; r++, acc += acc_r, y += y_r) {
+        const vec addend = (bias && !bias_c ? bias[r * bias_r] : 0) + (vec){0};
+        ptrdiff_t c = 0;
+        for (; c + LANES <= nc; c += LANES) {
+            vec v = NAME(load)(acc + c);
+            if (bias) v += bias_c ? NAME(load)(bias + c) : addend;
+            if (residual) v += NAME(load)(residual + r * res_r + c);
+            NAME(save)(y + c, NAME(activate)(v, activation, lo, hi));
         }
+        if (c < nc) {
+            const ptrdiff_t n = nc - c;
+            vec v = NAME(load_first)(acc + c, n);
+            if (bias) v += bias_c ? NAME(load_first)(bias + c, n) : addend;
+            if (residual) v += NAME(load_first)(residual + r * res_r + c, n);
+            NAME(save_first)(y + c, NAME(activate)(v, activation, lo, hi), n);
+        }
+    }
 }
 
 static void NAME(store_any)(ptrdiff_t nr, ptrdiff_t nc, const void *acc, ptrdiff_t acc_r, void *y,
@@ -283,30 +326,49 @@ FC_INLINE vec NAME(shuffle)(vec a, vec b, ivec index)
 
 /* ---- transpose: LANES x LANES blocks by log2(LANES) rounds of shuffles ---- */
 
+FC_INLINE void NAME(transpose_block)(ptrdiff_t rows, ptrdiff_t cols, const REAL *src,
+                                     ptrdiff_t src_r, REAL *dst, ptrdiff_t dst_r,
+                                     const int full)
+{
+    vec v[LANES];
+    FC_UNROLL for (int i = 0; i < LANES; i++)
+        v[i] = full ? NAME(load)(src + i * src_r)
+             : i < rows ? NAME(load_first)(src + i * src_r, cols) : (vec){0};
+    FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
+        FC_UNROLL for (int i = 0; i < LANES; i++)
+            if (!(i & h)) {
+                /* swap the off-diagonal h x h quarters of each 2h x 2h block */
+                const ivec lane = NAME(iota)();
+                const ivec low = lane + (lane & h) / h * (LANES - h);
+                const vec a = v[i], b = v[i + h];
+                v[i] = NAME(shuffle)(a, b, low);
+                v[i + h] = NAME(shuffle)(a, b, low + h);
+            }
+    FC_UNROLL for (int i = 0; i < LANES; i++)
+        if (full) NAME(save)(dst + i * dst_r, v[i]);
+        else if (i < cols) NAME(save_first)(dst + i * dst_r, v[i], rows);
+}
+
+/* A function of its own: masks leave no registers for the rest. */
+static __attribute__((noinline)) void NAME(transpose_edge)(
+    ptrdiff_t rows, ptrdiff_t cols, const REAL *src, ptrdiff_t src_r, REAL *dst, ptrdiff_t dst_r)
+{
+    NAME(transpose_block)(rows, cols, src, src_r, dst, dst_r, 0);
+}
+
 static void NAME(transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
                             void *dst_, ptrdiff_t dst_r)
 {
-    const REAL *src = src_;
-    REAL *dst = dst_;
-    for (ptrdiff_t r0 = 0; r0 < nr; r0 += LANES)
-        for (ptrdiff_t c0 = 0; c0 < nc; c0 += LANES) {
-            const ptrdiff_t rows = nr - r0 < LANES ? nr - r0 : LANES;
-            const ptrdiff_t cols = nc - c0 < LANES ? nc - c0 : LANES;
-            vec v[LANES];
-            FC_UNROLL for (int i = 0; i < LANES; i++)
-                v[i] = i < rows ? NAME(load_first)(src + (r0 + i) * src_r + c0, cols) : (vec){0};
-            FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
-                FC_UNROLL for (int i = 0; i < LANES; i++)
-                    if (!(i & h)) {
-                        /* swap the off-diagonal h x h quarters of each 2h x 2h block */
-                        const ivec lane = NAME(iota)();
-                        const ivec low = lane + (lane & h) / h * (LANES - h);
-                        const vec a = v[i], b = v[i + h];
-                        v[i] = NAME(shuffle)(a, b, low);
-                        v[i + h] = NAME(shuffle)(a, b, low + h);
-                    }
-            FC_UNROLL for (int i = 0; i < LANES; i++)
-                if (i < cols) NAME(save_first)(dst + (c0 + i) * dst_r + r0, v[i], rows);
+    for (ptrdiff_t c = 0; c < nc; c += LANES)
+        for (ptrdiff_t r = 0; r < nr; r += LANES) {
+            const REAL *src = (const REAL *)src_ + r * src_r + c;
+            REAL *dst = (REAL *)dst_ + c * dst_r + r;
+            const ptrdiff_t rows = nr - r < LANES ? nr - r : LANES;
+            const ptrdiff_t cols = nc - c < LANES ? nc - c : LANES;
+            if (rows == LANES && cols == LANES)
+                NAME(transpose_block)(rows, cols, src, src_r, dst, dst_r, 1);
+            else
+                NAME(transpose_edge)(rows, cols, src, src_r, dst, dst_r);
         }
 }
 
