@@ -36,7 +36,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from fastconv._core.cost cimport CLOCK, peak
+from fastconv._core.cost cimport BANDWIDTH, CLOCK, peak
 from fastconv._core.epilogue cimport Exit, emit, turned_size
 from fastconv._core.integers cimport even, parts, up
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
@@ -66,7 +66,7 @@ cdef enum:
 # of few and of more than twice the cache,
 cdef double STARTED = 6e-6, PACKED = 0.6e-9, PACKED_BEYOND = 1.2e-9
 cdef double PRODUCTS = 0.92   # products: part of the multiply-add peak
-cdef double STREAM = 8.0      # bytes a cycle from the third-level cache
+cdef double STREAM = 12.0     # bytes a cycle from the third-level cache
 cdef double LINE = 25.0       # cycles to begin a row of one channel: it is on another page
 
 cdef struct Layer:
@@ -221,6 +221,13 @@ cdef class Layout:
     cdef double seconds(self) noexcept:
         """Estimated time of one image on one thread, with the transform of the weights."""
         cdef double packed = self.packed_size(), seconds = STARTED + self.cycles() / CLOCK
+        cdef double moved = self.desc.g.itemsize * (
+            <double>self.of.groups * self.of.sources * self.of.axis[0].length
+            * self.of.axis[1].length * self.of.axis[2].length
+            + <double>self.of.groups * self.of.sinks * self.of.sink_axis[0]
+            * self.of.sink_axis[1] * self.of.sink_axis[2])
+        if moved > LARGE:  # images that come from memory, and go there
+            seconds += moved / BANDWIDTH
         if not self.desc.planned:
             seconds += packed * (
                 PACKED if packed * self.desc.g.itemsize <= 2 * CACHE else PACKED_BEYOND)
