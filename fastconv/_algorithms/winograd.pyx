@@ -35,19 +35,20 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._core.cost cimport BANDWIDTH, CLOCK, peak
 from fastconv._core.epilogue cimport Exit, emit, turned_size
 from fastconv._core.integers cimport even, parts, up
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
-from fastconv._core.threads cimport parallel_for
+from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.window cimport (
     Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
 )
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport FC_WINOGRAD_KERNEL, fc_kernels, kernels
 
-from fastconv._algorithms.record import BACKWARD_DATA, FORWARD, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
 
 cnp.import_array()
 
@@ -201,8 +202,9 @@ cdef class Layout:
         block_axis(&of.axis[0], 1, False)
         block_axis(&of.axis[1], of.rows, False)
         block_axis(&of.axis[2], of.columns, False)
-        # Channels pass in whole vectors, as many at a time as leave the window in the cache; all
-        # at once where they do not fill vectors (see `run_block`).
+        # Channels pass in whole vectors, as many at a time as leave the window in the cache; one
+        # vector where they lie apart, so that each one's rows are read like one stream; and all
+        # at once where they do not fill vectors (see `input_tiles`).
         of.chunk = of.sources
         while True:
             of.window.channels = of.chunk
@@ -532,6 +534,43 @@ cdef void pack_chunk(Packing *job, Py_ssize_t task, int thread, real_t *kind) no
                         of.n * step, step, NULL)
 
 
+cdef inline void input_tiles(const Layer *of, const Window *part, const real_t *window,
+                             const Py_ssize_t *count, real_t *v,
+                             Py_ssize_t v_step) noexcept nogil:
+    """Transform the tiles of a window, every phase of each, to their places in V.
+
+    Where channels do not fill vectors, they pass all at once, and the last vector of a phase
+    writes over the beginning of the next, which is written after it.
+    """
+    cdef const Axis *axis = &of.axis[0]
+    cdef Py_ssize_t r, q1, c, q2, p, p0, p1, p2, t, at
+    cdef Py_ssize_t row_step = of.apart[1] * part.position[1]
+    cdef Py_ssize_t col_step = of.apart[2] * part.position[2]
+    cdef Py_ssize_t vectors = parts(
+        part.channels * (of.phases[2] if of.side_by_side else 1), of.k.lanes)
+    if not of.square and of.transformed[1]:
+        col_step = row_step   # one line, along the middle axis
+    for r in range(count[1]):
+        for q1 in range(of.maps[1]):
+            for c in range(count[2]):
+                for q2 in range(of.maps[2]):
+                    p = ((r * of.maps[1] + q1) * count[2] + c) * of.maps[2] + q2
+                    t = 0
+                    for p0 in range(of.phases[0]):
+                        for p1 in range(of.phases[1]):
+                            for p2 in range(1 if of.side_by_side else of.phases[2]):
+                                at = axis[0].at[p0] * part.position[0]
+                                at += part.position[1] * (
+                                    r * axis[1].wstep + axis[1].at[p1 + q1])
+                                at += part.position[2] * (
+                                    c * axis[2].wstep + axis[2].at[p2 + q2])
+                                of.k.winograd_input[of.n - 4][of.square](
+                                    vectors, window + at, row_step, col_step,
+                                    v + p * of.pitch + t * of.sources,
+                                    of.n * v_step, v_step, NULL)
+                                t += of.phases[2] if of.side_by_side else 1
+
+
 cdef void run_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
     run_block(<Run *>context, task, thread, <float *>NULL)
 
@@ -558,8 +597,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t count[3]
     cdef Py_ssize_t stride[3]
     cdef Py_ssize_t split, group, image, images, rows, columns, tiles, f, i, r, c, p, j, t
-    cdef Py_ssize_t p0, p1, p2, q1, q2, at, pieces, piece, vectors
-    cdef Py_ssize_t block, last, start, n, width, chunk, pixels, row_step, col_step, out_row
+    cdef Py_ssize_t q1, q2, pieces, piece, block, last, start, n, width, chunk, pixels, out_row
     cdef const real_t *u
     cdef const real_t *source
     cdef real_t *vf
@@ -586,46 +624,19 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     count[2] = columns = min(of.columns, axis[2].count - first[2])
     tiles = images * rows * of.maps[1] * columns * of.maps[2]
 
-    # Transform the input, some channels at a time, the last ones first: a vector that has too
-    # many channels writes over the beginning of the next phase, which is written later.
-    row_step = of.apart[1] * part.position[1]
-    col_step = row_step if upright else of.apart[2] * part.position[2]
+    # Transform the input, some channels at a time.
     memset(window + part.size, 0, part.slack * sizeof(real_t))
     aim(&part, first, count, words)
     for i in range(images):
-        chunk = (of.sources - 1) // of.chunk * of.chunk
-        while chunk >= 0:
+        for chunk from 0 <= chunk < of.sources by of.chunk:
             part.channels = min(of.chunk, of.sources - chunk)
-            vectors = parts(part.channels * (of.phases[2] if of.side_by_side else 1), lanes)
             source = (<const real_t *>job.source) + (
                 (image + i) * job.source_image
                 + (group * of.sources + chunk) * job.source_stride[0])
             fill(&part, words, source, job.source_stride, k, window)
-            for r in range(rows):
-                for q1 in range(of.maps[1]):
-                    for c in range(columns):
-                        for q2 in range(of.maps[2]):
-                            p = ((i * rows + r) * of.maps[1] + q1) * columns + c
-                            p = p * of.maps[2] + q2
-                            t = 0
-                            for p0 in range(of.phases[0]):
-                                for p1 in range(of.phases[1]):
-                                    p2 = 0
-                                    while p2 < of.phases[2]:
-                                        at = axis[0].at[p0] * part.position[0]
-                                        at += part.position[1] * (
-                                            r * axis[1].wstep + axis[1].at[p1 + q1])
-                                        at += part.position[2] * (
-                                            c * axis[2].wstep + axis[2].at[p2 + q2])
-                                        k.winograd_input[of.n - 4][of.square](
-                                            vectors, window + at, row_step, col_step,
-                                            v + p * of.pitch + t * of.sources + chunk,
-                                            of.n * job.v_step, job.v_step, NULL)
-                                        t += 1
-                                        p2 += of.phases[2] if of.side_by_side else 1
-                                    if of.side_by_side:
-                                        t += of.phases[2] - 1
-            chunk -= of.chunk
+            input_tiles(of, &part, window, count,
+                        v + i * rows * columns * of.maps[1] * of.maps[2] * of.pitch + chunk,
+                        job.v_step)
 
     # Where outputs lie.
     stride[2] = of.sinks * of.groups if last_format else 1
@@ -705,6 +716,360 @@ cdef inline bint trusted(const real_t *largest, Py_ssize_t lanes) noexcept nogil
     return True
 
 
+# ---- the gradient of the weights ----
+#
+# grad_weight[i] = sum over t of x[t + i] grad_output[t]: for a tile of m outputs that is a
+# correlation with r outputs whose kernel is the tile of grad_output, F(r, m), with the same n
+# points and the same transform of x. The sum over tiles and images is taken before the transform
+# back, so that it is a matrix product at each frequency, (channels x tiles) times
+# (tiles x filters).
+
+cdef struct Gradient:
+    const Layer *of
+    Axis grad_axis[3]        # whose outputs are spans, of grad_output
+    Window grad_window
+    Py_ssize_t channels      # taps, filled up to half tiles
+    Py_ssize_t chunks        # of channels
+    Py_ssize_t tiles         # of this block, and of the largest
+    Py_ssize_t most_tiles
+    Py_ssize_t first[3]      # this block
+    Py_ssize_t count[3]
+    Py_ssize_t group
+    bint more                # not the first block: add to the sums
+    char *x
+    char *grad
+    char *out
+    char *refused            # a byte for each task of the last step
+    Py_ssize_t x_stride[4]
+    Py_ssize_t grad_stride[4]
+    char *v                  # [frequency][tile][tap]
+    char *g                  # [frequency][block of filters][tile][filter]
+    char *sums               # [frequency][block of filters][tap][filter]
+    Py_ssize_t *offset       # of each tile in v
+    Py_ssize_t v_at, g_at, sums_at, offset_at, tasks_at, scratch_size, words_at
+
+
+cdef class GradientLayout:
+    """How the gradient of the weights is blocked for one size of tile."""
+
+    cdef Layout layout
+    cdef Gradient job
+    cdef Py_ssize_t *words
+
+    def __cinit__(self, ConvDesc desc, Py_ssize_t m):
+        cdef Layout layout = Layout(desc, False, m)
+        cdef Layer *of = &layout.of
+        cdef Gradient *job = &self.job
+        cdef Py_ssize_t lanes = of.k.lanes, itemsize = desc.g.itemsize, words = 0, i, most, a_tile
+        cdef Py_ssize_t lines, rows, columns
+        cdef Axis *axis
+        cdef int a
+        self.layout = layout
+        job.of = of
+        for a in range(AXES):
+            words += 2 * of.made[a]
+        self.words = <Py_ssize_t *>malloc(words * sizeof(Py_ssize_t))
+        if self.words == NULL:
+            raise MemoryError(f"{desc.function}: cannot allocate the table of taps")
+        words = 0
+        for a in range(AXES):
+            axis = &job.grad_axis[a]
+            axis.length = of.sink_axis[a]
+            axis.mode = PAD_ZEROS
+            axis.step = axis.taps = of.made[a]
+            axis.count = of.axis[a].count
+            axis.tap = self.words + words
+            axis.at = axis.tap + axis.taps
+            words += 2 * axis.taps
+            for i in range(axis.taps):
+                axis.tap[i] = i
+        # as many spans as leave V and the transformed gradient within LARGE bytes
+        job.channels = up(of.taps, of.k.half)
+        a_tile = itemsize * of.frequencies * (of.pitch + of.padded)
+        most = max(1, LARGE // (a_tile * of.maps[1] * of.maps[2]))
+        columns = even(max(of.axis[2].count, 1), most)
+        rows = even(max(of.axis[1].count, 1), max(1, most // columns))
+        of.rows, of.columns = rows, columns
+        of.chunk = of.sources if of.sources % lanes else lanes
+        job.chunks = parts(of.sources, of.chunk)
+        job.most_tiles = rows * columns * of.maps[1] * of.maps[2]
+        of.window.channels = of.chunk
+        job.grad_window.axis = job.grad_axis
+        job.grad_window.channels = 2 * lanes
+        job.grad_window.channels_last = True
+        for a in range(AXES):
+            lines = 1 if a == 0 else rows if a == 1 else columns
+            block_axis(&of.axis[a], lines, False)
+            block_axis(&job.grad_axis[a], lines, False)
+            of.blocks[a] = parts(of.axis[a].count, lines)
+        lay_out(&of.window, 0, lanes)
+        lay_out(&job.grad_window, 0, lanes)
+        of.side_by_side = (of.transformed[2] and of.phases[2] > 1 and of.chunk == of.sources
+                           and of.window.position[2] == of.sources)
+        job.v_at = 0
+        job.g_at = up(of.frequencies * job.most_tiles * of.pitch * itemsize + 64 * lanes, 64)
+        job.sums_at = job.g_at + up(of.frequencies * job.most_tiles * of.padded * itemsize, 64)
+        job.offset_at = job.sums_at + up(
+            of.frequencies * (job.channels * of.padded + 4 * of.k.half * lanes) * itemsize, 64)
+        job.tasks_at = job.offset_at + up(job.most_tiles * sizeof(Py_ssize_t), 64)
+        words = max(index_words(&of.window), index_words(&job.grad_window))
+        job.words_at = up(itemsize * max(
+            max(of.window.size + of.window.slack, job.grad_window.size + job.grad_window.slack),
+            2 * lanes * (of.chunk * of.g.kernel[0] * of.g.kernel[1] * of.g.kernel[2]
+                         + FC_WINOGRAD_KERNEL * FC_WINOGRAD_KERNEL)), 64)
+        job.scratch_size = job.words_at + up(words * sizeof(Py_ssize_t), 64)
+
+    def __dealloc__(self):
+        free(self.words)
+
+    cdef Py_ssize_t size(self, int threads) noexcept:
+        return self.job.tasks_at + threads * self.job.scratch_size
+
+    cdef double seconds(self) noexcept:
+        """Estimated time of one image on one thread."""
+        cdef const Layer *of = &self.layout.of
+        cdef double itemsize = of.g.itemsize, lanes = of.k.lanes, f = of.frequencies, n = of.n
+        cdef double blocks = (<double>of.blocks[0]) * of.blocks[1] * of.blocks[2]
+        cdef double tiles = self.job.most_tiles, sums, cycles, vectors
+        sums = f * self.job.channels * of.padded
+        cycles = blocks * sums * (tiles / (2 * lanes) / PRODUCTS + 4.0 / lanes)
+        cycles += itemsize * sums * (2 * blocks + 1) / STREAM
+        # transforms, and what they move between the caches
+        vectors = max(of.taps / lanes, <double>of.phases[1]) + of.padded / lanes
+        cycles += blocks * tiles * vectors * (2.4 * n * n if of.square else 5 * n)
+        cycles += 2 * blocks * itemsize * f * tiles * (of.pitch + of.padded) / STREAM
+        cycles += sums / lanes * 4
+        cycles += blocks * LINE * (of.axis[0].window * of.axis[1].window * of.sources
+                                   + self.job.grad_axis[1].window * of.sinks)
+        return 2 * STARTED + of.groups * cycles / CLOCK
+
+
+cdef GradientLayout gradient_layout(ConvDesc desc):
+    """The layout with the size of tile that takes least time; kept with the description."""
+    cdef GradientLayout best = None, layout
+    best = desc.kept.get("winograd gradient")
+    if best is None:
+        r = kernel_length(&desc.g)
+        for m in range(max(2, 5 - r), FC_WINOGRAD_KERNEL + 1):
+            if m + r > 8 and best is not None:  # n = 8 has the largest errors
+                break
+            layout = GradientLayout(desc, m)
+            if best is None or layout.seconds() < best.seconds():
+                best = layout
+        desc.kept["winograd gradient"] = best
+    return best
+
+
+def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
+                    bint per_sample, int threads):
+    """As `Algorithm.weight_gradient` says; returns the images that hold values it cannot be
+    trusted with.
+    """
+    cdef GradientLayout layout
+    cdef const Layer *of
+    cdef Gradient job
+    cdef Scratch scratch
+    cdef cnp.ndarray refused
+    cdef Py_ssize_t image, batch = cnp.PyArray_DIM(x, 0), itemsize = desc.g.itemsize, block, b, i
+    cdef Py_ssize_t group
+    cdef Py_ssize_t kernel, x_image, grad_image, places
+    cdef double work = desc.flops()
+    cdef int a, rank = <int>desc.g.rank
+    cdef bint single = itemsize == 4
+    if cnp.PyArray_SIZE(out) == 0:
+        return None
+    if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
+        memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
+        return None
+    layout = gradient_layout(desc)
+    job = layout.job
+    of = job.of
+    source_strides(x, False, of.g.channels_last, rank, itemsize, job.x_stride)
+    source_strides(grad, False, of.g.channels_last, rank, itemsize, job.grad_stride)
+    x_image = cnp.PyArray_STRIDES(x)[0]
+    grad_image = cnp.PyArray_STRIDES(grad)[0]
+    places = of.filter_blocks * job.chunks
+    refused = np.zeros((batch, max(places, 1)), np.int8)
+    scratch = acquire(layout.size(threads))
+    job.v = scratch.data
+    job.g = scratch.data + job.g_at
+    job.sums = scratch.data + job.sums_at
+    job.offset = <Py_ssize_t *>(scratch.data + job.offset_at)
+    for i in range(job.most_tiles):
+        job.offset[i] = i * of.pitch
+    kernel = of.g.kernel[0] * of.g.kernel[1] * of.g.kernel[2]
+    for group in range(of.groups):
+        job.group = group
+        for image in range(batch):
+            job.more = image > 0 and not per_sample
+            job.x = cnp.PyArray_BYTES(x) + image * x_image
+            job.grad = cnp.PyArray_BYTES(grad) + image * grad_image
+            for block in range(of.blocks[0] * of.blocks[1] * of.blocks[2]):
+                b = block
+                job.tiles = of.maps[1] * of.maps[2]
+                for a in range(2, -1, -1):
+                    job.first[a] = b % of.blocks[a] * of.axis[a].block
+                    job.count[a] = min(of.axis[a].block, of.axis[a].count - job.first[a])
+                    job.tiles *= job.count[a]
+                    b //= of.blocks[a]
+                parallel_for(transform_f32 if single else transform_f64, &job,
+                             job.chunks + of.filter_blocks, threads, 0.0)
+                parallel_for(multiply_f32 if single else multiply_f64, &job,
+                             of.frequencies * of.filter_blocks, threads, 0.0)
+                job.more = True
+                if is_long(work):
+                    PyErr_CheckSignals()
+            if per_sample or image == batch - 1:
+                job.out = cnp.PyArray_BYTES(out) + itemsize * kernel * of.sources * (
+                    group * of.sinks + (image * of.g.filters if per_sample else 0))
+                job.refused = cnp.PyArray_BYTES(refused) + image * max(places, 1)
+                parallel_for(back_f32 if single else back_f64, &job, places, threads, 0.0)
+        if is_long(work):
+            PyErr_CheckSignals()
+    if not refused.any():
+        return None
+    return refused.any(axis=1).nonzero()[0].tolist()
+
+
+cdef void transform_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    transform(<Gradient *>context, task, thread, <float *>NULL)
+
+
+cdef void transform_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    transform(<Gradient *>context, task, thread, <double *>NULL)
+
+
+cdef void transform(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """A chunk of channels of this block's input, or a block of filters of its gradient."""
+    cdef const Layer *of = job.of
+    cdef char *scratch = job.v + job.tasks_at + thread * job.scratch_size
+    cdef real_t *window = <real_t *>scratch
+    cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
+    cdef Py_ssize_t lanes = of.k.lanes, chunk, start, width, n, r, c, q1, q2, p
+    cdef Py_ssize_t columns = job.count[2], v_step = job.tiles * of.pitch, g_step
+    cdef Py_ssize_t row_step, col_step
+    cdef bint upright = not of.square and of.transformed[1]
+    cdef real_t *v = <real_t *>job.v
+    cdef real_t *g = <real_t *>job.g
+    cdef Window part
+    if task < job.chunks:
+        chunk = task * of.chunk
+        part = of.window
+        part.channels = min(of.chunk, of.sources - chunk)
+        memset(window + part.size, 0, part.slack * sizeof(real_t))
+        aim(&part, job.first, job.count, words)
+        fill(&part, words,
+             (<const real_t *>job.x) + (job.group * of.sources + chunk) * job.x_stride[0],
+             job.x_stride, of.k, window)
+        input_tiles(of, &part, window, job.count, v + chunk, v_step)
+        return
+    start = (task - job.chunks) * 2 * lanes
+    width = min(2 * lanes, of.padded - start)
+    n = min(width, of.sinks - start)
+    part = job.grad_window
+    part.channels = n
+    if n < width:
+        memset(window, 0, (part.size + part.slack) * sizeof(real_t))
+    aim(&part, job.first, job.count, words)
+    fill(&part, words,
+         (<const real_t *>job.grad) + (job.group * of.sinks + start) * job.grad_stride[0],
+         job.grad_stride, of.k, window)
+    g_step = job.tiles * of.padded
+    row_step = of.maps[1] * part.position[1]
+    col_step = row_step if upright else of.maps[2] * part.position[2]
+    for r in range(job.count[1]):
+        for q1 in range(of.maps[1]):
+            for c in range(columns):
+                for q2 in range(of.maps[2]):
+                    p = ((r * of.maps[1] + q1) * columns + c) * of.maps[2] + q2
+                    of.k.winograd_weight[of.n - 4][of.m - 2][of.square](
+                        width // lanes,
+                        window + (r * job.grad_axis[1].wstep + q1) * part.position[1]
+                        + (c * job.grad_axis[2].wstep + q2) * part.position[2],
+                        row_step, col_step, g + start * job.tiles + p * width,
+                        of.n * g_step, g_step, NULL)
+
+
+cdef void multiply_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    multiply(<Gradient *>context, task, <float *>NULL)
+
+
+cdef void multiply_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    multiply(<Gradient *>context, task, <double *>NULL)
+
+
+cdef inline Py_ssize_t sums_at(const Gradient *job, Py_ssize_t f, Py_ssize_t start) noexcept nogil:
+    """Where the sums of one frequency and block of filters lie; a tile may write beyond."""
+    return f * (job.channels * job.of.padded + 4 * job.of.k.half * job.of.k.lanes
+                ) + start * job.channels
+
+
+cdef void multiply(Gradient *job, Py_ssize_t task, real_t *kind) noexcept nogil:
+    """All channels with one block of filters, at one frequency."""
+    cdef const Layer *of = job.of
+    cdef Py_ssize_t lanes = of.k.lanes, half = of.k.half, c, halves
+    cdef Py_ssize_t f = task // of.filter_blocks, start = task % of.filter_blocks * 2 * lanes
+    cdef Py_ssize_t width = min(2 * lanes, of.padded - start)
+    cdef const real_t *v = (<const real_t *>job.v) + f * job.tiles * of.pitch
+    cdef const real_t *g = (<const real_t *>job.g) + job.tiles * (f * of.padded + start)
+    cdef real_t *sums = (<real_t *>job.sums) + sums_at(job, f, start)
+    for c from 0 <= c < job.channels by 2 * half:
+        halves = 2 if c + half < job.channels else 1
+        of.k.tile[halves - 1][width // lanes - 1](
+            job.tiles, job.offset, v + c, v + c + (halves - 1) * half, 1, g, sums + c * width,
+            job.more)
+
+
+cdef void back_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    back(<Gradient *>context, task, thread, <float *>NULL)
+
+
+cdef void back_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    back(<Gradient *>context, task, thread, <double *>NULL)
+
+
+cdef void back(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """Transform the sums of a block of filters and chunk of channels to their kernels."""
+    cdef const Layer *of = job.of
+    cdef const conv_geometry *g = of.g
+    cdef real_t *lines = <real_t *>(job.v + job.tasks_at + thread * job.scratch_size)
+    cdef Py_ssize_t lanes = of.k.lanes
+    cdef Py_ssize_t start = task // job.chunks * 2 * lanes
+    cdef Py_ssize_t width = min(2 * lanes, of.padded - start), n = min(width, of.sinks - start)
+    cdef Py_ssize_t chunk = task % job.chunks * of.chunk
+    cdef Py_ssize_t channels = min(of.chunk, of.sources - chunk)
+    cdef Py_ssize_t kernel = g.kernel[0] * g.kernel[1] * g.kernel[2]
+    cdef Py_ssize_t step = sums_at(job, 1, 0), c, p0, p1, p2, i1, i2, j1, j2, tap
+    cdef Py_ssize_t r1 = of.r if of.transformed[1] else 1, r2 = of.r if of.transformed[2] else 1
+    cdef const real_t *sums = (<const real_t *>job.sums) + sums_at(job, 0, start)
+    cdef real_t *part = lines + channels * kernel * width   # one phase of a kernel
+    cdef real_t *out = <real_t *>job.out
+    cdef real_t largest[16]
+    memset(largest, 0, sizeof(largest))
+    for c in range(channels):
+        for p0 in range(of.phases[0]):
+            for p1 in range(of.phases[1]):
+                for p2 in range(of.phases[2]):
+                    tap = ((p0 * of.phases[1] + p1) * of.phases[2] + p2) * of.sources + chunk + c
+                    of.k.winograd_output[of.n - 4][of.r - 2][of.square](
+                        width // lanes, sums + tap * width, of.n * step, step, part,
+                        r2 * width, width, largest)
+                    for i1 in range(r1):
+                        j1 = p1 + i1 * g.stride[1] if of.transformed[1] else p1
+                        for i2 in range(r2):
+                            j2 = p2 + i2 * g.stride[2] if of.transformed[2] else p2
+                            if j1 < g.kernel[1] and j2 < g.kernel[2]:
+                                tap = (p0 * g.kernel[1] + j1) * g.kernel[2] + j2
+                                if g.flip:
+                                    tap = kernel - 1 - tap
+                                memcpy(lines + (c * kernel + tap) * width,
+                                       part + (i1 * r2 + i2) * width, width * sizeof(real_t))
+    of.k.transpose(channels * kernel, n, lines, width,
+                   out + (start * of.sources + chunk) * kernel, of.sources * kernel)
+    if not trusted(largest, lanes):
+        job.refused[task] = 1
+
+
 # ---- the record ----
 
 def supports(ConvDesc desc, which):
@@ -729,12 +1094,19 @@ def supports(ConvDesc desc, which):
 def workspace(ConvDesc desc, which, int threads):
     if supports(desc, which) is not None:
         return 0
+    if which == BACKWARD_WEIGHT:
+        return gradient_layout(desc).size(threads)
     return layout_for(desc, which).workspace(threads)
 
 
 def efficiency(ConvDesc desc, which):
     """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
-    return desc.flops() / (layout_for(desc, which).seconds() * peak(desc.g.itemsize))
+    cdef double seconds
+    if which == BACKWARD_WEIGHT:
+        seconds = gradient_layout(desc).seconds()
+    else:
+        seconds = layout_for(desc, which).seconds()
+    return desc.flops() / (seconds * peak(desc.g.itemsize))
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
@@ -749,9 +1121,9 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 
 
 ALGORITHM = Algorithm(
-    name="winograd", passes=(FORWARD, BACKWARD_DATA), tier="high",
+    name="winograd", passes=PASSES, tier="high",
     supports=supports, workspace=workspace, efficiency=efficiency, prepare=prepare,
-    weight_gradient=None,
+    weight_gradient=weight_gradient,
 )
 
 
