@@ -199,7 +199,7 @@ cdef int threads_for(str function, object num_threads, double work) except -1:
     cdef int n
     if num_threads is not None:
         n = _positive(f"{function}: num_threads", num_threads)
-    else:
+    elif default_threads == 0 or work >= SMALL:
         n = get_num_threads()
     if forked or not FC_OPENMP or work < SMALL:
         return 1

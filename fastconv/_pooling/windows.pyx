@@ -109,9 +109,13 @@ cdef dict neutral_elements():
 
 
 cdef dict NEUTRAL = neutral_elements()
+cdef dict OPERATIONS = {"max": MAX, "min": MIN, "mean": MEAN, "norm": NORM}
+cdef object float32 = np.dtype(np.float32)
 
 
 cdef fc_type type_of(dtype) except *:
+    if dtype is float32:
+        return FC_F32
     kind, size = dtype.kind, dtype.itemsize
     if kind == "f":
         return FC_F32 if size == 4 else FC_F64
@@ -987,7 +991,7 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint co
         return
     memset(&job, 0, sizeof(job))
     set_axes(&job, desc)
-    job.op = {"max": MAX, "min": MIN, "mean": MEAN, "norm": NORM}[op]
+    job.op = OPERATIONS[op]
     job.table = kernels()
     job.x = cnp.PyArray_BYTES(x)
     job.y = cnp.PyArray_BYTES(out)
