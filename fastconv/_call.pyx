@@ -13,6 +13,7 @@ from cpython.contextvars cimport get_value
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
+from libc.stdint cimport int64_t
 
 from fastconv._core.threads cimport is_long, threads_for
 from fastconv._desc cimport (
@@ -565,6 +566,16 @@ cdef ByParts by_parts(algorithm, which, ConvDesc desc, ConvDesc outer, bint appe
     return self
 
 
+cdef bint has_shape(cnp.ndarray array, tuple shape) noexcept:
+    cdef int i
+    if cnp.PyArray_NDIM(array) != len(shape):
+        return False
+    for i in range(cnp.PyArray_NDIM(array)):
+        if cnp.PyArray_DIM(array, i) != <Py_ssize_t>shape[i]:
+            return False
+    return True
+
+
 cdef bint in_parts(result, arithmetic):
     """Whether the result is of complex numbers or integers."""
     return result is not arithmetic and result.kind != "f"
@@ -608,7 +619,7 @@ def forward(str function, rank, x, weight, bias, stride, padding, dilation, grou
         residual = as_array(function, "residual", residual, True)
         check_residual(function, residual, shape, result)
     algorithm = algorithm_for(desc, "forward", method, precision, max_workspace)
-    work = 2.0 * desc.batch * desc.multiply_adds()
+    work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
                          (x, weight, bias, residual), work, desc.batched)
@@ -637,7 +648,7 @@ cdef object adjoint(str function, ConvDesc desc, ConvDesc outer, bint appends, t
     cdef int threads
     cdef bint parts = in_parts(result, arithmetic)
     algorithm = algorithm_for(desc, "backward_data", method, precision, max_workspace)
-    work = 2.0 * desc.batch * max(desc.multiply_adds(), desc.multiply_adds_backward())
+    work = desc.work(desc.batch, True)
     threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
                          (source, weight, bias), work, desc.batched)
@@ -668,8 +679,9 @@ def backward_data(str function, rank, grad_output, weight, input_shape, stride, 
     desc = describe(function, rank, as_shape(function, "input_shape", input_shape), weight,
                     arithmetic, stride, padding, dilation, groups, padding_mode, data_format,
                     flip, None, False, False, exact)
-    check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
-                f"an input of shape {desc.input_shape(desc.batch)} gives")
+    if not has_shape(grad_output, desc.output_shape(desc.batch)):
+        check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
+                    f"an input of shape {desc.input_shape(desc.batch)} gives")
     inner = desc
     if desc.g.padding_mode != PAD_ZEROS:
         # First the gradient of the padded input, then fold the padding back onto its sources.
@@ -750,10 +762,11 @@ def backward_weight(str function, rank, grad_output, x, weight_shape, stride, pa
     desc = describe(function, rank, x, as_shape(function, "weight_shape", weight_shape),
                     arithmetic, stride, padding, dilation, groups, padding_mode, data_format,
                     flip, None, False, False, result.kind == "i")
-    check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
-                f"x and a weight of shape {desc.weight_shape()} give")
+    if not has_shape(grad_output, desc.output_shape(desc.batch)):
+        check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
+                    f"x and a weight of shape {desc.weight_shape()} give")
     algorithm = algorithm_for(desc, "backward_weight", method, precision, max_workspace)
-    work = 2.0 * desc.batch * desc.multiply_adds()
+    work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
     shape = desc.weight_shape()
     if per_sample and desc.batched:
@@ -910,7 +923,7 @@ cdef class Prepared:
         if residual is not None:
             residual = as_array("plan", "residual", residual, True)
             check_residual("plan", residual, shape, self.result)
-        work = 2.0 * batch * self.desc.multiply_adds()
+        work = self.desc.work(batch, False)
         threads = threads_for("plan", self.num_threads, work)
         output = Output.make("plan", out, shape, self.result,
                              self.result if self.parts else self.arithmetic, (x, residual),
@@ -1129,8 +1142,9 @@ cdef run_spread(PoolDesc desc, grad_output, bint count_include_pad, double divis
     """Spread each gradient evenly over its window."""
     cdef Output output
     result, arithmetic, _ = pool_dtypes(desc.function, "grad_output", grad_output, True, True)
-    check_shape(desc.function, "grad_output", grad_output, desc.output_shape(),
-                f"an input of shape {desc.input_shape()} gives")
+    if not has_shape(grad_output, desc.output_shape()):
+        check_shape(desc.function, "grad_output", grad_output, desc.output_shape(),
+                    f"an input of shape {desc.input_shape()} gives")
     output = Output.make(desc.function, out, desc.input_shape(), result, arithmetic,
                          (grad_output,), desc.work(), desc.batched)
     grad_output = batched(grad_output, arithmetic, desc.batched)
@@ -1186,8 +1200,9 @@ def pool_backward_norm(str function, rank, grad_output, x, norm_type, kernel_siz
         rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
     desc = describe_windows(function, rank, x, kernel_size, stride, padding, dilation,
                          ceil_mode, data_format)
-    check_shape(function, "grad_output", grad_output, desc.output_shape(),
-                f"an input of shape {desc.input_shape()} gives")
+    if not has_shape(grad_output, desc.output_shape()):
+        check_shape(function, "grad_output", grad_output, desc.output_shape(),
+                    f"an input of shape {desc.input_shape()} gives")
     pool_dtypes(function, "x", x, True, True)
     pool_dtypes(function, "grad_output", grad_output, True, True)
     result, arithmetic, _ = pool_dtypes(
@@ -1209,13 +1224,28 @@ def pool_backward_norm(str function, rank, grad_output, x, norm_type, kernel_siz
     return output.finish()
 
 
+cdef tuple smallest_and_largest(cnp.ndarray indices):
+    cdef const int64_t *index
+    cdef int64_t low, high
+    cdef Py_ssize_t i
+    if <object>cnp.PyArray_DESCR(indices) is not int64 or not cnp.PyArray_ISCARRAY_RO(indices):
+        return indices.min(), indices.max()
+    index = <const int64_t *>cnp.PyArray_DATA(indices)
+    low = high = index[0]
+    with nogil:
+        for i in range(cnp.PyArray_SIZE(indices)):
+            low = min(low, index[i])
+            high = max(high, index[i])
+    return low, high
+
+
 cdef check_indices(str function, indices, tuple spatial):
     """Refuse positions outside of a plane."""
     cdef Py_ssize_t plane = math.prod(spatial)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{function}: indices must be integers, not {indices.dtype}")
     if indices.size:
-        low, high = indices.min(), indices.max()
+        low, high = smallest_and_largest(indices)
         if low < 0 or high >= plane:
             raise ValueError(
                 f"{function}: indices hold {low if low < 0 else high}, but a plane of shape "

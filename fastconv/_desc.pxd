@@ -54,6 +54,7 @@ cdef class ConvDesc:
     cpdef tuple weight_shape(self)
     cdef double multiply_adds(self) noexcept
     cdef double multiply_adds_backward(self) noexcept
+    cdef double work(self, Py_ssize_t batch, bint backward) noexcept
 
 
 cdef class TransposedDesc:

@@ -532,6 +532,18 @@ cdef class ConvDesc:
                 min(self.g.stride[i], self.g.kernel[i]))
         return count
 
+    cdef double work(self, Py_ssize_t batch, bint backward) noexcept:
+        """What a pass costs, in floating-point operations: not less than reading and writing."""
+        cdef double count = self.multiply_adds()
+        cdef double inputs = <double>self.g.channels, outputs = <double>self.g.filters
+        cdef int i
+        for i in range(AXES):
+            inputs *= self.g.input[i]
+            outputs *= self.g.output[i]
+        if backward:
+            count = max(count, self.multiply_adds_backward())
+        return 2 * batch * max(count, 8 * (inputs + outputs))
+
     def flops(self, Py_ssize_t batch=1):
         """Floating-point operations of the direct sum, two for a multiply-add."""
         return 2.0 * batch * self.multiply_adds()
@@ -835,7 +847,8 @@ def channels_first(str function, rank, str name, cnp.ndarray array, data_format)
             f"{function}: {name} has {axes} axes (shape {(<object>array).shape}), but needs "
             f"{rank + 2}, or {rank + 1} without the batch axis"
         )
-    return np.moveaxis(array, axes - 1 if last else axes - rank - 1, 0)
+    channel = axes - 1 if last else axes - rank - 1
+    return array.transpose([channel] + [i for i in range(axes) if i != channel])
 
 
 def spatial_rank(kernel_size, Py_ssize_t axes):
