@@ -5,7 +5,7 @@ arithmetic.
 """
 import math
 
-import cython
+cimport cython
 import numpy as np
 
 cimport numpy as cnp
@@ -374,6 +374,13 @@ cdef class Output:
             if not isinstance(out, np.ndarray):
                 raise TypeError(f"{function}: out must be an ndarray, not {type(out).__name__}")
             given = out
+            if (cnp.PyArray_CheckExact(out) and has_shape(given, shape) and result is arithmetic
+                    and <object>cnp.PyArray_DESCR(given) is result
+                    and cnp.PyArray_ISCARRAY(given) and not is_long(work)
+                    and not overlaps(given, inputs)):
+                self.in_place = True
+                self.array = given if batched else given[np.newaxis]
+                return self
             if out.shape != shape:
                 raise ValueError(
                     f"{function}: out has shape {out.shape}, but the result has {shape}")
@@ -412,11 +419,34 @@ cdef class Output:
         return self.out
 
 
-cdef bint overlaps(out, tuple inputs):
+cdef bint overlaps(cnp.ndarray out, tuple inputs) noexcept:
+    """Whether an input may share memory with out: what they span has bytes in common."""
+    cdef const char *low
+    cdef const char *high
+    cdef const char *first
+    cdef const char *end
+    span_of(out, &low, &high)
     for array in inputs:
-        if array is not None and np.may_share_memory(out, array):
-            return True
+        if array is not None:
+            span_of(array, &first, &end)
+            if first < high and low < end:
+                return True
     return False
+
+
+cdef void span_of(cnp.ndarray array, const char **low, const char **high) noexcept:
+    cdef Py_ssize_t step
+    cdef int i
+    low[0] = high[0] = cnp.PyArray_BYTES(array)
+    if cnp.PyArray_SIZE(array) == 0:
+        return
+    for i in range(cnp.PyArray_NDIM(array)):
+        step = (cnp.PyArray_DIM(array, i) - 1) * cnp.PyArray_STRIDE(array, i)
+        if step < 0:
+            low[0] += step
+        else:
+            high[0] += step
+    high[0] += cnp.PyArray_ITEMSIZE(array)
 
 
 cdef cnp.ndarray batched(cnp.ndarray array, dtype, bint has_batch):
