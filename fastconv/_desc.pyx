@@ -542,7 +542,7 @@ cdef class ConvDesc:
             outputs *= self.g.output[i]
         if backward:
             count = max(count, self.multiply_adds_backward())
-        return 2 * batch * max(count, 8 * (inputs + outputs))
+        return 2 * batch * max(count, 12 * (inputs + outputs))
 
     def flops(self, Py_ssize_t batch=1):
         """Floating-point operations of the direct sum, two for a multiply-add."""

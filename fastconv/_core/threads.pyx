@@ -30,7 +30,7 @@ cdef bint PASSIVE = os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "pa
 
 # A team of threads that waits for work by spinning, which GCC's runtime lets it do for some
 # milliseconds, takes up work in a microsecond; one that has gone to sleep, in thirty.
-cdef double SMALL = 1.0e6     # not worth a team that spins
+cdef double SMALL = 2.0e6     # not worth a team that spins
 cdef double ASLEEP = 6.0e6    # nor, below this, one that sleeps
 cdef double SPINS = 3e-3      # seconds that a team spins, at least
 cdef double PIECE = 4.0e9     # at 8 GFLOP/s, a slow case, half a second

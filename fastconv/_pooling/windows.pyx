@@ -966,7 +966,8 @@ cdef void set_steps(Steps *steps, const fc_pools *k, operation op, bint wide,
 
 
 cdef int start(PoolDesc desc, Job *job, num_threads, double work) except -1:
-    cdef int threads = threads_for(desc.function, num_threads, work)
+    # an element that moves takes longer than an operation
+    cdef int threads = threads_for(desc.function, num_threads, 3 * work)
     cdef Scratch scratch
     cut(job)
     job.tiles_per_task = max(1, <Py_ssize_t>(65536 * job.all_tiles / work))
