@@ -1133,8 +1133,8 @@ def pool_forward(str function, rank, str op, x, kernel_size, stride, padding, di
     x = as_array(function, "x", x)
     if rank is None:
         rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
-    desc = describe_windows(function, rank, x, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
+    desc = describe_windows(function, rank, x, kernel_size, stride, padding, dilation, ceil_mode,
+                            data_format)
     return run_pool(desc, x, op, bool(return_indices), bool(count_include_pad),
                     as_divisor(function, divisor_override),
                     as_norm(function, norm_type) if op == "norm" else 0, num_threads, out)
@@ -1198,7 +1198,7 @@ def pool_backward_mean(str function, rank, grad_output, input_shape, kernel_size
     if rank is None:
         rank = pool_rank(function, "kernel_size", kernel_size, len(input_shape))
     desc = describe_windows(function, rank, input_shape, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
+                            ceil_mode, data_format)
     return run_spread(desc, grad_output, bool(count_include_pad),
                       as_divisor(function, divisor_override), num_threads, out)
 
@@ -1213,7 +1213,7 @@ def pool_backward_adaptive(str function, rank, grad_output, input_shape, data_fo
     sizes = describe_planes(function, rank, input_shape, grad_output.shape, data_format)
     first = len(sizes) - rank - (data_format == "channels_last")
     desc = describe_shares(function, rank, input_shape,
-                             grad_output.shape[first:first + rank], data_format)
+                           grad_output.shape[first:first + rank], data_format)
     return run_spread(desc, grad_output, False, 0, num_threads, out)
 
 
@@ -1228,8 +1228,8 @@ def pool_backward_norm(str function, rank, grad_output, x, norm_type, kernel_siz
     norm = as_norm(function, norm_type)
     if rank is None:
         rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
-    desc = describe_windows(function, rank, x, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
+    desc = describe_windows(function, rank, x, kernel_size, stride, padding, dilation, ceil_mode,
+                            data_format)
     if not has_shape(grad_output, desc.output_shape()):
         check_shape(function, "grad_output", grad_output, desc.output_shape(),
                     f"an input of shape {desc.input_shape()} gives")
