@@ -5,10 +5,15 @@ arithmetic.
 """
 import math
 
+cimport cython
 import numpy as np
 
 cimport numpy as cnp
+from cpython.contextvars cimport get_value
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport int64_t
 
 from fastconv._core.threads cimport is_long, threads_for
 from fastconv._desc cimport (
@@ -16,7 +21,7 @@ from fastconv._desc cimport (
     conv_geometry, operand, source_index,
 )
 
-from fastconv import _select
+from fastconv import _select, runtime
 from fastconv._algorithms.im2col import gather_columns, scatter_columns
 from fastconv._desc import (
     channels_first, check_shape, columns_shape, describe_adaptive, describe_columns,
@@ -32,49 +37,188 @@ from fastconv._pooling.windows import reduce, spread_mean
 
 cnp.import_array()
 
-cdef object choose = _select.choose
+cdef extern from "numpy/arrayobject.h":
+    # It takes a reference to the dtype.
+    cnp.ndarray PyArray_Empty(int axes, cnp.npy_intp *shape, PyObject *dtype, int fortran)
 
+cdef object float32 = np.dtype(np.float32)
+cdef object float64 = np.dtype(np.float64)
+cdef object int64 = np.dtype(np.int64)
+cdef tuple BOTH_32 = (float32, float32), BOTH_64 = (float64, float64)
+cdef tuple ALL_32 = (float32,) * 3, ALL_64 = (float64,) * 3
 
-cdef dict described = {}   # descriptions of recent calls
 cdef enum:
-    MOST_DESCRIBED = 512
     COPY = 4 << 20   # bytes of images that are copied, or padded, at once; or one image
+    MOST_DESCRIBED = 512
 
 
-cdef bint plain(value, int depth=2):
-    """Whether value is an integer, or a tuple of such, or of such tuples, by exact types.
+# ---- descriptions of recent calls ----
+#
+# A call of the same function with the same sizes and arguments has the same description, and to
+# look it up must not take longer than a small convolution. So there is no tuple of all that: it
+# is compared where it lies.
 
-    True == 1 == 1.0, but only the integer is a stride.
-    """
-    if type(value) is tuple and depth:
+cdef enum:
+    MOST_ARGUMENTS = 10
+    MOST_SIZES = 4 + 2 * (AXES + 3)
+
+cdef struct Asked:
+    int arguments, sizes
+    PyObject *argument[MOST_ARGUMENTS]
+    Py_ssize_t size[MOST_SIZES]
+
+
+cdef class Described:
+    """A description, and what it was made from."""
+
+    cdef Asked asked
+    cdef tuple arguments     # holds the references
+    cdef object description
+
+
+cdef dict described = {}     # by the hash of what was asked
+
+
+cdef inline int ask_size(Asked *asked, Py_ssize_t size) except -1:
+    if asked.sizes < MOST_SIZES:
+        asked.size[asked.sizes] = size
+    asked.sizes += 1
+    return 0
+
+
+cdef inline int ask_shape(Asked *asked, shape) except -1:
+    """Add the shape of an array, or one that as_shape has made."""
+    cdef Py_ssize_t i
+    cdef cnp.ndarray array
+    if type(shape) is tuple:
+        ask_size(asked, len(<tuple>shape))
+        for item in <tuple>shape:
+            ask_size(asked, item)
+    else:
+        array = shape
+        ask_size(asked, cnp.PyArray_NDIM(array))
+        for i in range(cnp.PyArray_NDIM(array)):
+            ask_size(asked, cnp.PyArray_DIM(array, i))
+    return 0
+
+
+cdef inline void ask(Asked *asked, argument) noexcept:
+    asked.argument[asked.arguments] = <PyObject *>argument
+    asked.arguments += 1
+
+
+cdef bint plain(value, int depth=2) noexcept:
+    """Whether value cannot change: a list may be another one tomorrow."""
+    kind = type(value)
+    if kind is tuple:
         for item in <tuple>value:
-            if not plain(item, depth - 1):
+            if depth == 0 or not plain(item, depth - 1):
                 return False
         return True
-    return type(value) is int
+    return kind is int or kind is str or kind is bool or kind is float or value is None
+
+
+cdef bint alike(a, b) except -1:
+    """Whether a and b, which are plain, mean the same: True == 1 == 1.0, and 0.0 == -0.0."""
+    cdef Py_ssize_t i
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if type(a) is tuple:
+        if len(<tuple>a) != len(<tuple>b):
+            return False
+        for i in range(len(<tuple>a)):
+            if not alike((<tuple>a)[i], (<tuple>b)[i]):
+                return False
+        return True
+    return a == b and (type(a) is not float or a != 0)
+
+
+cdef Py_hash_t hash_of(const Asked *asked) except? -1:
+    """A hash of what is asked; 0 if some of it is not plain, so that it is not remembered."""
+    cdef size_t h = asked.arguments
+    cdef int i
+    if asked.sizes > MOST_SIZES:
+        return 0
+    for i in range(asked.arguments):
+        if not plain(<object>asked.argument[i]):
+            return 0
+        h = h * 1000003 ^ <size_t>hash(<object>asked.argument[i])
+    for i in range(asked.sizes):
+        h = h * 1000003 ^ <size_t>asked.size[i]
+    return <Py_hash_t>(h >> 2) + 1
+
+
+cdef bint is_same(const Asked *a, const Asked *b) except -1:
+    cdef int i
+    if a.arguments != b.arguments or a.sizes != b.sizes:
+        return False
+    for i in range(a.sizes):
+        if a.size[i] != b.size[i]:
+            return False
+    for i in range(a.arguments):
+        if not alike(<object>a.argument[i], <object>b.argument[i]):
+            return False
+    return True
+
+
+cdef object recall(const Asked *asked, Py_hash_t h):
+    """The description of such a call before, or None."""
+    cdef Described found = described.get(h) if h else None
+    if found is not None and is_same(asked, &found.asked):
+        return found.description
+    return None
+
+
+cdef int remember(const Asked *asked, Py_hash_t h, description) except -1:
+    cdef Described known
+    cdef int i
+    if h:
+        if len(described) >= MOST_DESCRIBED:
+            described.clear()
+        known = Described.__new__(Described)
+        known.asked = asked[0]
+        known.arguments = tuple([<object>asked.argument[i] for i in range(asked.arguments)])
+        known.description = description
+        described[h] = known
+    return 0
 
 
 cdef ConvDesc describe(str function, rank, x_shape, weight_shape, dtype, stride, padding,
                        dilation, groups, padding_mode, data_format, flip, activation, bint bias,
                        bint residual, bint exact):
-    """`describe_conv`, remembered where the arguments are plain."""
+    """`describe_conv`, remembered. A shape may be the array that has it."""
     cdef ConvDesc desc
-    key = None
-    if (plain(stride) and plain(dilation) and plain(groups)
-            and (type(padding) is str or plain(padding)) and type(x_shape) is tuple
-            and type(weight_shape) is tuple and type(flip) is bool
-            and (activation is None or type(activation) is str)
-            and type(padding_mode) is str and type(data_format) is str):
-        key = (function, x_shape, weight_shape, stride, padding, dilation, groups, padding_mode,
-               data_format, activation, rank, dtype.itemsize, flip, bias, residual, exact)
-        found = described.get(key)
-        if found is not None:
-            return found
-    desc = describe_conv(function, rank, x_shape, weight_shape, dtype.itemsize, stride, padding,
-                         dilation, groups, padding_mode, data_format, flip, activation, exact)
-    desc.g.bias = bias
-    desc.g.residual = residual
-    remember(key, desc)
+    cdef Asked asked
+    cdef Py_hash_t h
+    cdef Py_ssize_t itemsize = 4 if dtype is float32 else 8
+    asked.arguments = asked.sizes = 0
+    ask(&asked, function)
+    ask(&asked, rank)
+    ask(&asked, stride)
+    ask(&asked, padding)
+    ask(&asked, dilation)
+    ask(&asked, groups)
+    ask(&asked, padding_mode)
+    ask(&asked, data_format)
+    ask(&asked, flip)
+    ask(&asked, activation)
+    ask_shape(&asked, x_shape)
+    ask_shape(&asked, weight_shape)
+    ask_size(&asked, itemsize)
+    ask_size(&asked, bias)
+    ask_size(&asked, residual)
+    ask_size(&asked, exact)
+    h = hash_of(&asked)
+    desc = recall(&asked, h)
+    if desc is None:
+        desc = describe_conv(function, rank, shape_of(x_shape), shape_of(weight_shape), itemsize,
+                             stride, padding, dilation, groups, padding_mode, data_format, flip,
+                             activation, exact)
+        desc.g.bias = bias
+        desc.g.residual = residual
+        remember(&asked, h, desc)
     return desc
 
 
@@ -83,29 +227,127 @@ cdef TransposedDesc describe_up(str function, rank, x_shape, weight_shape, dtype
                                 bint exact):
     """`describe_transposed`, remembered as above."""
     cdef TransposedDesc layer
-    key = None
-    if (plain(stride) and plain(dilation) and plain(groups) and plain(output_padding)
-            and (type(padding) is str or plain(padding))
-            and output_size is None and type(data_format) is str):
-        key = (function, x_shape, weight_shape, stride, padding, dilation, groups, output_padding,
-               data_format, rank, dtype.itemsize, exact)
-        found = described.get(key)
-        if found is not None:
-            return found
-    layer = describe_transposed(function, rank, x_shape, weight_shape, dtype.itemsize, stride,
-                                padding, output_padding, groups, dilation, output_size,
-                                data_format, exact)
-    remember(key, layer)
+    cdef Asked asked
+    cdef Py_hash_t h
+    cdef Py_ssize_t itemsize = 4 if dtype is float32 else 8
+    asked.arguments = asked.sizes = 0
+    ask(&asked, function)
+    ask(&asked, rank)
+    ask(&asked, stride)
+    ask(&asked, padding)
+    ask(&asked, output_padding)
+    ask(&asked, groups)
+    ask(&asked, dilation)
+    ask(&asked, output_size)
+    ask(&asked, data_format)
+    ask_shape(&asked, x_shape)
+    ask_shape(&asked, weight_shape)
+    ask_size(&asked, itemsize)
+    ask_size(&asked, exact)
+    h = hash_of(&asked)
+    layer = recall(&asked, h)
+    if layer is None:
+        layer = describe_transposed(function, rank, shape_of(x_shape), shape_of(weight_shape),
+                                    itemsize, stride, padding, output_padding, groups, dilation,
+                                    output_size, data_format, exact)
+        remember(&asked, h, layer)
     return layer
 
 
-cdef remember(key, description):
-    if key is not None:
-        if len(described) >= MOST_DESCRIBED:
-            described.clear()
-        described[key] = description
+cdef PoolDesc describe_windows(str function, int rank, x_shape, kernel_size, stride, padding,
+                               dilation, ceil_mode, data_format):
+    """`describe_pool`, remembered as above."""
+    cdef PoolDesc desc
+    cdef Asked asked
+    cdef Py_hash_t h
+    asked.arguments = asked.sizes = 0
+    ask(&asked, function)
+    ask(&asked, kernel_size)
+    ask(&asked, stride)
+    ask(&asked, padding)
+    ask(&asked, dilation)
+    ask(&asked, ceil_mode)
+    ask(&asked, data_format)
+    ask_shape(&asked, x_shape)
+    ask_size(&asked, rank)
+    h = hash_of(&asked)
+    desc = recall(&asked, h)
+    if desc is None:
+        desc = describe_pool(function, rank, shape_of(x_shape), kernel_size, stride, padding,
+                             dilation, ceil_mode, data_format)
+        remember(&asked, h, desc)
+    return desc
 
 
+cdef PoolDesc describe_shares(str function, int rank, x_shape, output_size, data_format):
+    """`describe_adaptive`, remembered as above."""
+    cdef PoolDesc desc
+    cdef Asked asked
+    cdef Py_hash_t h
+    asked.arguments = asked.sizes = 0
+    ask(&asked, function)
+    ask(&asked, output_size)
+    ask(&asked, data_format)
+    ask_shape(&asked, x_shape)
+    ask_size(&asked, rank)
+    h = hash_of(&asked)
+    desc = recall(&asked, h)
+    if desc is None:
+        desc = describe_adaptive(function, rank, shape_of(x_shape), output_size, data_format)
+        remember(&asked, h, desc)
+    return desc
+
+
+cdef object shape_of(shape):
+    return shape if type(shape) is tuple else shape.shape
+
+
+cdef object algorithm_for(ConvDesc desc, str which, method, precision, max_workspace):
+    """`choose`, remembered where the description alone decides."""
+    if (precision is None and max_workspace is None and type(method) is str and method == "auto"
+            and get_value(precision_override) is None
+            and len(precision_set) == 1 and precision_set[0] is None):
+        algorithm = desc.kept.get(which)
+        if algorithm is None:
+            algorithm = desc.kept[which] = choose(desc, which, method, None, None)
+        return algorithm
+    return choose(desc, which, method, precision, max_workspace)
+
+
+cdef object choose = _select.choose
+cdef object precision_override = runtime._override
+cdef list precision_set = runtime._set
+
+
+# ---- arrays ----
+
+cdef cnp.ndarray empty(tuple shape, dtype, bint batched):
+    """A new array; one of a single image gets a batch axis."""
+    cdef cnp.npy_intp size[AXES + 4]
+    cdef int axes = 0
+    if not batched:
+        size[0] = 1
+        axes = 1
+    for item in shape:
+        size[axes] = item
+        axes += 1
+    Py_INCREF(dtype)
+    return PyArray_Empty(axes, size, <PyObject *>dtype, 0)
+
+
+cdef tuple dtypes_of(str function, cnp.ndarray a, cnp.ndarray b, c):
+    """`compute_dtype`, at once where all have the same."""
+    cdef object dtype = <object>cnp.PyArray_DESCR(a)
+    if dtype is <object>cnp.PyArray_DESCR(b) and (
+            c is None or dtype is <object>cnp.PyArray_DESCR(c)):
+        if dtype is float32:
+            return BOTH_32
+        if dtype is float64:
+            return BOTH_64
+    return compute_dtype(function, (a, b, c), True)
+
+
+@cython.freelist(4)
 cdef class Output:
     """Where a result is computed, and where it goes.
 
@@ -132,6 +374,13 @@ cdef class Output:
             if not isinstance(out, np.ndarray):
                 raise TypeError(f"{function}: out must be an ndarray, not {type(out).__name__}")
             given = out
+            if (cnp.PyArray_CheckExact(out) and has_shape(given, shape) and result is arithmetic
+                    and <object>cnp.PyArray_DESCR(given) is result
+                    and cnp.PyArray_ISCARRAY(given) and not is_long(work)
+                    and not overlaps(given, inputs)):
+                self.in_place = True
+                self.array = given if batched else given[np.newaxis]
+                return self
             if out.shape != shape:
                 raise ValueError(
                     f"{function}: out has shape {out.shape}, but the result has {shape}")
@@ -153,28 +402,51 @@ cdef class Output:
                 if not batched:
                     self.array = self.array[np.newaxis]
                 return self
-        self.array = np.empty(shape if batched else (1,) + shape, arithmetic)
+        self.array = empty(shape, arithmetic, batched)
         return self
 
     cdef finish(self):
         """The result, in its place."""
         array = self.array
         if self.out is None:
-            if (<cnp.ndarray>array).dtype is not self.result:
+            if <object>cnp.PyArray_DESCR(self.array) is not self.result:
                 with np.errstate(over="ignore"):  # float16: infinity, as for the other dtypes
                     array = array.astype(self.result)
-            return array if array.ndim == len(self.shape) else array[0]
+            return array if cnp.PyArray_NDIM(array) == len(self.shape) else array[0]
         if not self.in_place:
             with np.errstate(over="ignore"):
                 np.copyto(self.out, array.reshape(self.shape), casting="unsafe")
         return self.out
 
 
-cdef bint overlaps(out, tuple inputs):
+cdef bint overlaps(cnp.ndarray out, tuple inputs) noexcept:
+    """Whether an input may share memory with out: what they span has bytes in common."""
+    cdef const char *low
+    cdef const char *high
+    cdef const char *first
+    cdef const char *end
+    span_of(out, &low, &high)
     for array in inputs:
-        if array is not None and np.may_share_memory(out, array):
-            return True
+        if array is not None:
+            span_of(array, &first, &end)
+            if first < high and low < end:
+                return True
     return False
+
+
+cdef void span_of(cnp.ndarray array, const char **low, const char **high) noexcept:
+    cdef Py_ssize_t step
+    cdef int i
+    low[0] = high[0] = cnp.PyArray_BYTES(array)
+    if cnp.PyArray_SIZE(array) == 0:
+        return
+    for i in range(cnp.PyArray_NDIM(array)):
+        step = (cnp.PyArray_DIM(array, i) - 1) * cnp.PyArray_STRIDE(array, i)
+        if step < 0:
+            low[0] += step
+        else:
+            high[0] += step
+    high[0] += cnp.PyArray_ITEMSIZE(array)
 
 
 cdef cnp.ndarray batched(cnp.ndarray array, dtype, bint has_batch):
@@ -324,6 +596,16 @@ cdef ByParts by_parts(algorithm, which, ConvDesc desc, ConvDesc outer, bint appe
     return self
 
 
+cdef bint has_shape(cnp.ndarray array, tuple shape) noexcept:
+    cdef int i
+    if cnp.PyArray_NDIM(array) != len(shape):
+        return False
+    for i in range(cnp.PyArray_NDIM(array)):
+        if cnp.PyArray_DIM(array, i) != <Py_ssize_t>shape[i]:
+            return False
+    return True
+
+
 cdef bint in_parts(result, arithmetic):
     """Whether the result is of complex numbers or integers."""
     return result is not arithmetic and result.kind != "f"
@@ -351,13 +633,13 @@ def forward(str function, rank, x, weight, bias, stride, padding, dilation, grou
     weight = as_array(function, "weight", weight, True)
     if bias is not None:
         bias = as_array(function, "bias", bias, True)
-    result, arithmetic = compute_dtype(function, (x, weight, bias), True)
+    result, arithmetic = dtypes_of(function, x, weight, bias)
     parts = in_parts(result, arithmetic)
     bounds = None
     if parts:
         bounds = integer_bounds(function, result, activation)
         activation = None
-    desc = describe(function, rank, x.shape, weight.shape, arithmetic, stride, padding, dilation,
+    desc = describe(function, rank, x, weight, arithmetic, stride, padding, dilation,
                     groups, padding_mode, data_format, flip, activation, bias is not None,
                     residual is not None, parts and result.kind == "i")
     shape = desc.output_shape(desc.batch)
@@ -366,8 +648,8 @@ def forward(str function, rank, x, weight, bias, stride, padding, dilation, grou
     if residual is not None:
         residual = as_array(function, "residual", residual, True)
         check_residual(function, residual, shape, result)
-    algorithm = choose(desc, "forward", method, precision, max_workspace)
-    work = 2.0 * desc.batch * desc.multiply_adds()
+    algorithm = algorithm_for(desc, "forward", method, precision, max_workspace)
+    work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
                          (x, weight, bias, residual), work, desc.batched)
@@ -395,8 +677,8 @@ cdef object adjoint(str function, ConvDesc desc, ConvDesc outer, bint appends, t
     cdef double work
     cdef int threads
     cdef bint parts = in_parts(result, arithmetic)
-    algorithm = choose(desc, "backward_data", method, precision, max_workspace)
-    work = 2.0 * desc.batch * max(desc.multiply_adds(), desc.multiply_adds_backward())
+    algorithm = algorithm_for(desc, "backward_data", method, precision, max_workspace)
+    work = desc.work(desc.batch, True)
     threads = threads_for(function, num_threads, work)
     output = Output.make(function, out, shape, result, result if parts else arithmetic,
                          (source, weight, bias), work, desc.batched)
@@ -422,17 +704,18 @@ def backward_data(str function, rank, grad_output, weight, input_shape, stride, 
     cdef bint exact
     grad_output = as_array(function, "grad_output", grad_output, True)
     weight = as_array(function, "weight", weight, True)
-    result, arithmetic = compute_dtype(function, (grad_output, weight), True)
+    result, arithmetic = dtypes_of(function, grad_output, weight, None)
     exact = result.kind == "i"
-    desc = describe(function, rank, as_shape(function, "input_shape", input_shape), weight.shape,
+    desc = describe(function, rank, as_shape(function, "input_shape", input_shape), weight,
                     arithmetic, stride, padding, dilation, groups, padding_mode, data_format,
                     flip, None, False, False, exact)
-    check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
-                f"an input of shape {desc.input_shape(desc.batch)} gives")
+    if not has_shape(grad_output, desc.output_shape(desc.batch)):
+        check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
+                    f"an input of shape {desc.input_shape(desc.batch)} gives")
     inner = desc
     if desc.g.padding_mode != PAD_ZEROS:
         # First the gradient of the padded input, then fold the padding back onto its sources.
-        inner = describe(function, rank, padded_shape(desc), weight.shape, arithmetic, stride, 0,
+        inner = describe(function, rank, padded_shape(desc), weight, arithmetic, stride, 0,
                          dilation, groups, "zeros", data_format, flip, None, False, False, exact)
     return adjoint(function, inner, desc, False, desc.input_shape(desc.batch), grad_output,
                    weight, None, result, arithmetic, method, precision, max_workspace,
@@ -449,8 +732,8 @@ def transposed(str function, rank, x, weight, bias, stride, padding, output_padd
     weight = as_array(function, "weight", weight, True)
     if bias is not None:
         bias = as_array(function, "bias", bias, True)
-    result, arithmetic = compute_dtype(function, (x, weight, bias), True)
-    layer = describe_up(function, rank, x.shape, weight.shape, arithmetic, stride, padding,
+    result, arithmetic = dtypes_of(function, x, weight, bias)
+    layer = describe_up(function, rank, x, weight, arithmetic, stride, padding,
                         output_padding, groups, dilation, output_size, data_format,
                         result.kind == "i")
     desc = layer.desc
@@ -504,15 +787,16 @@ def backward_weight(str function, rank, grad_output, x, weight_shape, stride, pa
     cdef bint parts
     grad_output = as_array(function, "grad_output", grad_output, True)
     x = as_array(function, "x", x, True)
-    result, arithmetic = compute_dtype(function, (grad_output, x), True)
+    result, arithmetic = dtypes_of(function, grad_output, x, None)
     parts = in_parts(result, arithmetic)
-    desc = describe(function, rank, x.shape, as_shape(function, "weight_shape", weight_shape),
+    desc = describe(function, rank, x, as_shape(function, "weight_shape", weight_shape),
                     arithmetic, stride, padding, dilation, groups, padding_mode, data_format,
                     flip, None, False, False, result.kind == "i")
-    check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
-                f"x and a weight of shape {desc.weight_shape()} give")
-    algorithm = choose(desc, "backward_weight", method, precision, max_workspace)
-    work = 2.0 * desc.batch * desc.multiply_adds()
+    if not has_shape(grad_output, desc.output_shape(desc.batch)):
+        check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
+                    f"x and a weight of shape {desc.weight_shape()} give")
+    algorithm = algorithm_for(desc, "backward_weight", method, precision, max_workspace)
+    work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
     shape = desc.weight_shape()
     if per_sample and desc.batched:
@@ -575,6 +859,7 @@ cdef class Prepared:
     cdef object num_threads
     cdef readonly object algorithm
     cdef tuple image       # x's shape without the batch
+    cdef Py_ssize_t size[AXES + 1]
 
     def __init__(self, x_shape, dtype, weight, bias, stride, padding, dilation, groups,
                  padding_mode, data_format, flip, activation, precision, method, max_workspace,
@@ -617,10 +902,22 @@ cdef class Prepared:
             self.kernel = self.algorithm.prepare(self.desc, "forward", weight, threads)
         shape = self.desc.input_shape(1)
         self.image = shape[1:] if self.desc.batched else shape
+        for axis, size in enumerate(self.image):
+            self.size[axis] = size
 
     @property
     def description(self):
         return self.desc
+
+    cdef bint fits(self, cnp.ndarray x) noexcept:
+        """Whether x is a batch of the plan's images, or one."""
+        cdef int axes = <int>self.desc.g.rank + 1, more = cnp.PyArray_NDIM(x) - axes, i
+        if more != 0 and more != 1:
+            return False
+        for i in range(axes):
+            if cnp.PyArray_DIM(x, more + i) != self.size[i]:
+                return False
+        return True
 
     cdef bint takes(self, dtype):
         """Whether an input of this dtype gives the result the dtype that it was planned for."""
@@ -637,27 +934,26 @@ cdef class Prepared:
         cdef int threads
         cdef bint has_batch
         x = as_array("plan", "x", x, True)
-        given = x.shape
-        has_batch = len(given) == len(self.image) + 1
-        if (given[1:] if has_batch else given) != self.image:
+        if not self.fits(x):
             raise ValueError(
-                f"plan: x has shape {given}, but the plan was made for {self.image} "
+                f"plan: x has shape {x.shape}, but the plan was made for {self.image} "
                 f"with any batch in front, or none"
             )
-        if (self.parts or (<cnp.ndarray>x).dtype is not self.arithmetic) and (
+        if (self.parts or <object>cnp.PyArray_DESCR(x) is not self.arithmetic) and (
                 not self.takes(x.dtype)):
             raise TypeError(
                 f"plan: x has dtype {x.dtype}, but the plan was made for {self.result}; "
                 f"make it with dtype={x.dtype.name!r}"
             )
-        batch = given[0] if has_batch else 1
+        has_batch = cnp.PyArray_NDIM(x) == <int>self.desc.g.rank + 2
+        batch = cnp.PyArray_DIM(x, 0) if has_batch else 1
         shape = self.desc.output_shape(batch)
         if has_batch != self.desc.batched:
             shape = (batch,) + shape if has_batch else shape[1:]
         if residual is not None:
             residual = as_array("plan", "residual", residual, True)
             check_residual("plan", residual, shape, self.result)
-        work = 2.0 * batch * self.desc.multiply_adds()
+        work = self.desc.work(batch, False)
         threads = threads_for("plan", self.num_threads, work)
         output = Output.make("plan", out, shape, self.result,
                              self.result if self.parts else self.arithmetic, (x, residual),
@@ -732,18 +1028,17 @@ def images(str function, cols, input_shape, kernel_size, stride, padding, dilati
 
 # ---- pooling ----
 
-cdef object float32 = np.dtype(np.float32)
-cdef object float64 = np.dtype(np.float64)
-cdef object int64 = np.dtype(np.int64)
-
-
-cdef tuple pool_dtypes(str function, str name, array, bint means, bint gradient):
+cdef tuple pool_dtypes(str function, str name, cnp.ndarray array, bint means, bint gradient):
     """(dtype of the result, of the operand, of the computed result) of a pooling.
 
     Extremes keep the dtype. Means and norms of integers are float64, and so are gradients.
     float16 is computed in float32.
     """
-    dtype = array.dtype
+    cdef object dtype = <object>cnp.PyArray_DESCR(array)
+    if dtype is float32:
+        return ALL_32
+    if dtype is float64:
+        return ALL_64
     if dtype.kind not in "fiub":
         raise TypeError(f"{function}: {name} has dtype {dtype}, but poolings take real numbers")
     if not dtype.isnative:
@@ -806,16 +1101,20 @@ cdef run_pool(PoolDesc desc, x, str op, bint return_indices, bint count_include_
                          desc.batched)
     where = None
     if return_indices:
-        where = np.empty((<object>output.array).shape, int64)
+        where = empty(output.shape, int64, desc.batched)
     x = batched(x, arithmetic, desc.batched)
     largest = op == "norm" and norm == INFINITE
-    for part, images in pieces(desc, x):
-        piece = np.ascontiguousarray(x[images])
-        PyErr_CheckSignals()
-        if largest:
-            piece = np.abs(piece.astype(computed))
-        reduce(part, piece, output.array[images], None if where is None else where[images],
-               "max" if largest else op, count_include_pad, divisor, norm, num_threads)
+    PyErr_CheckSignals()
+    if cnp.PyArray_IS_C_CONTIGUOUS(x) and not largest:
+        reduce(desc, x, output.array, where, op, count_include_pad, divisor, norm, num_threads)
+    else:
+        for part, images in pieces(desc, x):
+            piece = np.ascontiguousarray(x[images])
+            PyErr_CheckSignals()
+            if largest:
+                piece = np.abs(piece.astype(computed))
+            reduce(part, piece, output.array[images], None if where is None else where[images],
+                   "max" if largest else op, count_include_pad, divisor, norm, num_threads)
     if where is None:
         return output.finish()
     return output.finish(), where if desc.batched else where[0]
@@ -834,8 +1133,8 @@ def pool_forward(str function, rank, str op, x, kernel_size, stride, padding, di
     x = as_array(function, "x", x)
     if rank is None:
         rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
-    desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
+    desc = describe_windows(function, rank, x, kernel_size, stride, padding, dilation, ceil_mode,
+                            data_format)
     return run_pool(desc, x, op, bool(return_indices), bool(count_include_pad),
                     as_divisor(function, divisor_override),
                     as_norm(function, norm_type) if op == "norm" else 0, num_threads, out)
@@ -847,7 +1146,7 @@ def pool_adaptive(str function, rank, str op, x, output_size, return_indices, da
     x = as_array(function, "x", x)
     if rank is None:
         rank = pool_rank(function, "output_size", output_size, x.ndim)
-    desc = describe_adaptive(function, rank, x.shape, output_size, data_format)
+    desc = describe_shares(function, rank, x, output_size, data_format)
     return run_pool(desc, x, op, bool(return_indices), False, 0, 0, num_threads, out)
 
 
@@ -864,7 +1163,7 @@ def pool_global(str function, str op, x, rank, data_format, num_threads, out):
     elif type(rank) is not int or not 1 <= rank <= AXES:
         error = TypeError if type(rank) is not int else ValueError
         raise error(f"{function}: rank must be None or from 1 to {AXES}, not {rank!r}")
-    return run_pool(describe_adaptive(function, rank, x.shape, 1, data_format), x, op, False,
+    return run_pool(describe_shares(function, rank, x, 1, data_format), x, op, False,
                     False, 0, 0, num_threads, out)
 
 
@@ -873,15 +1172,20 @@ cdef run_spread(PoolDesc desc, grad_output, bint count_include_pad, double divis
     """Spread each gradient evenly over its window."""
     cdef Output output
     result, arithmetic, _ = pool_dtypes(desc.function, "grad_output", grad_output, True, True)
-    check_shape(desc.function, "grad_output", grad_output, desc.output_shape(),
-                f"an input of shape {desc.input_shape()} gives")
+    if not has_shape(grad_output, desc.output_shape()):
+        check_shape(desc.function, "grad_output", grad_output, desc.output_shape(),
+                    f"an input of shape {desc.input_shape()} gives")
     output = Output.make(desc.function, out, desc.input_shape(), result, arithmetic,
                          (grad_output,), desc.work(), desc.batched)
     grad_output = batched(grad_output, arithmetic, desc.batched)
-    for part, images in pieces(desc, grad_output):
-        PyErr_CheckSignals()
-        spread_mean(part, np.ascontiguousarray(grad_output[images]), output.array[images],
-                    count_include_pad, divisor, num_threads)
+    PyErr_CheckSignals()
+    if cnp.PyArray_IS_C_CONTIGUOUS(grad_output):
+        spread_mean(desc, grad_output, output.array, count_include_pad, divisor, num_threads)
+    else:
+        for part, images in pieces(desc, grad_output):
+            PyErr_CheckSignals()
+            spread_mean(part, np.ascontiguousarray(grad_output[images]), output.array[images],
+                        count_include_pad, divisor, num_threads)
     return output.finish()
 
 
@@ -893,8 +1197,8 @@ def pool_backward_mean(str function, rank, grad_output, input_shape, kernel_size
     input_shape = as_shape(function, "input_shape", input_shape)
     if rank is None:
         rank = pool_rank(function, "kernel_size", kernel_size, len(input_shape))
-    desc = describe_pool(function, rank, input_shape, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
+    desc = describe_windows(function, rank, input_shape, kernel_size, stride, padding, dilation,
+                            ceil_mode, data_format)
     return run_spread(desc, grad_output, bool(count_include_pad),
                       as_divisor(function, divisor_override), num_threads, out)
 
@@ -908,8 +1212,8 @@ def pool_backward_adaptive(str function, rank, grad_output, input_shape, data_fo
         rank = pool_rank(function, "rank", None, len(input_shape))
     sizes = describe_planes(function, rank, input_shape, grad_output.shape, data_format)
     first = len(sizes) - rank - (data_format == "channels_last")
-    desc = describe_adaptive(function, rank, input_shape,
-                             grad_output.shape[first:first + rank], data_format)
+    desc = describe_shares(function, rank, input_shape,
+                           grad_output.shape[first:first + rank], data_format)
     return run_spread(desc, grad_output, False, 0, num_threads, out)
 
 
@@ -924,10 +1228,11 @@ def pool_backward_norm(str function, rank, grad_output, x, norm_type, kernel_siz
     norm = as_norm(function, norm_type)
     if rank is None:
         rank = pool_rank(function, "kernel_size", kernel_size, x.ndim)
-    desc = describe_pool(function, rank, x.shape, kernel_size, stride, padding, dilation,
-                         ceil_mode, data_format)
-    check_shape(function, "grad_output", grad_output, desc.output_shape(),
-                f"an input of shape {desc.input_shape()} gives")
+    desc = describe_windows(function, rank, x, kernel_size, stride, padding, dilation, ceil_mode,
+                            data_format)
+    if not has_shape(grad_output, desc.output_shape()):
+        check_shape(function, "grad_output", grad_output, desc.output_shape(),
+                    f"an input of shape {desc.input_shape()} gives")
     pool_dtypes(function, "x", x, True, True)
     pool_dtypes(function, "grad_output", grad_output, True, True)
     result, arithmetic, _ = pool_dtypes(
@@ -949,13 +1254,28 @@ def pool_backward_norm(str function, rank, grad_output, x, norm_type, kernel_siz
     return output.finish()
 
 
+cdef tuple smallest_and_largest(cnp.ndarray indices):
+    cdef const int64_t *index
+    cdef int64_t low, high
+    cdef Py_ssize_t i
+    if <object>cnp.PyArray_DESCR(indices) is not int64 or not cnp.PyArray_ISCARRAY_RO(indices):
+        return indices.min(), indices.max()
+    index = <const int64_t *>cnp.PyArray_DATA(indices)
+    low = high = index[0]
+    with nogil:
+        for i in range(cnp.PyArray_SIZE(indices)):
+            low = min(low, index[i])
+            high = max(high, index[i])
+    return low, high
+
+
 cdef check_indices(str function, indices, tuple spatial):
     """Refuse positions outside of a plane."""
     cdef Py_ssize_t plane = math.prod(spatial)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{function}: indices must be integers, not {indices.dtype}")
     if indices.size:
-        low, high = indices.min(), indices.max()
+        low, high = smallest_and_largest(indices)
         if low < 0 or high >= plane:
             raise ValueError(
                 f"{function}: indices hold {low if low < 0 else high}, but a plane of shape "

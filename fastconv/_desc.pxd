@@ -45,6 +45,7 @@ cdef class ConvDesc:
     cdef readonly Py_ssize_t batch
     cdef readonly dict kept    # what later layers derive from it: choices, layouts
     cdef public bint planned   # weights are prepared once, at no cost to a call
+    cdef tuple result_shape    # for `batch`, when it has been asked for
     cdef conv_geometry g
     cdef fc_epilogue epilogue
 
@@ -53,6 +54,7 @@ cdef class ConvDesc:
     cpdef tuple weight_shape(self)
     cdef double multiply_adds(self) noexcept
     cdef double multiply_adds_backward(self) noexcept
+    cdef double work(self, Py_ssize_t batch, bint backward) noexcept
 
 
 cdef class TransposedDesc:
@@ -65,6 +67,7 @@ cdef class PoolDesc:
     cdef readonly str function
     cdef readonly bint batched
     cdef readonly Py_ssize_t batch
+    cdef tuple result_shape    # when it has been asked for
     cdef pool_geometry g
 
     cdef PoolDesc of_images(self, Py_ssize_t batch)

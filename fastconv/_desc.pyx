@@ -71,8 +71,12 @@ cdef object LONGEST = 2**63 - 1
 cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=False):
     """`value` as an ndarray of numbers, without a copy where that is possible."""
     cdef cnp.ndarray array
-    if type(value) is np.ndarray:
+    cdef int number
+    if cnp.PyArray_CheckExact(value):
         array = value
+        number = cnp.PyArray_TYPE(array)
+        if number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE:
+            return array
     else:
         if value is None:
             raise TypeError(f"{function}: {name} must be an array, not None")
@@ -152,7 +156,7 @@ cdef bint all_integers(tuple arrays):
 cpdef cnp.ndarray operand(cnp.ndarray array, dtype):
     """`array` in the arithmetic's dtype, native and aligned, with strides of whole elements."""
     cdef Py_ssize_t itemsize, i
-    if array.dtype is not dtype or not cnp.PyArray_ISBEHAVED_RO(array):
+    if <object>cnp.PyArray_DESCR(array) is not dtype or not cnp.PyArray_ISBEHAVED_RO(array):
         array = np.array(array, dtype=dtype, order="C", subok=False, ndmin=0)
     else:
         itemsize = cnp.PyArray_ITEMSIZE(array)
@@ -499,8 +503,13 @@ cdef class ConvDesc:
                            <int>self.g.rank, self.g.channels_last)
 
     cpdef tuple output_shape(self, Py_ssize_t batch):
-        return image_shape(batch, self.batched, self.g.filters, self.g.output,
-                           <int>self.g.rank, self.g.channels_last)
+        if self.result_shape is None or batch != self.batch:
+            shape = image_shape(batch, self.batched, self.g.filters, self.g.output,
+                                <int>self.g.rank, self.g.channels_last)
+            if batch != self.batch:
+                return shape
+            self.result_shape = shape
+        return self.result_shape
 
     cpdef tuple weight_shape(self):
         return (self.g.filters, self.g.channels // self.g.groups) + axes_of(
@@ -522,6 +531,18 @@ cdef class ConvDesc:
             count *= (<double>self.g.input[i]) * self.g.kernel[i] / (
                 min(self.g.stride[i], self.g.kernel[i]))
         return count
+
+    cdef double work(self, Py_ssize_t batch, bint backward) noexcept:
+        """What a pass costs, in floating-point operations: not less than reading and writing."""
+        cdef double count = self.multiply_adds()
+        cdef double inputs = <double>self.g.channels, outputs = <double>self.g.filters
+        cdef int i
+        for i in range(AXES):
+            inputs *= self.g.input[i]
+            outputs *= self.g.output[i]
+        if backward:
+            count = max(count, self.multiply_adds_backward())
+        return 2 * batch * max(count, 12 * (inputs + outputs))
 
     def flops(self, Py_ssize_t batch=1):
         """Floating-point operations of the direct sum, two for a multiply-add."""
@@ -826,7 +847,8 @@ def channels_first(str function, rank, str name, cnp.ndarray array, data_format)
             f"{function}: {name} has {axes} axes (shape {(<object>array).shape}), but needs "
             f"{rank + 2}, or {rank + 1} without the batch axis"
         )
-    return np.moveaxis(array, axes - 1 if last else axes - rank - 1, 0)
+    channel = axes - 1 if last else axes - rank - 1
+    return array.transpose([channel] + [i for i in range(axes) if i != channel])
 
 
 def spatial_rank(kernel_size, Py_ssize_t axes):
@@ -917,10 +939,12 @@ cdef class PoolDesc:
     cpdef tuple output_shape(self):
         cdef Py_ssize_t size[AXES]
         cdef int axis
-        for axis in range(AXES):
-            size[axis] = self.g.axis[axis].outputs
-        return image_shape(self.batch, self.batched, self.g.channels, size, <int>self.g.rank,
-                           self.g.channels_last)
+        if self.result_shape is None:
+            for axis in range(AXES):
+                size[axis] = self.g.axis[axis].outputs
+            self.result_shape = image_shape(self.batch, self.batched, self.g.channels, size,
+                                            <int>self.g.rank, self.g.channels_last)
+        return self.result_shape
 
 
 cdef span window(const pool_axis *axis, Py_ssize_t o) noexcept nogil:

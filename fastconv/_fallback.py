@@ -7,8 +7,6 @@ computed again by an algorithm of direct sums. The algorithms themselves know no
 """
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fastconv._algorithms.record import Algorithm
 
 
@@ -58,5 +56,5 @@ def guarded(algorithm: Algorithm, strict: Algorithm) -> Algorithm:
                 strict.weight_gradient(desc, grad[n:n + 1], x[n:n + 1], out[n:n + 1], True,
                                        threads)
 
-    return replace(algorithm, workspace=workspace, prepare=prepare,
-                   weight_gradient=weight_gradient)
+    return algorithm._replace(workspace=workspace, prepare=prepare,
+                              weight_gradient=weight_gradient)

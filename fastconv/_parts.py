@@ -12,7 +12,7 @@ so that a call that fails leaves them as they were.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,7 @@ LONGEST = (1 << 63) - 1
 MARGIN = 2.0**-40         # more than the relative rounding error of a sum in float64
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A real array made of another array: how, and so the key under which it is kept."""
 
     name: str

@@ -653,6 +653,41 @@ def test_a_window_that_repeats_for_ever_is_refused_in_time(run_python):
         run_python(code, name, timeout=30)
 
 
+def test_equal_arguments_of_other_types_are_not_taken_for_each_other():
+    """A call is not another one that was described before, because True == 1 == 1.0."""
+    x, w = np.arange(16.0).reshape(1, 1, 4, 4), np.ones((1, 1, 2, 2))
+    for _ in range(2):
+        fc.conv2d(x, w, stride=1)
+        fc.conv2d(x, w, stride=(1, 1))
+        fc.max_pool2d(x, 1)
+        fc.max_pool2d(x, (1, 1))
+        for bad in (True, 1.0, (1, True), (1.0, 1)):
+            with pytest.raises(TypeError):
+                fc.conv2d(x, w, stride=bad)
+            with pytest.raises(TypeError):
+                fc.max_pool2d(x, bad)
+
+
+def test_a_list_is_read_at_every_call():
+    x, size = np.arange(16.0).reshape(1, 1, 4, 4), [2, 2]
+    assert fc.max_pool2d(x, size).shape == (1, 1, 2, 2)
+    size[0] = 4
+    assert fc.max_pool2d(x, size).shape == (1, 1, 1, 2)
+    for activation in (("clip", 0, 1), ["clip", 0, 2], ("clip", 0.0, 1.0), ["clip", 0, 2]):
+        y = fc.conv2d(x, np.ones((1, 1, 1, 1)), activation=activation)
+        assert y.max() == activation[2]
+
+
+def test_as_many_arguments_as_there_can_be():
+    """The longest shapes, with everything named, twice."""
+    x, w = np.ones((1, 2, 3, 4, 5)), np.ones((4, 1, 2, 2, 2))
+    for _ in range(2):
+        y = fc.conv3d(x, w, stride=(1, 1, 1), padding=((1, 0), (0, 1), (1, 1)), dilation=(1, 1, 1),
+                      groups=2, padding_mode="reflect", activation=("clip", 0, 3))
+        assert y.shape == (1, 4, 3, 4, 6)
+        assert y.max() == 3
+
+
 def test_index_of_the_last_element_is_legal():
     grad = maxb(P, indices_with(6 * 7 - 1))
     assert grad[0, 0, 5, 6] != 0

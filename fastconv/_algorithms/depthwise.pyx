@@ -600,6 +600,20 @@ cdef struct Item:
     Py_ssize_t column        # the same for all blocks of a phase that have these columns
 
 
+cdef double sum_of(cnp.ndarray weight) except? -1:
+    cdef double total = 0
+    cdef Py_ssize_t i, n = cnp.PyArray_SIZE(weight)
+    if not cnp.PyArray_IS_C_CONTIGUOUS(weight):
+        weight = np.ascontiguousarray(weight)
+    if cnp.PyArray_ITEMSIZE(weight) == 4:
+        for i in range(n):
+            total += (<const float *>cnp.PyArray_DATA(weight))[i]
+    else:
+        for i in range(n):
+            total += (<const double *>cnp.PyArray_DATA(weight))[i]
+    return total
+
+
 cdef class Depthwise:
     """One pass of one layer, with packed weights; made once, run for any batch."""
 
@@ -615,9 +629,8 @@ cdef class Depthwise:
         self.layout = layout
         self.of = &layout.of
         if self.of.backward:
-            with np.errstate(all="ignore"):
-                total = weight.sum()  # a quick look: infinite, or not a number, if a weight is
-            if not math.isfinite(total) and not np.isfinite(weight).all():
+            # a quick look: the sum is infinite, or not a number, if a weight is
+            if not math.isfinite(sum_of(weight)) and not np.isfinite(weight).all():
                 self.wild = np.array(weight)
                 # of the right sign, so that an infinite gradient stays what it is
                 weight = np.where(np.isfinite(weight), weight, np.copysign(

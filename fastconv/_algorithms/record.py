@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FORWARD, BACKWARD_DATA, BACKWARD_WEIGHT = PASSES = "forward", "backward_data", "backward_weight"
 
 
-@dataclass(frozen=True)
-class Algorithm:
+class Algorithm(NamedTuple):
     """One way to compute a convolution.
 
     Attributes

@@ -25,7 +25,14 @@ cdef extern from *:
 
 HAS_OPENMP = bool(FC_OPENMP)
 
-cdef double SMALL = 3.0e6     # waking a second thread costs about what this much work does
+# a team that never spins
+cdef bint PASSIVE = os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "passive"
+
+# A team of threads that waits for work by spinning, which GCC's runtime lets it do for some
+# milliseconds, takes up work in a microsecond; one that has gone to sleep, in thirty.
+cdef double SMALL = 2.0e6     # not worth a team that spins
+cdef double ASLEEP = 6.0e6    # nor, below this, one that sleeps
+cdef double SPINS = 3e-3      # seconds that a team spins, at least
 cdef double PIECE = 4.0e9     # at 8 GFLOP/s, a slow case, half a second
 cdef int default_threads = 0  # 0: not asked for yet
 cdef bint forked = False
@@ -199,11 +206,19 @@ cdef int threads_for(str function, object num_threads, double work) except -1:
     cdef int n
     if num_threads is not None:
         n = _positive(f"{function}: num_threads", num_threads)
-    else:
+    elif default_threads == 0 or work >= SMALL:
         n = get_num_threads()
-    if forked or not FC_OPENMP or work < SMALL:
+    if forked or not FC_OPENMP or work < SMALL or n == 1:
         return 1
-    return n
+    return n if is_awake() or work >= ASLEEP else 1
+
+
+cdef bint is_awake() noexcept:
+    """Whether this thread called shortly before, so that its team spins, or is worth waking."""
+    cdef double now = seconds()
+    cdef bint found = now - last_call < SPINS and not PASSIVE
+    set_last_call(now)
+    return found
 
 
 cdef bint is_long(double work) noexcept:
@@ -219,7 +234,7 @@ cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int th
         piece = max(threads, <Py_ssize_t>(tasks * (PIECE * threads / work)))
     while start < tasks:
         stop = min(tasks, start + piece)
-        if threads == 1 or forked:
+        if threads == 1 or tasks == 1 or forked:
             with nogil:
                 for task in range(start, stop):
                     run(context, task, 0)
@@ -283,8 +298,15 @@ cdef extern from *:
     #ifdef _OPENMP
     #include <omp.h>
     #define thread_number() omp_get_thread_num()
+    #define seconds() omp_get_wtime()
     #else
     #define thread_number() 0
+    #define seconds() 0.0
     #endif
+    static _Thread_local double last_call = -1.0;  /* of this thread, for which it had a team */
+    #define set_last_call(now) (last_call = (now))
     """
     int thread_number() noexcept nogil
+    double seconds() noexcept
+    double last_call
+    void set_last_call(double now) noexcept

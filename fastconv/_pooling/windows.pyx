@@ -109,9 +109,13 @@ cdef dict neutral_elements():
 
 
 cdef dict NEUTRAL = neutral_elements()
+cdef dict OPERATIONS = {"max": MAX, "min": MIN, "mean": MEAN, "norm": NORM}
+cdef object float32 = np.dtype(np.float32)
 
 
 cdef fc_type type_of(dtype) except *:
+    if dtype is float32:
+        return FC_F32
     kind, size = dtype.kind, dtype.itemsize
     if kind == "f":
         return FC_F32 if size == 4 else FC_F64
@@ -962,7 +966,8 @@ cdef void set_steps(Steps *steps, const fc_pools *k, operation op, bint wide,
 
 
 cdef int start(PoolDesc desc, Job *job, num_threads, double work) except -1:
-    cdef int threads = threads_for(desc.function, num_threads, work)
+    # an element that moves takes longer than an operation
+    cdef int threads = threads_for(desc.function, num_threads, 3 * work)
     cdef Scratch scratch
     cut(job)
     job.tiles_per_task = max(1, <Py_ssize_t>(65536 * job.all_tiles / work))
@@ -987,7 +992,7 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint co
         return
     memset(&job, 0, sizeof(job))
     set_axes(&job, desc)
-    job.op = {"max": MAX, "min": MIN, "mean": MEAN, "norm": NORM}[op]
+    job.op = OPERATIONS[op]
     job.table = kernels()
     job.x = cnp.PyArray_BYTES(x)
     job.y = cnp.PyArray_BYTES(out)
