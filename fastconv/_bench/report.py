@@ -12,7 +12,10 @@ import numpy as np
 
 import fastconv
 
-_OURS = ("plan", "fastconv")
+# Columns of the table of targets.
+TITLES = "what", "target", "measured", "missed by", "worst case"
+
+_OURS = ("plan", "fastconv", "plan-2t")
 
 
 def ours(measurement):
@@ -72,10 +75,11 @@ class Table:
         self.names = [c.name for c in contenders]
         self.peers = [c.name for c in contenders if not c.ours]
         self.width = max(len(layer.name) for layer in layers)
+        self.cell = max(10, *(len(name) + 2 for name in self.names))
 
     def header(self):
         """The title line and a rule."""
-        cells = "".join(f"{name:>10}" for name in self.names)
+        cells = "".join(f"{name:>{self.cell}}" for name in self.names)
         line = f"{'layer':<{self.width}}{cells}{'GFLOP/s':>9}"
         if self.peers:
             line += f"{'vs fastest':>18}{'vs torch':>10}"
@@ -87,10 +91,10 @@ class Table:
         cells = ""
         for name in self.names:
             if name in m.timings:
-                cells += f"{duration(m.timings[name].best):>10}"
+                cells += f"{duration(m.timings[name].best):>{self.cell}}"
             else:
                 wrong = m.refusals.get(name, "").startswith("WRONG")
-                cells += f"{'WRONG' if wrong else '-':>10}"
+                cells += f"{'WRONG' if wrong else '-':>{self.cell}}"
         line, seconds = f"{m.case.layer.name:<{self.width}}{cells}", ours(m)
         if seconds is None:
             return f"{line}  refused: {m.refusals['fastconv']}"
@@ -203,16 +207,28 @@ def records(measurements):
     return results
 
 
-def to_json(path, records, environment):
+def to_json(path, records, environment, targets=()):
     """Write everything that was measured."""
+    content = {"environment": environment}
+    if targets:
+        content["targets"] = [result.record() for result in targets]
     with open(path, "w", encoding="utf-8") as file:
-        json.dump({"environment": environment, "results": records}, file, indent=1)
+        json.dump(content | {"results": records}, file, indent=1)
         file.write("\n")
 
 
-def to_rst(path, records, environment):
-    """Write a table for each group, in reStructuredText."""
+def _csv_table(title, header, rows):
+    header, *cells = ("   " + ", ".join('"{}"'.format(c.replace('"', '""')) for c in row)
+                      for row in (header, *rows))  # fmt: skip
+    return [f".. csv-table:: {title}", f"   :header: {header.strip()}", "", *cells, ""]
+
+
+def to_rst(path, records, environment, targets=()):
+    """Write the table of targets, or else a table for each group, in reStructuredText."""
     lines = [".. Made by `fastconv bench --rst`.", ""]
+    if targets:
+        lines += _csv_table("Targets", TITLES, [result.cells() for result in targets])
+        records = []
     titles = "layer", "time", "GFLOP/s", "roofline", "vs fastest"
     for group, members in groupby(records, lambda record: record["group"]):
         rows, ratios = [], []
@@ -227,9 +243,7 @@ def to_rst(path, records, environment):
                 f"{rate / r['roof']['attainable_gflops']:.0%} {r['roof']['bound']}",
                 f"{versus:.2f}x {r['fastest_peer']}" if versus else "-",
             ])  # fmt: skip
-        header, *cells = ("   " + ", ".join(f'"{c}"' for c in row) for row in (titles, *rows))
-        lines += [f".. csv-table:: {group[0].upper()}{group[1:]}",
-                  f"   :header: {header.strip()}", "", *cells, ""]  # fmt: skip
+        lines += _csv_table(group[0].upper() + group[1:], titles, rows)
         if ratios:
             lines += [f"Against the fastest peer of each: geometric mean "
                       f"{geometric_mean(ratios):.2f}x, {sum(v >= 1 for v in ratios)} of "
