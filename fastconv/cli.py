@@ -168,7 +168,7 @@ def _parser():
         "numpy; an empty string for none; default: all that are installed",
     )  # fmt: skip
     bench.add_argument("--seconds", type=_positive_seconds, metavar="S",
-                       help="for each contender and layer; default: 0.4, targets 0.1")  # fmt: skip
+                       help="for each contender and layer; default: 0.4, targets 0.2")  # fmt: skip
     bench.add_argument("--rounds", type=_positive, metavar="N",
                        help="turns for this time; default: 5, targets 3")  # fmt: skip
     bench.add_argument("--quick", action="store_true", help="a handful of layers, a short time")

@@ -44,7 +44,7 @@ def run(
     peers : sequence of str, optional
         Names of the peers to compare with; all that are installed by default, ``()`` for none.
     seconds : float, optional
-        Time for each contender on each case, 0.4 by default, 0.1 with `targets`.
+        Time for each contender on each case, 0.4 by default, 0.2 with `targets`.
     rounds : int, optional
         Over how many turns that time is spread, 5 by default, 3 with `targets`.
     quick : bool
@@ -73,7 +73,7 @@ def run(
     from fastconv._bench import targets as rows
 
     form = {"data_format": data_format, "method": method, "precision": precision}
-    seconds = seconds or (0.1 if targets else 0.4)
+    seconds = seconds or (0.2 if targets else 0.4)
     rounds = rounds or (3 if targets else 5)
     if quick:
         layers, seconds, rounds = cases.QUICK, min(seconds, 0.1), min(rounds, 3)

@@ -263,6 +263,8 @@ def plot(path, measurements):
 
     ink, grey, rule = "#1b2733", "#66727f", "#d5dbe1"
     teal, orange, pale = "#0b7a75", "#e4572e", "#a9c1d4"
+    # Labels stay readable where the line of the mean runs through them.
+    plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
     style = {
         "text.color": ink, "axes.labelcolor": grey, "axes.edgecolor": rule,
         "xtick.color": grey, "ytick.color": grey, "axes.axisbelow": True,
@@ -285,7 +287,7 @@ def plot(path, measurements):
                 bars.barh(y, r - 1, left=1, height=0.72, color=teal if r >= 1 else orange)
                 bars.annotate(f"{r:.2f} {fastest(m)[0]}", (r, y), (4 if r >= 1 else -4, 0),
                               textcoords="offset points", va="center", color=grey, size=7,
-                              ha="left" if r >= 1 else "right")  # fmt: skip
+                              ha="left" if r >= 1 else "right", bbox=plate)  # fmt: skip
             if peers:
                 mean = geometric_mean([r for _, r in peers])
                 bars.axvline(mean, color=ink, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -310,16 +312,19 @@ def plot(path, measurements):
             bandwidth = max(m.roof.gbs for m in group)
             span = np.geomspace(min(0.1, intensity.min() / 2), max(1e3, intensity.max() * 2), 400)
             roof.plot(span, np.minimum(peak, span * bandwidth), color=ink, linewidth=1.4)
-            with_peer = [(i, fastest(m)) for i, m in enumerate(group) if fastest(m)]
-            roof.scatter([intensity[i] for i, _ in with_peer],
-                         [gflops(group[i], s) for i, (_, s) in with_peer],
-                         s=22, color=pale, label="fastest peer", zorder=2)  # fmt: skip
-            roof.scatter(intensity, [gflops(m, ours(m)) for m in group], s=22, color=orange,
-                         label="fastconv", zorder=3)  # fmt: skip
+            rates = np.array([gflops(m, ours(m)) for m in group])
+            if peers:
+                with_peer = [ratio(m) is not None for m in group]
+                theirs = [gflops(m, fastest(m)[1]) for m, _ in peers]
+                roof.vlines(intensity[with_peer], theirs, rates[with_peer], color=pale,
+                            linewidth=0.7, zorder=2)  # fmt: skip
+                roof.scatter(intensity[with_peer], theirs, s=22, color=pale, label="fastest peer",
+                             zorder=2)  # fmt: skip
+            roof.scatter(intensity, rates, s=22, color=orange, label="fastconv", zorder=3)
             roof.set_title(f"Roofline: {peak:.0f} GFLOP/s, {bandwidth:.0f} GB/s\n{name}")
             roof.set(xscale="log", yscale="log", xlabel="operations per byte that must move",
                      ylabel="GFLOP/s (direct)")  # fmt: skip
             roof.grid(color=rule, linewidth=0.6)
             roof.tick_params(which="both", length=0)
-            roof.legend(frameon=False, loc="lower right")
+            roof.legend(loc="lower right", edgecolor="none")
         figure.savefig(path, dpi=150)

@@ -160,7 +160,6 @@ _POOLS = {
                "resnet50.pool5"),
     "batches": (1, 8),
 }  # fmt: skip
-_FLOAT64 = {"dtypes": ("float64",), "peers": TORCH}
 
 
 def _depthwise(layer):
@@ -192,9 +191,9 @@ ROWS = (
     Row("peak", 'float32 at "highest", of the multiply-add peak', 0.85, of_peak, ("direct",),
         unit="%", precision="highest"),
     Row("float64", "float64 in 1, 2 and 3 dimensions, against torch", 3.0, times_faster(*TORCH),
-        ("performance", "signal", "volume"), floor=1.2, **_FLOAT64),
-    Row("float64-peak", "float64, of the multiply-add peak", 0.80, of_peak, ("direct",), unit="%",
-        **_FLOAT64),
+        ("performance", "signal", "volume"), dtypes=("float64",), peers=TORCH, floor=1.2),
+    Row("float64-peak", "float64, of the multiply-add peak", 0.80, of_peak, ("direct",),
+        dtypes=("float64",), unit="%"),
     Row("pools", "poolings, against torch contiguous", 4.0, times_faster("torch"), peers=("torch",),
         **_POOLS),
     Row("pools-cl", "poolings, against torch channels-last", 1.0, times_faster("torch-cl"),
