@@ -19,13 +19,18 @@ def explained(layer, method, **options):
     return next(row for row in rows if row["method"] == method)
 
 
+def runs_for_seconds(layer, method, **options):
+    """Whether an algorithm's estimate says so."""
+    row = explained(layer, method, **options)
+    return row["flops"] > MOST_WORK * row["estimated_efficiency"]
+
+
 class _Conv(Layer):
     param_names = ("layer", "method", "dtype", "threads")
     params = (CONVS, [a.name for a in ALGORITHMS], DTYPES, THREADS)
 
     def setup(self, layer, method, dtype, threads):
-        row = explained(layer, method, dtype=dtype, which=self.operation)
-        if row["flops"] > MOST_WORK * row["estimated_efficiency"]:
+        if runs_for_seconds(layer, method, dtype=dtype, which=self.operation):
             raise NotImplementedError("takes too long")
         self.prepare(layer, dtype, threads, method=method)
 
