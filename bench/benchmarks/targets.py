@@ -1,6 +1,7 @@
-"""The project's targets, as far as they ask for no other library; `fastconv bench --targets` has all.
+"""The project's targets, as far as they ask for no other library.
 
-Rows that compare with peers follow from the times of the other suites, release after release.
+`fastconv bench --targets` has all of them; what compares with peers follows from the times of the
+other suites, release after release.
 """
 
 from fastconv._bench import measure, peers, targets
