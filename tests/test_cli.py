@@ -293,7 +293,7 @@ def test_targets_are_judged():
     assert judge("tiny", {"fastconv": lambda c, n: 4e-6}).below == 1
     result = judge("threads", {"plan": lambda c, n: 1.9, "plan-2t": lambda c, n: 1.0})
     assert result.mean == pytest.approx(1.9)
-    assert judge("pools-copy", {"fastconv": lambda c, n: c.bytes / 8e9}).mean == pytest.approx(0.8)
+    assert judge("pools-copy", {"out": lambda c, n: c.bytes / 8e9}).mean == pytest.approx(0.8)
     # Nobody to compare with.
     assert judge("pools", {"fastconv": lambda c, n: 1.0}).cells()[4] == "not measured"
 

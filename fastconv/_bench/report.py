@@ -15,7 +15,7 @@ import fastconv
 # Columns of the table of targets.
 TITLES = "what", "target", "measured", "missed by", "worst case"
 
-_OURS = ("plan", "fastconv", "plan-2t")
+_OURS = ("plan", "fastconv", "out", "plan-2t")
 
 
 def ours(measurement):
@@ -97,7 +97,7 @@ class Table:
                 cells += f"{'WRONG' if wrong else '-':>{self.cell}}"
         line, seconds = f"{m.case.layer.name:<{self.width}}{cells}", ours(m)
         if seconds is None:
-            return f"{line}  refused: {m.refusals['fastconv']}"
+            return f"{line}  refused: {next(m.refusals[n] for n in self.names if n in _OURS)}"
         rate = gflops(m, seconds)
         line += f"{rate:>9.1f}"
         if self.peers:
@@ -271,16 +271,18 @@ def plot(path, measurements):
         "font.size": 8, "axes.titlesize": 9.5, "axes.titleweight": "bold",
         "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False,
     }  # fmt: skip
-    measurements = [m for m in measurements if ours(m)]
-    groups = [(name, list(group)) for name, group in groupby(measurements, lambda m: m.case.group)]
-    heights = [max(3.2, 0.2 * len(group) + 1.1) for _, group in groups]
+    groups = {}
+    # Those without a peer are of interest where nobody has one.
+    for m in [m for m in measurements if ratio(m)] or [m for m in measurements if ours(m)]:
+        groups.setdefault(m.case.group, []).append(m)
+    heights = [max(3.2, 0.2 * len(group) + 1.1) for group in groups.values()]
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(13, sum(heights)), layout="constrained")
         axes = figure.subplots(
             len(groups), 2, squeeze=False,
             gridspec_kw={"width_ratios": [1.25, 1], "height_ratios": heights},
         )  # fmt: skip
-        for (name, group), (bars, roof) in zip(groups, axes, strict=True):
+        for (name, group), (bars, roof) in zip(groups.items(), axes, strict=True):
             peers = [(m, ratio(m)) for m in group if ratio(m)]
             bars.set_title(f"Times as fast as the fastest peer\n{name}")
             for y, (m, r) in enumerate(peers):
@@ -288,7 +290,10 @@ def plot(path, measurements):
                 bars.annotate(f"{r:.2f} {fastest(m)[0]}", (r, y), (4 if r >= 1 else -4, 0),
                               textcoords="offset points", va="center", color=grey, size=7,
                               ha="left" if r >= 1 else "right", bbox=plate)  # fmt: skip
-            if peers:
+            if not peers:
+                bars.set_axis_off()
+                bars.set_title("")
+            else:
                 mean = geometric_mean([r for _, r in peers])
                 bars.axvline(mean, color=ink, linewidth=0.8, linestyle=(0, (4, 3)))
                 bars.annotate(f"geometric mean {mean:.2f}", (mean, -0.7), (4, 0),
@@ -300,7 +305,7 @@ def plot(path, measurements):
             bars.set_yticks(range(len(peers)), [m.case.layer.name for m, _ in peers])
             bars.set_ylim(len(peers) - 0.4, -1.1)
             bars.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-            ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
+            ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
             low, high = bars.get_xlim()
             bars.set_xticks([t for t in ticks if low <= t <= high])
             bars.xaxis.set_minor_locator(NullLocator())
@@ -314,12 +319,9 @@ def plot(path, measurements):
             roof.plot(span, np.minimum(peak, span * bandwidth), color=ink, linewidth=1.4)
             rates = np.array([gflops(m, ours(m)) for m in group])
             if peers:
-                with_peer = [ratio(m) is not None for m in group]
-                theirs = [gflops(m, fastest(m)[1]) for m, _ in peers]
-                roof.vlines(intensity[with_peer], theirs, rates[with_peer], color=pale,
-                            linewidth=0.7, zorder=2)  # fmt: skip
-                roof.scatter(intensity[with_peer], theirs, s=22, color=pale, label="fastest peer",
-                             zorder=2)  # fmt: skip
+                theirs = [gflops(m, fastest(m)[1]) for m in group]
+                roof.vlines(intensity, theirs, rates, color=pale, linewidth=0.7, zorder=2)
+                roof.scatter(intensity, theirs, s=22, color=pale, label="fastest peer", zorder=2)
             roof.scatter(intensity, rates, s=22, color=orange, label="fastconv", zorder=3)
             roof.set_title(f"Roofline: {peak:.0f} GFLOP/s, {bandwidth:.0f} GB/s\n{name}")
             roof.set(xscale="log", yscale="log", xlabel="operations per byte that must move",
