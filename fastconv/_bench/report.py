@@ -290,10 +290,8 @@ def plot(path, measurements):
                 bars.annotate(f"{r:.2f} {fastest(m)[0]}", (r, y), (4 if r >= 1 else -4, 0),
                               textcoords="offset points", va="center", color=grey, size=7,
                               ha="left" if r >= 1 else "right", bbox=plate)  # fmt: skip
-            if not peers:
-                bars.set_axis_off()
-                bars.set_title("")
-            else:
+            bars.set_visible(bool(peers))
+            if peers:
                 mean = geometric_mean([r for _, r in peers])
                 bars.axvline(mean, color=ink, linewidth=0.8, linestyle=(0, (4, 3)))
                 bars.annotate(f"geometric mean {mean:.2f}", (mean, -0.7), (4, 0),
