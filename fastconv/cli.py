@@ -140,31 +140,37 @@ def _parser():
 
     bench = add("bench", _bench, "Time fastconv against the libraries that are installed.")
     bench.add_argument(
-        "--layers", type=_list(str), default=("performance", "tiny"), metavar="NAMES",
-        help="groups (performance, direct, image, pools, tiny, all), networks (resnet50),\n"
-        "layers or globs (vgg16.conv3_*), separated by commas; default: performance,tiny",
+        "--targets", type=_list(str), nargs="?", const=("all",), metavar="NAMES",
+        help="measure the project's targets, all of them or those named (float32,pools*), and\n"
+        "print their table; the next six options then leave out what they do not name",
     )  # fmt: skip
     bench.add_argument(
-        "--passes", type=_list(str, _PASSES), default=("forward",), metavar="NAMES",
+        "--layers", type=_list(str), metavar="NAMES",
+        help="groups (performance, direct, image, signal, volume, pools, tiny, all), networks\n"
+        "(resnet50), layers or globs (vgg16.conv3_*), separated by commas; default:\n"
+        "performance,tiny",
+    )  # fmt: skip
+    bench.add_argument(
+        "--passes", type=_list(str, _PASSES), metavar="NAMES",
         help=f"{', '.join(_PASSES)}; default: forward",
     )  # fmt: skip
     bench.add_argument(
-        "--dtype", type=_list(str, _DTYPES), default=("float32",), metavar="NAMES", dest="dtypes",
+        "--dtype", type=_list(str, _DTYPES), metavar="NAMES", dest="dtypes",
         help=f"{', '.join(_DTYPES)}; default: float32",
     )  # fmt: skip
-    bench.add_argument("--batch", type=_list(_positive), default=(1,), metavar="N,...",
-                       dest="batches", help="batch sizes; default: 1")  # fmt: skip
-    bench.add_argument("--threads", type=_list(_positive), default=(1,), metavar="N,...",
+    bench.add_argument("--batch", type=_list(_positive), metavar="N,...", dest="batches",
+                       help="batch sizes; default: 1")  # fmt: skip
+    bench.add_argument("--threads", type=_list(_positive), metavar="N,...",
                        help="numbers of threads, for everyone; default: 1")  # fmt: skip
     bench.add_argument(
         "--peers", type=_list(str), metavar="NAMES",
-        help="torch, torch-cl, ort, openvino, ncnn, opencv, scipy, numpy; an empty string for\n"
-        "none; default: all that are installed",
+        help="torch, torch-cl, ort, openvino, ncnn, opencv, scipy, scipy-signal, scipy-fft,\n"
+        "numpy; an empty string for none; default: all that are installed",
     )  # fmt: skip
-    bench.add_argument("--seconds", type=_positive_seconds, default=0.4, metavar="S",
-                       help="for each contender on each layer; default: 0.4")  # fmt: skip
-    bench.add_argument("--rounds", type=_positive, default=5, metavar="N",
-                       help="turns that this time is spread over; default: 5")  # fmt: skip
+    bench.add_argument("--seconds", type=_positive_seconds, metavar="S",
+                       help="for each contender and layer; default: 0.4, targets 0.2")  # fmt: skip
+    bench.add_argument("--rounds", type=_positive, metavar="N",
+                       help="turns for this time; default: 5, targets 3")  # fmt: skip
     bench.add_argument("--quick", action="store_true", help="a handful of layers, a short time")
     bench.add_argument("--json", metavar="FILE", help="write all figures there")
     bench.add_argument("--rst", metavar="FILE", help="write tables for documents there")

@@ -1,6 +1,7 @@
 """The command line, and the demonstration and the benchmark behind it."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -69,7 +70,9 @@ def test_explain_reports_wrong_arguments(capsys, arguments, message):
 def test_selftest_passes_and_counts_every_level(capfd):
     assert cli.main(["selftest", "--cases", "4"]) == 0
     printed = capfd.readouterr().out
-    for level in fastconv.show_runtime(mode="dicts")["isa_available"]:
+    runtime = fastconv.show_runtime(mode="dicts")
+    levels = runtime["isa_available"]
+    for level in levels[: levels.index(runtime["isa"]) + 1]:  # FASTCONV_MAX_ISA may cap them
         assert level in printed
     assert "selftest passed" in printed
     assert "direct, backward_weight" in printed
@@ -151,7 +154,8 @@ def test_contenders_compute_the_same(operation, data_format):
     layers = [
         LAYERS[name].reduced(200_000) if hasattr(LAYERS[name], "reduced") else LAYERS[name]
         for name in ("lenet5.C3", "lenet5.S2", "resnet50.conv1", "resnext50.conv2_x.3x3",
-                     "dilated.256_28_d2", "tiny.conv_8x8", "tiny.max_pool_8x8")
+                     "dilated.256_28_d2", "tiny.conv_8x8", "tiny.max_pool_8x8", "wav2vec2.conv1",
+                     "volume.16_32x56x56", "c3d.pool5")
     ]  # fmt: skip
     for case in combine(layers, [operation], ["float32", "float64"], [2], [1]):
         exact = expected(case)
@@ -162,6 +166,182 @@ def test_contenders_compute_the_same(operation, data_format):
                 np.testing.assert_allclose(fetch(call()), exact, rtol=1e-4, atol=1e-4)
                 ran += 1
         assert ran >= 1 + (operation == "forward")
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_filters_of_one_channel_compute_the_same(rank):
+    from fastconv._bench import peers
+    from fastconv._bench.cases import Case
+    from fastconv.testing.shapes import ConvShape
+
+    ones, kernel = (1,) * rank, (3, 7, 5)[:rank]
+    layer = ConvShape("one", 1, 1, (20, 31, 18)[:rank], kernel, ones,
+                      tuple(k // 2 for k in kernel), ones)  # fmt: skip
+    case = Case(layer)
+    assert case.single_channel
+    assert not Case(layer, batch=2).single_channel
+    kinds = [peers.Fastconv, peers.FastconvPlan, peers.SciPy, peers.SciPySignal, peers.SciPyFFT]
+    kinds += [peers.OpenCV] if rank < 3 and peers.OpenCV.installed() else []
+    for kind in kinds:
+        assert kind().refuses(case) is None
+        call, fetch = kind().prepare(case)
+        np.testing.assert_allclose(fetch(call()), expected(case), rtol=1e-4, atol=1e-5)
+
+
+class Clockwork:
+    """A contender that counts its calls."""
+
+    ours = packs = False
+
+    def __init__(self, name, delay):
+        self.name, self.delay, self.calls = name, delay, 0
+
+    def refuses(self, case):
+        return None
+
+    def prepare(self, case):
+        return self.call, lambda y: y
+
+    def call(self):
+        self.calls += 1
+        time.sleep(self.delay)
+        return np.ones(3)
+
+
+def test_who_is_hopelessly_slow_is_called_no_more():
+    from fastconv._bench.cases import LAYERS, Case
+    from fastconv._bench.measure import measure
+
+    quick, slow = Clockwork("quick", 0.0005), Clockwork("slow", 0.05)
+    result = measure(Case(LAYERS["tiny.conv_8x8"]), [quick, slow], seconds=0.01, rounds=2)
+    assert slow.calls == 3  # one of them to compare results
+    assert quick.calls > 6
+    assert 0.05 <= result.timings["slow"].best < 10 * 0.05
+    assert result.timings["quick"].best < result.timings["slow"].best
+
+
+def test_a_copy_is_measured_next_to_poolings_only():
+    from fastconv._bench.cases import LAYERS, Case
+    from fastconv._bench.peaks import Roof
+
+    for name, measured in [("tiny.max_pool_8x8", True), ("tiny.conv_8x8", False)]:
+        roof = Roof("float32", 1)
+        roof.sample(Case(LAYERS[name]))
+        assert (roof.copy > 0) == measured
+        assert roof.gflops > 0 < roof.gbs
+
+
+# -------------------------------------------------------------------------------- the targets
+
+
+def test_targets_name_cases_and_peers():
+    from fastconv._bench import peers, targets
+    from fastconv.testing.shapes import PERFORMANCE_LAYERS
+
+    names = [row.name for row in targets.ROWS]
+    assert len(set(names)) == len(names)
+    for row in targets.ROWS:
+        assert bool(targets.cases_of(row)) == bool(row.layers), row.name
+        assert set(row.peers) <= {kind.name for kind in peers.PEERS}
+        assert set(row.ours) <= {kind.name for kind in peers.OURS}
+    rows = dict(zip(names, targets.ROWS, strict=True))
+    # Two batch sizes, two numbers of threads.
+    assert len(targets.cases_of(rows["float32"])) == 4 * len(PERFORMANCE_LAYERS)
+    assert {c.layer.groups for c in targets.cases_of(rows["grouped"])} == {32}
+    assert all(c.layer.kernel == (3, 3) for c in targets.cases_of(rows["winograd"]))
+    assert {len(c.layer.spatial) for c in targets.cases_of(rows["float64"])} == {1, 2, 3}
+    # What is given leaves cases out.
+    some = targets.cases_of(rows["gradients"], batches=[1], threads=[2], passes=["backward_data"])
+    assert len(some) == len(PERFORMANCE_LAYERS)
+    assert targets.cases_of(rows["gradients"], threads=[3]) == []
+    assert [row.name for row in targets.choose(["pools*", "import"])] == [
+        "pools", "pools-cl", "pools-copy", "import"
+    ]  # fmt: skip
+    assert len(targets.choose(["all"])) == len(targets.ROWS)
+
+
+def test_targets_are_judged():
+    from fastconv._bench import targets
+    from fastconv._bench.measure import Measurement, Timing
+    from fastconv._bench.peaks import Roof
+
+    def judge(name, seconds, **given):
+        """Every case of a row, with these times."""
+        (row,) = targets.choose([name])
+        cases = targets.cases_of(row, **given)
+        measured = {}
+        for number, case in enumerate(cases):
+            roof = Roof(case.dtype, case.threads, gflops=1000.0, gbs=10.0, copy=10.0)
+            timings = {n: Timing(0.0, [[s(case, number)]]) for n, s in seconds.items()}
+            measured[row.key(case)] = Measurement(case, roof, timings)
+        return targets.result(row, cases, measured)
+
+    # Alternately twice and half as fast as torch: one on average.
+    result = judge("float32", {"plan": lambda c, n: 1.0, "torch": lambda c, n: (2.0, 0.5)[n % 2],
+                               "scipy": lambda c, n: 0.1})  # fmt: skip
+    assert result.mean == pytest.approx(1.0)
+    assert result.below == 50
+    assert result.worst[1] == 0.5
+    assert result.cells()[1:4] == (">= 1.50x, each 1.00x", "1.00x !", "50 of 100")
+    assert not result.record()["reached"]
+    # At 90 % of the peak, but one at half of it.
+    result = judge("peak", {"plan": lambda c, n: c.flops / (500e9 if n == 3 else 900e9)})
+    assert result.below == 1
+    assert result.worst == (list(result.figures)[3], pytest.approx(0.5))
+    assert result.cells()[2] == "87%"
+    # Here less is better.
+    result = judge("tiny", {"fastconv": lambda c, n: 2e-6})
+    assert (result.cells()[2], result.below) == ("2.00us", 0)
+    assert judge("tiny", {"fastconv": lambda c, n: 4e-6}).below == 1
+    result = judge("threads", {"plan": lambda c, n: 1.9, "plan-2t": lambda c, n: 1.0})
+    assert result.mean == pytest.approx(1.9)
+    assert judge("pools-copy", {"out": lambda c, n: c.bytes / 8e9}).mean == pytest.approx(0.8)
+    # Nobody to compare with.
+    assert judge("pools", {"fastconv": lambda c, n: 1.0}).cells()[4] == "not measured"
+
+
+def test_bench_measures_targets(tmp_path, capsys):
+    pytest.importorskip("tqdm")
+    path, table = tmp_path / "bench.json", tmp_path / "bench.rst"
+    arguments = ["--targets", "tiny*,images-scipy", "--layers", "tiny,image.1024.3x3", "--seconds",
+                 "0.01", "--rounds", "1", "--json", str(path), "--rst", str(table)]  # fmt: skip
+    assert cli.main(["bench", *arguments]) == 0
+    printed = capsys.readouterr().out
+    rows = {row["name"]: row for row in json.loads(path.read_text())["targets"]}
+    assert list(rows) == ["images-scipy", "tiny", "tiny-plan"]
+    assert list(rows["images-scipy"]["figures"]) == ["image.1024.3x3, 1 thread"]
+    # The tiny layer serves two rows, and is measured once.
+    results = json.loads(path.read_text())["results"]
+    assert [r["layer"] for r in results] == ["image.1024.3x3", "tiny.conv_8x8"]
+    best = results[1]["contenders"]["fastconv"]["best"]
+    assert rows["tiny"]["mean"] == pytest.approx(best)
+    assert f"{rows['tiny']['mean'] * 1e6:.2f}us" in printed
+    assert f"{rows['tiny']['mean'] * 1e6:.2f}us" in table.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "table"),
+    [
+        (["--layers", "pools"], "resnet50.pool1"),
+        (["--targets", "pools-copy,tiny", "--layers", "pools,tiny", "--batch", "1"], "(of 2)"),
+    ],
+)
+def test_bench_can_be_interrupted(monkeypatch, capsys, arguments, table):
+    pytest.importorskip("tqdm")
+    from fastconv._bench import measure
+
+    def measure_one(case, *rest, original=measure.measure):
+        if case.layer.name != "resnet50.pool1":
+            raise KeyboardInterrupt
+        return original(case, *rest)
+
+    monkeypatch.setattr(measure, "measure", measure_one)
+    quick = ["--seconds", "0.01", "--rounds", "1", "--peers", ""]
+    assert cli.main(["bench", *arguments, *quick]) == 1
+    printed = capsys.readouterr()
+    assert "interrupted after 1 of " in printed.err
+    assert table in printed.out
+    assert ("not measured" in printed.out) == ("--targets" in arguments)
 
 
 def test_bench_writes_its_figures(tmp_path, capsys):
@@ -212,6 +392,8 @@ def test_bench_reports_a_wrong_peer_instead_of_its_time(monkeypatch, capsys):
     [
         (["--layers", "nothing"], "no layer is called 'nothing'"),
         (["--peers", "nobody"], "no peer is called 'nobody'"),
+        (["--targets", "nothing"], "no target is called 'nothing'"),
+        (["--targets", "tiny", "--threads", "7"], "nothing is left to measure"),
         (["--json", "/no/such/directory/file"], "does not exist"),
     ],
 )

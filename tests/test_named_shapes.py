@@ -16,7 +16,9 @@ from fastconv.testing.shapes import (
     PERFORMANCE_LAYERS,
     PERFORMANCE_POOLS,
     POOL_SHAPES,
+    SIGNALS,
     SINGLE_CHANNEL,
+    VOLUMES,
 )
 
 # "sliding" needs no memory and takes its time; it sees less of each layer.
@@ -39,10 +41,10 @@ def all_passes(shape, dtype, batch, data_format, flops=FLOPS):
     for algorithm in ALGORITHMS:
         how = {**kwargs, "method": algorithm.name, "precision": algorithm.tier}
         for name, function, args, wanted, size in [
-            ("forward", fastconv.conv2d, (x, weight, bias), exact, magnitude),
-            ("backward_data", fastconv.conv2d_backward_data, (grad, weight, x.shape), data,
+            ("forward", fastconv.conv, (x, weight, bias), exact, magnitude),
+            ("backward_data", fastconv.conv_backward_data, (grad, weight, x.shape), data,
              of_data),
-            ("backward_weight", fastconv.conv2d_backward_weight, (grad, x, weight.shape),
+            ("backward_weight", fastconv.conv_backward_weight, (grad, x, weight.shape),
              gradient, of_weight),
         ]:  # fmt: skip
             if name not in algorithm.passes:
@@ -69,16 +71,20 @@ def test_conv_float64_channels_last_batch_of_two(name):
     all_passes(CONV_SHAPES[name], np.float64, 2, "channels_last", FLOPS / 4)
 
 
-@pytest.mark.parametrize("name", PERFORMANCE_LAYERS)
+def torch_conv(torch, shape):
+    return getattr(torch.nn.functional, f"conv{len(shape.spatial)}d")
+
+
+@pytest.mark.parametrize("name", [*PERFORMANCE_LAYERS, *SIGNALS, *VOLUMES])
 def test_conv_against_torch_in_full(name, torch):
     """The whole layer, automatic choice, against PyTorch in float64."""
     shape = CONV_SHAPES[name]
     if shape.flops() > 1e9:
         shape = shape.reduced(1e9)
     x, weight, bias = shape.arrays()
-    y = fastconv.conv2d(x, weight, bias, **shape.kwargs())
+    y = fastconv.conv(x, weight, bias, **shape.kwargs())
     wide = [torch.from_numpy(a.astype(np.float64)) for a in (x, weight, bias)]
-    exact = torch.nn.functional.conv2d(*wide, **shape.kwargs()).numpy()
+    exact = torch_conv(torch, shape)(*wide, **shape.kwargs()).numpy()
     assert_within_contract(y, exact, None, tier="high", context=shape)
 
 
@@ -88,12 +94,12 @@ def test_conv_against_torch_in_full(name, torch):
 def test_conv_in_full(name, batch, torch):
     shape = CONV_SHAPES[name]
     x, weight, bias = shape.arrays(batch)
-    expected = torch.nn.functional.conv2d(*map(torch.from_numpy, (x, weight, bias)),
+    expected = torch_conv(torch, shape)(*map(torch.from_numpy, (x, weight, bias)),
                                           **shape.kwargs()).numpy()  # fmt: skip
     for method in METHODS:
         if method == "sliding":
             continue
-        y = fastconv.conv2d(x, weight, bias, **shape.kwargs(), method=method)
+        y = fastconv.conv(x, weight, bias, **shape.kwargs(), method=method)
         # Both round, and PyTorch may use Winograd's algorithm.
         assert np.abs(y - expected).max() <= 2e-5 * np.abs(expected).max(), (shape, method)
 
@@ -107,13 +113,13 @@ def test_pool(name, data_format):
     x = np.ascontiguousarray(x[:, :37] if data_format == "channels_first" else x[..., :37])
     args = {**shape.kwargs(), "data_format": data_format}
     if shape.kind == "max":
-        values, indices = fastconv.max_pool2d(x, **args, return_indices=True)
+        values, indices = fastconv.max_pool(x, **args, return_indices=True)
         exact = reference.max_pool(x, **args, return_indices=True)
         assert_exact(values, exact[0], shape)
         assert_exact(indices, exact[1], shape)
-        assert_exact(fastconv.max_pool2d(x, **args), exact[0], shape)
+        assert_exact(fastconv.max_pool(x, **args), exact[0], shape)
     else:
-        y = fastconv.avg_pool2d(x, **args)
+        y = fastconv.avg_pool(x, **args)
         magnitude = reference.avg_pool(np.abs(x), **args)
         assert_within_contract(y, reference.avg_pool(x, **args), magnitude, context=shape)
 
@@ -122,7 +128,7 @@ def test_pool(name, data_format):
 
 
 def test_groups_name_shapes():
-    for name in (*PERFORMANCE_LAYERS, *DIRECT_LAYERS, *SINGLE_CHANNEL):
+    for name in (*PERFORMANCE_LAYERS, *DIRECT_LAYERS, *SINGLE_CHANNEL, *SIGNALS, *VOLUMES):
         assert name in CONV_SHAPES
     for name in PERFORMANCE_POOLS:
         assert name in POOL_SHAPES
@@ -150,6 +156,18 @@ def test_layers_follow_each_other():
             assert layer.spatial == (length, length)
         channels, length = layer.output_shape()[1:3]
     assert (channels, length) == (1024, 7)
+    channels, lengths = 1, (16000,)
+    for layer in list(NETWORKS["wav2vec2"]())[:-1]:
+        assert (layer.channels, layer.spatial) == (channels, lengths)
+        channels, *lengths = layer.output_shape()[1:]
+        lengths = tuple(lengths)
+    assert (channels, lengths) == (512, (49,))  # the paper: 49 frames a second
+    channels, lengths = 3, (16, 112, 112)
+    for layer in NETWORKS["c3d"]():
+        assert (layer.channels, layer.spatial) == (channels, lengths)
+        channels, *lengths = layer.output_shape()[1:]
+        lengths = tuple(lengths)
+    assert (channels, lengths) == (512, (1, 4, 4))  # 8192 values, as fc6 takes
 
 
 def test_arrays_are_reproducible_and_of_order_one():
@@ -159,7 +177,7 @@ def test_arrays_are_reproducible_and_of_order_one():
         np.testing.assert_array_equal(a, b)
     assert one[0].shape == shape.input_shape(2) == (2, 256, 14, 14)
     assert one[1].shape == shape.weight_shape
-    y = fastconv.conv2d(*one[:2], **shape.kwargs())
+    y = fastconv.conv(*one[:2], **shape.kwargs())
     assert abs(float(y.mean())) < 0.05
     assert 0.8 < float(y.std()) < 1.1
     assert not np.array_equal(shape.arrays(2, seed=1)[0], one[0])

@@ -17,7 +17,7 @@ def layers(kind, default):
     return [layer.name for layer in select(patterns) if isinstance(layer, kind)]
 
 
-CONVS = layers(ConvShape, "performance,image")
+CONVS = layers(ConvShape, "performance,image,signal,volume")
 POOLS = layers(PoolShape, "pools,alexnet,googlenet.pool5,googlenet.inception_3a.pool")
 
 

@@ -1,4 +1,8 @@
-"""Convolutions: every algorithm of the registry on every named layer."""
+"""Convolutions: every algorithm of the registry on every named layer, and the automatic choice.
+
+asv starts a process for every combination of parameters, which takes longer than most calls: not
+every suite has every dtype and number of threads.
+"""
 
 import fastconv
 from fastconv._bench.cases import LAYERS
@@ -7,6 +11,7 @@ from fastconv._select import ALGORITHMS
 
 from .common import CONVS, DTYPES, THREADS, Layer
 
+METHODS = [a.name for a in ALGORITHMS]
 # Operations over estimated efficiency beyond which a call would take about a second: fallbacks that
 # exist to need no memory are not worth that wait on the largest layers.
 MOST_WORK = 5e10
@@ -19,46 +24,50 @@ def explained(layer, method, **options):
     return next(row for row in rows if row["method"] == method)
 
 
-class _Conv(Layer):
-    param_names = ("layer", "method", "dtype", "threads")
-    params = (CONVS, [a.name for a in ALGORITHMS], DTYPES, THREADS)
+def takes_long(layer, method, **options):
+    """Whether an algorithm's estimate says so."""
+    row = explained(layer, method, **options)
+    return row["flops"] > MOST_WORK * row["estimated_efficiency"]
 
-    def setup(self, layer, method, dtype, threads):
-        row = explained(layer, method, dtype=dtype, which=self.operation)
-        if row["flops"] > MOST_WORK * row["estimated_efficiency"]:
+
+class _Method(Layer):
+    param_names = ("layer", "method")
+    params = (CONVS, METHODS)
+
+    def setup(self, layer, method):
+        if takes_long(layer, method, which=self.operation):
             raise NotImplementedError("takes too long")
-        self.prepare(layer, dtype, threads, method=method)
-
-
-class Forward(_Conv):
-    """`conv2d`."""
+        self.prepare(layer, "float32", 1, method=method)
 
     def time_call(self, *params):
         self.call()
 
 
-class Planned(_Conv):
-    """A plan made by `plan_conv`, with `out`."""
-
-    contender = FastconvPlan
-
-    def time_call(self, *params):
-        self.call()
+class Forward(_Method):
+    """`conv`, by every algorithm."""
 
 
-class BackwardData(_Conv):
-    """`conv2d_backward_data`."""
+class BackwardData(_Method):
+    """`conv_backward_data`, by every algorithm."""
 
     operation = "backward_data"
 
-    def time_call(self, *params):
-        self.call()
 
-
-class BackwardWeight(_Conv):
-    """`conv2d_backward_weight`."""
+class BackwardWeight(_Method):
+    """`conv_backward_weight`, by every algorithm."""
 
     operation = "backward_weight"
+
+
+class Planned(Layer):
+    """A plan made by `plan_conv`, with `out`."""
+
+    contender = FastconvPlan
+    param_names = ("layer", "dtype", "threads")
+    params = (CONVS, DTYPES, THREADS)
+
+    def setup(self, layer, dtype, threads):
+        self.prepare(layer, dtype, threads)
 
     def time_call(self, *params):
         self.call()
@@ -71,18 +80,23 @@ class Automatic(Layer):
     params = (CONVS, ("channels_first", "channels_last"), (1, 8), THREADS)
 
     def setup(self, layer, data_format, batch, threads):
+        if batch not in LAYERS[layer].batches:
+            raise NotImplementedError("no batch size of this layer")
         self.prepare(layer, "float32", threads, batch, data_format=data_format)
 
     def time_call(self, *params):
         self.call()
 
 
-class Workspace:
-    """Scratch memory: it must not grow with the image."""
+class Gradient(Layer):
+    """The automatic choice for gradients."""
 
-    param_names = ("layer", "method", "threads")
-    params = (CONVS, [a.name for a in ALGORITHMS], THREADS)
-    unit = "bytes"
+    param_names = ("operation", "layer", "dtype", "threads")
+    params = (("backward_data", "backward_weight"), CONVS, DTYPES, THREADS)
 
-    def track_bytes(self, layer, method, threads):
-        return explained(layer, method, num_threads=threads)["workspace_bytes"]
+    def setup(self, operation, layer, dtype, threads):
+        self.operation = operation
+        self.prepare(layer, dtype, threads)
+
+    def time_call(self, *params):
+        self.call()

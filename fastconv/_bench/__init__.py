@@ -1,7 +1,7 @@
 """The benchmark: fastconv against the libraries that are installed, in one alternating run.
 
 `cases` says what is measured, `peers` who takes part, `measure` holds the clock, `peaks` the
-machine's limits, `report` writes it down.
+machine's limits, `targets` what is to be reached, `report` writes it down.
 """
 
 import functools
@@ -13,14 +13,15 @@ from pathlib import Path
 
 def run(
     *,
-    layers=("performance", "tiny"),
-    passes=("forward",),
-    dtypes=("float32",),
-    batches=(1,),
-    threads=(1,),
+    targets=None,
+    layers=None,
+    passes=None,
+    dtypes=None,
+    batches=None,
+    threads=None,
     peers=None,
-    seconds=0.4,
-    rounds=5,
+    seconds=None,
+    rounds=None,
     quick=False,
     data_format="channels_first",
     method="auto",
@@ -33,16 +34,19 @@ def run(
 
     Parameters
     ----------
-    layers : sequence of str
-        Groups, networks, names or globs.
-    passes, dtypes, batches, threads : sequence
-        Every combination is measured.
+    targets : sequence of str, optional
+        Rows of the table of targets; their cases are measured, and the table is printed.
+    layers : sequence of str, optional
+        Groups, networks, names or globs; the performance layers by default.
+    passes, dtypes, batches, threads : sequence, optional
+        Every combination is measured; float32, forward, one image and one thread by default.
+        With `targets` these and `layers` leave out the cases that are not among them.
     peers : sequence of str, optional
         Names of the peers to compare with; all that are installed by default, ``()`` for none.
-    seconds : float
-        Time for each contender on each case.
-    rounds : int
-        Over how many turns that time is spread.
+    seconds : float, optional
+        Time for each contender on each case, 0.4 by default, 0.2 with `targets`.
+    rounds : int, optional
+        Over how many turns that time is spread, 5 by default, 3 with `targets`.
     quick : bool
         A handful of layers, a tenth of a second each.
     data_format, method, precision
@@ -66,22 +70,38 @@ def run(
     from tqdm import tqdm
 
     from fastconv._bench import cases, measure, report
+    from fastconv._bench import targets as rows
 
     form = {"data_format": data_format, "method": method, "precision": precision}
+    seconds = seconds or (0.2 if targets else 0.4)
+    rounds = rounds or (3 if targets else 5)
     if quick:
         layers, seconds, rounds = cases.QUICK, min(seconds, 0.1), min(rounds, 3)
     try:
-        layers = cases.select(layers)
-        contenders = _contenders(peers, form)
+        peers = _installed(peers)
+        layers = cases.select(layers or ("performance", "tiny")) if layers or not targets else None
+        if targets:
+            wanted = {
+                row: rows.cases_of(row, layers, passes, dtypes, batches, threads)
+                for row in rows.choose(targets)
+            }
+        else:
+            some = cases.combine(layers, passes or ("forward",), dtypes or ("float32",),
+                                 batches or (1,), threads or (1,))  # fmt: skip
+            wanted = {rows.Row("", "", 0, None, peers=peers): some}
+        todo = _merge(wanted, peers, form)
         for path in filter(None, (json, rst, plot)):
             if not Path(path).resolve().parent.is_dir():
                 raise ValueError(f"the directory of {path} does not exist")
+        if not todo and all(row.layers for row in wanted):
+            raise ValueError("nothing is left to measure")
     except ValueError as error:
         print(f"fastconv bench: {error}", file=sys.stderr)
         return 2
 
     settings = {"seconds": seconds, "rounds": rounds} | form
-    environment = report.environment(contenders, settings)
+    taking_part = {c.package: c for contenders in todo.values() for c in contenders}
+    environment = report.environment(taking_part.values(), settings)
     isa = environment["runtime"]["isa"]
     print(f"{isa} on {environment['processor']}, Python {environment['python']}")
     print(", ".join(f"{name} {version}" for name, version in environment["versions"].items()))
@@ -91,32 +111,42 @@ def run(
             "work, and figures for several threads mean little"
         )
 
-    todo = cases.combine(layers, passes, dtypes, batches, threads)
-    table = report.Table(contenders, layers)
-    done = []
-    bar = tqdm(total=len(todo) * len(contenders) * rounds, disable=None, leave=False,
+    measured, results = {}, {}
+    bar = tqdm(total=rounds * sum(map(len, todo.values())), disable=None, leave=False,
                dynamic_ncols=True, unit="turn")  # fmt: skip
     try:
         with bar:
-            for group, members in groupby(todo, lambda case: case.group):
+            for row in wanted:
+                if targets and not row.layers:
+                    bar.set_postfix_str(row.text)
+                    results[row] = rows.probe(row)
+            for (group, _), members in groupby(todo, lambda key: (key[-1].group, todo[key])):
+                members = list(members)
+                contenders = todo[members[0]]
+                table = report.Table(contenders, [case.layer for *_, case in members])
                 bar.write(f"\n{group}: best time of one call\n{table.header()}")
-                finished = []
-                for case in members:
+                for key in members:
+                    *_, case = key
                     turns = iter(range(len(contenders) * rounds))
                     progress = functools.partial(_advance, bar, case, turns)
-                    finished.append(measure.measure(case, contenders, seconds, rounds, progress))
+                    measured[key] = measure.measure(case, contenders, seconds, rounds, progress)
+                    case.forget()
                     bar.update(sum(1 for _ in turns))
-                    bar.write(table.row(finished[-1]))
-                    done.append(finished[-1])
-                bar.write("\n".join(report.summary(finished)))
+                    bar.write(table.row(measured[key]))
+                bar.write("\n".join(report.summary([measured[key] for key in members])))
     except KeyboardInterrupt:
-        print(f"\ninterrupted after {len(done)} of {len(todo)} cases", file=sys.stderr)
+        print(f"\ninterrupted after {len(measured)} of {len(todo)} cases", file=sys.stderr)
 
+    done = list(measured.values())
     if notes := report.remarks(done):
         print("\nnot measured\n  " + "\n  ".join(notes))
+    if targets:
+        results = [results.get(row) or rows.result(row, some, measured)
+                   for row, some in wanted.items()]  # fmt: skip
+        print(f"\n{rows.table(results)}")
     for path, write in ((json, report.to_json), (rst, report.to_rst)):
-        if path and done:
-            write(path, report.records(done), environment)
+        if path and (done or results):
+            write(path, report.records(done), environment, results)
             print(f"\nFigures: {Path(path).resolve()}")
     if plot and any(map(report.ours, done)):
         report.plot(plot, done)
@@ -125,18 +155,39 @@ def run(
     return 1 if wrong or len(done) < len(todo) else 0
 
 
-def _contenders(names, form):
+def _installed(names):
+    """The names of the peers that are there, all or those that are asked for."""
     from fastconv._bench import peers
 
     rivals = {peer.name: peer for peer in peers.PEERS}
     if unknown := set(names or ()) - set(rivals):
         raise ValueError(f"no peer is called {unknown.pop()!r}; there are {', '.join(rivals)}")
-    installed = {name: peer for name, peer in rivals.items() if peer.installed()}
+    installed = [name for name, peer in rivals.items() if peer.installed()]
     for name in names or ():
         if name not in installed:
             raise ValueError(f"the peer {name!r} is not installed")
-    chosen = [peer() for name, peer in installed.items() if names is None or name in names]
-    return [peers.FastconvPlan(**form), peers.Fastconv(**form), *chosen]
+    return tuple(name for name in installed if names is None or name in names)
+
+
+def _merge(wanted, installed, form):
+    """Who computes what: contenders by precision, names of ours, and case; each case once."""
+    from fastconv._bench import peers
+
+    kinds = {kind.name: kind for kind in (*peers.OURS, *peers.PEERS)}
+    names = {}
+    for row, some in wanted.items():
+        for case in some:
+            names.setdefault(row.key(case), set()).update(row.peers)
+
+    @functools.cache  # the same tuple for the same contenders
+    def contenders(precision, ours, others):
+        options = form | ({"precision": precision} if precision else {})
+        return (*(kinds[name](**options) for name in ours), *(kinds[name]() for name in others))
+
+    return {
+        key: contenders(*key[:2], tuple(name for name in installed if name in some))
+        for key, some in names.items()
+    }
 
 
 def _advance(bar, case, turns, contender):

@@ -25,6 +25,8 @@ GROUPS = {
     "performance": shapes.PERFORMANCE_LAYERS,
     "direct": tuple(shapes.DIRECT_LAYERS),
     "image": shapes.SINGLE_CHANNEL,
+    "signal": shapes.SIGNALS,
+    "volume": shapes.VOLUMES,
     "pools": shapes.PERFORMANCE_POOLS,
     "tiny": tuple(TINY),
     "all": tuple(LAYERS),
@@ -81,6 +83,20 @@ class Case:
     def pools(self):
         """Whether the layer is a pooling."""
         return isinstance(self.layer, shapes.PoolShape)
+
+    @property
+    def rank(self):
+        """Number of spatial axes."""
+        return len(self.layer.spatial)
+
+    @property
+    def single_channel(self):
+        """Whether this filters one image, signal or volume of one channel, "same" in size."""
+        layer = self.layer
+        return not self.pools and layer.channels == layer.filters == self.batch == 1 and (
+            set(layer.stride) == set(layer.dilation) == {1}
+            and all(k == 2 * p + 1 for k, p in zip(layer.kernel, layer.padding, strict=True))
+        )  # fmt: skip
 
     @property
     def forward(self):
@@ -146,11 +162,28 @@ class Case:
             return moved * size + (8 * math.prod(self.y_shape) if takes_indices else 0)
         return (moved + math.prod(self.layer.weight_shape)) * size
 
+    def forget(self):
+        """Give the memory of the arrays back."""
+        for name in ("_arrays", "grad", "indices"):
+            self.__dict__.pop(name, None)
+
+    @property
+    def name(self):
+        """The layer, and what is not the default."""
+        parts = [self.layer.name]
+        parts += [] if self.forward else [self.operation.replace("_", " ")]
+        parts += [f"batch {self.batch}"] if self.batch > 1 else []
+        return ", ".join([*parts, self._threads])
+
+    @property
+    def _threads(self):
+        return f"{self.threads} thread" + ("s" if self.threads > 1 else "")
+
     @property
     def group(self):
         """What a table has in common: pass, dtype, batch and threads, in words."""
-        threads = f"{self.threads} thread" + ("s" if self.threads > 1 else "")
-        return f"{self.operation.replace('_', ' ')}, {self.dtype}, batch {self.batch}, {threads}"
+        operation = self.operation.replace("_", " ")
+        return f"{operation}, {self.dtype}, batch {self.batch}, {self._threads}"
 
 
 def combine(layers, operations, dtypes, batches, threads):

@@ -13,6 +13,9 @@ from fastconv._bench.peaks import Roof
 # below 1e-4; one bfloat16 product, or a wrong padding, does not.
 _TOLERANCE = {"float32": 1e-3, "float64": 1e-10}
 
+# Who takes this many times as long as the fastest is out of the race after two calls.
+_HOPELESS = 20
+
 
 @dataclass
 class Timing:
@@ -92,7 +95,8 @@ def measure(case, contenders, seconds=0.4, rounds=5, progress=lambda name: None)
         compared with.
     seconds : float
         Time for each contender, over all rounds; a contender whose single call takes longer is
-        still called twice a round, in at most two rounds.
+        still called twice a round, in at most two rounds. Who is hopelessly slow is called twice
+        in all.
     rounds : int
         How often everyone's turn comes.
     progress : callable
@@ -104,7 +108,7 @@ def measure(case, contenders, seconds=0.4, rounds=5, progress=lambda name: None)
         The samples, with the machine's limits measured in between.
     """
     result = Measurement(case, Roof(case.dtype, case.threads))
-    calls, expected = {}, None
+    calls, singles, expected = {}, {}, None
     for contender in contenders:
         if reason := contender.refuses(case):
             result.refusals[contender.name] = reason
@@ -130,10 +134,14 @@ def measure(case, contenders, seconds=0.4, rounds=5, progress=lambda name: None)
             continue
         # Samples of at least 0.1 ms, so that the clock itself does not count.
         single = min(_sample(call, 1) for _ in range(2))
+        singles[contender.name] = single
         calls[contender.name] = call, min(1000, max(1, int(1e-4 / max(single, 1e-7))))
         result.timings[contender.name] = Timing(error)
 
-    result.roof.sample_gbs()
+    for name, single in singles.items():
+        if single > _HOPELESS * min(singles.values()):
+            result.timings[name].rounds.append([single])
+            del calls[name]
     for turn in range(rounds):
         for name, (call, number) in calls.items():
             timing = result.timings[name]
@@ -142,5 +150,5 @@ def measure(case, contenders, seconds=0.4, rounds=5, progress=lambda name: None)
             progress(name)
             timing.rounds.append(_burst(call, seconds / rounds, number))
         settle()
-        result.roof.sample_gflops()
+        result.roof.sample(case)
     return result

@@ -1,26 +1,45 @@
-"""The two limits of the machine, measured next to what they limit."""
+"""The limits of the machine, measured next to what they limit."""
 
+import time
 from dataclasses import dataclass
 
+import numpy as np
+
 from fastconv._core import peak
+
+# The best bandwidth so far by number of threads. It does not change with the clock, and a single
+# measurement halves when another process has one of the cores for a moment.
+_gbs = {}
 
 
 @dataclass
 class Roof:
-    """Multiply-adds from registers and the bandwidth of main memory, each the best seen."""
+    """What can be had at most, each the best seen.
+
+    Attributes
+    ----------
+    gflops : float
+        Multiply-adds from registers.
+    gbs : float
+        Bandwidth of main memory.
+    copy : float
+        Bandwidth of `np.copyto`, on one thread, where it moves as many bytes as a pooling does;
+        0 for what is no pooling.
+    """
 
     dtype: str
     threads: int
     gflops: float = 0.0
     gbs: float = 0.0
+    copy: float = 0.0
 
-    def sample_gflops(self, seconds=0.01):
-        """Measure the multiply-adds once more."""
-        self.gflops = max(self.gflops, peak.fma_gflops(self.dtype, self.threads, seconds))
-
-    def sample_gbs(self, seconds=0.05):
-        """Measure the bandwidth once more."""
-        self.gbs = max(self.gbs, peak.triad_gbs(self.threads, seconds))
+    def sample(self, case):
+        """Measure once more, some 40 ms long."""
+        self.gflops = max(self.gflops, peak.fma_gflops(self.dtype, self.threads, 0.01))
+        best = max(_gbs.get(self.threads, 0.0), peak.triad_gbs(self.threads, 0.02))
+        self.gbs = _gbs[self.threads] = best
+        if case.pools:
+            self.copy = max(self.copy, copy_gbs(case.bytes))
 
     def attainable(self, case):
         """Return the most GFLOP/s that `case` can reach, and what bounds it.
@@ -31,3 +50,14 @@ class Roof:
         compute = self.gflops / 2 if case.pools else self.gflops
         memory = case.flops / case.bytes * self.gbs
         return (compute, "compute") if compute <= memory else (memory, "memory")
+
+
+def copy_gbs(moved, seconds=0.01):
+    """Bandwidth of a plain copy that reads and writes `moved` bytes in all, in GB/s."""
+    source, target = (np.ones(moved // 2, np.uint8) for _ in range(2))
+    best, end = np.inf, time.perf_counter() + seconds
+    while best == np.inf or time.perf_counter() < end:
+        start = time.perf_counter()
+        np.copyto(target, source)
+        best = min(best, time.perf_counter() - start)
+    return 2e-9 * source.size / best

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import math
 import tempfile
+from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -85,25 +86,23 @@ class Fastconv(Contender):
         x, fetch = self._layout(case.x), self._fetch
         grad = None if case.forward else self._layout(case.grad)
         if case.pools:
+            pool = f"{case.layer.kind}_pool{case.rank}d"
             if case.forward:
-                pool = fastconv.max_pool2d if case.layer.kind == "max" else fastconv.avg_pool2d
-                return partial(pool, x, **geometry), fetch
+                return partial(getattr(fastconv, pool), x, **geometry), fetch
+            backward = getattr(fastconv, pool + "_backward")
             if case.layer.kind == "avg":
-                return partial(fastconv.avg_pool2d_backward, grad, x.shape, **geometry), fetch
+                return partial(backward, grad, x.shape, **geometry), fetch
             # Indices count within the plane, whatever the layout.
-            indices = self._layout(case.indices)
-            return partial(fastconv.max_pool2d_backward, grad, indices, x.shape, **common), fetch
+            return partial(backward, grad, self._layout(case.indices), x.shape, **common), fetch
 
         geometry |= {"method": self.method, "precision": self.precision}
+        conv = f"conv{case.rank}d"
         if case.forward:
-            return partial(fastconv.conv2d, x, case.weight, case.bias, **geometry), fetch
+            return partial(getattr(fastconv, conv), x, case.weight, case.bias, **geometry), fetch
+        backward = getattr(fastconv, f"{conv}_{case.operation}")
         if case.operation == "backward_data":
-            return partial(
-                fastconv.conv2d_backward_data, grad, case.weight, x.shape, **geometry
-            ), fetch
-        return partial(
-            fastconv.conv2d_backward_weight, grad, x, case.weight.shape, **geometry
-        ), np.asarray
+            return partial(backward, grad, case.weight, x.shape, **geometry), fetch
+        return partial(backward, grad, x, case.weight.shape, **geometry), np.asarray
 
 
 class FastconvPlan(Fastconv):
@@ -124,6 +123,28 @@ class FastconvPlan(Fastconv):
         return partial(plan, x, out=out), self._fetch
 
 
+class FastconvOut(Fastconv):
+    """The functions with `out`, as a copy has its target."""
+
+    name = "out"
+
+    def prepare(self, case):
+        call, fetch = super().prepare(case)
+        return partial(call, out=np.ascontiguousarray(call())), fetch
+
+
+class FastconvTwoThreads(FastconvPlan):
+    """The plan on two threads, whatever the others have."""
+
+    name = "plan-2t"
+
+    def prepare(self, case):
+        return super().prepare(replace(case, threads=2))
+
+
+OURS = (FastconvPlan, Fastconv, FastconvOut, FastconvTwoThreads)
+
+
 # --------------------------------------------------------------------------------------- torch
 
 
@@ -131,14 +152,14 @@ class Torch(Contender):
     """PyTorch, contiguous tensors."""
 
     name = module = package = "torch"
-    memory_format = "contiguous_format"
+    memory_format, volume_format = "contiguous_format", "contiguous_format"
 
     def prepare(self, case):
         import torch
 
         torch.set_num_threads(case.threads)
         torch.set_grad_enabled(False)
-        layout = getattr(torch, self.memory_format)
+        layout = getattr(torch, self.memory_format if case.rank < 3 else self.volume_format)
 
         def tensor(array):
             return torch.from_numpy(array).contiguous(memory_format=layout)
@@ -148,35 +169,40 @@ class Torch(Contender):
         grad = None if case.forward else tensor(case.grad)
         if case.pools:
             window = (layer.kernel, layer.stride, layer.padding)
+            name, ones = f"{layer.kind}_pool{case.rank}d", (1,) * case.rank
             match (layer.kind, case.forward):
                 case ("max", True):
-                    call = partial(functional.max_pool2d, x, *window, 1, layer.ceil_mode)
+                    call = partial(getattr(functional, name), x, *window, 1, layer.ceil_mode)
                 case ("max", False):
-                    call = partial(aten.max_pool2d_with_indices_backward, grad, x, *window, (1, 1),
-                                   layer.ceil_mode, tensor(case.indices))  # fmt: skip
+                    backward = getattr(aten, name + "_with_indices_backward")
+                    call = partial(backward, grad, x, *window, ones, layer.ceil_mode,
+                                   tensor(case.indices))  # fmt: skip
                 case ("avg", True):
-                    call = partial(functional.avg_pool2d, x, *window, layer.ceil_mode)
+                    call = partial(getattr(functional, name), x, *window, layer.ceil_mode)
                 case _:
-                    call = partial(aten.avg_pool2d_backward, grad, x, *window, layer.ceil_mode,
-                                   True, None)  # fmt: skip
+                    call = partial(getattr(aten, name + "_backward"), grad, x, *window,
+                                   layer.ceil_mode, True, None)  # fmt: skip
             return call, torch.Tensor.numpy
 
         weight, bias = tensor(case.weight), torch.from_numpy(case.bias)
         geometry = (layer.stride, layer.padding, layer.dilation)
         if case.forward:
-            return partial(functional.conv2d, x, weight, bias, *geometry, layer.groups), (
-                torch.Tensor.numpy
-            )
+            conv = getattr(functional, f"conv{case.rank}d")
+            return partial(conv, x, weight, bias, *geometry, layer.groups), torch.Tensor.numpy
         of_data = case.operation == "backward_data"
-        call = partial(aten.convolution_backward, grad, x, weight, None, *geometry, False, (0, 0),
-                       layer.groups, (of_data, not of_data, False))  # fmt: skip
+        call = partial(aten.convolution_backward, grad, x, weight, None, *geometry, False,
+                       (0,) * case.rank, layer.groups, (of_data, not of_data, False))  # fmt: skip
         return call, lambda gradients: gradients[0 if of_data else 1].numpy()
 
 
 class TorchChannelsLast(Torch):
     """PyTorch, tensors in channels-last order."""
 
-    name, memory_format = "torch-cl", "channels_last"
+    name = "torch-cl"
+    memory_format, volume_format = "channels_last", "channels_last_3d"
+
+    def refuses(self, case):
+        return "has no channels-last signals" if case.rank == 1 else None
 
 
 # --------------------------------------------------------- inference engines, by one-node models
@@ -287,17 +313,27 @@ class Ncnn(Engine):
 
     @staticmethod
     def _param(case):
-        layer = case.layer
-        (kh, kw), (sh, sw), (ph, pw) = layer.kernel, layer.stride, layer.padding
+        layer, suffix = case.layer, {1: "1D", 2: "", 3: "3D"}[case.rank]
+        values = {}
+
+        def each_axis(lengths, *keys):
+            """Width, height and depth have keys of their own."""
+            values.update(zip(keys, reversed(lengths), strict=False))
+
         if case.pools:
-            kind = "Pooling"
-            values = {0: int(layer.kind == "avg"), 1: kw, 11: kh, 2: sw, 12: sh, 3: pw, 13: ph,
-                      14: pw, 15: ph, 5: 0 if layer.ceil_mode else 1, 6: 1}  # fmt: skip
+            kind = "Pooling" + suffix
+            values |= {0: int(layer.kind == "avg"), 5: 0 if layer.ceil_mode else 1, 6: 1}
+            each_axis(layer.kernel, 1, 11, 21)
+            each_axis(layer.stride, 2, 12, 22)
+            each_axis(layer.padding, 3, 13, 23)
+            each_axis(layer.padding, 14, 15, 16)
         else:
-            kind = "Convolution" if layer.groups == 1 else "ConvolutionDepthWise"
-            dh, dw = layer.dilation
-            values = {0: layer.filters, 1: kw, 11: kh, 2: dw, 12: dh, 3: sw, 13: sh, 4: pw, 14: ph,
-                      5: 1, 6: math.prod(layer.weight_shape)}  # fmt: skip
+            kind = ("Convolution" if layer.groups == 1 else "ConvolutionDepthWise") + suffix
+            values |= {0: layer.filters, 5: 1, 6: math.prod(layer.weight_shape)}
+            each_axis(layer.kernel, 1, 11, 21)
+            each_axis(layer.dilation, 2, 12, 22)
+            each_axis(layer.stride, 3, 13, 23)
+            each_axis(layer.padding, 4, 14, 24)
             if layer.groups > 1:
                 values[7] = layer.groups
         arguments = " ".join(f"{key}={value}" for key, value in values.items())
@@ -334,7 +370,7 @@ class Ncnn(Engine):
 
 
 class OpenCV(Contender):
-    """OpenCV: `filter2D` for single images, its DNN module (a one-node model) for layers."""
+    """OpenCV: `filter2D` for one channel, its DNN module (a one-node model) for layers."""
 
     name, module, package = "opencv", "cv2", "opencv-python-headless"
     packs = True
@@ -343,31 +379,27 @@ class OpenCV(Contender):
     def version(cls):
         return importlib.import_module(cls.module).__version__
 
-    @staticmethod
-    def _filters(case):
-        layer = case.layer
-        return not case.pools and layer.channels == layer.filters == 1 and case.batch == 1 and (
-            layer.stride == layer.dilation == (1, 1)
-            and all(k == 2 * p + 1 for k, p in zip(layer.kernel, layer.padding, strict=True))
-        )  # fmt: skip
-
     def refuses(self, case):
         if not case.forward:
             return "has no backward pass"
-        if self._filters(case):
+        if case.single_channel and case.rank < 3:
             return None
+        if case.rank == 1:
+            return "its DNN module gets layers of one dimension wrong"  # 5.0.0, with padding
         return Engine.refuses(Engine(), case)
 
     def prepare(self, case):
         import cv2
 
         cv2.setNumThreads(case.threads)
-        if self._filters(case):
-            image, kernel, delta = case.x[0, 0], case.weight[0, 0], float(case.bias[0])
+        if case.single_channel and case.rank < 3:
+            # A signal is an image of one row.
+            image, kernel = np.atleast_2d(case.x[0, 0]), np.atleast_2d(case.weight[0, 0])
+            delta = float(case.bias[0])
             out = np.empty_like(image)
             call = partial(cv2.filter2D, image, -1, kernel, out, delta=delta,
                            borderType=cv2.BORDER_CONSTANT)  # fmt: skip
-            return call, lambda y: y[None, None]
+            return call, lambda y: y.reshape(case.y_shape)
         net = cv2.dnn.readNetFromONNX(np.frombuffer(onnx_model(case), np.uint8))
 
         def call():
@@ -402,11 +434,14 @@ class SciPy(Contender):
     @staticmethod
     def _crop(layer, full):
         """Every stride-th position of a result that is as large as the padded input."""
-        window = []
-        for axis, (k, s) in enumerate(zip(layer.kernel, layer.stride, strict=True), start=-2):
-            extent = getattr(layer, "dilation", (1, 1))[axis] * (k - 1) + 1
+        window, rank = [], len(layer.spatial)
+        dilation = getattr(layer, "dilation", (1,) * rank)
+        for n, k, s, d in zip(
+            full.shape[-rank:], layer.kernel, layer.stride, dilation, strict=True
+        ):
+            extent = d * (k - 1) + 1
             start = extent // 2
-            window.append(slice(start, full.shape[axis] - (extent - 1 - start), s))
+            window.append(slice(start, n - (extent - 1 - start), s))
         return full[(..., *window)]
 
     def prepare(self, case):
@@ -428,7 +463,7 @@ class SciPy(Contender):
         # A dilated kernel is the kernel with zeros between its elements.
         extents = [d * (k - 1) + 1 for k, d in zip(layer.kernel, layer.dilation, strict=True)]
         kernels = np.zeros((*layer.weight_shape[:2], *extents), case.dtype)
-        kernels[..., :: layer.dilation[0], :: layer.dilation[1]] = case.weight
+        kernels[(..., *(slice(None, None, d) for d in layer.dilation))] = case.weight
         per_group = layer.filters // layer.groups
 
         def call():
@@ -445,6 +480,44 @@ class SciPy(Contender):
             return y
 
         return call, np.asarray
+
+
+class SciPySignal(Contender):
+    """`scipy.signal` on one image or signal of one channel, by direct sums."""
+
+    name, module, package = "scipy-signal", "scipy", "scipy"
+    _limit = 6e9  # multiply-adds, some six seconds
+
+    def refuses(self, case):
+        if not (case.forward and case.single_channel):
+            return "filters single channels, forward"
+        products = math.prod(case.x_shape) * math.prod(case.layer.kernel)
+        return f"would take some {products * 1e-9:.0f} s a call" if products > self._limit else None
+
+    @staticmethod
+    def _filter(case):
+        from scipy import signal
+
+        if case.rank == 2:
+            return partial(signal.correlate2d, mode="same")
+        return partial(signal.correlate, mode="same", method="direct")
+
+    def prepare(self, case):
+        x, kernel, bias = case.x[0, 0], case.weight[0, 0], case.bias
+        correlate = self._filter(case)
+        return lambda: correlate(x, kernel) + bias, lambda y: y.reshape(case.y_shape)
+
+
+class SciPyFFT(SciPySignal):
+    """`scipy.signal.oaconvolve` on one image or signal of one channel: FFT, piece by piece."""
+
+    name, _limit = "scipy-fft", math.inf
+
+    @staticmethod
+    def _filter(case):
+        from scipy import signal
+
+        return lambda x, kernel: signal.oaconvolve(x, np.flip(kernel), mode="same")
 
 
 class NumPy(Contender):
@@ -464,31 +537,33 @@ class NumPy(Contender):
     def prepare(self, case):
         layer = case.layer
         width = [(0, 0), (0, 0), *((p, p) for p in layer.padding)]
-        dilation = (1, 1) if case.pools else layer.dilation
+        dilation = (1,) * case.rank if case.pools else layer.dilation
+        axes = tuple(range(2, 2 + case.rank))
+        inner = tuple(a + case.rank for a in axes)  # of the windows
         extents = [d * (k - 1) + 1 for k, d in zip(layer.kernel, dilation, strict=True)]
         fill = -np.inf if case.pools and layer.kind == "max" else 0
 
         def windows():
             padded = np.pad(case.x, width, constant_values=fill)
-            view = np.lib.stride_tricks.sliding_window_view(padded, extents, axis=(2, 3))
-            (sh, sw), (dh, dw) = layer.stride, dilation
-            return view[:, :, ::sh, ::sw, ::dh, ::dw]
+            view = np.lib.stride_tricks.sliding_window_view(padded, extents, axis=axes)
+            steps = (slice(None, None, step) for step in (*layer.stride, *dilation))
+            return view[(slice(None), slice(None), *steps)]
 
         if case.pools:
             reduce = np.max if layer.kind == "max" else np.mean
-            return lambda: reduce(windows(), axis=(4, 5)), np.asarray
+            return lambda: reduce(windows(), axis=inner), np.asarray
 
-        n, _, oh, ow = case.y_shape
+        n, _, *spatial = case.y_shape
         groups, depth = layer.groups, math.prod(layer.weight_shape[1:])
         weight = case.weight.reshape(groups, -1, depth)
         blas = blas_of("numpy")
 
         def call():
             with blas.limit(limits=case.threads) if blas else contextlib.nullcontext():
-                columns = windows().transpose(0, 1, 4, 5, 2, 3)
-                columns = columns.reshape(n, groups, depth, oh * ow)
+                columns = windows().transpose(0, 1, *inner, *axes)
+                columns = columns.reshape(n, groups, depth, math.prod(spatial))
                 y = (weight @ columns).reshape(case.y_shape)
-                y += case.bias[:, None, None]
+                y += case.bias.reshape(-1, *(1,) * case.rank)
                 return y
 
         return call, np.asarray
@@ -503,4 +578,5 @@ def blas_of(package):
     return controller.select(filepath=paths) if paths else controller
 
 
-PEERS = (Torch, TorchChannelsLast, OnnxRuntime, OpenVino, Ncnn, OpenCV, SciPy, NumPy)
+PEERS = (Torch, TorchChannelsLast, OnnxRuntime, OpenVino, Ncnn, OpenCV, SciPy, SciPySignal,
+         SciPyFFT, NumPy)  # fmt: skip

@@ -12,7 +12,10 @@ import numpy as np
 
 import fastconv
 
-_OURS = ("plan", "fastconv")
+# Columns of the table of targets.
+TITLES = "what", "target", "measured", "missed by", "worst case"
+
+_OURS = ("plan", "fastconv", "out", "plan-2t")
 
 
 def ours(measurement):
@@ -72,10 +75,11 @@ class Table:
         self.names = [c.name for c in contenders]
         self.peers = [c.name for c in contenders if not c.ours]
         self.width = max(len(layer.name) for layer in layers)
+        self.cell = max(10, *(len(name) + 2 for name in self.names))
 
     def header(self):
         """The title line and a rule."""
-        cells = "".join(f"{name:>10}" for name in self.names)
+        cells = "".join(f"{name:>{self.cell}}" for name in self.names)
         line = f"{'layer':<{self.width}}{cells}{'GFLOP/s':>9}"
         if self.peers:
             line += f"{'vs fastest':>18}{'vs torch':>10}"
@@ -87,13 +91,13 @@ class Table:
         cells = ""
         for name in self.names:
             if name in m.timings:
-                cells += f"{duration(m.timings[name].best):>10}"
+                cells += f"{duration(m.timings[name].best):>{self.cell}}"
             else:
                 wrong = m.refusals.get(name, "").startswith("WRONG")
-                cells += f"{'WRONG' if wrong else '-':>10}"
+                cells += f"{'WRONG' if wrong else '-':>{self.cell}}"
         line, seconds = f"{m.case.layer.name:<{self.width}}{cells}", ours(m)
         if seconds is None:
-            return f"{line}  refused: {m.refusals['fastconv']}"
+            return f"{line}  refused: {next(m.refusals[n] for n in self.names if n in _OURS)}"
         rate = gflops(m, seconds)
         line += f"{rate:>9.1f}"
         if self.peers:
@@ -203,16 +207,28 @@ def records(measurements):
     return results
 
 
-def to_json(path, records, environment):
+def to_json(path, records, environment, targets=()):
     """Write everything that was measured."""
+    content = {"environment": environment}
+    if targets:
+        content["targets"] = [result.record() for result in targets]
     with open(path, "w", encoding="utf-8") as file:
-        json.dump({"environment": environment, "results": records}, file, indent=1)
+        json.dump(content | {"results": records}, file, indent=1)
         file.write("\n")
 
 
-def to_rst(path, records, environment):
-    """Write a table for each group, in reStructuredText."""
+def _csv_table(title, header, rows):
+    header, *cells = ("   " + ", ".join('"{}"'.format(c.replace('"', '""')) for c in row)
+                      for row in (header, *rows))  # fmt: skip
+    return [f".. csv-table:: {title}", f"   :header: {header.strip()}", "", *cells, ""]
+
+
+def to_rst(path, records, environment, targets=()):
+    """Write the table of targets, or else a table for each group, in reStructuredText."""
     lines = [".. Made by `fastconv bench --rst`.", ""]
+    if targets:
+        lines += _csv_table("Targets", TITLES, [result.cells() for result in targets])
+        records = []
     titles = "layer", "time", "GFLOP/s", "roofline", "vs fastest"
     for group, members in groupby(records, lambda record: record["group"]):
         rows, ratios = [], []
@@ -227,9 +243,7 @@ def to_rst(path, records, environment):
                 f"{rate / r['roof']['attainable_gflops']:.0%} {r['roof']['bound']}",
                 f"{versus:.2f}x {r['fastest_peer']}" if versus else "-",
             ])  # fmt: skip
-        header, *cells = ("   " + ", ".join(f'"{c}"' for c in row) for row in (titles, *rows))
-        lines += [f".. csv-table:: {group[0].upper()}{group[1:]}",
-                  f"   :header: {header.strip()}", "", *cells, ""]  # fmt: skip
+        lines += _csv_table(group[0].upper() + group[1:], titles, rows)
         if ratios:
             lines += [f"Against the fastest peer of each: geometric mean "
                       f"{geometric_mean(ratios):.2f}x, {sum(v >= 1 for v in ratios)} of "
@@ -249,29 +263,34 @@ def plot(path, measurements):
 
     ink, grey, rule = "#1b2733", "#66727f", "#d5dbe1"
     teal, orange, pale = "#0b7a75", "#e4572e", "#a9c1d4"
+    # Labels stay readable where the line of the mean runs through them.
+    plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
     style = {
         "text.color": ink, "axes.labelcolor": grey, "axes.edgecolor": rule,
         "xtick.color": grey, "ytick.color": grey, "axes.axisbelow": True,
         "font.size": 8, "axes.titlesize": 9.5, "axes.titleweight": "bold",
         "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False,
     }  # fmt: skip
-    measurements = [m for m in measurements if ours(m)]
-    groups = [(name, list(group)) for name, group in groupby(measurements, lambda m: m.case.group)]
-    heights = [max(3.2, 0.2 * len(group) + 1.1) for _, group in groups]
+    groups = {}
+    # Those without a peer are of interest where nobody has one.
+    for m in [m for m in measurements if ratio(m)] or [m for m in measurements if ours(m)]:
+        groups.setdefault(m.case.group, []).append(m)
+    heights = [max(3.2, 0.2 * len(group) + 1.1) for group in groups.values()]
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(13, sum(heights)), layout="constrained")
         axes = figure.subplots(
             len(groups), 2, squeeze=False,
             gridspec_kw={"width_ratios": [1.25, 1], "height_ratios": heights},
         )  # fmt: skip
-        for (name, group), (bars, roof) in zip(groups, axes, strict=True):
+        for (name, group), (bars, roof) in zip(groups.items(), axes, strict=True):
             peers = [(m, ratio(m)) for m in group if ratio(m)]
             bars.set_title(f"Times as fast as the fastest peer\n{name}")
             for y, (m, r) in enumerate(peers):
                 bars.barh(y, r - 1, left=1, height=0.72, color=teal if r >= 1 else orange)
                 bars.annotate(f"{r:.2f} {fastest(m)[0]}", (r, y), (4 if r >= 1 else -4, 0),
                               textcoords="offset points", va="center", color=grey, size=7,
-                              ha="left" if r >= 1 else "right")  # fmt: skip
+                              ha="left" if r >= 1 else "right", bbox=plate)  # fmt: skip
+            bars.set_visible(bool(peers))
             if peers:
                 mean = geometric_mean([r for _, r in peers])
                 bars.axvline(mean, color=ink, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -284,7 +303,7 @@ def plot(path, measurements):
             bars.set_yticks(range(len(peers)), [m.case.layer.name for m, _ in peers])
             bars.set_ylim(len(peers) - 0.4, -1.1)
             bars.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-            ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
+            ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
             low, high = bars.get_xlim()
             bars.set_xticks([t for t in ticks if low <= t <= high])
             bars.xaxis.set_minor_locator(NullLocator())
@@ -296,16 +315,16 @@ def plot(path, measurements):
             bandwidth = max(m.roof.gbs for m in group)
             span = np.geomspace(min(0.1, intensity.min() / 2), max(1e3, intensity.max() * 2), 400)
             roof.plot(span, np.minimum(peak, span * bandwidth), color=ink, linewidth=1.4)
-            with_peer = [(i, fastest(m)) for i, m in enumerate(group) if fastest(m)]
-            roof.scatter([intensity[i] for i, _ in with_peer],
-                         [gflops(group[i], s) for i, (_, s) in with_peer],
-                         s=22, color=pale, label="fastest peer", zorder=2)  # fmt: skip
-            roof.scatter(intensity, [gflops(m, ours(m)) for m in group], s=22, color=orange,
-                         label="fastconv", zorder=3)  # fmt: skip
+            rates = np.array([gflops(m, ours(m)) for m in group])
+            if peers:
+                theirs = [gflops(m, fastest(m)[1]) for m in group]
+                roof.vlines(intensity, theirs, rates, color=pale, linewidth=0.7, zorder=2)
+                roof.scatter(intensity, theirs, s=22, color=pale, label="fastest peer", zorder=2)
+            roof.scatter(intensity, rates, s=22, color=orange, label="fastconv", zorder=3)
             roof.set_title(f"Roofline: {peak:.0f} GFLOP/s, {bandwidth:.0f} GB/s\n{name}")
             roof.set(xscale="log", yscale="log", xlabel="operations per byte that must move",
                      ylabel="GFLOP/s (direct)")  # fmt: skip
             roof.grid(color=rule, linewidth=0.6)
             roof.tick_params(which="both", length=0)
-            roof.legend(frameon=False, loc="lower right")
+            roof.legend(loc="lower right", edgecolor="none")
         figure.savefig(path, dpi=150)

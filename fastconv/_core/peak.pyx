@@ -1,4 +1,5 @@
 """What this machine can do at best, measured: multiply-adds and memory bandwidth."""
+import functools
 import time
 
 from fastconv._core.threads cimport parallel_for
@@ -46,6 +47,12 @@ def fma_gflops(dtype="float32", int threads=1, double seconds=0.05):
     return best * 1e-9
 
 
+@functools.lru_cache(maxsize=1)
+def _triad_arrays(Py_ssize_t n):
+    """Kept, because the first touch of their pages takes longer than a measurement."""
+    return tuple(np.ones(n, np.float32) for _ in range(3))
+
+
 def triad_gbs(int threads=1, double seconds=0.2, Py_ssize_t megabytes=64):
     """a = b + s * c on arrays past the caches: the best of several runs, in GB/s."""
     cdef Job job
@@ -53,7 +60,7 @@ def triad_gbs(int threads=1, double seconds=0.2, Py_ssize_t megabytes=64):
     job.k = &kernels().f32
     job.itemsize = 4
     job.n = megabytes * (1 << 20) // 4 // tasks
-    a, b, c = (np.ones(job.n * tasks, np.float32) for _ in range(3))
+    a, b, c = _triad_arrays(job.n * tasks)
     job.a = cnp.PyArray_BYTES(a)
     job.b = cnp.PyArray_BYTES(b)
     job.c = cnp.PyArray_BYTES(c)

@@ -372,10 +372,11 @@ static void NAME(transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdif
         }
 }
 
-/* Enough independent chains to hide the latency of both multiply-add units. */
+/* Enough independent chains to hide a latency of four to six cycles on two units, few enough to
+ * stay in 16 registers beside the factor and the term. */
 static double NAME(peak)(ptrdiff_t rounds)
 {
-    enum { chains = FC_HALF * 2 };
+    enum { chains = 12 };
     vec a[chains];
     volatile REAL factor = (REAL)0.999, term = (REAL)0.001; /* unknown: no chain is folded */
     const vec scale = factor + (vec){0}, step = term + (vec){0};

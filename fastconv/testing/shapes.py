@@ -9,9 +9,11 @@ Sources: LeCun et al. 1998 (LeNet-5, with C3 fully connected); Krizhevsky 2014 (
 AlexNet, with torchvision's widths); Simonyan & Zisserman 2015 (VGG-16); Szegedy et al. 2015
 (GoogLeNet); He et al. 2016 (ResNet-50, with the stride in the 3x3 layers, as every library
 implements it); Howard et al. 2017 (MobileNet v1); Xie et al. 2017 (ResNeXt-50 32x4d); Chen et al.
-2015 (DeepLab-LargeFOV) and 2017 (DeepLab v3 on ResNet-50, 513 x 513 pixels, output stride 16).
-Besides the networks there are a few layers under ``dilated``, ``depthwise``, ``image`` and
-``pooling`` that the performance targets name.
+2015 (DeepLab-LargeFOV) and 2017 (DeepLab v3 on ResNet-50, 513 x 513 pixels, output stride 16);
+in one dimension Baevski et al. 2020 (wav2vec 2.0 on one second of sound) and Radford et al. 2022
+(Whisper, tiny); in three Tran et al. 2015 (C3D). Besides the networks there are a few layers under
+``dilated``, ``depthwise``, ``image``, ``signal``, ``volume`` and ``pooling`` that the performance
+targets name.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ __all__ = [
     "PERFORMANCE_LAYERS",
     "PERFORMANCE_POOLS",
     "POOL_SHAPES",
+    "SIGNALS",
     "SINGLE_CHANNEL",
+    "VOLUMES",
     "ConvShape",
     "PoolShape",
 ]
@@ -100,7 +104,7 @@ class ConvShape:
         return 2 * math.prod(self.output_shape(batch)) * math.prod(self.weight_shape[1:])
 
     def kwargs(self) -> dict:
-        """Keyword arguments that, after x, weight and bias, make `conv2d` this layer."""
+        """Keyword arguments that, after x, weight and bias, make `conv` this layer."""
         return {
             "stride": self.stride,
             "padding": self.padding,
@@ -215,7 +219,7 @@ class PoolShape:
         return count * np.dtype(dtype).itemsize
 
     def kwargs(self) -> dict:
-        """Keyword arguments that, after x, make `max_pool2d` or `avg_pool2d` this layer."""
+        """Keyword arguments that, after x, make `max_pool` or `avg_pool` this layer."""
         return {
             "kernel_size": self.kernel,
             "stride": self.stride,
@@ -249,8 +253,8 @@ def _times(values):
 
 # ---------------------------------------------------------------------------------- networks
 #
-# Each network is a generator of layers in the order of its forward pass, in two dimensions with
-# equal lengths on both axes, as all of these are.
+# Each network is a generator of layers in the order of its forward pass. Most are in two
+# dimensions with equal lengths on both axes, and `_conv` is theirs; `_conv_nd` is for the others.
 
 
 def _conv(name, channels, filters, length, k, stride=1, padding=None, dilation=1, groups=1, **more):
@@ -258,6 +262,12 @@ def _conv(name, channels, filters, length, k, stride=1, padding=None, dilation=1
     pair = lambda value: (value, value)  # noqa: E731
     return ConvShape(name, channels, filters, pair(length), pair(k), pair(stride), pair(padding),
                      pair(dilation), groups, **more)  # fmt: skip
+
+
+def _conv_nd(name, channels, filters, spatial, kernel, stride=1, padding=0, groups=1, **more):
+    every = lambda value: (value,) * len(spatial)  # noqa: E731
+    return ConvShape(name, channels, filters, spatial, kernel, every(stride), every(padding),
+                     every(1), groups, **more)  # fmt: skip
 
 
 def _pool(name, kind, channels, length, k, stride, padding=0, ceil_mode=False, **more):
@@ -423,8 +433,48 @@ def _depthwise() -> Iterator[ConvShape | PoolShape]:
 
 
 def _image() -> Iterator[ConvShape | PoolShape]:
-    for k in (3, 9, 31):
+    for k in (3, 5, 7, 9, 15, 31, 63):
         yield _conv(f"1024.{k}x{k}", 1, 1, 1024, k, batches=(1,))
+
+
+def _signal() -> Iterator[ConvShape | PoolShape]:
+    for k in (9, 63, 1025):
+        yield _conv_nd(f"1M.k{k}", 1, 1, (1 << 20,), (k,), padding=k // 2, batches=(1,))
+    yield _conv_nd("64_4096.k9", 64, 64, (4096,), (9,), padding=4, batches=(8,))
+
+
+def _wav2vec2() -> Iterator[ConvShape | PoolShape]:
+    channels, length = 1, 16000
+    for layer, (k, stride) in enumerate([(10, 5), *[(3, 2)] * 4, *[(2, 2)] * 2]):
+        yield _conv_nd(f"conv{layer}", channels, 512, (length,), (k,), stride)
+        channels, length = 512, (length - k) // stride + 1
+    yield _conv_nd("positional", 768, 768, (length,), (128,), padding=64, groups=16)
+
+
+def _whisper() -> Iterator[ConvShape | PoolShape]:
+    yield _conv_nd("conv1", 80, 384, (3000,), (3,), padding=1)
+    yield _conv_nd("conv2", 384, 384, (3000,), (3,), 2, padding=1)
+
+
+def _volume() -> Iterator[ConvShape | PoolShape]:
+    yield _conv_nd("16_32x56x56", 16, 32, (32, 56, 56), (3, 3, 3), padding=1)
+
+
+def _c3d() -> Iterator[ConvShape | PoolShape]:
+    channels, depth, length = 3, 16, 112
+    for stage, (filters, layers) in enumerate(
+        [(64, "a"), (128, "a"), (256, "ab"), (512, "ab"), (512, "ab")], start=1
+    ):
+        for layer in layers:
+            yield _conv_nd(f"conv{stage}{layer}", channels, filters, (depth, length, length),
+                           (3, 3, 3), padding=1)  # fmt: skip
+            channels = filters
+        # The first pooling leaves time alone, the last is padded in space.
+        kernel = (1 if stage == 1 else 2, 2, 2)
+        padding = (0, 1, 1) if stage == 5 else (0, 0, 0)
+        yield PoolShape(f"pool{stage}", "max", channels, (depth, length, length), kernel, kernel,
+                        padding)  # fmt: skip
+        depth, length = depth // kernel[0], length // 2
 
 
 def _pooling() -> Iterator[ConvShape | PoolShape]:
@@ -444,6 +494,11 @@ NETWORKS = {
     "depthwise": _depthwise,
     "image": _image,
     "pooling": _pooling,
+    "signal": _signal,
+    "wav2vec2": _wav2vec2,
+    "whisper": _whisper,
+    "volume": _volume,
+    "c3d": _c3d,
 }
 
 
@@ -508,5 +563,16 @@ DIRECT_LAYERS = {
 
 # Filtering one image of one channel: the case in which SciPy and OpenCV are the peers.
 SINGLE_CHANNEL = ("image.1024.3x3", "image.1024.9x9", "image.1024.31x31")
+
+# One and three dimensions.
+SIGNALS = (
+    "signal.64_4096.k9",
+    "signal.1M.k63",
+    "wav2vec2.conv0",
+    "wav2vec2.conv1",
+    "wav2vec2.positional",
+    "whisper.conv2",
+)
+VOLUMES = ("volume.16_32x56x56", "c3d.conv1a", "c3d.conv5a")
 
 PERFORMANCE_POOLS = ("resnet50.pool1", "pooling.avg_2x2_112")
