@@ -1077,6 +1077,8 @@ def supports(ConvDesc desc, which):
     cdef conv_geometry *g = &desc.g
     cdef Py_ssize_t r = kernel_length(g)
     cdef int a
+    if g.channels == 0 or g.filters == 0:
+        return "needs channels"
     if not 2 <= r <= FC_WINOGRAD_KERNEL:
         return (f"needs a kernel that is 2 to {FC_WINOGRAD_KERNEL} times as long as its stride along "
                 f"the last two axes, or one of them; here it is {r} times")
