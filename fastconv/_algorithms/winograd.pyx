@@ -65,7 +65,7 @@ cdef enum:
 
 # The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight
 # of few and of more than twice the cache,
-cdef double STARTED = 6e-6, PACKED = 0.6e-9, PACKED_BEYOND = 1.2e-9
+cdef double STARTED = 6e-6, PACKED = 0.6e-9, PACKED_BEYOND = 0.8e-9
 cdef double PRODUCTS = 0.92   # products: part of the multiply-add peak
 cdef double STREAM = 12.0     # bytes a cycle from the third-level cache
 cdef double LINE = 25.0       # cycles to begin a row of one channel: it is on another page
@@ -353,7 +353,10 @@ cdef Py_ssize_t kernel_length(const conv_geometry *g) noexcept:
 
 
 cdef Layout layout_for(ConvDesc desc, which):
-    """The layout with the size of tile that takes least time; kept with the description."""
+    """The layout with the size of tile that takes least time; kept with the description.
+
+    Without the transform of the weights, so that a plan and a call give the same bits.
+    """
     cdef Layout best = None, layout
     key = "winograd", which, TILES
     best = desc.kept.get(key)
@@ -364,7 +367,7 @@ cdef Layout layout_for(ConvDesc desc, which):
             sizes = [min(max(TILES[0], 5 - r), 9 - r)]
         for m in sizes:
             layout = Layout(desc, which == BACKWARD_DATA, m)
-            if best is None or layout.seconds() < best.seconds():
+            if best is None or layout.cycles() < best.cycles():
                 best = layout
         desc.kept[key] = best
     return best
