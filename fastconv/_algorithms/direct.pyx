@@ -747,6 +747,11 @@ cdef void pack_taps(const Packing *job, const Phase *phase, Py_ssize_t group, Py
             if g.flip:
                 k.transpose(n, count, weight + c * job.source + spatial - tap - count, job.sink,
                             out + (count - 1) * width, -width)
+            elif (n == width and c + 1 < of.sources and 0 < job.sink and job.source >= k.lanes
+                  and t + up(count, k.lanes) <= stop):
+                # whole blocks are faster; what is too much of them the next source overwrites
+                k.transpose(n, up(count, k.lanes), weight + c * job.source + tap, job.sink, out,
+                            width)
             else:
                 k.transpose(n, count, weight + c * job.source + tap, job.sink, out, width)
             t += count
@@ -1259,7 +1264,8 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
     cdef Py_ssize_t first[3]
     cdef Py_ssize_t count[3]
     cdef Py_ssize_t u, image, block, c, i, j, q0, q1, t, tap
-    cdef Py_ssize_t j0, j1, j2, at, channel, position[3]
+    cdef Py_ssize_t j0, j1, j2, at, channel
+    cdef Py_ssize_t position[3]
     cdef const real_t *source = window
     cdef const real_t *x
     cdef real_t *out
@@ -1401,6 +1407,28 @@ cdef void turn_gradients(const Gradient *job, const real_t *grad, Py_ssize_t fil
 
 # ---- the record ----
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static int fc_finite_32(const uint32_t *bits, Py_ssize_t n)
+    {
+        const uint32_t exponent = 0x7f800000u;
+        int found = 0;
+        for (Py_ssize_t i = 0; i < n; i++) found |= (bits[i] & exponent) == exponent;
+        return !found;
+    }
+    """
+    bint fc_finite_32(const void *bits, Py_ssize_t n) nogil
+
+
+cdef bint all_finite(cnp.ndarray array) except -1:
+    if cnp.PyArray_ISONESEGMENT(array) and cnp.PyArray_ITEMSIZE(array) == 4:
+        return fc_finite_32(cnp.PyArray_BYTES(array), cnp.PyArray_SIZE(array))
+    with np.errstate(all="ignore"):
+        total = (<object>array).sum()  # a quick look: infinite, or not a number, if one is
+    return math.isfinite(total) or bool(np.isfinite(array).all())
+
+
 def supports(ConvDesc desc, which):
     """Direct serves everything."""
     return None
@@ -1488,9 +1516,7 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
     """Weights packed for one pass of one layer."""
     cdef Layout layout = Layout.get(desc, which == BACKWARD_DATA)
     if which == BACKWARD_DATA:
-        with np.errstate(all="ignore"):
-            total = weight.sum()  # a quick look: infinite, or not a number, if a weight is
-        if not math.isfinite(total) and not np.isfinite(weight).all():
+        if not all_finite(weight):
             layout = Layout(desc, True, True)
     cdef Correlation correlation = Correlation(layout, weight)
     if desc.planned:
