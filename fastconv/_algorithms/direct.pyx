@@ -43,6 +43,7 @@ from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, 
 cnp.import_array()
 
 cdef double LONGEST_TASK = 1e10  # operations
+cdef double WORTH = 0.85         # of the products, left by skipping those with padding
 
 # The cost model (docs/algorithms/choice.rst): parts of the peak that the kernels reach,
 cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.75
@@ -118,16 +119,17 @@ cdef class Layout:
     cdef ConvDesc desc
     cdef Layer of
     cdef Variant *variants
+    cdef bint skips          # taps that read zeros outside the source
 
     @staticmethod
     cdef Layout get(ConvDesc desc, bint backward):
         cdef Layout layout = desc.kept.get(backward)
         if layout is None:
-            layout = Layout(desc, backward, False)
+            layout = Layout(desc, backward, False, True)
             desc.kept[backward] = layout
         return layout
 
-    def __cinit__(self, ConvDesc desc, bint backward, bint strict):
+    def __cinit__(self, ConvDesc desc, bint backward, bint strict, bint skip):
         cdef conv_geometry *g = &desc.g
         self.desc = desc
         self.of.backward = backward
@@ -137,7 +139,7 @@ cdef class Layout:
         self.of.groups = g.groups
         self.of.sources = (g.filters if backward else g.channels) // g.groups
         self.of.sinks = (g.channels if backward else g.filters) // g.groups
-        self.make_phases(strict)
+        self.make_phases(strict, skip)
         self.choose_kernel()
         self.make_blocks()
 
@@ -146,17 +148,19 @@ cdef class Layout:
         free(self.of.phases)
         free(self.of.words)
 
-    cdef int make_phases(self, bint strict) except -1:
+    cdef int make_phases(self, bint strict, bint skip) except -1:
         """The taps of every phase: one phase forward, several where a gradient is strided.
 
         strict: no output meets a tap that reads beyond the source. A zero out there does not
         matter to a sum, unless its weight is infinite; then phases are cut up further, into
-        ranges of outputs that have the same taps inside.
+        ranges of outputs that have the same taps inside. skip: the same along an axis where that
+        leaves out many products; not for infinite weights forward, where such a zero matters.
         """
         cdef conv_geometry *g = &self.desc.g
         cdef Variant *variants[3]
         cdef Py_ssize_t n[3]
         cdef Py_ssize_t words = 0, p, r, j, most = 1
+        cdef double plain
         cdef int a
         cdef Phase *phase
         cdef Axis *axis
@@ -188,6 +192,13 @@ cdef class Layout:
         for a in range(AXES):
             variants[a] = variant
             n[a] = self.make_variants(a, strict, variant)
+            if skip and not strict and a < AXES - 1 and self.can_skip(a):
+                plain = self.products(variant, n[a])
+                n[a] = self.make_variants(a, True, variant)
+                if self.products(variant, n[a]) <= WORTH * plain:
+                    self.skips = True
+                else:
+                    n[a] = self.make_variants(a, False, variant)
             variant += n[a]
             self.of.n_phases *= n[a]
         self.of.phases = <Phase *>calloc(max(self.of.n_phases, 1), sizeof(Phase))
@@ -228,13 +239,36 @@ cdef class Layout:
             word += phase.taps
         return 0
 
+    cdef double inside_rows(self) noexcept:
+        """The part of the taps of all rows that read inside the source."""
+        cdef Axis *axis = &self.of.phases[0].axis[1]
+        cdef Py_ssize_t j
+        cdef double count = 0
+        for j in range(axis.taps):
+            count += max(0, rows_inside(axis, j, 0, axis.count, True)
+                         - rows_inside(axis, j, 0, axis.count, False))
+        return count / max(axis.count * axis.taps, 1)
+
+    cdef bint can_skip(self, int a) noexcept:
+        cdef conv_geometry *g = &self.desc.g
+        return (g.before[a] or g.after[a]) and (
+            self.of.backward or (g.stride[a] == 1 and g.padding_mode == PAD_ZEROS))
+
+    cdef double products(self, const Variant *variant, Py_ssize_t n) noexcept:
+        """Products along one axis."""
+        cdef Py_ssize_t i
+        cdef double count = 0
+        for i in range(n):
+            count += <double>variant[i].count * variant[i].taps
+        return count
+
     cdef Py_ssize_t reads(self, int a, Py_ssize_t first, Py_ssize_t tap) noexcept:
         """The source position that a tap of axis a reads for output `first`."""
         cdef conv_geometry *g = &self.desc.g
         if self.of.backward:
             # input position i met tap j in output o, where o * stride = i + before - j * dilation
             return (first + g.before[a] - tap * g.dilation[a]) // g.stride[a]
-        return tap * g.dilation[a] - g.before[a]
+        return first * g.stride[a] + tap * g.dilation[a] - g.before[a]
 
     cdef Py_ssize_t make_variants(self, int a, bint strict, Variant *out) noexcept:
         """The ranges of outputs along axis a that phases are made of, and their taps."""
@@ -269,6 +303,9 @@ cdef class Layout:
                             after = min(after, -at)
                         if q < length - at:
                             after = min(after, length - at)
+                if high <= low and not self.of.backward:
+                    low = 0  # all is padding: sums of zeros, and a bias perhaps
+                    high = 1
                 if high > low:
                     out[n].first = first + q * (g.stride[a] if self.of.backward else 1)
                     out[n].count = after - q
@@ -617,6 +654,7 @@ cdef class Correlation:
 cdef struct Piece:
     Py_ssize_t at, sink, pixels
     Py_ssize_t start         # place in the line of all rows, if the outputs are cut that way
+    Py_ssize_t row_tap       # of a gradient of weights: the tap along the rows' axis
 
 
 # A block of outputs: where its pieces are, and memory to work in.
@@ -675,6 +713,15 @@ cdef Py_ssize_t pieces_of(const Layer *of, const Phase *phase) noexcept:
     """Runs of pixels that a block of one image's outputs is cut into."""
     return phase.axis[1].block * (
         up(max(phase.axis[2].block, phase.axis[2].window), of.unit) // of.unit)
+
+
+cdef Py_ssize_t rows_inside(const Axis *axis, Py_ssize_t tap, Py_ssize_t first, Py_ssize_t count,
+                            bint end) noexcept nogil:
+    """The first of `count` outputs from `first` on for which a tap reads inside; or the end."""
+    cdef Py_ssize_t limit = (axis.length if end else 0) - axis.tap[tap]
+    # outputs q with q * step >= limit come after
+    limit = (limit + axis.step - 1) // axis.step if limit > 0 else 0
+    return max(0, min(count, limit - first))
 
 
 cdef bint spreads(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t sets, Py_ssize_t ways) noexcept:
@@ -1081,6 +1128,7 @@ cdef struct Gradient:
     Py_ssize_t row_long               # products that are added up before they go to `total`
     bint along_taps
     bint in_place                     # x is read where it is
+    const char *skips                 # images whose sums leave out rows outside of x, or NULL
     char *scratch
     Py_ssize_t scratch_size, grad_at, sum_at, total_at, order_at, offset_at, words_at, pieces_at
 
@@ -1172,12 +1220,13 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     cdef Py_ssize_t tasks, parts
     cdef int rank = <int>g.rank, first = 1 if g.channels_last else 2
     cdef Scratch scratch
+    cdef cnp.ndarray skips
     if cnp.PyArray_SIZE(out) == 0:
         return
     if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return
-    layer = Layout(desc, False, False)  # of its own: its axes are blocked anew
+    layer = Layout(desc, False, False, False)  # of its own: its axes are blocked anew
     set_gradient(layer, &job, cnp.PyArray_DIM(x, 0))
     if layer.of.collapsed:
         if not collapses(x, first, rank):
@@ -1195,6 +1244,12 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     job.in_place = (layer.of.collapsed and not job.along_taps
                     and job.channels - (job.chunks - 1) * job.window.channels >= job.k.half
                     and spreads(job.x_stride[0] * g.itemsize, 2 * job.k.half, 64, 12))
+
+    # A zero outside of x does not matter, unless the gradient that it meets is infinite.
+    job.skips = NULL
+    if g.padding_mode == PAD_ZEROS and layer.inside_rows() <= WORTH:
+        skips = np.array([all_finite(image) for image in grad], np.uint8)
+        job.skips = cnp.PyArray_BYTES(skips)
 
     # Few tasks: cut the sums as well, in a way that depends on the problem alone, and add the
     # parts up in order. So the result is the same for any number of threads.
@@ -1263,7 +1318,7 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
     cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
     cdef Py_ssize_t first[3]
     cdef Py_ssize_t count[3]
-    cdef Py_ssize_t u, image, block, c, i, j, q0, q1, t, tap
+    cdef Py_ssize_t u, image, block, c, i, j, q0, q1, t, t0, t1, tap
     cdef Py_ssize_t j0, j1, j2, at, channel
     cdef Py_ssize_t position[3]
     cdef const real_t *source = window
@@ -1311,6 +1366,7 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
                                 pieces[n_pieces].start = -1
                             tap = (j0 * g.kernel[1] + j1) * g.kernel[2] + j2
                         pieces[n_pieces].pixels = min(half, limit - j)
+                        pieces[n_pieces].row_tap = j1
                         n_pieces += 1
     size = (high - low) * block_size
     part_window.channels = channels
@@ -1357,9 +1413,19 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
             i = 0
             while i < n_pieces:
                 halves = 2 if i + 1 < n_pieces else 1
-                k.tile[halves - 1][vectors - 1](t, offset, source + pieces[i].at,
+                t0, t1 = 0, t
+                if job.skips != NULL and job.skips[image]:
+                    if pieces[i + halves - 1].row_tap != pieces[i].row_tap:
+                        halves = 1
+                    t0 = count[2] * rows_inside(&axis[1], pieces[i].row_tap, first[1], count[1],
+                                                False)
+                    t1 = count[2] * rows_inside(&axis[1], pieces[i].row_tap, first[1], count[1],
+                                                True)
+                k.tile[halves - 1][vectors - 1](max(t1 - t0, 0), offset + t0,
+                                                source + pieces[i].at,
                                                 source + pieces[i + halves - 1].at, step,
-                                                grads, out + i * half * width, not fresh)
+                                                grads + t0 * width, out + i * half * width,
+                                                not fresh)
                 i += halves
         fresh = False
     if totals:
@@ -1438,7 +1504,7 @@ def workspace(ConvDesc desc, which, int threads):
     cdef Gradient job
     cdef conv_geometry *g = &desc.g
     if which == BACKWARD_WEIGHT:
-        set_gradient(Layout(desc, False, False), &job, 1)
+        set_gradient(Layout(desc, False, False, False), &job, 1)
         parts = min(job.all_units, 8 // max(1, job.groups * job.ranges * job.chunks))
         return job.scratch_size * threads + (
             0 if parts < 2 else parts * g.filters * job.channels * g.kernel[0] * g.kernel[1]
@@ -1451,7 +1517,7 @@ def efficiency(ConvDesc desc, which):
     cdef double seconds
     cdef Gradient job
     if which == BACKWARD_WEIGHT:
-        set_gradient(Layout(desc, False, False), &job, 1)
+        set_gradient(Layout(desc, False, False, False), &job, 1)
         seconds = gradient_seconds(&job)
     else:
         seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of,
@@ -1515,9 +1581,8 @@ cdef double gradient_seconds(const Gradient *job) noexcept:
 def prepare(ConvDesc desc, which, weight, int threads=1):
     """Weights packed for one pass of one layer."""
     cdef Layout layout = Layout.get(desc, which == BACKWARD_DATA)
-    if which == BACKWARD_DATA:
-        if not all_finite(weight):
-            layout = Layout(desc, True, True)
+    if (which == BACKWARD_DATA or layout.skips) and not all_finite(weight):
+        layout = Layout(desc, which == BACKWARD_DATA, which == BACKWARD_DATA, False)
     cdef Correlation correlation = Correlation(layout, weight)
     if desc.planned:
         correlation.pack(threads)  # else when it is known how often they are read
