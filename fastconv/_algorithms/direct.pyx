@@ -43,24 +43,25 @@ from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, 
 cnp.import_array()
 
 cdef double LONGEST_TASK = 1e10  # operations
+cdef double WORTH = 0.85         # of the products, left by skipping those with padding
 
 # The cost model (docs/algorithms/choice.rst): parts of the peak that the kernels reach,
-cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.60
+cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.75
 # and seconds for a call, for a block of outputs and group, a position along a block's axes, and
 # an element of a window, of the result, of one that has to be transposed, of packed weights that
 # fit the cache, and of those that do not.
 cdef double STARTED = 3e-6, PER_BLOCK = 0.6e-6, INDEXED = 5e-9
 cdef double GATHERED = 0.15e-9, STORED = 0.3e-9, TURNED = 0.5e-9
-cdef double PACKED = 0.4e-9, PACKED_BEYOND = 0.9e-9
+cdef double PACKED = 0.2e-9, PACKED_BEYOND = 0.6e-9
 cdef double STREAMED = 0.1e-9  # and for one that a thread reads again
 
 cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
     STRIP = 32    # tiles that pass over such a chunk
+    MOST_USES = 2 # of weights that are packed anew for each
     # Rounding errors: kernels cut sums into blocks of 64 products and add the blocks up in a
     # row; a row of more than LONG products is one block of a further such level.
     LONG = 32 * CHUNK
-    ROW = 64      # sums over images that are added up in a row
 
 cdef struct Phase:
     Axis axis[3]
@@ -118,16 +119,17 @@ cdef class Layout:
     cdef ConvDesc desc
     cdef Layer of
     cdef Variant *variants
+    cdef bint skips          # taps that read zeros outside the source
 
     @staticmethod
     cdef Layout get(ConvDesc desc, bint backward):
         cdef Layout layout = desc.kept.get(backward)
         if layout is None:
-            layout = Layout(desc, backward, False)
+            layout = Layout(desc, backward, False, True)
             desc.kept[backward] = layout
         return layout
 
-    def __cinit__(self, ConvDesc desc, bint backward, bint strict):
+    def __cinit__(self, ConvDesc desc, bint backward, bint strict, bint skip):
         cdef conv_geometry *g = &desc.g
         self.desc = desc
         self.of.backward = backward
@@ -137,7 +139,7 @@ cdef class Layout:
         self.of.groups = g.groups
         self.of.sources = (g.filters if backward else g.channels) // g.groups
         self.of.sinks = (g.channels if backward else g.filters) // g.groups
-        self.make_phases(strict)
+        self.make_phases(strict, skip)
         self.choose_kernel()
         self.make_blocks()
 
@@ -146,17 +148,19 @@ cdef class Layout:
         free(self.of.phases)
         free(self.of.words)
 
-    cdef int make_phases(self, bint strict) except -1:
+    cdef int make_phases(self, bint strict, bint skip) except -1:
         """The taps of every phase: one phase forward, several where a gradient is strided.
 
         strict: no output meets a tap that reads beyond the source. A zero out there does not
         matter to a sum, unless its weight is infinite; then phases are cut up further, into
-        ranges of outputs that have the same taps inside.
+        ranges of outputs that have the same taps inside. skip: the same along an axis where that
+        leaves out many products; not for infinite weights forward, where such a zero matters.
         """
         cdef conv_geometry *g = &self.desc.g
         cdef Variant *variants[3]
         cdef Py_ssize_t n[3]
         cdef Py_ssize_t words = 0, p, r, j, most = 1
+        cdef double plain
         cdef int a
         cdef Phase *phase
         cdef Axis *axis
@@ -188,6 +192,13 @@ cdef class Layout:
         for a in range(AXES):
             variants[a] = variant
             n[a] = self.make_variants(a, strict, variant)
+            if skip and not strict and a < AXES - 1 and self.can_skip(a):
+                plain = self.products(variant, n[a])
+                n[a] = self.make_variants(a, True, variant)
+                if self.products(variant, n[a]) <= WORTH * plain:
+                    self.skips = True
+                else:
+                    n[a] = self.make_variants(a, False, variant)
             variant += n[a]
             self.of.n_phases *= n[a]
         self.of.phases = <Phase *>calloc(max(self.of.n_phases, 1), sizeof(Phase))
@@ -228,13 +239,36 @@ cdef class Layout:
             word += phase.taps
         return 0
 
+    cdef double inside_rows(self) noexcept:
+        """The part of the taps of all rows that read inside the source."""
+        cdef Axis *axis = &self.of.phases[0].axis[1]
+        cdef Py_ssize_t j
+        cdef double count = 0
+        for j in range(axis.taps):
+            count += max(0, rows_inside(axis, j, 0, axis.count, True)
+                         - rows_inside(axis, j, 0, axis.count, False))
+        return count / max(axis.count * axis.taps, 1)
+
+    cdef bint can_skip(self, int a) noexcept:
+        cdef conv_geometry *g = &self.desc.g
+        return (g.before[a] or g.after[a]) and (
+            self.of.backward or (g.stride[a] == 1 and g.padding_mode == PAD_ZEROS))
+
+    cdef double products(self, const Variant *variant, Py_ssize_t n) noexcept:
+        """Products along one axis."""
+        cdef Py_ssize_t i
+        cdef double count = 0
+        for i in range(n):
+            count += <double>variant[i].count * variant[i].taps
+        return count
+
     cdef Py_ssize_t reads(self, int a, Py_ssize_t first, Py_ssize_t tap) noexcept:
         """The source position that a tap of axis a reads for output `first`."""
         cdef conv_geometry *g = &self.desc.g
         if self.of.backward:
             # input position i met tap j in output o, where o * stride = i + before - j * dilation
             return (first + g.before[a] - tap * g.dilation[a]) // g.stride[a]
-        return tap * g.dilation[a] - g.before[a]
+        return first * g.stride[a] + tap * g.dilation[a] - g.before[a]
 
     cdef Py_ssize_t make_variants(self, int a, bint strict, Variant *out) noexcept:
         """The ranges of outputs along axis a that phases are made of, and their taps."""
@@ -269,6 +303,9 @@ cdef class Layout:
                             after = min(after, -at)
                         if q < length - at:
                             after = min(after, length - at)
+                if high <= low and not self.of.backward:
+                    low = 0  # all is padding: sums of zeros, and a bias perhaps
+                    high = 1
                 if high > low:
                     out[n].first = first + q * (g.stride[a] if self.of.backward else 1)
                     out[n].count = after - q
@@ -389,14 +426,9 @@ cdef class Layout:
         job.words_at = job.turned_at + up(turned * itemsize, 64)
         size = job.words_at + index_words(&phase.window) * sizeof(Py_ssize_t)
         job.pieces_at = up(size, 64)
-        job.weights_at = up(job.pieces_at + self.pieces(phase) * job.images * sizeof(Piece), 64)
+        job.weights_at = up(job.pieces_at + pieces_of(&self.of, phase) * job.images * sizeof(Piece), 64)
         size = job.weights_at + (2 * lanes * CHUNK * itemsize if job.packing != NULL else 0)
         return up(size, 64) + 64
-
-    cdef Py_ssize_t pieces(self, const Phase *phase) noexcept:
-        """Runs of pixels that a block of one image's outputs is cut into."""
-        return phase.axis[1].block * (
-            up(max(phase.axis[2].block, phase.axis[2].window), self.of.unit) // self.of.unit)
 
     def workspace(self, int threads):
         """Bytes of scratch memory of a call, packed weights included."""
@@ -459,21 +491,14 @@ cdef class Correlation:
         self.weight = None
         return 0
 
-    cdef bint meets_weights_once(self, Py_ssize_t batch) noexcept:
-        """Whether every weight serves one strip of tiles only.
+    cdef bint packs_on_the_way(self, Py_ssize_t batch) noexcept:
+        """Whether few strips of tiles meet the weights.
 
-        Then it is packed there, into the first-level cache, instead of going to memory and back.
+        Then each packs them for itself, into the first-level cache: that is less work than to
+        write them to memory and read them again.
         """
-        cdef Py_ssize_t p
-        cdef Phase *phase
-        if self.of.by_rows or batch > 1:
-            return False
-        for p in range(self.of.n_phases):
-            phase = &self.of.phases[p]
-            if (phase.blocks[0] * phase.blocks[1] * phase.blocks[2] > 1
-                    or self.layout.pieces(phase) * phase.axis[0].block > 2 * STRIP):
-                return False
-        return True
+        return uses(self.of, batch) <= (
+            MOST_USES if self.of.packed_size * self.of.g.itemsize > CACHE else 1)
 
     # ---- the computation ----
 
@@ -507,7 +532,7 @@ cdef class Correlation:
         # All memory before any work: a call that fails leaves `out` as it was.
         job.packing = NULL
         job.packed = NULL
-        if self.packed is None and self.meets_weights_once(job.batch):
+        if self.packed is None and self.packs_on_the_way(job.batch):
             job.packing = &self.packing
         else:
             if self.packed is None:
@@ -629,6 +654,7 @@ cdef class Correlation:
 cdef struct Piece:
     Py_ssize_t at, sink, pixels
     Py_ssize_t start         # place in the line of all rows, if the outputs are cut that way
+    Py_ssize_t row_tap       # of a gradient of weights: the tap along the rows' axis
 
 
 # A block of outputs: where its pieces are, and memory to work in.
@@ -667,6 +693,35 @@ cdef struct Run:
     int part_axis
     char *scratch
     Py_ssize_t scratch_size, tile_at, total_at, turned_at, words_at, pieces_at, weights_at
+
+
+cdef double uses(const Layer *of, Py_ssize_t batch) noexcept:
+    """How many strips of tiles meet each weight; many where weights are packed for `rows`."""
+    cdef double strips, most = 0
+    cdef Py_ssize_t p
+    cdef const Phase *phase
+    if of.by_rows:
+        return 1e9
+    for p in range(of.n_phases):
+        phase = &of.phases[p]
+        strips = (pieces_of(of, phase) + 2 * STRIP - 1) // (2 * STRIP)
+        most = max(most, strips * phase.blocks[0] * phase.blocks[1] * phase.blocks[2])
+    return most * batch
+
+
+cdef Py_ssize_t pieces_of(const Layer *of, const Phase *phase) noexcept:
+    """Runs of pixels that a block of one image's outputs is cut into."""
+    return phase.axis[1].block * (
+        up(max(phase.axis[2].block, phase.axis[2].window), of.unit) // of.unit)
+
+
+cdef Py_ssize_t rows_inside(const Axis *axis, Py_ssize_t tap, Py_ssize_t first, Py_ssize_t count,
+                            bint end) noexcept nogil:
+    """The first of `count` outputs from `first` on for which a tap reads inside; or the end."""
+    cdef Py_ssize_t limit = (axis.length if end else 0) - axis.tap[tap]
+    # outputs q with q * step >= limit come after
+    limit = (limit + axis.step - 1) // axis.step if limit > 0 else 0
+    return max(0, min(count, limit - first))
 
 
 cdef bint spreads(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t sets, Py_ssize_t ways) noexcept:
@@ -739,6 +794,11 @@ cdef void pack_taps(const Packing *job, const Phase *phase, Py_ssize_t group, Py
             if g.flip:
                 k.transpose(n, count, weight + c * job.source + spatial - tap - count, job.sink,
                             out + (count - 1) * width, -width)
+            elif (n == width and c + 1 < of.sources and 0 < job.sink and job.source >= k.lanes
+                  and t + up(count, k.lanes) <= stop):
+                # whole blocks are faster; what is too much of them the next source overwrites
+                k.transpose(n, up(count, k.lanes), weight + c * job.source + tap, job.sink, out,
+                            width)
             else:
                 k.transpose(n, count, weight + c * job.source + tap, job.sink, out, width)
             t += count
@@ -1041,8 +1101,8 @@ cdef inline void carry(const Layer *of, Py_ssize_t tap, Py_ssize_t taps, Py_ssiz
 
 # ---- the gradient of the weights ----
 
-# What its tasks read. A task owns one group's block of filters and chunk of channels, for one
-# chunk of images: grad_weight[filter, channel, tap] = sum over pixels of
+# What its tasks read. A task owns one group's range of filters and chunk of channels, for one
+# part of the pixels of all images: grad_weight[filter, channel, tap] = sum over pixels of
 # grad_output[filter, pixel] * x[channel, pixel * stride + tap]. The `tile` kernel holds filters
 # in its lanes, sums over pixels, and takes for its "pixels" what lies at equal steps in the
 # window: channels, or where those are few the taps along the last axis.
@@ -1057,15 +1117,20 @@ cdef struct Gradient:
     Py_ssize_t x_image, grad_image, out_image
     Py_ssize_t x_stride[4]
     Py_ssize_t grad_stride[4]
-    Py_ssize_t batch, images          # all, and of one chunk
+    Py_ssize_t batch
+    Py_ssize_t units, all_units       # blocks of outputs of a part, and of the batch
     Py_ssize_t groups, filters, channels
     Py_ssize_t chunks                 # of channels
-    Py_ssize_t blocks                 # of filters
+    Py_ssize_t blocks, share, ranges  # of filters; of a range; such ranges
     Py_ssize_t out_blocks[3]          # of outputs, on each axis
     Py_ssize_t pixels                 # of such a block, at most
+    Py_ssize_t rows                   # of sums of a block of filters
+    Py_ssize_t row_long               # products that are added up before they go to `total`
     bint along_taps
+    bint in_place                     # x is read where it is
+    const char *skips                 # images whose sums leave out rows outside of x, or NULL
     char *scratch
-    Py_ssize_t scratch_size, grad_at, sum_at, total_at, tile_at, offset_at, words_at, pieces_at
+    Py_ssize_t scratch_size, grad_at, sum_at, total_at, order_at, offset_at, words_at, pieces_at
 
 
 cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
@@ -1074,7 +1139,8 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     cdef Axis *axis = layer.of.phases[0].axis
     cdef Py_ssize_t itemsize = g.itemsize, lanes = layer.of.k.lanes, half = layer.of.k.half
     cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
-    cdef Py_ssize_t budget = CACHE // 4 // itemsize, most, rows, columns
+    cdef Py_ssize_t budget = CACHE // 4 // itemsize, most, fits, rows, columns
+    cdef double work
     cdef int a
     job.g = g
     job.k = layer.of.k
@@ -1084,16 +1150,24 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     job.channels = g.channels // g.groups
     job.blocks = up(job.filters, 2 * lanes) // (2 * lanes)
     job.along_taps = job.channels < half and g.kernel[2] > job.channels
+    job.in_place = False
 
-    # A chunk of channels whose sums stay in the cache, and that takes a fifth of a second at
-    # most, so that Ctrl-C is heard.
-    most = budget // (taps * 2 * lanes)
-    most = min(most, <Py_ssize_t>(LONGEST_TASK / (
-        4.0 * lanes * taps * max(batch, 1) * axis[2].count * axis[1].count
-        * axis[0].count + 1.0)))
-    most = max(2 * half, most)
+    # The sums of a range of filters and a chunk of channels stay in the cache. Each range
+    # gathers the window again, each chunk turns the gradients again; the former takes longer.
+    fits = max(budget // taps, 1)
+    job.share = max(1, min(job.blocks, <Py_ssize_t>(2.0 * fits) ** 0.5 // (2 * lanes)))
+    most = max(2 * half, fits // (job.share * 2 * lanes))
+    if most > job.channels:
+        job.share = max(1, min(job.blocks, fits // max(job.channels, 1) // (2 * lanes)))
+    # A task takes a fifth of a second at most, so that Ctrl-C is heard.
+    work = 4.0 * lanes * taps * max(batch, 1) * axis[2].count * axis[1].count * axis[0].count + 1
+    job.share = max(1, min(job.share, <Py_ssize_t>(LONGEST_TASK / work / min(
+        most, max(job.channels, 1)))))
+    most = max(2 * half, min(most, <Py_ssize_t>(LONGEST_TASK / work)))
     job.chunks = (job.channels + most - 1) // most
     job.window.channels = even(job.channels, most)
+    job.share = even(job.blocks, job.share)
+    job.ranges = (job.blocks + job.share - 1) // job.share
     job.window.axis = axis
     job.window.channels_last = g.channels_last
     # A block of outputs whose window, and whose gradients, do too.
@@ -1101,13 +1175,13 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     columns = max(axis[2].count, 1)
     while True:
         set_window(job, 1, columns, half, lanes)
-        if columns == 1 or (job.window.size <= budget and columns <= 4096):
+        if columns == 1 or (job.window.size <= budget and columns <= 1024):
             break
         columns = (columns + 1) // 2
     rows = 1
     while rows < axis[1].count:
         set_window(job, min(2 * rows, axis[1].count), columns, half, lanes)
-        if job.window.size > budget or 2 * rows * columns > 4096:
+        if job.window.size > budget or 2 * rows * columns > 1024:
             break
         rows = min(2 * rows, axis[1].count)
     rows = max(even(axis[1].count, rows), 1)
@@ -1115,17 +1189,22 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     job.pixels = rows * columns
     for a in range(AXES):
         job.out_blocks[a] = (axis[a].count + axis[a].block - 1) // axis[a].block
+    job.all_units = batch * job.out_blocks[0] * job.out_blocks[1] * job.out_blocks[2]
+    if job.along_taps:
+        job.rows = job.window.channels * taps // g.kernel[2] * (up(g.kernel[2], half) // half)
+    else:
+        job.rows = taps * (up(job.window.channels, half) // half)
+    job.rows = up(job.rows, 2) * half
 
     job.grad_at = up((job.window.size + job.window.slack) * itemsize, 64)
     job.sum_at = job.grad_at + up(job.pixels * 2 * lanes * itemsize, 64)
-    job.total_at = job.sum_at + up(
-        (job.window.channels * taps + 2 * half) * 2 * lanes * itemsize, 64)
-    job.tile_at = job.total_at + job.total_at - job.sum_at
-    job.offset_at = job.tile_at + up(2 * half * 2 * lanes * itemsize, 64)
+    job.total_at = job.sum_at + up(job.share * job.rows * 2 * lanes * itemsize, 64)
+    job.order_at = job.total_at + job.total_at - job.sum_at
+    job.offset_at = job.order_at + up(
+        job.window.channels * taps * 2 * lanes * itemsize, 64)
     job.words_at = job.offset_at + up(job.pixels * sizeof(Py_ssize_t), 64)
     job.pieces_at = job.words_at + up(index_words(&job.window) * sizeof(Py_ssize_t), 64)
-    job.scratch_size = job.pieces_at + up(
-        (job.window.channels * taps + 1) * sizeof(Piece), 64)
+    job.scratch_size = job.pieces_at + up((job.rows // half) * sizeof(Piece), 64)
     return 0
 
 
@@ -1141,12 +1220,13 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     cdef Py_ssize_t tasks, parts
     cdef int rank = <int>g.rank, first = 1 if g.channels_last else 2
     cdef Scratch scratch
+    cdef cnp.ndarray skips
     if cnp.PyArray_SIZE(out) == 0:
         return
     if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return
-    layer = Layout(desc, False, False)  # of its own: its axes are blocked anew
+    layer = Layout(desc, False, False, False)  # of its own: its axes are blocked anew
     set_gradient(layer, &job, cnp.PyArray_DIM(x, 0))
     if layer.of.collapsed:
         if not collapses(x, first, rank):
@@ -1161,13 +1241,25 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     job.x_image = cnp.PyArray_STRIDES(x)[0] // g.itemsize
     job.grad_image = cnp.PyArray_STRIDES(grad)[0] // g.itemsize
     job.out_image = g.filters * job.channels * g.kernel[0] * g.kernel[1] * g.kernel[2]
+    job.in_place = (layer.of.collapsed and not job.along_taps
+                    and job.channels - (job.chunks - 1) * job.window.channels >= job.k.half
+                    and spreads(job.x_stride[0] * g.itemsize, 2 * job.k.half, 64, 12))
 
-    # Few tasks: cut the batch as well, in a way that depends on the problem alone, and add the
+    # A zero outside of x does not matter, unless the gradient that it meets is infinite.
+    job.skips = NULL
+    if g.padding_mode == PAD_ZEROS and layer.inside_rows() <= WORTH:
+        skips = np.array([all_finite(image) for image in grad], np.uint8)
+        job.skips = cnp.PyArray_BYTES(skips)
+
+    # Few tasks: cut the sums as well, in a way that depends on the problem alone, and add the
     # parts up in order. So the result is the same for any number of threads.
-    tasks = job.groups * job.blocks * job.chunks
-    parts = job.batch if per_sample else min(job.batch, max(1, 8 // tasks))
-    job.images = even(job.batch, (job.batch + parts - 1) // parts)
-    parts = (job.batch + job.images - 1) // job.images
+    tasks = job.groups * job.ranges * job.chunks
+    parts = job.batch if per_sample else min(job.all_units, max(1, 8 // tasks))
+    job.units = even(job.all_units, (job.all_units + parts - 1) // parts)
+    parts = (job.all_units + job.units - 1) // job.units
+    # as many sums are added up in a row as there are such rows
+    job.row_long = max(<Py_ssize_t>LONG,
+                       <Py_ssize_t>(8 * (<double>job.units * job.pixels) ** 0.5))
     partial = out
     if not per_sample and parts > 1:
         partial = np.empty((parts,) + (<object>out).shape, (<object>out).dtype)
@@ -1201,7 +1293,7 @@ cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
 
 
 cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """One task: sums over its images, then out to their places in grad_weight."""
+    """One task: sums over its pixels, then out to their places in grad_weight."""
     cdef const fc_kernels *k = job.k
     cdef const conv_geometry *g = job.g
     cdef Axis *axis = job.axis
@@ -1210,122 +1302,198 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
     cdef real_t *grads = <real_t *>(scratch + job.grad_at)
     cdef real_t *sums = <real_t *>(scratch + job.sum_at)
     cdef real_t *total = <real_t *>(scratch + job.total_at)
-    cdef real_t *tile = <real_t *>(scratch + job.tile_at)
+    cdef real_t *order = <real_t *>(scratch + job.order_at)
     cdef Py_ssize_t *offset = <Py_ssize_t *>(scratch + job.offset_at)
     cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef Piece *pieces = <Piece *>(scratch + job.pieces_at)
     cdef Py_ssize_t lanes = k.lanes, half = k.half, step, n_pieces = 0, limit, size, in_row = 0
-    cdef Py_ssize_t block = task % job.blocks
-    cdef Py_ssize_t chunk = task // job.blocks % job.chunks
-    cdef Py_ssize_t group = task // (job.blocks * job.chunks) % job.groups
-    cdef Py_ssize_t part = task // (job.blocks * job.chunks * job.groups)
-    cdef Py_ssize_t filters = min(2 * lanes, job.filters - block * 2 * lanes)
-    cdef Py_ssize_t vectors = 2 if filters > lanes else 1, width = vectors * lanes
+    cdef Py_ssize_t low = task % job.ranges * job.share
+    cdef Py_ssize_t high = min(job.blocks, low + job.share)
+    cdef Py_ssize_t chunk = task // job.ranges % job.chunks
+    cdef Py_ssize_t group = task // (job.ranges * job.chunks) % job.groups
+    cdef Py_ssize_t part = task // (job.ranges * job.chunks * job.groups)
+    cdef Py_ssize_t block_size = job.rows * 2 * lanes, filters, vectors, width
     cdef Py_ssize_t first_channel = chunk * job.window.channels
     cdef Py_ssize_t channels = min(job.window.channels, job.channels - first_channel)
     cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
     cdef Py_ssize_t first[3]
     cdef Py_ssize_t count[3]
-    cdef Py_ssize_t image, b, c, i, j, q0, q1, q2, t, filter, tap
-    cdef Py_ssize_t j0, j1, j2, at
-    cdef const real_t *grad
+    cdef Py_ssize_t u, image, block, c, i, j, q0, q1, t, t0, t1, tap
+    cdef Py_ssize_t j0, j1, j2, at, channel
+    cdef Py_ssize_t position[3]
+    cdef const real_t *source = window
+    cdef const real_t *x
     cdef real_t *out
     cdef int a, halves
+    cdef bint fresh = True, totals = False
     cdef Window part_window = job.window
 
+    channel = job.window.channel
+    for a in range(AXES):
+        position[a] = axis[a].wstep * job.window.position[a]
+    if job.in_place:
+        channel = job.x_stride[0]
+        position[2] = job.x_stride[3]
+
     # What the tiles' rows are: runs of channels at one tap, or of taps of one channel.
-    step = job.window.channel
+    step = channel
     limit = channels
     if job.along_taps:
-        step = axis[2].at[1] - axis[2].at[0]
+        step = (axis[2].at[1] - axis[2].at[0]) * job.window.position[2]
         limit = g.kernel[2]
     for c in range(channels if job.along_taps else 1):
         for j0 in range(g.kernel[0]):
             for j1 in range(g.kernel[1]):
                 for j2 in range(1 if job.along_taps else g.kernel[2]):
-                    at = (c * job.window.channel + axis[0].at[j0] * job.window.position[0]
+                    at = (c * channel + axis[0].at[j0] * job.window.position[0]
                           + axis[1].at[j1] * job.window.position[1]
                           + axis[2].at[j2] * job.window.position[2])
                     tap = (j0 * g.kernel[1] + j1) * g.kernel[2] + j2
                     for i from 0 <= i < limit by half:
-                        pieces[n_pieces].at = at + i * (
-                            step * job.window.position[2] if job.along_taps else step)
-                        # the first sum's place, ordered (channel, tap) or (tap, channel)
-                        pieces[n_pieces].sink = (
-                            c * taps + tap + i if job.along_taps else tap * channels + i)
-                        pieces[n_pieces].pixels = min(half, limit - i)
+                        # the last run reads no further than the others: some sums twice
+                        j = max(0, min(i, limit - half))
+                        pieces[n_pieces].at = at + j * step
+                        # the first sum's place, and the way to the next
+                        pieces[n_pieces].sink = c * taps + tap + j
+                        pieces[n_pieces].start = 1
+                        if not job.along_taps:
+                            pieces[n_pieces].sink = j * taps + tap
+                            pieces[n_pieces].start = taps
+                        if g.flip:
+                            tap = taps - 1 - pieces[n_pieces].sink % taps
+                            pieces[n_pieces].sink += tap - pieces[n_pieces].sink % taps
+                            if job.along_taps:
+                                pieces[n_pieces].start = -1
+                            tap = (j0 * g.kernel[1] + j1) * g.kernel[2] + j2
+                        pieces[n_pieces].pixels = min(half, limit - j)
+                        pieces[n_pieces].row_tap = j1
                         n_pieces += 1
-    if job.along_taps:
-        step *= job.window.position[2]
-    size = channels * taps * width
-    memset(sums, 0, size * sizeof(real_t))
-    memset(total, 0, size * sizeof(real_t))
+    size = (high - low) * block_size
     part_window.channels = channels
 
-    for image in range(part * job.images, min(job.batch, (part + 1) * job.images)):
-        for b in range(job.out_blocks[0] * job.out_blocks[1] * job.out_blocks[2]):
-            i = b
-            for a in range(2, -1, -1):
-                first[a] = i % job.out_blocks[a] * axis[a].block
-                count[a] = min(axis[a].block, axis[a].count - first[a])
-                i //= job.out_blocks[a]
+    for u in range(part * job.units, min(job.all_units, (part + 1) * job.units)):
+        i = u
+        for a in range(2, -1, -1):
+            first[a] = i % job.out_blocks[a] * axis[a].block
+            count[a] = min(axis[a].block, axis[a].count - first[a])
+            i //= job.out_blocks[a]
+        image = i
+        t = count[0] * count[1] * count[2]
+        if in_row and in_row + t > job.row_long:
+            if totals:
+                k.add(size, sums, total)
+            else:
+                memcpy(total, sums, size * sizeof(real_t))
+            totals = fresh = True
+            in_row = 0
+        in_row += t
+        x = (<const real_t *>job.x) + (image * job.x_image + (
+            group * job.channels + first_channel) * job.x_stride[0])
+        if job.in_place:
+            source = x + first[2] * job.x_stride[3]
+        else:
             aim(&part_window, first, count, words)
-            fill(&part_window, words,
-                 (<const real_t *>job.x) + (image * job.x_image + (
-                     group * job.channels + first_channel) * job.x_stride[0]),
-                 job.x_stride, k, window)
-            # Gradients as (pixels, filters), the layout of packed weights.
-            if filters < width:
-                memset(grads, 0, count[0] * count[1] * count[2] * width * sizeof(real_t))
-            t = 0
-            for q0 in range(count[0]):
-                for q1 in range(count[1]):
-                    grad = (<const real_t *>job.grad) + (
-                        image * job.grad_image
-                        + (group * job.filters + block * 2 * lanes) * job.grad_stride[0]
-                        + (first[0] + q0) * job.grad_stride[1]
-                        + (first[1] + q1) * job.grad_stride[2] + first[2] * job.grad_stride[3])
-                    if job.grad_stride[3] == 1:
-                        k.transpose(filters, count[2], grad, job.grad_stride[0],
-                                    grads + t * width, width)
-                    for q2 in range(count[2]):
-                        if job.grad_stride[3] != 1:
-                            k.gather(filters, grad + q2 * job.grad_stride[3],
-                                     job.grad_stride[0], grads + t * width)
-                        offset[t] = (q0 * axis[0].wstep * job.window.position[0]
-                                     + q1 * axis[1].wstep * job.window.position[1]
-                                     + q2 * axis[2].wstep * job.window.position[2])
-                        t += 1
+            fill(&part_window, words, x, job.x_stride, k, window)
+        t = 0
+        for q0 in range(count[0]):
+            for q1 in range(count[1]):
+                for i in range(count[2]):
+                    offset[t] = q0 * position[0] + q1 * position[1] + i * position[2]
+                    t += 1
+        for block in range(low, high):
+            filters = min(2 * lanes, job.filters - block * 2 * lanes)
+            vectors = 2 if filters > lanes else 1
+            width = vectors * lanes
+            turn_gradients(job, (<const real_t *>job.grad) + (
+                image * job.grad_image
+                + (group * job.filters + block * 2 * lanes) * job.grad_stride[0]
+                + first[0] * job.grad_stride[1] + first[1] * job.grad_stride[2]
+                + first[2] * job.grad_stride[3]), filters, count, width, grads)
+            out = sums + (block - low) * block_size
             i = 0
             while i < n_pieces:
                 halves = 2 if i + 1 < n_pieces else 1
-                k.tile[halves - 1][vectors - 1](t, offset, window + pieces[i].at,
-                                                window + pieces[i + halves - 1].at, step,
-                                                grads, tile, False)
-                for a in range(halves):
-                    k.add(pieces[i + a].pixels * width, tile + a * half * width,
-                          sums + pieces[i + a].sink * width)
+                t0, t1 = 0, t
+                if job.skips != NULL and job.skips[image]:
+                    if pieces[i + halves - 1].row_tap != pieces[i].row_tap:
+                        halves = 1
+                    t0 = count[2] * rows_inside(&axis[1], pieces[i].row_tap, first[1], count[1],
+                                                False)
+                    t1 = count[2] * rows_inside(&axis[1], pieces[i].row_tap, first[1], count[1],
+                                                True)
+                k.tile[halves - 1][vectors - 1](max(t1 - t0, 0), offset + t0,
+                                                source + pieces[i].at,
+                                                source + pieces[i + halves - 1].at, step,
+                                                grads + t0 * width, out + i * half * width,
+                                                not fresh)
                 i += halves
-            in_row += 1
-            if in_row == ROW:
-                k.add(size, sums, total)
-                memset(sums, 0, size * sizeof(real_t))
-                in_row = 0
-    k.add(size, total, sums)
+        fresh = False
+    if totals:
+        k.add(size, total, sums)
 
-    out = (<real_t *>job.out) + (
-        part * job.out_image
-        + (group * job.filters + block * 2 * lanes) * job.channels * taps
-        + first_channel * taps)
-    for c in range(channels):
-        for j in range(taps):
-            at = (c * taps + j if job.along_taps else j * channels + c) * width
-            tap = taps - 1 - j if g.flip else j
-            for filter in range(filters):
-                out[filter * job.channels * taps + c * taps + tap] = sums[at + filter]
+    # [run][filter] to [channel][tap][filter] to [filter][channel][tap]
+    for block in range(low, high):
+        filters = min(2 * lanes, job.filters - block * 2 * lanes)
+        width = 2 * lanes if filters > lanes else lanes
+        for i in range(n_pieces):
+            for j in range(pieces[i].pixels):
+                memcpy(order + (pieces[i].sink + j * pieces[i].start) * width,
+                       sums + (block - low) * block_size + (i * half + j) * width,
+                       width * sizeof(real_t))
+        out = (<real_t *>job.out) + (
+            part * job.out_image
+            + (group * job.filters + block * 2 * lanes) * job.channels * taps
+            + first_channel * taps)
+        k.transpose(channels * taps, filters, order, width, out, job.channels * taps)
+
+
+cdef void turn_gradients(const Gradient *job, const real_t *grad, Py_ssize_t filters,
+                         const Py_ssize_t *count, Py_ssize_t width, real_t *out) noexcept nogil:
+    """The gradients of a block of outputs as (pixels, filters), the layout of packed weights."""
+    cdef const fc_kernels *k = job.k
+    cdef const Py_ssize_t *stride = job.grad_stride
+    cdef Py_ssize_t q0, q1, q2, columns = count[2], rows = count[1]
+    if filters < width:
+        memset(out, 0, count[0] * rows * columns * width * sizeof(real_t))
+    if stride[3] == 1 and stride[2] == columns:  # rows follow each other
+        columns *= rows
+        rows = 1
+    for q0 in range(count[0]):
+        for q1 in range(rows):
+            if stride[3] == 1:
+                k.transpose(filters, columns, grad + q0 * stride[1] + q1 * stride[2], stride[0],
+                            out, width)
+                out += columns * width
+                continue
+            for q2 in range(columns):
+                k.gather(filters, grad + q0 * stride[1] + q1 * stride[2] + q2 * stride[3],
+                         stride[0], out)
+                out += width
 
 
 # ---- the record ----
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static int fc_finite_32(const uint32_t *bits, Py_ssize_t n)
+    {
+        const uint32_t exponent = 0x7f800000u;
+        int found = 0;
+        for (Py_ssize_t i = 0; i < n; i++) found |= (bits[i] & exponent) == exponent;
+        return !found;
+    }
+    """
+    bint fc_finite_32(const void *bits, Py_ssize_t n) nogil
+
+
+cdef bint all_finite(cnp.ndarray array) except -1:
+    if cnp.PyArray_ISONESEGMENT(array) and cnp.PyArray_ITEMSIZE(array) == 4:
+        return fc_finite_32(cnp.PyArray_BYTES(array), cnp.PyArray_SIZE(array))
+    with np.errstate(all="ignore"):
+        total = (<object>array).sum()  # a quick look: infinite, or not a number, if one is
+    return math.isfinite(total) or bool(np.isfinite(array).all())
+
 
 def supports(ConvDesc desc, which):
     """Direct serves everything."""
@@ -1336,8 +1504,8 @@ def workspace(ConvDesc desc, which, int threads):
     cdef Gradient job
     cdef conv_geometry *g = &desc.g
     if which == BACKWARD_WEIGHT:
-        set_gradient(Layout(desc, False, False), &job, 1)
-        parts = 8 // max(1, job.groups * job.blocks * job.chunks)
+        set_gradient(Layout(desc, False, False, False), &job, 1)
+        parts = min(job.all_units, 8 // max(1, job.groups * job.ranges * job.chunks))
         return job.scratch_size * threads + (
             0 if parts < 2 else parts * g.filters * job.channels * g.kernel[0] * g.kernel[1]
             * g.kernel[2] * g.itemsize)
@@ -1349,7 +1517,7 @@ def efficiency(ConvDesc desc, which):
     cdef double seconds
     cdef Gradient job
     if which == BACKWARD_WEIGHT:
-        set_gradient(Layout(desc, False, False), &job, 1)
+        set_gradient(Layout(desc, False, False, False), &job, 1)
         seconds = gradient_seconds(&job)
     else:
         seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of,
@@ -1392,37 +1560,29 @@ cdef double correlation_seconds(const Layer *of, bint planned) noexcept:
             STORED if of.by_rows != bool(of.g.channels_last) else STORED + TURNED)
     if planned:
         return seconds
-    return seconds + of.packed_size * (
-        PACKED if of.packed_size * of.g.itemsize <= CACHE else PACKED_BEYOND)
+    # packed once, or by each strip of tiles
+    rate = PACKED_BEYOND if of.packed_size * of.g.itemsize > CACHE else PACKED
+    return seconds + of.packed_size * min(rate, PACKED * uses(of, 1))
 
 
 cdef double gradient_seconds(const Gradient *job) noexcept:
-    """Products with the lanes that stay empty, windows once for each block of filters."""
+    """Products with the lanes that stay empty, windows once for each range of filters."""
     cdef const conv_geometry *g = job.g
-    cdef double lanes = job.k.lanes, blocks, tasks, work
-    cdef double pixels = (<double>g.output[0]) * g.output[1] * g.output[2]
-    cdef double taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2], rows
-    cdef Py_ssize_t channels = job.window.channels
-    if job.along_taps:
-        rows = taps / g.kernel[2] * channels * up(g.kernel[2], job.k.half)
-    else:
-        rows = taps * up(channels, job.k.half)
+    cdef double pixels = (<double>g.output[0]) * g.output[1] * g.output[2], blocks, tasks, wide
+    wide = up(min(job.filters, 2 * job.k.lanes), job.k.lanes) * job.blocks
     blocks = (<double>job.out_blocks[0]) * job.out_blocks[1] * job.out_blocks[2]
-    tasks = (<double>job.groups) * job.blocks * job.chunks
-    work = 2 * tasks * rows * up(min(job.filters, 2 * job.k.lanes), job.k.lanes) * pixels
-    return STARTED + work / (GRADIENT * peak(g.itemsize)) + tasks * blocks * (
-        PER_BLOCK + GATHERED * job.window.size + TURNED * min(job.filters, 2 * lanes)
-        * pixels / max(blocks, 1.0)) + tasks * rows * 2 * lanes * PACKED
+    tasks = (<double>job.groups) * job.chunks
+    return STARTED + tasks * (
+        2 * job.rows * wide * pixels / (GRADIENT * peak(g.itemsize))
+        + job.ranges * blocks * (PER_BLOCK + GATHERED * job.window.size)
+        + TURNED * wide * pixels + wide * job.rows * PACKED)
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
     """Weights packed for one pass of one layer."""
     cdef Layout layout = Layout.get(desc, which == BACKWARD_DATA)
-    if which == BACKWARD_DATA:
-        with np.errstate(all="ignore"):
-            total = weight.sum()  # a quick look: infinite, or not a number, if a weight is
-        if not math.isfinite(total) and not np.isfinite(weight).all():
-            layout = Layout(desc, True, True)
+    if (which == BACKWARD_DATA or layout.skips) and not all_finite(weight):
+        layout = Layout(desc, which == BACKWARD_DATA, which == BACKWARD_DATA, False)
     cdef Correlation correlation = Correlation(layout, weight)
     if desc.planned:
         correlation.pack(threads)  # else when it is known how often they are read
