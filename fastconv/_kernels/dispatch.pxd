@@ -10,7 +10,12 @@ cdef extern from "table.h" nogil:
         double lo, hi
 
     ctypedef struct fc_column:
-        Py_ssize_t offset, taps
+        Py_ssize_t offset, taps, shift, pair
+
+    ctypedef struct fc_lines:
+        Py_ssize_t rows, n, columns
+        const fc_column *column
+        Py_ssize_t step, row_step, origin, length, low, high
 
     ctypedef struct fc_ahead:
         const void *from_ "from"
@@ -38,6 +43,9 @@ cdef extern from "table.h" nogil:
                        const fc_column *column, const void *x, Py_ssize_t x_row,
                        Py_ssize_t x_tap, const void *w, void *y, Py_ssize_t y_row,
                        const fc_ahead *ahead) noexcept nogil
+        void (*lines)(const fc_lines *of, const void *const *rows, const void *w,
+                      const void *bias, const fc_epilogue *clip, void *y,
+                      Py_ssize_t y_row) noexcept nogil
         void (*pixels)(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t n, Py_ssize_t packed,
                        Py_ssize_t columns, const fc_column *column, Py_ssize_t taps,
                        const void *x, Py_ssize_t x_row, Py_ssize_t x_pixel, Py_ssize_t x_tap,

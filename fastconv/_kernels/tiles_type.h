@@ -351,6 +351,9 @@ static void NAME(fill_tiles)(fc_kernels *k)
     k->transpose = NAME(transpose);
     k->peak = NAME(peak);
     k->planes = NAME(planes);
+#ifdef FC_PARTS
+    k->lines = NAME(lines);
+#endif
     k->pixels = NAME(pixels);
     k->dots[0] = FC_PASTE(NAME(dots), 1);
     k->dots[1] = FC_PASTE(NAME(dots), 2);
