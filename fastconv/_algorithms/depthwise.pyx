@@ -1051,7 +1051,7 @@ cdef void compute_item(Run *job, Item *item, const real_t *window, const real_t 
     cdef real_t *sink = <real_t *>job.sink
     cdef Py_ssize_t sink_stride[4]      # channel and three axes, of out and residual
     cdef Py_ssize_t step[3]             # from output to output
-    cdef Py_ssize_t channel, q0, q1, q2, at, i, row, y_row
+    cdef Py_ssize_t channel, q0, q1, at, i, row, y_row
     cdef real_t *y
     cdef bint finishes = (job.bias != NULL or job.residual != NULL
                           or (not of.backward and of.epilogue.activation != FC_IDENTITY))
@@ -1098,9 +1098,7 @@ cdef void compute_item(Run *job, Item *item, const real_t *window, const real_t 
                       packed + phase.taps * channel, y, y_row, ahead)
                 ahead.from_ = NULL
             if step[2] != 1:
-                for q1 in range(count[1]):
-                    for q2 in range(count[2]):
-                        sink[i + q1 * step[1] + q2 * step[2]] = tile[q1 * row + q2]
+                of.k.scatter(count[1], count[2], tile, row, sink + i, step[1], step[2])
             if finishes:
                 if step[1] == count[2]:
                     finish(job, 1, count[1] * count[2], i, 0, channel, 0, <real_t *>NULL)

@@ -291,6 +291,9 @@ FC_INLINE vec NAME(load_lanes)(const REAL *p, NAME(lanes) lanes)
 #endif
 }
 
+/* Ends that are found once for all rows. */
+#define FC_KNOWN 64
+
 /* What lies where in a row of input, for one column. */
 typedef struct {
     ptrdiff_t at;
@@ -390,10 +393,25 @@ FC_INLINE void NAME(line_column)(vec acc[7][4], const REAL *const *line, ptrdiff
 #undef SHORT
 }
 
+/* Where the vectors of a column end, for a block of outputs from p on. */
+FC_INLINE NAME(line_ends) NAME(find_ends)(const fc_lines *of, const fc_column *column,
+                                          ptrdiff_t p, ptrdiff_t vectors)
+{
+    NAME(line_ends) ends;
+    ends.at = p * of->step + column->shift;
+    for (ptrdiff_t h = 0; h < of->step; h++) {
+        const ptrdiff_t at = of->origin + ends.at + h * LANES;
+        ends.first[h] = NAME(within)(at, of->length);
+        ends.last[h] = NAME(within)(at + (vectors - 1) * of->step * LANES, of->length);
+    }
+    return ends;
+}
+
 /* A block of outputs from p on. edge: the first and the last vector of a row may be partly
- * outside. Of the last vector and those before it, n lanes are stored. */
+ * outside, as `known` says, unless it is NULL. Of the last vector and those before it,
+ * n lanes are stored. */
 FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdiff_t p,
-                                const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,
+                                const NAME(line_ends) *known, const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,
                                 ptrdiff_t y_row, ptrdiff_t n, const int rows, const int vectors,
                                 const int step, const int edge)
 {
@@ -407,13 +425,8 @@ FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdif
         const fc_column column = of->column[c];
         const ptrdiff_t all = column.pair ? 2 * column.taps : column.taps;
         NAME(line_ends) ends;
-        ends.at = p * step + column.shift;
-        if (edge)
-            FC_UNROLL for (int h = 0; h < step; h++) {
-                const ptrdiff_t at = of->origin + ends.at + h * LANES;
-                ends.first[h] = NAME(within)(at, of->length);
-                ends.last[h] = NAME(within)(at + (vectors - 1) * step * LANES, of->length);
-            }
+        if (!edge) ends.at = p * step + column.shift;
+        else ends = known ? known[c] : NAME(find_ends)(of, &column, p, vectors);
         if (products + all > FC_SUM_BLOCK) {
             FC_UNROLL for (int r = 0; r < rows; r++)
                 FC_UNROLL for (int v = 0; v < vectors; v++) {
@@ -449,24 +462,32 @@ FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdif
             FC_UNROLL for (int v = 0; v < vectors; v++)
                 acc[r][v] = NAME(activate)(acc[r][v], FC_CLIP, lo, hi);
     }
+    y += p;
+    if (n >= vectors * LANES) {
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++)
+                NAME(save)(y + r * y_row + v * LANES, acc[r][v]);
+        return;
+    }
     FC_UNROLL for (int r = 0; r < rows; r++)
         FC_UNROLL for (int v = 0; v < vectors; v++) {
-            REAL *out = y + r * y_row + p + v * LANES;
+            REAL *out = y + r * y_row + v * LANES;
             if (n - v * LANES >= LANES) NAME(save)(out, acc[r][v]);
             else if (n > v * LANES) NAME(save_first)(out, acc[r][v], n - v * LANES);
         }
 }
 
 typedef void NAME(line_function)(const fc_lines *of, const REAL *const *x, ptrdiff_t p,
-                                 const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,
+                                 const NAME(line_ends) *known, const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,
                                  ptrdiff_t y_row, ptrdiff_t n);
 
 #define LINES(name, rows, vectors, step, edge)                                                 \
     static void FC_PASTE(NAME(lines), name)(                                                   \
-        const fc_lines *of, const REAL *const *x, ptrdiff_t p, const REAL *w,                  \
-        const REAL *bias, const fc_epilogue *clip, REAL *y, ptrdiff_t y_row, ptrdiff_t n)      \
+        const fc_lines *of, const REAL *const *x, ptrdiff_t p, const NAME(line_ends) *known,   \
+        const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,         \
+        ptrdiff_t y_row, ptrdiff_t n)                                                          \
     {                                                                                          \
-        NAME(line_block)(of, x, p, w, bias, clip, y, y_row, n, rows, vectors, step, edge);     \
+        NAME(line_block)(of, x, p, known, w, bias, clip, y, y_row, n, rows, vectors, step, edge);     \
     }
 LINES(1x1, 1, 1, 1, 0)
 LINES(1x2, 1, 2, 1, 0)
@@ -523,8 +544,9 @@ static void NAME(lines)(const fc_lines *of, const void *const *rows_, const void
     const ptrdiff_t step = of->step, n = of->n;
     const int by_seven = of->rows >= 7 && (of->rows + 6) / 7 * 7 <= (of->rows + 3) / 4 * 4;
     ptrdiff_t height = of->rows < 4 ? 1 : 4, vectors = (n + LANES - 1) / LANES;
-    ptrdiff_t most = step == 2 ? (height == 1 ? 1 : FC_COLUMN_VECTORS / 2)
-                               : (height == 1 ? 2 : FC_COLUMN_VECTORS);
+    const ptrdiff_t half = FC_COLUMN_VECTORS / 2;
+    const ptrdiff_t most = step == 2 ? (height == 1 ? 1 : half)
+                           : height == 1 ? 2 : by_seven ? half : FC_COLUMN_VECTORS;
     if (vectors > most) {
         const ptrdiff_t parts = (vectors + most - 1) / most;
         vectors = (vectors + parts - 1) / parts;
@@ -533,10 +555,13 @@ static void NAME(lines)(const fc_lines *of, const void *const *rows_, const void
                                : vectors == 1 && FC_COLUMN_VECTORS == 4))
         height = 7;
     const ptrdiff_t row = height == 1 ? 0 : height == 4 ? 1 : 2;
+    const fc_column *column = of->column;
+    NAME(line_ends) known[FC_KNOWN];
     for (ptrdiff_t r = 0; r < of->rows; r += height) {
+        const int first = r == 0;
         if (r > of->rows - height) r = of->rows - height;
         REAL *y = (REAL *)y_ + r * y_row;
-        const REAL *const *x = rows + r * of->row_step;
+        NAME(line_ends) *ends = known;
         for (ptrdiff_t p = 0, now; p < n; p += now * LANES) {
             now = (n - p + LANES - 1) / LANES;
             if (now > vectors) now = vectors;
@@ -549,11 +574,44 @@ static void NAME(lines)(const fc_lines *of, const void *const *rows_, const void
             NAME(line_function) *const block =
                 step == 2 ? two[row][now - 1] : height == 1 ? single[edge][now - 1]
                 : height == 4 ? four[edge][now - 1] : seven[edge][now - 1];
-            block(of, x, p, w, bias, clip, y, y_row, width);
+            const int fits = ends + of->columns <= known + FC_KNOWN;
+            if (fits && first)
+                for (ptrdiff_t c = 0; c < of->columns; c++)
+                    ends[c] = NAME(find_ends)(of, &column[c], p, now);
+            block(of, rows + r * of->row_step, p, fits ? ends : NULL, w, bias,
+                  clip, y, y_row, width);
+            if (fits) ends += of->columns;
         }
     }
 }
 #endif
+
+/* ---- scatter: a block of rows to places some way apart ---- */
+static void NAME(scatter)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
+                          void *dst_, ptrdiff_t dst_r, ptrdiff_t dst_c)
+{
+    for (ptrdiff_t r = 0; r < nr; r++) {
+        const REAL *src = (const REAL *)src_ + r * src_r;
+        REAL *dst = (REAL *)dst_ + r * dst_r;
+        ptrdiff_t c = 0;
+#if defined(__AVX512F__)
+        const ivec twice = NAME(iota)() / 2;
+        if (dst_c == 2) /* every other lane of a vector */
+            for (; c < nc; c += LANES / 2) {
+                const ptrdiff_t n = nc - c < LANES / 2 ? nc - c : LANES / 2;
+                vec v = NAME(load_first)(src + c, n);
+                v = NAME(shuffle)(v, v, twice);
+                const unsigned lanes = 0x5555u & ((1u << (2 * n - 1)) - 1);
+#if BITS == 32
+                _mm512_mask_storeu_ps(dst + 2 * c, (__mmask16)lanes, (__m512)v);
+#else
+                _mm512_mask_storeu_pd(dst + 2 * c, (__mmask8)lanes, (__m512d)v);
+#endif
+            }
+#endif
+        for (; c < nc; c++) dst[c * dst_c] = src[c];
+    }
+}
 
 /* ---- dots: the gradient of the weights, one sum for each lane and tap ----
  *

@@ -57,6 +57,8 @@ cdef extern from "table.h" nogil:
                         void *out) noexcept nogil
         void (*copy)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                      Py_ssize_t src_c, void *dst, Py_ssize_t dst_r) noexcept nogil
+        void (*scatter)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
+                        void *dst, Py_ssize_t dst_r, Py_ssize_t dst_c) noexcept nogil
         void (*gather)(Py_ssize_t n, const void *src, Py_ssize_t step, void *dst) noexcept nogil
         void (*add)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         void (*winograd_input[3][2])(Py_ssize_t vectors, const void *src, Py_ssize_t row,

@@ -124,6 +124,10 @@ typedef struct {
     void (*copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r, ptrdiff_t src_c,
                  void *dst, ptrdiff_t dst_r);
 
+    /* dst[r * dst_r + c * dst_c] = src[r * src_r + c] for r < nr, c < nc. */
+    void (*scatter)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r, void *dst,
+                    ptrdiff_t dst_r, ptrdiff_t dst_c);
+
     /* dst[i] = src[i * step], dst[i] += src[i] */
     void (*gather)(ptrdiff_t n, const void *src, ptrdiff_t step, void *dst);
     void (*add)(ptrdiff_t n, const void *src, void *dst);

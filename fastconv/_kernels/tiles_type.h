@@ -365,6 +365,7 @@ static void NAME(fill_tiles)(fc_kernels *k)
     k->dots[7] = FC_PASTE(NAME(dots), 8);
     k->dots[8] = FC_PASTE(NAME(dots), 9);
     k->copy = NAME(copy);
+    k->scatter = NAME(scatter);
 }
 
 #undef NAME
