@@ -1,9 +1,11 @@
 """Depthwise convolution: few channels meet in a sum, so memory and overhead decide, not sums.
 
 Each plane of an image (or each vector of channels, where they come last) is convolved by itself.
-The part of it that a block of outputs reads is copied into a window that stays in the cache, one
-call of `copy` for a whole plane; padding is written around it once for all planes of a task. One
-call of `planes` (or `pixels`) then computes the block. Both take the taps as *columns*: runs of
+Rows are read where they lie, wherever the kernels allow it: a table says where each row of the
+input is, rows of padding are one row of zeros, and `lines` loads the ends of rows in part. Elsewhere
+the part of a plane that a block of outputs reads is copied into a window that stays in the cache,
+one call of `copy` for a whole plane; padding is written around it once for all planes of a task.
+One call of `planes` (or `pixels`) then computes the block. All take the taps as *columns*: runs of
 taps as far apart as two outputs are, so that a row of the window that has been loaded serves all
 outputs and taps that meet in it.
 
@@ -1008,11 +1010,21 @@ cdef void run_in_place(Run *job, Py_ssize_t task, int thread, real_t *kind) noex
     cdef const Layer *of = job.of
     cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
     cdef const real_t **rows = <const real_t **>(window + of.window + of.tile)
-    cdef Py_ssize_t number
+    cdef const real_t *zeros = (<const real_t *>of.zeros) + of.margin
+    cdef Py_ssize_t number, i, plane = of.sources * job.source_stride[0]
+    cdef bint found = False
     cdef Item item
     for number in range(task * job.share, min(job.items, (task + 1) * job.share)):
-        find_item(job, number, NULL if number == task * job.share else &item, &item)
-        point(job, &item, rows, window)
+        if found and item.unit + 1 < of.groups:
+            # small planes: the same rows of the next one
+            item.unit += 1
+            for i in range(of.table):
+                if rows[i] != zeros:
+                    rows[i] += plane
+        else:
+            find_item(job, number, NULL, &item)
+            point(job, &item, rows, window)
+            found = of.blocks == 1 and job.source_stride[3] == 1
         compute_item(job, &item, window, rows, window + of.window, NULL)
 
 
@@ -1465,7 +1477,7 @@ def efficiency(ConvDesc desc, which):
             rate *= 0.7
         seconds = (STARTED + 2 * products / (rate * full) + PER_CHANNEL * max(g.channels, g.filters)
                    + STORED * g.itemsize * (inputs if which == BACKWARD_DATA else outputs))
-        if g.stride[2] > 1:
+        if g.stride[2] > (1 if which == BACKWARD_DATA or g.channels_last else 2):
             seconds += STRIDED * inputs + STRIDED_ROW * inputs / max(g.input[2], 1)
     if g.channels_last and (g.channels if which == BACKWARD_DATA else g.filters) > 1 and not (
             channels == 1 and filters == 1):

@@ -424,9 +424,12 @@ FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdif
     for (ptrdiff_t c = 0; c < of->columns; c++) {
         const fc_column column = of->column[c];
         const ptrdiff_t all = column.pair ? 2 * column.taps : column.taps;
-        NAME(line_ends) ends;
-        if (!edge) ends.at = p * step + column.shift;
-        else ends = known ? known[c] : NAME(find_ends)(of, &column, p, vectors);
+        /* not copied: what was stored in pieces is slow to load as a whole */
+        NAME(line_ends) own;
+        const NAME(line_ends) *ends = &own;
+        if (edge && known) ends = &known[c];
+        else if (edge) own = NAME(find_ends)(of, &column, p, vectors);
+        else own.at = p * step + column.shift;
         if (products + all > FC_SUM_BLOCK) {
             FC_UNROLL for (int r = 0; r < rows; r++)
                 FC_UNROLL for (int v = 0; v < vectors; v++) {
@@ -438,10 +441,10 @@ FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdif
         }
         products += all;
         if (step == 2 && column.pair)
-            NAME(line_column)(acc, x + column.offset, of->row_step, &ends, w, column.taps, rows,
+            NAME(line_column)(acc, x + column.offset, of->row_step, ends, w, column.taps, rows,
                               vectors, step, 1, edge);
         else
-            NAME(line_column)(acc, x + column.offset, of->row_step, &ends, w, column.taps, rows,
+            NAME(line_column)(acc, x + column.offset, of->row_step, ends, w, column.taps, rows,
                               vectors, step, 0, edge);
         w += all;
     }
@@ -513,6 +516,23 @@ LINES(7x1_two, 7, 1, 2, 1)
 #endif
 #undef LINES
 
+/* Ask for the rows that the block after next is the first to read. With a stride there are more
+ * of them than the processor foresees. */
+FC_INLINE void NAME(lines_ahead)(const fc_lines *of, const REAL *const *rows, ptrdiff_t r,
+                                 ptrdiff_t height, ptrdiff_t p, ptrdiff_t n)
+{
+    for (ptrdiff_t c = 0; c < of->columns; c++) {
+        const fc_column *column = &of->column[c];
+        if (column->shift != of->low) continue;
+        const ptrdiff_t first = r + 2 * height + column->taps - 1, all = of->rows + column->taps - 1;
+        for (ptrdiff_t i = first; i < first + height && i < all; i++) {
+            const REAL *row = rows[column->offset + i * of->row_step] + p * of->step;
+            for (ptrdiff_t at = 0; at < n * of->step; at += 64 / (ptrdiff_t)sizeof(REAL))
+                __builtin_prefetch(row + at);
+        }
+    }
+}
+
 static void NAME(lines)(const fc_lines *of, const void *const *rows_, const void *w,
                         const void *bias, const fc_epilogue *clip, void *y_, ptrdiff_t y_row)
 {
@@ -578,6 +598,7 @@ static void NAME(lines)(const fc_lines *of, const void *const *rows_, const void
             if (fits && first)
                 for (ptrdiff_t c = 0; c < of->columns; c++)
                     ends[c] = NAME(find_ends)(of, &column[c], p, now);
+            if (step == 2) NAME(lines_ahead)(of, rows, r, height, p, width);
             block(of, rows + r * of->row_step, p, fits ? ends : NULL, w, bias,
                   clip, y, y_row, width);
             if (fits) ends += of->columns;
