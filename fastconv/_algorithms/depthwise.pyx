@@ -2,10 +2,10 @@
 
 Each plane of an image (or each vector of channels, where they come last) is convolved by itself.
 Rows are read where they lie, wherever the kernels allow it: a table says where each row of the
-input is, rows of padding are one row of zeros, and `lines` loads the ends of rows in part. Elsewhere
-the part of a plane that a block of outputs reads is copied into a window that stays in the cache,
-one call of `copy` for a whole plane; padding is written around it once for all planes of a task.
-One call of `planes` (or `pixels`) then computes the block. All take the taps as *columns*: runs of
+input is, rows of padding are one row of zeros, and `lines` loads the ends of rows in part.
+Elsewhere the part of a plane that a block of outputs reads is copied into a window that stays in
+the cache, one call of `copy` for a whole plane; padding is written around it once for all planes
+of a task. One call of `planes` (or `pixels`) then computes the block. All take the taps as *columns*: runs of
 taps as far apart as two outputs are, so that a row of the window that has been loaded serves all
 outputs and taps that meet in it.
 

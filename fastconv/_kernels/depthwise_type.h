@@ -411,7 +411,8 @@ FC_INLINE NAME(line_ends) NAME(find_ends)(const fc_lines *of, const fc_column *c
  * outside, as `known` says, unless it is NULL. Of the last vector and those before it,
  * n lanes are stored. */
 FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdiff_t p,
-                                const NAME(line_ends) *known, const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,
+                                const NAME(line_ends) *known, const REAL *w,
+                                const REAL *bias, const fc_epilogue *clip, REAL *y,
                                 ptrdiff_t y_row, ptrdiff_t n, const int rows, const int vectors,
                                 const int step, const int edge)
 {
@@ -481,7 +482,8 @@ FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdif
 }
 
 typedef void NAME(line_function)(const fc_lines *of, const REAL *const *x, ptrdiff_t p,
-                                 const NAME(line_ends) *known, const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,
+                                 const NAME(line_ends) *known, const REAL *w,
+                                 const REAL *bias, const fc_epilogue *clip, REAL *y,
                                  ptrdiff_t y_row, ptrdiff_t n);
 
 #define LINES(name, rows, vectors, step, edge)                                                 \
@@ -490,7 +492,8 @@ typedef void NAME(line_function)(const fc_lines *of, const REAL *const *x, ptrdi
         const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,         \
         ptrdiff_t y_row, ptrdiff_t n)                                                          \
     {                                                                                          \
-        NAME(line_block)(of, x, p, known, w, bias, clip, y, y_row, n, rows, vectors, step, edge);     \
+        NAME(line_block)(of, x, p, known, w, bias, clip, y, y_row, n, rows, vectors, step,     \
+                         edge);                                                                \
     }
 LINES(1x1, 1, 1, 1, 0)
 LINES(1x2, 1, 2, 1, 0)
@@ -524,7 +527,8 @@ FC_INLINE void NAME(lines_ahead)(const fc_lines *of, const REAL *const *rows, pt
     for (ptrdiff_t c = 0; c < of->columns; c++) {
         const fc_column *column = &of->column[c];
         if (column->shift != of->low) continue;
-        const ptrdiff_t first = r + 2 * height + column->taps - 1, all = of->rows + column->taps - 1;
+        const ptrdiff_t first = r + 2 * height + column->taps - 1;
+        const ptrdiff_t all = of->rows + column->taps - 1;
         for (ptrdiff_t i = first; i < first + height && i < all; i++) {
             const REAL *row = rows[column->offset + i * of->row_step] + p * of->step;
             for (ptrdiff_t at = 0; at < n * of->step; at += 64 / (ptrdiff_t)sizeof(REAL))

@@ -97,14 +97,14 @@ typedef struct {
                    ptrdiff_t y_row, const fc_ahead *ahead);
 
     /* The same of rows that lie anywhere, and finished with bias[0], unless that is NULL, and
-     * bounds, unless `clip` is NULL. y[r][p] = clip(bias + sum_c sum_{i < taps[c]} sum_{h <= pair[c]}
+     * bounds, unless `clip` is NULL. y[r][p] = clip(bias + sum_c sum_{i < taps[c], h <= pair[c]}
      * rows[offset[c] + (i + r) * row_step][p * step + shift[c] + h] * w[c][i][h]). NULL where
      * vectors cannot be loaded in part. */
     void (*lines)(const fc_lines *of, const void *const *rows, const void *w, const void *bias,
                   const fc_epilogue *clip, void *y, ptrdiff_t y_row);
 
-    /* The same as `planes` for pixels of n channels that have weights of their own, y[r][q][k] = sum
-     * x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number
+    /* The same as `planes` for pixels of n channels that have weights of their own, y[r][q][k]
+     * = sum x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number
      * of all. `w` is packed [block of two vectors][tap][channels of the block] for `packed` >= n
      * channels, the last block filled up to one vector or two. Reads up to 2 vectors past a
      * pixel. */
