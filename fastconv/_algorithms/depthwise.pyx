@@ -1,9 +1,11 @@
 """Depthwise convolution: few channels meet in a sum, so memory and overhead decide, not sums.
 
 Each plane of an image (or each vector of channels, where they come last) is convolved by itself.
-The part of it that a block of outputs reads is copied into a window that stays in the cache, one
-call of `copy` for a whole plane; padding is written around it once for all planes of a task. One
-call of `planes` (or `pixels`) then computes the block. Both take the taps as *columns*: runs of
+Rows are read where they lie, wherever the kernels allow it: a table says where each row of the
+input is, rows of padding are one row of zeros, and `lines` loads the ends of rows in part.
+Elsewhere the part of a plane that a block of outputs reads is copied into a window that stays in
+the cache, one call of `copy` for a whole plane; padding is written around it once for all planes
+of a task. One call of `planes` (or `pixels`) then computes the block. All take the taps as *columns*: runs of
 taps as far apart as two outputs are, so that a row of the window that has been loaded serves all
 outputs and taps that meet in it.
 
@@ -31,7 +33,7 @@ from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport real_t, source_strides
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
 from fastconv._kernels.dispatch cimport (
-    FC_IDENTITY, fc_ahead, fc_column, fc_epilogue, fc_kernels, kernels,
+    FC_CLIP, FC_IDENTITY, fc_ahead, fc_column, fc_epilogue, fc_kernels, fc_lines, kernels,
 )
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
@@ -49,6 +51,7 @@ cdef double STRIDED = 0.15e-9, STRIDED_ROW = 10e-9, PER_TAP = 0.04e-6
 cdef enum:
     MOST_CHANNELS = 8        # that meet in a sum
     WINDOW = 64 << 10        # bytes: a small part of any second-level cache
+    REACH = 256 << 10        # the same where nothing is copied
     TALL = 32                # rows of a window, rather than shorter ones that are wider
     WIDE = 16                # and pixels, where channels are in the lanes
     COLUMN = 64              # taps of a column, FC_SUM_BLOCK
@@ -86,6 +89,7 @@ cdef struct Phase:
     Py_ssize_t channel       # from source channel to source channel in the window
     Py_ssize_t pitch         # of a row
     Py_ssize_t size, slack   # elements of the window, and readable ones past it
+    Py_ssize_t low, high     # in_place: the least and the largest shift of a column
     Py_ssize_t blocks
     Py_ssize_t packed        # where its weights start
 
@@ -95,6 +99,7 @@ cdef struct Layer:
     const fc_kernels *k
     bint backward
     bint wide                # channels in the lanes, else pixels
+    bint in_place            # rows are read where they lie: the window is a table of rows
     int along                # the axis of the columns
     Py_ssize_t groups, sources, sinks   # channels per group, read and written
     Py_ssize_t channels      # of the sink
@@ -106,6 +111,9 @@ cdef struct Layer:
     Phase *phases
     Py_ssize_t blocks        # of all phases
     Py_ssize_t window, tile  # elements of the largest window, and of a plane to be scattered
+    Py_ssize_t table         # rows of the largest table
+    char *zeros              # a row of zeros, of which output 0 reads those at `margin` on
+    Py_ssize_t margin
     Py_ssize_t packed_size
 
 
@@ -116,15 +124,16 @@ cdef class Layout:
     cdef Layer of
 
     @staticmethod
-    cdef Layout get(ConvDesc desc, bint backward):
-        cdef tuple key = ("depthwise", backward)
+    cdef Layout get(ConvDesc desc, bint backward, bint windows=False):
+        """windows: never in place."""
+        cdef tuple key = ("depthwise", backward, windows)
         cdef Layout layout = desc.kept.get(key)
         if layout is None:
-            layout = Layout(desc, backward)
+            layout = Layout(desc, backward, windows)
             desc.kept[key] = layout
         return layout
 
-    def __cinit__(self, ConvDesc desc, bint backward):
+    def __cinit__(self, ConvDesc desc, bint backward, bint windows):
         cdef conv_geometry *g = &desc.g
         cdef Py_ssize_t p
         cdef Phase *phase
@@ -138,18 +147,26 @@ cdef class Layout:
         self.of.sinks = (g.channels if backward else g.filters) // g.groups
         self.of.channels = self.of.groups * self.of.sinks
         self.of.wide = g.channels_last and self.of.channels > 1
+        self.of.in_place = (
+            not windows and self.of.k.lines != NULL and not self.of.wide and g.kernel[1] > 1
+            and (backward or (g.padding_mode == PAD_ZEROS and g.stride[2] <= 2)))
         self.make_phases()
         self.choose_lanes()
         self.of.packed_size = 0
         for p in range(self.of.n_phases):
             phase = &self.of.phases[p]
             self.lay_out(phase)
-            self.make_columns(phase)
+            if self.of.in_place:
+                self.make_lines(phase)
+            else:
+                self.make_columns(phase)
             self.of.window = max(self.of.window, up(phase.size + phase.slack, 16))
             if not self.of.wide and phase.axis[2].out_step > 1:
                 self.of.tile = max(self.of.tile, up(
                     phase.axis[1].block * up(phase.axis[2].block, self.of.k.lanes), 16))
             self.of.blocks += phase.blocks
+        if self.of.in_place:
+            self.make_zeros()
 
     def __dealloc__(self):
         cdef Py_ssize_t p
@@ -162,6 +179,7 @@ cdef class Layout:
             free(self.of.phases[p].column)
             free(self.of.phases[p].order)
         free(self.of.phases)
+        free(self.of.zeros)
 
     cdef int make_phases(self) except -1:
         """One phase forward, one for each residue of the stride that has taps backward."""
@@ -236,7 +254,7 @@ cdef class Layout:
         axis.slots = min(period, taps)
         axis.extra = (taps - 1) // axis.slots * axis.spacing
         reach = min(axis.count, 4096 if a == 2 else 16 if a == 1 else 4)
-        if taps * reach < axis.slots * (reach + axis.extra):
+        if taps * reach < axis.slots * (reach + axis.extra) or (a == 2 and self.of.in_place):
             axis.slots = taps
             axis.extra = 0
             axis.spacing = 1
@@ -277,8 +295,8 @@ cdef class Layout:
     cdef void lay_out(self, Phase *phase) noexcept:
         """Block the outputs so that a window fits the cache."""
         cdef Axis *axis = phase.axis
-        cdef Py_ssize_t lanes = self.of.k.lanes, budget = WINDOW // self.desc.g.itemsize
-        cdef Py_ssize_t least
+        cdef Py_ssize_t lanes = self.of.k.lanes, least
+        cdef Py_ssize_t budget = (REACH if self.of.in_place else WINDOW) // self.desc.g.itemsize
         cdef int a, trial
         for a in range(AXES):
             axis[a].block = max(axis[a].count, 1)
@@ -295,6 +313,8 @@ cdef class Layout:
         for a in range(AXES):
             axis[a].blocks = (axis[a].count + axis[a].block - 1) // axis[a].block
         phase.blocks = axis[0].blocks * axis[1].blocks * axis[2].blocks
+        if self.of.in_place:
+            self.tabulate(phase)
 
     cdef void measure(self, Phase *phase) noexcept:
         """Strides and size of the window: (source, slot 0, axis 0, slots 1 and 2, axes 1, 2)."""
@@ -313,13 +333,73 @@ cdef class Layout:
         phase.size = self.of.sources * phase.channel
         phase.slack = 8 * lanes + self.of.chunk * self.of.fold
 
-    cdef int make_columns(self, Phase *phase) except -1:
-        """The table of columns, and the order of the taps in them."""
+    cdef void tabulate(self, Phase *phase) noexcept:
+        """The same of a table of rows, and of a window for rows that are no runs of elements."""
+        cdef Axis *axis = phase.axis
+        cdef Py_ssize_t lanes = self.of.k.lanes, i
+        phase.low = phase.high = axis[2].base[0]
+        for i in range(axis[2].taps):
+            phase.low = min(phase.low, axis[2].base[i])
+            phase.high = max(phase.high, axis[2].base[i])
+        phase.pitch = up(up(axis[2].block, lanes) * axis[2].step + phase.high - phase.low
+                         + 2 * lanes, lanes)
+        axis[2].position = axis[2].slot_size = 0
+        axis[1].position = 1
+        axis[1].slot_size = axis[1].block + axis[1].extra
+        axis[0].position = axis[1].slots * axis[1].slot_size
+        axis[0].slot_size = (axis[0].block + axis[0].extra) * axis[0].position
+        phase.channel = axis[0].slots * axis[0].slot_size
+        self.of.table = max(self.of.table, self.of.sources * phase.channel)
+        phase.size = self.of.sources * phase.channel * phase.pitch
+        phase.slack = 0
+
+    cdef int make_zeros(self) except -1:
+        cdef Py_ssize_t p, size = 0
+        for p in range(self.of.n_phases):
+            self.of.margin = max(self.of.margin, -self.of.phases[p].low)
+            size = max(size, self.of.phases[p].pitch + self.of.phases[p].high)
+        self.of.zeros = <char *>calloc(self.of.margin + size, self.desc.g.itemsize)
+        if self.of.zeros == NULL:
+            raise MemoryError(f"{self.desc.function}: cannot allocate a row of zeros")
+        return 0
+
+    cdef int make_lines(self, Phase *phase) except -1:
+        """`make_columns` for rows in place: neighbours that share their loads are pairs."""
         cdef conv_geometry *g = &self.desc.g
         cdef Axis *axis = phase.axis
-        cdef Axis *last = &axis[self.of.along]
-        cdef Axis *other = &axis[3 - self.of.along]
-        cdef Py_ssize_t c, i, j, t, n = 0, j0, j1, j2, run = 0
+        cdef Py_ssize_t c, t, i, j, h, n = 0, run
+        cdef bint pair
+        cdef fc_column *column
+        self.allocate_columns(phase)
+        for c in range(self.of.sources):
+            for t in range(axis[0].taps):
+                i = 0
+                while i < axis[2].taps:
+                    pair = (axis[2].step == 2 and i + 1 < axis[2].taps
+                            and axis[2].base[i + 1] == axis[2].base[i] + 1)
+                    run = 0
+                    for j in range(axis[1].taps):
+                        if run == 0 or run == COLUMN // (1 + pair) or (
+                                axis[1].slot[j] != axis[1].slot[j - 1]):
+                            column = &phase.column[phase.columns]
+                            phase.columns += 1
+                            column.offset = (c * phase.channel + place(&axis[0], t)
+                                             + place(&axis[1], j))
+                            column.shift = axis[2].base[i]
+                            column.pair = pair
+                            run = 0
+                        run += 1
+                        column.taps = run
+                        for h in range(1 + pair):
+                            phase.order[n] = ((c * g.kernel[0] + axis[0].kernel[t]) * g.kernel[1]
+                                              + axis[1].kernel[j]) * g.kernel[2] + (
+                                                  axis[2].kernel[i + h])
+                            n += 1
+                    i += 1 + pair
+        return 0
+
+    cdef int allocate_columns(self, Phase *phase) except -1:
+        cdef Axis *axis = phase.axis
         phase.taps = self.of.sources * axis[0].taps * axis[1].taps * axis[2].taps
         phase.packed = self.of.packed_size
         if self.of.wide:
@@ -332,6 +412,16 @@ cdef class Layout:
         if phase.column == NULL or phase.order == NULL:
             raise MemoryError(f"{self.desc.function}: cannot allocate the table of taps")
         phase.offset = phase.order + phase.taps
+        return 0
+
+    cdef int make_columns(self, Phase *phase) except -1:
+        """The table of columns, and the order of the taps in them."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef Axis *axis = phase.axis
+        cdef Axis *last = &axis[self.of.along]
+        cdef Axis *other = &axis[3 - self.of.along]
+        cdef Py_ssize_t c, i, j, t, n = 0, j0, j1, j2, run = 0
+        self.allocate_columns(phase)
         for c in range(self.of.sources):
             for t in range(axis[0].taps):
                 for i in range(other.taps):
@@ -355,8 +445,9 @@ cdef class Layout:
         return 0
 
     cdef Py_ssize_t scratch(self) noexcept:
-        """Bytes of scratch memory of a thread: a window, and a plane of outputs."""
-        return (self.of.window + self.of.tile) * self.desc.g.itemsize
+        """Bytes of scratch memory of a thread: a window, a plane of outputs, a table of rows."""
+        return ((self.of.window + self.of.tile) * self.desc.g.itemsize
+                + up(self.of.table * sizeof(void *), 64))
 
     cdef double work(self) noexcept:
         """Floating-point operations of one image, or what its memory traffic is worth."""
@@ -780,7 +871,8 @@ cdef void find_item(Run *job, Py_ssize_t number, const Item *before, Item *item)
     item.source.width = 1
     if of.wide:
         item.source.width = min(of.chunk, of.channels - item.unit * of.chunk)
-    find_parts(item)
+    if not of.in_place:
+        find_parts(item)
 
 
 cdef void find_parts(Item *item) noexcept nogil:
@@ -879,6 +971,76 @@ cdef void foresee(Run *job, Item *item, fc_ahead *ahead, real_t *kind) noexcept 
     ahead.from_ = (<const real_t *>job.source) + at
 
 
+cdef void point(Run *job, Item *item, const real_t **rows, real_t *window) noexcept nogil:
+    """The table of an item's rows: in place, zeros, or copied to the window if they must be."""
+    cdef const Layer *of = job.of
+    cdef Phase *phase = item.phase
+    cdef Axis *axis = phase.axis
+    cdef Py_ssize_t *first = item.source.first
+    cdef Py_ssize_t *count = item.source.count
+    cdef Py_ssize_t *stride = job.source_stride
+    cdef Py_ssize_t origin = first[2] * axis[2].step, used = count[1] + axis[1].extra
+    cdef Py_ssize_t left = max(0, origin + phase.low), n, c, s0, u0, i0, s1, u1, low, high, step
+    cdef const real_t *zeros = (<const real_t *>of.zeros) + of.margin
+    cdef const real_t *x = (<const real_t *>job.source) + (
+        item.image * job.source_image + item.unit * of.sources * stride[0])
+    cdef const real_t *row
+    cdef const real_t **to
+    cdef bint copies = stride[3] != 1 and axis[2].length > 1
+    n = min(axis[2].length, origin + (count[2] - 1) * axis[2].step + phase.high + 1) - left
+    step = axis[1].step * stride[2]
+    for c in range(of.sources):
+        for s0 in range(axis[0].slots):
+            for u0 in range(count[0] + axis[0].extra):
+                i0 = (first[0] + u0) * axis[0].step + axis[0].base[s0]
+                for s1 in range(axis[1].slots):
+                    to = rows + (c * phase.channel + s0 * axis[0].slot_size
+                                 + u0 * axis[0].position + s1 * axis[1].slot_size)
+                    inside(&axis[1], s1, first[1], used, &low, &high)
+                    if i0 < 0 or i0 >= axis[0].length or n <= 0:
+                        low = high = 0
+                    for u1 in range(low):
+                        to[u1] = zeros
+                    for u1 in range(high, used):
+                        to[u1] = zeros
+                    row = x + (c * stride[0] + i0 * stride[1]
+                               + ((first[1] + low) * axis[1].step + axis[1].base[s1]) * stride[2])
+                    if not copies:
+                        row += origin * stride[3]
+                        for u1 in range(low, high):
+                            to[u1] = row
+                            row += step
+                    elif high > low:
+                        row += left * stride[3]
+                        of.k.copy(high - low, n, row, step, stride[3],
+                                  window + (to - rows + low) * phase.pitch, phase.pitch)
+                        for u1 in range(low, high):
+                            to[u1] = window + (to - rows + u1) * phase.pitch + origin - left
+
+
+cdef void run_in_place(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """A run of items, whose rows are read where they lie."""
+    cdef const Layer *of = job.of
+    cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
+    cdef const real_t **rows = <const real_t **>(window + of.window + of.tile)
+    cdef const real_t *zeros = (<const real_t *>of.zeros) + of.margin
+    cdef Py_ssize_t number, i, plane = of.sources * job.source_stride[0]
+    cdef bint found = False
+    cdef Item item
+    for number in range(task * job.share, min(job.items, (task + 1) * job.share)):
+        if found and item.unit + 1 < of.groups:
+            # small planes: the same rows of the next one
+            item.unit += 1
+            for i in range(of.table):
+                if rows[i] != zeros:
+                    rows[i] += plane
+        else:
+            find_item(job, number, NULL, &item)
+            point(job, &item, rows, window)
+            found = of.blocks == 1 and job.source_stride[3] == 1
+        compute_item(job, &item, window, rows, window + of.window, NULL)
+
+
 cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
     """A run of items."""
     cdef const Layer *of = job.of
@@ -886,6 +1048,9 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t number = task * job.share, end = min(job.items, number + job.share), i
     cdef Item items[2]       # of two that follow each other, where i % 2 says
     cdef fc_ahead ahead
+    if of.in_place:
+        run_in_place(job, task, thread, kind)
+        return
     find_item(job, number, NULL, &items[0])
     fill_item(job, &items[0], NULL, window)
     for i in range(end - number):
@@ -894,14 +1059,14 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
             find_item(job, number + i + 1, &items[i % 2], &items[(i + 1) % 2])
             if of.blocks > 1:  # smaller planes come fast enough by themselves
                 foresee(job, &items[(i + 1) % 2], &ahead, kind)
-        compute_item(job, &items[i % 2], window, window + of.window, &ahead)
+        compute_item(job, &items[i % 2], window, <const real_t **>NULL, window + of.window, &ahead)
         if number + i + 1 < end:
             fill_item(job, &items[(i + 1) % 2], &items[i % 2], window)
 
 
-cdef void compute_item(Run *job, Item *item, const real_t *window, real_t *tile,
-                       const fc_ahead *ahead_) noexcept nogil:
-    """One block of outputs from its window."""
+cdef void compute_item(Run *job, Item *item, const real_t *window, const real_t **rows,
+                       real_t *tile, fc_ahead *ahead) noexcept nogil:
+    """One block of outputs from its window, or from its rows where these are read in place."""
     cdef const Layer *of = job.of
     cdef Phase *phase = item.phase
     cdef Axis *axis = phase.axis
@@ -911,10 +1076,10 @@ cdef void compute_item(Run *job, Item *item, const real_t *window, real_t *tile,
     cdef real_t *sink = <real_t *>job.sink
     cdef Py_ssize_t sink_stride[4]      # channel and three axes, of out and residual
     cdef Py_ssize_t step[3]             # from output to output
-    cdef Py_ssize_t channel, q0, q1, q2, at, i, row
+    cdef Py_ssize_t channel, q0, q1, at, i, row, y_row
+    cdef real_t *y
     cdef bint finishes = (job.bias != NULL or job.residual != NULL
                           or (not of.backward and of.epilogue.activation != FC_IDENTITY))
-    cdef fc_ahead ahead = ahead_[0]
     cdef int a
     sink_stride[3] = of.channels if of.g.channels_last else 1
     sink_stride[2] = sink_stride[3] * of.sink_axis[2]
@@ -930,7 +1095,7 @@ cdef void compute_item(Run *job, Item *item, const real_t *window, real_t *tile,
         for q0 in range(count[0]):
             wide_plane(of, phase, count, window + q0 * axis[0].position,
                        packed + phase.taps * channel, item.source.width, step,
-                       sink + at + q0 * step[0] + channel, &ahead)
+                       sink + at + q0 * step[0] + channel, ahead)
             ahead.from_ = NULL
             if finishes:
                 for q1 in range(count[1]):
@@ -940,19 +1105,25 @@ cdef void compute_item(Run *job, Item *item, const real_t *window, real_t *tile,
         return
 
     row = up(axis[2].block, of.k.lanes)
+    if of.in_place and job.residual == NULL and (
+            of.backward or of.epilogue.activation in (FC_IDENTITY, FC_CLIP)):
+        finishes = False     # `lines` does it
     for channel in range(item.unit * of.sinks, (item.unit + 1) * of.sinks):
         for q0 in range(count[0]):
             i = at + q0 * step[0] + channel * sink_stride[0]
             if step[2] == 1:
-                plane(of, phase, count, window + q0 * axis[0].position,
-                      packed + phase.taps * channel, sink + i, step[1], &ahead)
+                y, y_row = sink + i, step[1]
+            else:
+                y, y_row = tile, row
+            if of.in_place:
+                lines(job, item, rows + q0 * axis[0].position, packed + phase.taps * channel,
+                      channel, finishes, y, y_row)
             else:
                 plane(of, phase, count, window + q0 * axis[0].position,
-                      packed + phase.taps * channel, tile, row, &ahead)
-                for q1 in range(count[1]):
-                    for q2 in range(count[2]):
-                        sink[i + q1 * step[1] + q2 * step[2]] = tile[q1 * row + q2]
-            ahead.from_ = NULL
+                      packed + phase.taps * channel, y, y_row, ahead)
+                ahead.from_ = NULL
+            if step[2] != 1:
+                of.k.scatter(count[1], count[2], tile, row, sink + i, step[1], step[2])
             if finishes:
                 if step[1] == count[2]:
                     finish(job, 1, count[1] * count[2], i, 0, channel, 0, <real_t *>NULL)
@@ -972,6 +1143,30 @@ cdef void finish(Run *job, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t at, Py_ssiz
         residual = (<const real_t *>job.residual) + at
     job.of.k.store(rows, n, y, row, y, row, bias, 0, channel_step, residual, row,
                    job.of.epilogue)
+
+
+cdef void lines(Run *job, Item *item, const real_t **rows, const real_t *w, Py_ssize_t channel,
+                bint bare, real_t *y, Py_ssize_t y_row) noexcept nogil:
+    """A plane of outputs from rows in place, with bias and bounds unless it is to be bare."""
+    cdef const Layer *of = job.of
+    cdef Phase *phase = item.phase
+    cdef const real_t *bias = NULL
+    cdef const fc_epilogue *clip = NULL
+    cdef Py_ssize_t start, step = phase.axis[1].spacing
+    cdef fc_lines what
+    if not bare and job.bias != NULL:
+        bias = (<const real_t *>job.bias) + channel
+    if not bare and not of.backward and of.epilogue.activation == FC_CLIP:
+        clip = of.epilogue
+    what.n, what.columns, what.column = item.source.count[2], phase.columns, phase.column
+    what.step, what.row_step = phase.axis[2].step, step
+    what.origin, what.length = item.source.first[2] * what.step, phase.axis[2].length
+    what.low, what.high = phase.low, phase.high
+    # rows as far apart as the taps are share their columns' input
+    for start in range(min(step, item.source.count[1])):
+        what.rows = (item.source.count[1] - start + step - 1) // step
+        of.k.lines(&what, <const void **>(rows + start), w, bias, clip, y + start * y_row,
+                   y_row * step)
 
 
 cdef void plane(const Layer *of, Phase *phase, const Py_ssize_t *count,
@@ -1084,7 +1279,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return
-    layout = Layout.get(desc, False)
+    layout = Layout.get(desc, False, True)
     set_gradient(layout, &job)
     job.batch = cnp.PyArray_DIM(x, 0)
     job.x = cnp.PyArray_BYTES(x)
@@ -1264,7 +1459,7 @@ def workspace(ConvDesc desc, which, int threads):
     cdef Gradient job
     if supports(desc, which) is not None:
         return 0
-    layout = Layout.get(desc, which == BACKWARD_DATA)
+    layout = Layout.get(desc, which == BACKWARD_DATA, which == BACKWARD_WEIGHT)
     if which == BACKWARD_WEIGHT:
         set_gradient(layout, &job)
         return job.scratch_size * threads + (
@@ -1295,7 +1490,7 @@ def efficiency(ConvDesc desc, which):
             rate *= 0.7
         seconds = (STARTED + 2 * products / (rate * full) + PER_CHANNEL * max(g.channels, g.filters)
                    + STORED * g.itemsize * (inputs if which == BACKWARD_DATA else outputs))
-        if g.stride[2] > 1:
+        if g.stride[2] > (1 if which == BACKWARD_DATA or g.channels_last else 2):
             seconds += STRIDED * inputs + STRIDED_ROW * inputs / max(g.input[2], 1)
     if g.channels_last and (g.channels if which == BACKWARD_DATA else g.filters) > 1 and not (
             channels == 1 and filters == 1):

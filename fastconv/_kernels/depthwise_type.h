@@ -251,6 +251,393 @@ static void NAME(pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_
     }
 }
 
+/* ---- lines: rows of input that lie anywhere ----
+ *
+ * As `planes`, but each row has a pointer of its own: into the array itself, or to zeros. The
+ * vectors at both ends of a row are loaded in part, so that nothing is copied.
+ */
+#ifdef FC_PARTS
+#if defined(__AVX512F__)
+typedef unsigned NAME(lanes);
+#else
+typedef ivec NAME(lanes);
+#endif
+
+/* The lanes i whose element at + i is one of 0 ... length - 1. */
+FC_INLINE NAME(lanes) NAME(within)(ptrdiff_t at, ptrdiff_t length)
+{
+    ptrdiff_t low = at < 0 ? -at : 0, high = length > at ? length - at : 0;
+    if (low > LANES) low = LANES;
+    if (high > LANES) high = LANES;
+#if defined(__AVX512F__)
+    return ((1u << high) - 1) & (~0u << low);
+#else
+    const ivec lane = NAME(iota)();
+    return (lane >= (INT)low) & (lane < (INT)high);
+#endif
+}
+
+/* Memory of other lanes is not touched. */
+FC_INLINE vec NAME(load_lanes)(const REAL *p, NAME(lanes) lanes)
+{
+#if defined(__AVX512F__) && BITS == 32
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)lanes, p);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_maskz_loadu_pd((__mmask8)lanes, p);
+#elif BITS == 32
+    return (vec)_mm256_maskload_ps(p, (__m256i)lanes);
+#else
+    return (vec)_mm256_maskload_pd(p, (__m256i)lanes);
+#endif
+}
+
+/* Ends that are found once for all rows. */
+#define FC_KNOWN 64
+
+/* What lies where in a row of input, for one column. */
+typedef struct {
+    ptrdiff_t at;
+    NAME(lanes) first[2], last[2];
+} NAME(line_ends);
+
+/* Vector i of `count` of a row. */
+FC_INLINE vec NAME(line_load)(const REAL *row, const NAME(line_ends) *ends, const int i,
+                              const int count, const int step, const int edge)
+{
+    if (edge && i < step) return NAME(load_lanes)(row + i * LANES, ends->first[i]);
+    if (edge && i >= count - step)
+        return NAME(load_lanes)(row + i * LANES, ends->last[i - count + step]);
+    return NAME(load)(row + i * LANES);
+}
+
+/* What the outputs of vector v meet: of one tap, or of a pair. */
+FC_INLINE void NAME(line_meet)(vec x[2], const REAL *row, const NAME(line_ends) *ends, const int v,
+                               const int vectors, const int step, const int pair, const int edge)
+{
+    if (step == 1) {
+        x[0] = NAME(line_load)(row, ends, v, vectors, 1, edge);
+        return;
+    }
+    const ivec evens = NAME(iota)() * 2;
+    const vec a = NAME(line_load)(row, ends, 2 * v, 2 * vectors, 2, edge);
+    const vec b = NAME(line_load)(row, ends, 2 * v + 1, 2 * vectors, 2, edge);
+    x[0] = NAME(shuffle)(a, b, evens);
+    if (pair) x[1] = NAME(shuffle)(a, b, evens + 1);
+}
+
+/* A column of few taps, whose weights are loaded first. */
+FC_INLINE void NAME(short_lines)(vec acc[7][4], const REAL *const *line, ptrdiff_t row_step,
+                                 const NAME(line_ends) *ends, const REAL *w, const int taps,
+                                 const int rows, const int vectors, const int step,
+                                 const int pair, const int edge)
+{
+    vec wv[5][2];
+    FC_UNROLL for (int i = 0; i < taps; i++)
+        FC_UNROLL for (int h = 0; h <= pair; h++) wv[i][h] = NAME(spread)(w[i * (1 + pair) + h]);
+    FC_UNROLL for (int q = 0; q < rows + taps - 1; q++) {
+        const REAL *row = line[q * row_step] + ends->at;
+        FC_UNROLL for (int v = 0; v < vectors; v++) {
+            vec x[2];
+            NAME(line_meet)(x, row, ends, v, vectors, step, pair, edge);
+            FC_UNROLL for (int r = 0; r < rows; r++)
+                FC_UNROLL for (int h = 0; h <= pair; h++)
+                    if (q - r >= 0 && q - r < taps) acc[r][v] += x[h] * wv[q - r][h];
+        }
+    }
+}
+
+/* One row of input for the outputs low ... high - 1: output r meets w[-r]. */
+FC_INLINE void NAME(line_row)(vec acc[7][4], const REAL *row, const NAME(line_ends) *ends,
+                              const REAL *w, const int low, const int high, const int vectors,
+                              const int step, const int pair, const int edge)
+{
+    vec x[4][2];
+    FC_UNROLL for (int v = 0; v < vectors; v++)
+        NAME(line_meet)(x[v], row + ends->at, ends, v, vectors, step, pair, edge);
+    FC_UNROLL for (int r = low; r < high; r++)
+        FC_UNROLL for (int h = 0; h <= pair; h++)
+            FC_UNROLL for (int v = 0; v < vectors; v++)
+                acc[r][v] += x[v][h] * w[h - r * (1 + pair)];
+}
+
+/* A column of more: the rows at both ends serve fewer outputs. */
+FC_INLINE void NAME(long_lines)(vec acc[7][4], const REAL *const *line, ptrdiff_t row_step,
+                                const NAME(line_ends) *ends, const REAL *w, ptrdiff_t taps,
+                                const int rows, const int vectors, const int step,
+                                const int pair, const int edge)
+{
+    FC_UNROLL for (int q = 0; q < rows - 1; q++, line += row_step, w += 1 + pair)
+        NAME(line_row)(acc, *line, ends, w, 0, q + 1, vectors, step, pair, edge);
+    for (ptrdiff_t q = rows - 1; q < taps; q++, line += row_step, w += 1 + pair)
+        NAME(line_row)(acc, *line, ends, w, 0, rows, vectors, step, pair, edge);
+    FC_UNROLL for (int q = 0; q < rows - 1; q++, line += row_step, w += 1 + pair)
+        NAME(line_row)(acc, *line, ends, w, q + 1, rows, vectors, step, pair, edge);
+}
+
+FC_INLINE void NAME(line_column)(vec acc[7][4], const REAL *const *line, ptrdiff_t row_step,
+                                 const NAME(line_ends) *ends, const REAL *w, ptrdiff_t taps,
+                                 const int rows, const int vectors, const int step,
+                                 const int pair, const int edge)
+{
+    if (rows == 1 || taps > (pair ? 3 : 5))
+        NAME(long_lines)(acc, line, row_step, ends, w, taps, rows, vectors, step, pair, edge);
+#define SHORT(n)                                                                               \
+    else if (taps == n)                                                                        \
+        NAME(short_lines)(acc, line, row_step, ends, w, n, rows, vectors, step, pair, edge);
+    SHORT(3)
+    SHORT(1)
+    SHORT(2)
+    else if (pair) __builtin_unreachable();
+    SHORT(5)
+    SHORT(4)
+#undef SHORT
+}
+
+/* Where the vectors of a column end, for a block of outputs from p on. */
+FC_INLINE NAME(line_ends) NAME(find_ends)(const fc_lines *of, const fc_column *column,
+                                          ptrdiff_t p, ptrdiff_t vectors)
+{
+    NAME(line_ends) ends;
+    ends.at = p * of->step + column->shift;
+    for (ptrdiff_t h = 0; h < of->step; h++) {
+        const ptrdiff_t at = of->origin + ends.at + h * LANES;
+        ends.first[h] = NAME(within)(at, of->length);
+        ends.last[h] = NAME(within)(at + (vectors - 1) * of->step * LANES, of->length);
+    }
+    return ends;
+}
+
+/* A block of outputs from p on. edge: the first and the last vector of a row may be partly
+ * outside, as `known` says, unless it is NULL. Of the last vector and those before it,
+ * n lanes are stored. */
+FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdiff_t p,
+                                const NAME(line_ends) *known, const REAL *w,
+                                const REAL *bias, const fc_epilogue *clip, REAL *y,
+                                ptrdiff_t y_row, ptrdiff_t n, const int rows, const int vectors,
+                                const int step, const int edge)
+{
+    REAL part[16 * LANES], sums[2 * 16 * LANES];
+    const ptrdiff_t size = rows * vectors * LANES;
+    ptrdiff_t products = 0, blocks = 0;
+    vec acc[7][4];
+    FC_UNROLL for (int r = 0; r < rows; r++)
+        FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = (vec){0};
+    for (ptrdiff_t c = 0; c < of->columns; c++) {
+        const fc_column column = of->column[c];
+        const ptrdiff_t all = column.pair ? 2 * column.taps : column.taps;
+        /* not copied: what was stored in pieces is slow to load as a whole */
+        NAME(line_ends) own;
+        const NAME(line_ends) *ends = &own;
+        if (edge && known) ends = &known[c];
+        else if (edge) own = NAME(find_ends)(of, &column, p, vectors);
+        else own.at = p * step + column.shift;
+        if (products + all > FC_SUM_BLOCK) {
+            FC_UNROLL for (int r = 0; r < rows; r++)
+                FC_UNROLL for (int v = 0; v < vectors; v++) {
+                    NAME(save)(part + (r * vectors + v) * LANES, acc[r][v]);
+                    acc[r][v] = (vec){0};
+                }
+            NAME(carry)(size, part, sums, blocks++);
+            products = 0;
+        }
+        products += all;
+        if (step == 2 && column.pair)
+            NAME(line_column)(acc, x + column.offset, of->row_step, ends, w, column.taps, rows,
+                              vectors, step, 1, edge);
+        else
+            NAME(line_column)(acc, x + column.offset, of->row_step, ends, w, column.taps, rows,
+                              vectors, step, 0, edge);
+        w += all;
+    }
+    if (blocks) {
+        NAME(gathered)(size, sums, blocks);
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++)
+                acc[r][v] += NAME(load)(sums + (r * vectors + v) * LANES);
+    }
+    if (bias) {
+        const vec b = NAME(spread)(*bias);
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += b;
+    }
+    if (clip) {
+        const vec lo = NAME(spread)((REAL)clip->lo), hi = NAME(spread)((REAL)clip->hi);
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++)
+                acc[r][v] = NAME(activate)(acc[r][v], FC_CLIP, lo, hi);
+    }
+    y += p;
+    if (n >= vectors * LANES) {
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++)
+                NAME(save)(y + r * y_row + v * LANES, acc[r][v]);
+        return;
+    }
+    FC_UNROLL for (int r = 0; r < rows; r++)
+        FC_UNROLL for (int v = 0; v < vectors; v++) {
+            REAL *out = y + r * y_row + v * LANES;
+            if (n - v * LANES >= LANES) NAME(save)(out, acc[r][v]);
+            else if (n > v * LANES) NAME(save_first)(out, acc[r][v], n - v * LANES);
+        }
+}
+
+typedef void NAME(line_function)(const fc_lines *of, const REAL *const *x, ptrdiff_t p,
+                                 const NAME(line_ends) *known, const REAL *w,
+                                 const REAL *bias, const fc_epilogue *clip, REAL *y,
+                                 ptrdiff_t y_row, ptrdiff_t n);
+
+#define LINES(name, rows, vectors, step, edge)                                                 \
+    static void FC_PASTE(NAME(lines), name)(                                                   \
+        const fc_lines *of, const REAL *const *x, ptrdiff_t p, const NAME(line_ends) *known,   \
+        const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,         \
+        ptrdiff_t y_row, ptrdiff_t n)                                                          \
+    {                                                                                          \
+        NAME(line_block)(of, x, p, known, w, bias, clip, y, y_row, n, rows, vectors, step,     \
+                         edge);                                                                \
+    }
+LINES(1x1, 1, 1, 1, 0)
+LINES(1x2, 1, 2, 1, 0)
+LINES(4x1, 4, 1, 1, 0)
+LINES(4x2, 4, 2, 1, 0)
+LINES(7x1, 7, 1, 1, 0)
+LINES(1x1_edge, 1, 1, 1, 1)
+LINES(1x2_edge, 1, 2, 1, 1)
+LINES(4x1_edge, 4, 1, 1, 1)
+LINES(4x2_edge, 4, 2, 1, 1)
+LINES(7x1_edge, 7, 1, 1, 1)
+LINES(1x1_two, 1, 1, 2, 1)
+LINES(4x1_two, 4, 1, 2, 1)
+#if FC_COLUMN_VECTORS == 4
+LINES(4x3, 4, 3, 1, 0)
+LINES(4x4, 4, 4, 1, 0)
+LINES(7x2, 7, 2, 1, 0)
+LINES(4x3_edge, 4, 3, 1, 1)
+LINES(4x4_edge, 4, 4, 1, 1)
+LINES(7x2_edge, 7, 2, 1, 1)
+LINES(4x2_two, 4, 2, 2, 1)
+LINES(7x1_two, 7, 1, 2, 1)
+#endif
+#undef LINES
+
+/* Ask for the rows that the block after next is the first to read. With a stride there are more
+ * of them than the processor foresees. */
+FC_INLINE void NAME(lines_ahead)(const fc_lines *of, const REAL *const *rows, ptrdiff_t r,
+                                 ptrdiff_t height, ptrdiff_t p, ptrdiff_t n)
+{
+    for (ptrdiff_t c = 0; c < of->columns; c++) {
+        const fc_column *column = &of->column[c];
+        if (column->shift != of->low) continue;
+        const ptrdiff_t first = r + 2 * height + column->taps - 1;
+        const ptrdiff_t all = of->rows + column->taps - 1;
+        for (ptrdiff_t i = first; i < first + height && i < all; i++) {
+            const REAL *row = rows[column->offset + i * of->row_step] + p * of->step;
+            for (ptrdiff_t at = 0; at < n * of->step; at += 64 / (ptrdiff_t)sizeof(REAL))
+                __builtin_prefetch(row + at);
+        }
+    }
+}
+
+static void NAME(lines)(const fc_lines *of, const void *const *rows_, const void *w,
+                        const void *bias, const fc_epilogue *clip, void *y_, ptrdiff_t y_row)
+{
+#define LINES(name) FC_PASTE(NAME(lines), name)
+    /* [edge][vectors - 1] */
+    static NAME(line_function) *const single[2][2] = {
+        {LINES(1x1), LINES(1x2)}, {LINES(1x1_edge), LINES(1x2_edge)},
+    };
+#if FC_COLUMN_VECTORS == 4
+    static NAME(line_function) *const four[2][4] = {
+        {LINES(4x1), LINES(4x2), LINES(4x3), LINES(4x4)},
+        {LINES(4x1_edge), LINES(4x2_edge), LINES(4x3_edge), LINES(4x4_edge)},
+    };
+    static NAME(line_function) *const seven[2][2] = {
+        {LINES(7x1), LINES(7x2)}, {LINES(7x1_edge), LINES(7x2_edge)},
+    };
+    static NAME(line_function) *const two[3][2] = {
+        {LINES(1x1_two), NULL}, {LINES(4x1_two), LINES(4x2_two)}, {LINES(7x1_two), NULL},
+    };
+#else
+    static NAME(line_function) *const four[2][2] = {
+        {LINES(4x1), LINES(4x2)}, {LINES(4x1_edge), LINES(4x2_edge)},
+    };
+    static NAME(line_function) *const seven[2][1] = {{LINES(7x1)}, {LINES(7x1_edge)}};
+    static NAME(line_function) *const two[3][1] = {{LINES(1x1_two)}, {LINES(4x1_two)}, {NULL}};
+#endif
+#undef LINES
+    const REAL *const *rows = (const REAL *const *)rows_;
+    const ptrdiff_t step = of->step, n = of->n;
+    const int by_seven = of->rows >= 7 && (of->rows + 6) / 7 * 7 <= (of->rows + 3) / 4 * 4;
+    ptrdiff_t height = of->rows < 4 ? 1 : 4, vectors = (n + LANES - 1) / LANES;
+    const ptrdiff_t half = FC_COLUMN_VECTORS / 2;
+    const ptrdiff_t most = step == 2 ? (height == 1 ? 1 : half)
+                           : height == 1 ? 2 : by_seven ? half : FC_COLUMN_VECTORS;
+    if (vectors > most) {
+        const ptrdiff_t parts = (vectors + most - 1) / most;
+        vectors = (vectors + parts - 1) / parts;
+    }
+    if (by_seven && (step == 1 ? vectors <= FC_COLUMN_VECTORS / 2
+                               : vectors == 1 && FC_COLUMN_VECTORS == 4))
+        height = 7;
+    const ptrdiff_t row = height == 1 ? 0 : height == 4 ? 1 : 2;
+    const fc_column *column = of->column;
+    NAME(line_ends) known[FC_KNOWN];
+    for (ptrdiff_t r = 0; r < of->rows; r += height) {
+        const int first = r == 0;
+        if (r > of->rows - height) r = of->rows - height;
+        REAL *y = (REAL *)y_ + r * y_row;
+        NAME(line_ends) *ends = known;
+        for (ptrdiff_t p = 0, now; p < n; p += now * LANES) {
+            now = (n - p + LANES - 1) / LANES;
+            if (now > vectors) now = vectors;
+            const ptrdiff_t low = of->origin + p * step + of->low;
+            const ptrdiff_t high = of->origin + (p + now * LANES) * step + of->high;
+            const int edge = low < 0 || high > of->length;
+            /* more than the outer vectors reach out: one at a time */
+            if (low < -step * LANES || high - step * LANES > of->length) now = 1;
+            const ptrdiff_t width = n - p < now * LANES ? n - p : now * LANES;
+            NAME(line_function) *const block =
+                step == 2 ? two[row][now - 1] : height == 1 ? single[edge][now - 1]
+                : height == 4 ? four[edge][now - 1] : seven[edge][now - 1];
+            const int fits = ends + of->columns <= known + FC_KNOWN;
+            if (fits && first)
+                for (ptrdiff_t c = 0; c < of->columns; c++)
+                    ends[c] = NAME(find_ends)(of, &column[c], p, now);
+            if (step == 2) NAME(lines_ahead)(of, rows, r, height, p, width);
+            block(of, rows + r * of->row_step, p, fits ? ends : NULL, w, bias,
+                  clip, y, y_row, width);
+            if (fits) ends += of->columns;
+        }
+    }
+}
+#endif
+
+/* ---- scatter: a block of rows to places some way apart ---- */
+static void NAME(scatter)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
+                          void *dst_, ptrdiff_t dst_r, ptrdiff_t dst_c)
+{
+    for (ptrdiff_t r = 0; r < nr; r++) {
+        const REAL *src = (const REAL *)src_ + r * src_r;
+        REAL *dst = (REAL *)dst_ + r * dst_r;
+        ptrdiff_t c = 0;
+#if defined(__AVX512F__)
+        const ivec twice = NAME(iota)() / 2;
+        if (dst_c == 2) /* every other lane of a vector */
+            for (; c < nc; c += LANES / 2) {
+                const ptrdiff_t n = nc - c < LANES / 2 ? nc - c : LANES / 2;
+                vec v = NAME(load_first)(src + c, n);
+                v = NAME(shuffle)(v, v, twice);
+                const unsigned lanes = 0x5555u & ((1u << (2 * n - 1)) - 1);
+#if BITS == 32
+                _mm512_mask_storeu_ps(dst + 2 * c, (__mmask16)lanes, (__m512)v);
+#else
+                _mm512_mask_storeu_pd(dst + 2 * c, (__mmask8)lanes, (__m512d)v);
+#endif
+            }
+#endif
+        for (; c < nc; c++) dst[c * dst_c] = src[c];
+    }
+}
+
 /* ---- dots: the gradient of the weights, one sum for each lane and tap ----
  *
  * An iteration should be `taps` vfmadd that read x from memory, and a load of g.

@@ -17,7 +17,12 @@ cdef extern from "table.h" nogil:
         const fc_epilogue *epilogue
 
     ctypedef struct fc_column:
-        Py_ssize_t offset, taps
+        Py_ssize_t offset, taps, shift, pair
+
+    ctypedef struct fc_lines:
+        Py_ssize_t rows, n, columns
+        const fc_column *column
+        Py_ssize_t step, row_step, origin, length, low, high
 
     ctypedef struct fc_ahead:
         const void *from_ "from"
@@ -52,6 +57,9 @@ cdef extern from "table.h" nogil:
                        const fc_column *column, const void *x, Py_ssize_t x_row,
                        Py_ssize_t x_tap, const void *w, void *y, Py_ssize_t y_row,
                        const fc_ahead *ahead) noexcept nogil
+        void (*lines)(const fc_lines *of, const void *const *rows, const void *w,
+                      const void *bias, const fc_epilogue *clip, void *y,
+                      Py_ssize_t y_row) noexcept nogil
         void (*pixels)(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t n, Py_ssize_t packed,
                        Py_ssize_t columns, const fc_column *column, Py_ssize_t taps,
                        const void *x, Py_ssize_t x_row, Py_ssize_t x_pixel, Py_ssize_t x_tap,
@@ -63,6 +71,8 @@ cdef extern from "table.h" nogil:
                         void *out) noexcept nogil
         void (*copy)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                      Py_ssize_t src_c, void *dst, Py_ssize_t dst_r) noexcept nogil
+        void (*scatter)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
+                        void *dst, Py_ssize_t dst_r, Py_ssize_t dst_c) noexcept nogil
         void (*gather)(Py_ssize_t n, const void *src, Py_ssize_t step, void *dst) noexcept nogil
         void (*add)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         fc_winograd winograd_input[FC_WINOGRAD_SIZES][2]

@@ -16,8 +16,17 @@ FC_INLINE int NAME(above)(TYPE a, TYPE b) { return (b > a) | IS_NAN(b); }
 FC_INLINE int NAME(below)(TYPE a, TYPE b) { return (b < a) | IS_NAN(b); }
 FC_INLINE int NAMES(max, second)(TYPE a, TYPE b) { return NAME(above)(a, b); }
 FC_INLINE int NAMES(min, second)(TYPE a, TYPE b) { return NAME(below)(a, b); }
-FC_INLINE TYPE NAME(max)(TYPE a, TYPE b) { return NAME(above)(a, b) ? b : a; }
-FC_INLINE TYPE NAME(min)(TYPE a, TYPE b) { return NAME(below)(a, b) ? b : a; }
+/* Written so that the first selection becomes an instruction of its own. */
+FC_INLINE TYPE NAME(max)(TYPE a, TYPE b)
+{
+    const TYPE m = b > a ? b : a;
+    return IS_NAN(b) ? b : m;
+}
+FC_INLINE TYPE NAME(min)(TYPE a, TYPE b)
+{
+    const TYPE m = b < a ? b : a;
+    return IS_NAN(b) ? b : m;
+}
 
 /* Elements of a cache line, accumulated side by side: four vectors of the narrowest level. */
 #define LINE ((ptrdiff_t)(64 / sizeof(TYPE)))

@@ -35,10 +35,23 @@ typedef struct {
     const fc_epilogue *epilogue;
 } fc_exit;
 
-/* Taps of a kernel that lie equally far apart, the first at `offset`. */
+/* Taps of a kernel that lie equally far apart, the first at `offset`. For `lines` they lie in
+ * one column of rows, `shift` elements from where an output's own begins; a pair are those
+ * taps and their right neighbours. */
 typedef struct {
-    ptrdiff_t offset, taps;
+    ptrdiff_t offset, taps, shift, pair;
 } fc_column;
+
+/* Outputs of a plane and the rows of input that they read: output p of a row meets the elements
+ * `p * step` on, where step is 1 or 2. A row's pointer is to its element `origin`; before element
+ * 0 and from `length` on there are zeros, which are not read. `row_step` is the distance, in the
+ * table of rows, of the rows that neighbouring outputs and neighbouring taps read; `low` and
+ * `high` are the least and the largest shift. */
+typedef struct {
+    ptrdiff_t rows, n, columns;
+    const fc_column *column;
+    ptrdiff_t step, row_step, origin, length, low, high;
+} fc_lines;
 
 /* What to prefetch while output p of row r is computed: `width` elements at from + i * row +
  * p * pixel, for the `rows` rows i from r * rows on. Nothing if `from` is NULL. */
@@ -99,8 +112,15 @@ typedef struct {
                    const void *x, ptrdiff_t x_row, ptrdiff_t x_tap, const void *w, void *y,
                    ptrdiff_t y_row, const fc_ahead *ahead);
 
-    /* The same for pixels of n channels that have weights of their own, y[r][q][k] = sum
-     * x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number
+    /* The same of rows that lie anywhere, and finished with bias[0], unless that is NULL, and
+     * bounds, unless `clip` is NULL. y[r][p] = clip(bias + sum_c sum_{i < taps[c], h <= pair[c]}
+     * rows[offset[c] + (i + r) * row_step][p * step + shift[c] + h] * w[c][i][h]). NULL where
+     * vectors cannot be loaded in part. */
+    void (*lines)(const fc_lines *of, const void *const *rows, const void *w, const void *bias,
+                  const fc_epilogue *clip, void *y, ptrdiff_t y_row);
+
+    /* The same as `planes` for pixels of n channels that have weights of their own, y[r][q][k]
+     * = sum x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number
      * of all. `w` is packed [block of two vectors][tap][channels of the block] for `packed` >= n
      * channels, the last block filled up to one vector or two. Reads up to 2 vectors past a
      * pixel. */
@@ -119,6 +139,10 @@ typedef struct {
     /* dst[r][c] = src[r * src_r + c * src_c] for r < nr, c < nc. */
     void (*copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r, ptrdiff_t src_c,
                  void *dst, ptrdiff_t dst_r);
+
+    /* dst[r * dst_r + c * dst_c] = src[r * src_r + c] for r < nr, c < nc. */
+    void (*scatter)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r, void *dst,
+                    ptrdiff_t dst_r, ptrdiff_t dst_c);
 
     /* dst[i] = src[i * step], dst[i] += src[i] */
     void (*gather)(ptrdiff_t n, const void *src, ptrdiff_t step, void *dst);

@@ -414,6 +414,9 @@ static void NAME(fill_tiles)(fc_kernels *k)
     k->transpose = NAME(transpose);
     k->peak = NAME(peak);
     k->planes = NAME(planes);
+#ifdef FC_PARTS
+    k->lines = NAME(lines);
+#endif
     k->pixels = NAME(pixels);
     k->dots[0] = FC_PASTE(NAME(dots), 1);
     k->dots[1] = FC_PASTE(NAME(dots), 2);
@@ -425,6 +428,7 @@ static void NAME(fill_tiles)(fc_kernels *k)
     k->dots[7] = FC_PASTE(NAME(dots), 8);
     k->dots[8] = FC_PASTE(NAME(dots), 9);
     k->copy = NAME(copy);
+    k->scatter = NAME(scatter);
 }
 
 #undef NAME

@@ -41,6 +41,11 @@
 #define FC_SPECTRA 2
 #endif
 
+/* Whether vectors can be loaded in part, for about what whole ones cost. */
+#if defined(__AVX512F__) || defined(__AVX2__)
+#define FC_PARTS
+#endif
+
 #define FC_INLINE static inline __attribute__((always_inline))
 #define FC_PASTE_(a, b) a##_##b
 #define FC_PASTE(a, b) FC_PASTE_(a, b)

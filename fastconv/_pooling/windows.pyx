@@ -344,7 +344,8 @@ cdef void reduce_axis(const Steps *steps, const pool_axis *axis, bint doubles, c
     input e.origin), where_row. Doubling overwrites the `length` elements of from_.
     """
     cdef Py_ssize_t first = e.hi, last = e.hi, o, piece = 1, most, phase
-    cdef Py_ssize_t where_first = w.where_first
+    cdef Py_ssize_t where_first = w.where_first, rows
+    cdef bint merged = False
     cdef span s
     w.more = 0
     if axis.kind == ADJOINT:
@@ -359,6 +360,18 @@ cdef void reduce_axis(const Steps *steps, const pool_axis *axis, bint doubles, c
         last = min(e.hi, most // axis.stride + 1 if most >= 0 else 0)
         if first >= last:
             first = last = e.hi
+        elif (w.rows > 1 and w.inner == 1 and w.out_step == 1 and not doubles
+              and steps.search == NULL and w.out_row == e.hi - e.lo
+              and w.row_step == axis.stride * w.out_row):
+            # Rows follow each other at the windows' pace: they are one, and what it makes of
+            # the ends is made again below.
+            rows = w.rows
+            w.rows = 1
+            w.n = (rows - 1) * w.out_row + last - first
+            w.stride, w.taps, w.tap = axis.stride, axis.kernel, axis.dilation
+            call(steps, w, from_, first * axis.stride - axis.before - e.origin, into, first - e.lo)
+            w.rows = rows
+            merged = True
     while True:
         o = e.lo
         while o < e.hi:
@@ -379,6 +392,8 @@ cdef void reduce_axis(const Steps *steps, const pool_axis *axis, bint doubles, c
             w.taps, w.tap = s.taps, s.step * pitch
             if s.taps == 0:
                 nothing(steps, w, into, (o - e.lo) * w.out_step)
+            elif merged and o == first:
+                pass
             elif not doubles:
                 call(steps, w, from_, (s.first - e.origin) * pitch, into,
                      (o - e.lo) * w.out_step)
@@ -592,9 +607,8 @@ cdef void padded_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const
     w.taps, w.tap, w.stride = columns.kernel, columns.dilation, columns.stride
     job.later.pool(&w, scratch + job.area[1], sums)
     finished = job.op != MEAN
-    if not finished and (job.divisor != 0 or (uniform(rows, job.count_padding)
-                                              and uniform(columns, job.count_padding))):
-        divide_by(job, columns, counted(rows, 0, job.count_padding), 0, 1, <double *>scratch)
+    if not finished and job.divisor != 0:
+        (<double *>scratch)[0] = job.divisor
         job.table.divide[job.divide](w.n, 1, sums, <double *>scratch, True, scratch + job.area[1])
         sums = scratch + job.area[1]
         finished = True
@@ -696,13 +710,14 @@ cdef void finish(const Job *job, const Extent *e, Py_ssize_t o0, const fc_window
             divisors[0] = 1  # only to narrow
             job.table.divide[job.divide](n, job.inner, sums, divisors, True, y)
         else:
-            around = 1 if planes else counted(
+            around = 1 if planes or job.divisor != 0 else counted(
                 &job.axis[0], e[0].lo + o0, job.count_padding) * <double>counted(
                 &job.axis[1], e[1].lo + r, job.count_padding)
             if around != before:
                 one = divide_by(job, &job.axis[2], around, e[2].lo, n, divisors)
                 before = around
-            if one and planes and w.out_row == y_row and n * job.inner == y_row:
+            if one and (planes or job.divisor != 0) and w.out_row == y_row and (
+                    n * job.inner == y_row):
                 job.table.divide[job.divide](n * w.rows, job.inner, sums, divisors, True, y)
                 return
             job.table.divide[job.divide](n, job.inner, sums, divisors, one, y)
@@ -1015,6 +1030,12 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint co
         wide = kind != FC_F64 and (kind != FC_F32 or depth(&job) > DEEPEST)
         inside = FC_F64 if wide else kind
         job.divide = (2 if wide else 0) if job.y_size == 4 else 1
+        if divisor == 0:
+            job.divisor = 1
+            for i in range(AXES):
+                # one divisor for all, if all windows count the same
+                job.divisor *= counted(&job.axis[i], 0, count_padding) if uniform(
+                    &job.axis[i], count_padding) else 0
     elif job.where != NULL:
         if kind not in (FC_F32, FC_F64, FC_I64, FC_U64):
             inside = FC_F64 if kind == FC_I32 or kind == FC_U32 else FC_F32
