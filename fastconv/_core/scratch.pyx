@@ -2,7 +2,7 @@
 
 A fresh large block costs a page fault for every 4 KiB at its first use, which is as much as a
 small convolution takes; so a few blocks are kept. What is kept is bounded: `KEPT` blocks of at
-most `LARGEST` bytes each.
+most `LARGE` bytes each, but for one that may have up to `LARGEST`.
 """
 cdef extern from *:
     """
@@ -54,7 +54,8 @@ cdef Py_ssize_t CACHE = fc_cache_bytes()
 
 cdef enum:
     KEPT = 4
-    LARGEST = 16 << 20
+    LARGE = 16 << 20
+    LARGEST = 64 << 20
 
 kept = []  # list.append and list.pop are atomic, with and without the interpreter lock
 
@@ -72,6 +73,8 @@ cdef class Scratch:
     def __dealloc__(self):
         if self.block is None or kept is None or self.block.size > LARGEST:
             return
+        if self.block.size > LARGE:
+            kept[:] = [block for block in kept if (<Block>block).size <= LARGE]
         kept.append(self.block)
         if len(kept) > KEPT:
             del kept[0]  # the one that has waited longest
