@@ -58,6 +58,7 @@ cdef double STREAMED = 0.1e-9  # and for one that a thread reads again
 cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
     STRIP = 32    # tiles that pass over such a chunk
+    MOST = 1024   # pixels that gradients are turned for at once
     MOST_USES = 2 # of weights that are packed anew for each
     # Rounding errors: kernels cut sums into blocks of 64 products and add the blocks up in a
     # row; a row of more than LONG products is one block of a further such level.
@@ -249,9 +250,10 @@ cdef class Layout:
                          - rows_inside(axis, j, 0, axis.count, False))
         return count / max(axis.count * axis.taps, 1)
 
-    cdef bint can_skip(self, int a) noexcept:
+    cdef bint can_skip(self, int a):
+        """Whether products along an axis may be left out; small layers are not cut up for it."""
         cdef conv_geometry *g = &self.desc.g
-        return (g.before[a] or g.after[a]) and (
+        return (g.before[a] or g.after[a]) and self.desc.flops() > 1e7 and (
             self.of.backward or (g.stride[a] == 1 and g.padding_mode == PAD_ZEROS))
 
     cdef double products(self, const Variant *variant, Py_ssize_t n) noexcept:
@@ -426,7 +428,8 @@ cdef class Layout:
         job.words_at = job.turned_at + up(turned * itemsize, 64)
         size = job.words_at + index_words(&phase.window) * sizeof(Py_ssize_t)
         job.pieces_at = up(size, 64)
-        job.weights_at = up(job.pieces_at + pieces_of(&self.of, phase) * job.images * sizeof(Piece), 64)
+        size = pieces_of(&self.of, phase) * job.images * sizeof(Piece)
+        job.weights_at = up(job.pieces_at + size, 64)
         size = job.weights_at + (2 * lanes * CHUNK * itemsize if job.packing != NULL else 0)
         return up(size, 64) + 64
 
@@ -624,6 +627,8 @@ cdef class Correlation:
         cdef double work = self.work_of(job.phase) / self.of.groups * job.groups * job.images / (
             (<double>phase.blocks[0]) * phase.blocks[1] * phase.blocks[2])
         job.parts = job.splits = 1
+        if threads == 1 or tasks == 0:
+            return
         job.part_axis = 1 if rows.block > 1 else 2
         job.part_unit = 1
         if job.part_axis == 2:
@@ -654,7 +659,7 @@ cdef class Correlation:
 cdef struct Piece:
     Py_ssize_t at, sink, pixels
     Py_ssize_t start         # place in the line of all rows, if the outputs are cut that way
-    Py_ssize_t row_tap       # of a gradient of weights: the tap along the rows' axis
+    Py_ssize_t row_tap, step # of a gradient of weights: tap along the rows' axis; to the next sum
 
 
 # A block of outputs: where its pieces are, and memory to work in.
@@ -1164,8 +1169,12 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     job.share = max(1, min(job.share, <Py_ssize_t>(LONGEST_TASK / work / min(
         most, max(job.channels, 1)))))
     most = max(2 * half, min(most, <Py_ssize_t>(LONGEST_TASK / work)))
+    # whole runs of channels, but for the last chunk
+    if most < 16 * half:
+        most = most // half * half
+    most = up(even(job.channels, most), half)
+    job.window.channels = min(job.channels, most)
     job.chunks = (job.channels + most - 1) // most
-    job.window.channels = even(job.channels, most)
     job.share = even(job.blocks, job.share)
     job.ranges = (job.blocks + job.share - 1) // job.share
     job.window.axis = axis
@@ -1175,13 +1184,13 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     columns = max(axis[2].count, 1)
     while True:
         set_window(job, 1, columns, half, lanes)
-        if columns == 1 or (job.window.size <= budget and columns <= 1024):
+        if columns == 1 or (job.window.size <= budget and columns <= MOST):
             break
         columns = (columns + 1) // 2
     rows = 1
     while rows < axis[1].count:
         set_window(job, min(2 * rows, axis[1].count), columns, half, lanes)
-        if job.window.size > budget or 2 * rows * columns > 1024:
+        if job.window.size > budget or 2 * rows * columns > MOST:
             break
         rows = min(2 * rows, axis[1].count)
     rows = max(even(axis[1].count, rows), 1)
@@ -1307,7 +1316,7 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
     cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef Piece *pieces = <Piece *>(scratch + job.pieces_at)
     cdef Py_ssize_t lanes = k.lanes, half = k.half, step, n_pieces = 0, limit, size, in_row = 0
-    cdef Py_ssize_t low = task % job.ranges * job.share
+    cdef Py_ssize_t rest, low = task % job.ranges * job.share
     cdef Py_ssize_t high = min(job.blocks, low + job.share)
     cdef Py_ssize_t chunk = task // job.ranges % job.chunks
     cdef Py_ssize_t group = task // (job.ranges * job.chunks) % job.groups
@@ -1325,7 +1334,7 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
     cdef const real_t *x
     cdef real_t *out
     cdef int a, halves
-    cdef bint fresh = True, totals = False
+    cdef bint fresh = True, totals = False, along
     cdef Window part_window = job.window
 
     channel = job.window.channel
@@ -1335,36 +1344,41 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
         channel = job.x_stride[0]
         position[2] = job.x_stride[3]
 
-    # What the tiles' rows are: runs of channels at one tap, or of taps of one channel.
-    step = channel
-    limit = channels
-    if job.along_taps:
-        step = (axis[2].at[1] - axis[2].at[0]) * job.window.position[2]
-        limit = g.kernel[2]
-    for c in range(channels if job.along_taps else 1):
+    # What the tiles' rows are: runs of channels at one tap; for the last `rest` channels, where
+    # that leaves fewer rows empty, runs of taps of one channel.
+    rest = channels if job.along_taps else 0
+    if channels > half and g.kernel[2] > 1 and (
+            channels % half * (up(g.kernel[2], half) // half) < g.kernel[2]):
+        rest = channels % half
+    for c in range(channels - rest - (rest < channels), channels):
+        along = c >= channels - rest
+        step, limit = channel, channels - rest
+        if along:
+            step, limit = 0, g.kernel[2]
+            if limit > 1:
+                step = (axis[2].at[1] - axis[2].at[0]) * job.window.position[2]
         for j0 in range(g.kernel[0]):
             for j1 in range(g.kernel[1]):
-                for j2 in range(1 if job.along_taps else g.kernel[2]):
-                    at = (c * channel + axis[0].at[j0] * job.window.position[0]
+                for j2 in range(1 if along else g.kernel[2]):
+                    at = (axis[0].at[j0] * job.window.position[0]
                           + axis[1].at[j1] * job.window.position[1]
                           + axis[2].at[j2] * job.window.position[2])
                     tap = (j0 * g.kernel[1] + j1) * g.kernel[2] + j2
+                    if g.flip:
+                        tap = taps - 1 - tap
+                    if along:
+                        at += c * channel
+                        tap += c * taps
                     for i from 0 <= i < limit by half:
                         # the last run reads no further than the others: some sums twice
                         j = max(0, min(i, limit - half))
-                        pieces[n_pieces].at = at + j * step
                         # the first sum's place, and the way to the next
-                        pieces[n_pieces].sink = c * taps + tap + j
-                        pieces[n_pieces].start = 1
-                        if not job.along_taps:
-                            pieces[n_pieces].sink = j * taps + tap
-                            pieces[n_pieces].start = taps
-                        if g.flip:
-                            tap = taps - 1 - pieces[n_pieces].sink % taps
-                            pieces[n_pieces].sink += tap - pieces[n_pieces].sink % taps
-                            if job.along_taps:
-                                pieces[n_pieces].start = -1
-                            tap = (j0 * g.kernel[1] + j1) * g.kernel[2] + j2
+                        pieces[n_pieces].start = taps
+                        if along:
+                            pieces[n_pieces].start = -1 if g.flip else 1
+                        pieces[n_pieces].sink = tap + j * pieces[n_pieces].start
+                        pieces[n_pieces].at = at + j * step
+                        pieces[n_pieces].step = step
                         pieces[n_pieces].pixels = min(half, limit - j)
                         pieces[n_pieces].row_tap = j1
                         n_pieces += 1
@@ -1412,7 +1426,7 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
             out = sums + (block - low) * block_size
             i = 0
             while i < n_pieces:
-                halves = 2 if i + 1 < n_pieces else 1
+                halves = 2 if i + 1 < n_pieces and pieces[i + 1].step == pieces[i].step else 1
                 t0, t1 = 0, t
                 if job.skips != NULL and job.skips[image]:
                     if pieces[i + halves - 1].row_tap != pieces[i].row_tap:
@@ -1423,9 +1437,9 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
                                                 True)
                 k.tile[halves - 1][vectors - 1](max(t1 - t0, 0), offset + t0,
                                                 source + pieces[i].at,
-                                                source + pieces[i + halves - 1].at, step,
-                                                grads + t0 * width, out + i * half * width,
-                                                not fresh)
+                                                source + pieces[i + halves - 1].at,
+                                                pieces[i].step, grads + t0 * width,
+                                                out + i * half * width, not fresh)
                 i += halves
         fresh = False
     if totals:
