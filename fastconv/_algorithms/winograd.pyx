@@ -57,6 +57,7 @@ TILES = 2, 3, 4, 5, 6  # the m to choose from, with n from 4 to 8
 cdef enum:
     LARGEST_STEP = 16  # longest stride or dilation of a transformed axis
     LARGE = 12 << 20   # bytes of V and M, where they need not stay in the second-level cache
+    BEYOND = 16 << 20  # bytes of transformed weights that leave the third-level cache, as a guess
     CHUNK = 16         # channels whose weights are transformed at a time
     # Sums are cut into blocks of so many products to keep rounding errors small, shorter
     # where the transforms enlarge them most (n = 8).
@@ -64,8 +65,8 @@ cdef enum:
     SHORT = 16
 
 # The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight
-# of few and of more than twice the cache,
-cdef double STARTED = 6e-6, PACKED = 0.6e-9, PACKED_BEYOND = 0.8e-9
+# of up to BEYOND bytes and of more,
+cdef double STARTED = 6e-6, PACKED = 0.2e-9, PACKED_BEYOND = 0.85e-9
 cdef double PRODUCTS = 0.92   # products: part of the multiply-add peak
 cdef double STREAM = 12.0     # bytes a cycle from the third-level cache
 cdef double LINE = 25.0       # cycles to begin a row of one channel: it is on another page
@@ -232,7 +233,7 @@ cdef class Layout:
             seconds += moved / BANDWIDTH
         if not self.desc.planned:
             seconds += packed * (
-                PACKED if packed * self.desc.g.itemsize <= 2 * CACHE else PACKED_BEYOND)
+                PACKED if packed * self.desc.g.itemsize <= BEYOND else PACKED_BEYOND)
         return seconds
 
     cdef double cycles(self) noexcept:
@@ -294,8 +295,8 @@ cdef class Layout:
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes, tiles, line
         tiles = job.images * of.rows * of.columns * of.maps[1] * of.maps[2]
         line = of.columns * of.made[2] * 2 * lanes
-        job.v_step = tiles * of.pitch
-        job.m_step = tiles * 2 * lanes
+        job.v_step = off(tiles * of.pitch, lanes)
+        job.m_step = off(tiles * 2 * lanes, lanes)
         job.v_at = up((of.window.size + of.window.slack) * itemsize, 64)
         job.m_at = job.v_at + up(of.frequencies * job.v_step * itemsize, 64)
         job.line_at = job.m_at + up(
@@ -338,7 +339,7 @@ cdef class Layout:
         return tasks * job.splits
 
     cdef Py_ssize_t packed_size(self) noexcept:
-        return self.of.groups * self.of.frequencies * self.of.taps * self.of.padded
+        return weights_at(&self.of, self.of.groups, 0, 0, 0)
 
     def workspace(self, int threads):
         """Bytes of scratch memory of a call, transformed weights included."""
@@ -373,14 +374,26 @@ cdef Layout layout_for(ConvDesc desc, which):
     return best
 
 
+cdef inline Py_ssize_t off(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
+    """A stride from frequency to frequency that is an odd number of vectors.
+
+    A transform writes or reads all frequencies at a time, which would compete for a few sets of
+    the caches.
+    """
+    return (parts(stride, vector) | 1) * vector
+
+
 cdef inline Py_ssize_t weights_at(const Layer *of, Py_ssize_t group, Py_ssize_t start,
                                   Py_ssize_t width, Py_ssize_t f) noexcept nogil:
     """Where the transformed weights of a block of filters at one frequency lie: in the order
     that the products read them.
     """
+    cdef Py_ssize_t lanes = of.k.lanes
     if of.together == 1:
-        return of.taps * (of.frequencies * (group * of.padded + start) + f * width)
-    return of.taps * ((of.frequencies * group + f) * of.padded + start)
+        return (group * of.filter_blocks * of.frequencies * off(of.taps * 2 * lanes, lanes)
+                + start // (2 * lanes) * of.frequencies * off(of.taps * 2 * lanes, lanes)
+                + f * off(of.taps * width, lanes))
+    return (of.frequencies * group + f) * off(of.taps * of.padded, lanes) + of.taps * start
 
 
 cdef struct Packing:
@@ -810,10 +823,11 @@ cdef class GradientLayout:
         of.side_by_side = (of.transformed[2] and of.phases[2] > 1 and of.chunk == of.sources
                            and of.window.position[2] == of.sources)
         job.v_at = 0
-        job.g_at = up(of.frequencies * job.most_tiles * of.pitch * itemsize + 64 * lanes, 64)
-        job.sums_at = job.g_at + up(of.frequencies * job.most_tiles * of.padded * itemsize, 64)
-        job.offset_at = job.sums_at + up(
-            of.frequencies * (job.channels * of.padded + 4 * of.k.half * lanes) * itemsize, 64)
+        job.g_at = up(of.frequencies * off(job.most_tiles * of.pitch, lanes) * itemsize
+                      + 64 * lanes, 64)
+        job.sums_at = job.g_at + up(
+            of.frequencies * off(job.most_tiles * of.padded, lanes) * itemsize, 64)
+        job.offset_at = job.sums_at + up(sums_at(job, of.frequencies, 0) * itemsize, 64)
         job.tasks_at = job.offset_at + up(job.most_tiles * sizeof(Py_ssize_t), 64)
         words = max(index_words(&of.window), index_words(&job.grad_window))
         job.words_at = up(itemsize * max(
@@ -949,7 +963,7 @@ cdef void transform(Gradient *job, Py_ssize_t task, int thread, real_t *kind) no
     cdef real_t *window = <real_t *>scratch
     cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef Py_ssize_t lanes = of.k.lanes, chunk, start, width, n, r, c, q1, q2, p
-    cdef Py_ssize_t columns = job.count[2], v_step = job.tiles * of.pitch, g_step
+    cdef Py_ssize_t columns = job.count[2], v_step = off(job.tiles * of.pitch, of.k.lanes), g_step
     cdef Py_ssize_t row_step, col_step
     cdef bint upright = not of.square and of.transformed[1]
     cdef real_t *v = <real_t *>job.v
@@ -977,7 +991,7 @@ cdef void transform(Gradient *job, Py_ssize_t task, int thread, real_t *kind) no
     fill(&part, words,
          (<const real_t *>job.grad) + (job.group * of.sinks + start) * job.grad_stride[0],
          job.grad_stride, of.k, window)
-    g_step = job.tiles * of.padded
+    g_step = off(job.tiles * of.padded, lanes)
     row_step = of.maps[1] * part.position[1]
     col_step = row_step if upright else of.maps[2] * part.position[2]
     for r in range(job.count[1]):
@@ -1003,8 +1017,8 @@ cdef void multiply_f64(void *context, Py_ssize_t task, int thread) noexcept nogi
 
 cdef inline Py_ssize_t sums_at(const Gradient *job, Py_ssize_t f, Py_ssize_t start) noexcept nogil:
     """Where the sums of one frequency and block of filters lie; a tile may write beyond."""
-    return f * (job.channels * job.of.padded + 4 * job.of.k.half * job.of.k.lanes
-                ) + start * job.channels
+    return start * job.channels + f * off(
+        job.channels * job.of.padded + 4 * job.of.k.half * job.of.k.lanes, job.of.k.lanes)
 
 
 cdef void multiply(Gradient *job, Py_ssize_t task, real_t *kind) noexcept nogil:
@@ -1013,8 +1027,9 @@ cdef void multiply(Gradient *job, Py_ssize_t task, real_t *kind) noexcept nogil:
     cdef Py_ssize_t lanes = of.k.lanes, half = of.k.half, c, halves
     cdef Py_ssize_t f = task // of.filter_blocks, start = task % of.filter_blocks * 2 * lanes
     cdef Py_ssize_t width = min(2 * lanes, of.padded - start)
-    cdef const real_t *v = (<const real_t *>job.v) + f * job.tiles * of.pitch
-    cdef const real_t *g = (<const real_t *>job.g) + job.tiles * (f * of.padded + start)
+    cdef const real_t *v = (<const real_t *>job.v) + f * off(job.tiles * of.pitch, lanes)
+    cdef const real_t *g = (<const real_t *>job.g) + (
+        f * off(job.tiles * of.padded, lanes) + job.tiles * start)
     cdef real_t *sums = (<real_t *>job.sums) + sums_at(job, f, start)
     for c from 0 <= c < job.channels by 2 * half:
         halves = 2 if c + half < job.channels else 1
