@@ -49,6 +49,7 @@ cdef double STARTED = 3e-6, PER_CHANNEL = 0.08e-6, STORED = 0.08e-9, REARRANGED 
 cdef double STRIDED = 0.15e-9, STRIDED_ROW = 10e-9, PER_TAP = 0.04e-6
 
 cdef enum:
+    FARTHEST = 1 << 16  # elements from an output's place to what it reads, of rows in place
     MOST_CHANNELS = 8        # that meet in a sum
     WINDOW = 64 << 10        # bytes: a small part of any second-level cache
     REACH = 256 << 10        # the same where nothing is copied
@@ -149,7 +150,8 @@ cdef class Layout:
         self.of.wide = g.channels_last and self.of.channels > 1
         self.of.in_place = (
             not windows and self.of.k.lines != NULL and not self.of.wide and g.kernel[1] > 1
-            and (backward or (g.padding_mode == PAD_ZEROS and g.stride[2] <= 2)))
+            and (backward or (g.padding_mode == PAD_ZEROS and g.stride[2] <= 2))
+            and max(g.before[2], g.dilation[2] * (g.kernel[2] - 1)) <= FARTHEST)
         self.make_phases()
         self.choose_lanes()
         self.of.packed_size = 0

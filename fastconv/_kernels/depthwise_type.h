@@ -379,7 +379,9 @@ FC_INLINE void NAME(line_column)(vec acc[7][4], const REAL *const *line, ptrdiff
                                  const int rows, const int vectors, const int step,
                                  const int pair, const int edge)
 {
-    if (rows == 1 || taps > (pair ? 3 : 5))
+    /* a long column has at least as many taps as rows that meet only some of its outputs */
+    const int longest = pair && rows <= 4 ? 3 : 5;
+    if (rows == 1 || taps > longest)
         NAME(long_lines)(acc, line, row_step, ends, w, taps, rows, vectors, step, pair, edge);
 #define SHORT(n)                                                                               \
     else if (taps == n)                                                                        \
@@ -387,7 +389,7 @@ FC_INLINE void NAME(line_column)(vec acc[7][4], const REAL *const *line, ptrdiff
     SHORT(3)
     SHORT(1)
     SHORT(2)
-    else if (pair) __builtin_unreachable();
+    else if (longest == 3) __builtin_unreachable();
     SHORT(5)
     SHORT(4)
 #undef SHORT

@@ -1,6 +1,6 @@
 """Measured errors of every algorithm: ``python -P -m fastconv.testing.accuracy``.
 
-The registry is gone through on layers of 3x3 and 7x7 kernels with more and more channels,
+The registry is gone through on layers of 3x3, 5x5 and 7x7 kernels with more and more channels,
 Winograd's with each size of its tiles. Two
 figures are taken of each: the largest error over the largest result, for zero-mean data, which is
 what ``"high"`` and ``"medium"`` promise; and the largest error over ``u sum|x||w|`` of its element,
@@ -26,6 +26,7 @@ __all__ = ["CHANNELS", "FILTERS", "LAYERS", "contenders", "errors", "main", "mea
 # Name -> kernel length, output length, whether every channel is a group of its own.
 LAYERS = {
     "3x3 on 24x24": (3, 24, False),
+    "5x5 on 24x24": (5, 24, False),
     "7x7 on 16x16": (7, 16, False),
     "depthwise 3x3 on 24x24": (3, 24, True),
 }
@@ -111,7 +112,7 @@ def contenders(layer):
     r = LAYERS[layer][0]
     for algorithm in ALGORITHMS:
         if algorithm.name == "winograd":
-            for m in winograd.TILES:
+            for m in (m for m in winograd.TILES if 4 <= m + r - 1 <= 8):
                 yield algorithm, m, f"``winograd`` F({m}x{m},{r}x{r})"
         else:
             yield algorithm, None, f"``{algorithm.name}``"
