@@ -31,7 +31,7 @@ cnp.import_array()
 # The cost model (docs/algorithms/choice.rst): the part of the peak that products reach, and
 # seconds for a call, for a tile and group, for a block of a product, and for an element of the
 # columns, gathered or added up, of the result, of the weights.
-cdef double GEMM = 0.52, STARTED = 6e-6, PER_TILE = 1.5e-6, PER_PRODUCT = 0.1e-6
+cdef double GEMM = 0.40, STARTED = 6e-6, PER_TILE = 1.5e-6, PER_PRODUCT = 0.1e-6
 cdef double GATHERED = 0.15e-9, ADDED = 0.3e-9, STORED = 0.3e-9, PACKED = 0.3e-9
 
 # OpenBLAS has a fixed number of buffers, one for each thread inside a call, and crashes when
