@@ -189,3 +189,15 @@ def test_auto_takes_it(layer):
     verdicts = fastconv.explain(shape.input_shape(1), shape.weight_shape, precision="highest",
                                 **shape.kwargs())  # fmt: skip
     assert [row["method"] for row in verdicts if row["verdict"] == "chosen"] == ["depthwise"]
+
+
+@pytest.mark.parametrize("taps", range(2, 9))
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 7, 8, 14, 15])
+def test_rows_in_place_of_stride_two(taps, rows):
+    """Every height of a block of outputs, with columns shorter and longer than it is high."""
+    for width, padding in [(8, 2), (33, 0), (70, 1)]:
+        x = integers((1, 3, rows + taps - 1, width), np.float32, taps)
+        weight = integers((3, 1, taps, 5), np.float32, rows)
+        arguments = {"stride": (1, 2), "padding": (0, padding), "groups": 3}
+        y = fastconv.conv2d(x, weight, method="depthwise", **arguments)
+        assert_exact(y, reference.conv(x, weight, **arguments))
