@@ -1490,6 +1490,8 @@ def efficiency(ConvDesc desc, which):
         rate = FEW if filters <= 8 else MANY
         if which == BACKWARD_DATA:
             rate *= 0.7
+        elif g.stride[2] > 1:
+            rate *= 0.4   # lanes are taken apart
         seconds = (STARTED + 2 * products / (rate * full) + PER_CHANNEL * max(g.channels, g.filters)
                    + STORED * g.itemsize * (inputs if which == BACKWARD_DATA else outputs))
         if g.stride[2] > (1 if which == BACKWARD_DATA or g.channels_last else 2):

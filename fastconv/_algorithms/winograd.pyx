@@ -273,7 +273,7 @@ cdef class Layout:
             cycles += tiles * sources * 2.4 * n * n
             cycles += tiles * vectors * (n * n + 1.5 * n * m + 2 * m * m)
         else:
-            cycles += tiles * sources * 3 * n + tiles * vectors * 3 * (n + m)
+            cycles += tiles * sources * 6 * n + tiles * vectors * 6 * (n + m)
         window = 1
         streams = 1
         for a in range(1, AXES):
