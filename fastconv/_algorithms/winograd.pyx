@@ -249,7 +249,7 @@ cdef class Layout:
         cdef double blocks = (<double>max(of.axis[0].count, 1)) * parts(
             max(of.axis[1].count, 1), of.rows) * parts(max(of.axis[2].count, 1), of.columns)
         cdef Py_ssize_t spans = of.rows * of.columns, tiles = spans * of.maps[1] * of.maps[2]
-        cdef double pieces = parts(tiles, 2 * of.k.half), passes, streams
+        cdef double pieces = parts(tiles, 2 * of.k.half), passes
         cdef double f = of.frequencies, vectors = of.padded / lanes
         cdef double weights = itemsize * f * of.taps * of.padded
         cdef double v = itemsize * f * tiles * of.pitch
@@ -275,7 +275,6 @@ cdef class Layout:
         else:
             cycles += tiles * sources * 6 * n + tiles * vectors * 6 * (n + m)
         window = 1
-        streams = 1
         for a in range(1, AXES):
             window *= of.axis[a].taps + ((of.rows if a == 1 else of.columns) - 1.0
                                          ) * of.axis[a].step
@@ -890,7 +889,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     cdef Py_ssize_t image, batch = cnp.PyArray_DIM(x, 0), itemsize = desc.g.itemsize, block, b, i
     cdef Py_ssize_t group
     cdef Py_ssize_t kernel, x_image, grad_image, places
-    cdef double work = desc.flops()
+    cdef double work = desc.flops(batch)  # of all blocks: Ctrl-C is heard between them
     cdef int a, rank = <int>desc.g.rank
     cdef bint single = itemsize == 4
     if cnp.PyArray_SIZE(out) == 0:
