@@ -144,6 +144,20 @@ def test_nan_wins_and_the_first_gives_the_index(dtype, data_format, extreme):
             assert_exact(function(x, **args), expected[0], geometry)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("geometry", [
+    {"kernel_size": k, "stride": s, "padding": p, "ceil_mode": True}
+    for k in (2, 3) for s in (1, 2) for p in (0, 1)
+], ids=str)  # fmt: skip
+def test_no_single_nan_is_overlooked(dtype, geometry, extreme):
+    """An image for each place in a plane, with one NaN there."""
+    function, exactly = extreme
+    height, width = 5, 39
+    x = np.rint(4 * numbers((height * width, 1, height, width), dtype))
+    x.reshape(height * width, -1)[np.diag_indices(height * width)] = np.nan
+    assert_exact(function(x, **geometry), exactly(x, **geometry))
+
+
 def test_windows_of_infinities(extreme):
     """Padding is ignored: it must not win against an infinity, nor lend its index."""
     function, exactly = extreme

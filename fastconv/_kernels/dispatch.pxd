@@ -99,6 +99,12 @@ cdef extern from "table.h" nogil:
     ctypedef void (*fc_search_double)(Py_ssize_t n, Py_ssize_t shift, void *row,
                                       void *where) noexcept nogil
 
+    ctypedef struct fc_square:
+        Py_ssize_t height, width, top, left, row, rows, col, cols, out_width
+        double divisor, factor
+
+    ctypedef int (*fc_square_pool)(const fc_square *of, const void *x, void *y) noexcept nogil
+
     ctypedef struct fc_pools:
         int size, index_size
         fc_pool max, min, sum, wide_sum
@@ -111,6 +117,7 @@ cdef extern from "table.h" nogil:
                        void *where) noexcept nogil
         void (*to_float)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         void (*to_double)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+        fc_square_pool square[3][2][2]
 
     ctypedef struct fc_table:
         const char *name

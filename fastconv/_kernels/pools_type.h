@@ -197,9 +197,10 @@ EXTREME(min)
             for (ptrdiff_t i = 0; i < LANES; i++) line[i] = (sum)row[i];                       \
             for (t = LANES; t + LANES <= taps; t += LANES)                                     \
                 for (ptrdiff_t i = 0; i < LANES; i++) line[i] += (sum)row[t + i];              \
-            for (ptrdiff_t half = LANES / 2; half; half /= 2)                                  \
-                for (ptrdiff_t i = 0; i < half; i++) line[i] += line[i + half];                \
-            value = line[0];                                                                   \
+            sum eight[8], four[4];                                                             \
+            for (ptrdiff_t i = 0; i < 8; i++) eight[i] = line[i] + line[i + 8];                \
+            for (ptrdiff_t i = 0; i < 4; i++) four[i] = eight[i] + eight[i + 4];               \
+            value = (four[0] + four[2]) + (four[1] + four[3]);                                 \
         } else if (taps > FC_FEW) {                                                            \
             const ptrdiff_t half = taps / 2;                                                   \
             return NAMES(into, window)(half, tap, row)                                         \

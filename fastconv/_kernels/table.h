@@ -197,6 +197,20 @@ typedef void (*fc_search)(const fc_windows *, const void *row, const void *where
 typedef void (*fc_double)(ptrdiff_t n, ptrdiff_t shift, void *row);
 typedef void (*fc_search_double)(ptrdiff_t n, ptrdiff_t shift, void *row, void *where);
 
+/* Square windows of a plane (height, width) with padding `top` and `left` of it: outputs row ...
+ * row + rows - 1 of columns col ... col + cols - 1, in rows of out_width. Sums are multiplied by
+ * `factor`, or divided by `divisor` where that is 0. */
+typedef struct {
+    ptrdiff_t height, width, top, left, row, rows, col, cols, out_width;
+    double divisor, factor;
+} fc_square;
+
+typedef enum { FC_SQUARE_MAX, FC_SQUARE_MIN, FC_SQUARE_SUM } fc_square_op;
+
+/* From and to the first element of a plane. True where a maximum or minimum met a NaN, which may
+ * have got lost. */
+typedef int (*fc_square_pool)(const fc_square *, const void *x, void *y);
+
 typedef struct {
     int size, index_size; /* bytes */
     fc_pool max, min, sum, wide_sum; /* wide: into double */
@@ -209,6 +223,9 @@ typedef struct {
     void (*number)(ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first, ptrdiff_t step, void *where);
     void (*to_float)(ptrdiff_t n, const void *src, void *dst);
     void (*to_double)(ptrdiff_t n, const void *src, void *dst);
+    /* Index: operation, kernel - 2, stride - 1. NULL where vectors cannot be loaded in part, and
+     * for all but f32 and f64. */
+    fc_square_pool square[3][2][2];
 } fc_pools;
 
 typedef struct {

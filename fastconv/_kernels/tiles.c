@@ -12,6 +12,7 @@
 #define BITS 32
 #define LANES (FC_VECTOR_BYTES / 4)
 #include "tiles_type.h"
+#include "squares_type.h"
 #include "spectra_type.h"
 #undef REAL
 #undef BITS
@@ -21,6 +22,7 @@
 #define BITS 64
 #define LANES (FC_VECTOR_BYTES / 8)
 #include "tiles_type.h"
+#include "squares_type.h"
 #include "spectra_type.h"
 
 void fc_fill_tiles(fc_table *table)
@@ -30,4 +32,6 @@ void fc_fill_tiles(fc_table *table)
     fill_tiles_64(&table->f64);
     fill_spectra_32(&table->f32);
     fill_spectra_64(&table->f64);
+    fill_squares_32(&table->pools[FC_F32]);
+    fill_squares_64(&table->pools[FC_F64]);
 }

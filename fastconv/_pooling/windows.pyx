@@ -14,9 +14,10 @@ overlap, for a sum from those that the binary digits of its length name. That ta
 whatever the data, without a subtraction, so that no rounding error, NaN or infinity leaks from
 one window into another, and sums are added in pairs.
 
-Planes that are small are laid out with their padding first, many of them one after the other. All
-windows are whole then, and elementwise steps run over the ends of rows and planes; what they make
-there is left behind.
+Small square windows of float32 and float64 have a kernel of their own, which reads planes in
+place and reduces both axes at once. Other planes that are small are laid out with their padding
+first, many of them one after the other. All windows are whole then, and elementwise steps run
+over the ends of rows and planes; what they make there is left behind.
 
 A search for positions carries an index beside each element, and takes the axes from the last to the
 first, so that the first of equal elements in row-major order wins.
@@ -36,7 +37,8 @@ from fastconv._desc cimport (
 )
 from fastconv._kernels.dispatch cimport (
     FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U8, FC_U16, FC_U32, FC_U64, fc_double,
-    fc_pool, fc_pools, fc_search, fc_search_double, fc_table, fc_type, fc_windows, kernels,
+    fc_pool, fc_pools, fc_search, fc_search_double, fc_square, fc_square_pool, fc_table, fc_type,
+    fc_windows, kernels,
 )
 
 cnp.import_array()
@@ -72,6 +74,8 @@ cdef struct Job:
     pool_axis forward[AXES]     # SPREAD: the axes of the pooling itself
     bint doubles[AXES]
     bint loads                  # a tile is copied to scratch before it is reduced
+    fc_square_pool square       # windows are small squares, which a kernel reads in place;
+    fc_square window            # what it is told
     bint pads                   # a tile is whole planes, laid out with their padding,
     Py_ssize_t padded[2]        # of so many rows, so far apart,
     char neutral[8]             # with this element
@@ -202,6 +206,29 @@ cdef bint worth_padding(Job *job) noexcept:
     return True
 
 
+cdef fc_square_pool square_for(Job *job) noexcept:
+    """The kernel of small square windows for this job, or NULL."""
+    cdef const pool_axis *rows = &job.axis[1]
+    cdef const pool_axis *columns = &job.axis[2]
+    cdef int exponent
+    if (job.op not in (MAX, MIN, MEAN) or job.where != NULL or job.loads or job.inner != 1
+            or job.source != job.inside or not single(&job.axis[0])
+            or rows.kind != REGULAR or columns.kind != REGULAR
+            or rows.dilation != 1 or columns.dilation != 1
+            or rows.kernel != columns.kernel or rows.stride != columns.stride
+            or not 2 <= rows.kernel <= 3 or not 1 <= rows.stride <= 2
+            or (job.op == MEAN and job.divisor == 0)):
+        return NULL
+    job.window.height, job.window.width = rows.length, columns.length
+    job.window.top, job.window.left = rows.before, columns.before
+    job.window.out_width = columns.outputs
+    job.window.divisor = job.divisor
+    job.window.factor = 0
+    if job.op == MEAN and fabs(frexp(job.divisor, &exponent)) == 0.5 and -100 < exponent < 100:
+        job.window.factor = 1 / job.divisor
+    return job.source.square[<int>job.op][rows.kernel - 2][rows.stride - 1]
+
+
 cdef int bits(Py_ssize_t n) noexcept:
     cdef int count = 0
     while n:
@@ -278,6 +305,8 @@ cdef void cut(Job *job) noexcept:
     job.block[0] = 1
     if single(&a[0]) and single(&a[1]):
         job.block[0] = max(1, min(job.outer, TILE // run))
+    elif job.square != NULL and job.block[2] == a[1].outputs and job.block[3] == a[2].outputs:
+        job.block[0] = max(1, min(job.outer, TILE // (reads[1] * run)))
     job.tiles[0] = parts(job.outer, job.block[0])
     job.all_tiles = job.tiles[0]
     for i in range(AXES):
@@ -472,6 +501,8 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
             search_tile(job, place[0], rest, e, scratch)
         elif job.op == NORM and out_of_range(job, place[0], rest, e):
             norm_tile(job, place[0], rest, e)
+        elif job.square != NULL:
+            square_tile(job, place[0], rest, e, scratch)
         elif job.pads:
             padded_tile(job, place[0], rest, e, scratch)
         else:
@@ -571,6 +602,19 @@ cdef void value_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const 
         if divides:
             finish(job, e, o, &w, into.values, steps.out_size, job.y + i * job.y_size, divisors)
         now.values += pitch0 * steps.size
+
+
+cdef void square_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const Extent *e,
+                      char *scratch) noexcept nogil:
+    """Small square windows, read in place; again with care where there is a NaN."""
+    cdef fc_square of = job.window
+    cdef Py_ssize_t o
+    of.row, of.rows = e[1].lo, e[1].hi - e[1].lo
+    of.col, of.cols = e[2].lo, e[2].hi - e[2].lo
+    for o in range(outer, outer + outers):
+        if job.square(&of, job.x + input_at(job, o, 0, 0, 0) * job.source.size,
+                      job.y + output_at(job, o, 0, 0, 0) * job.y_size):
+            value_tile(job, o, 1, e, scratch)
 
 
 cdef void padded_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const Extent *e,
@@ -955,6 +999,10 @@ cdef Py_ssize_t depth(const Job *job) noexcept:
         taps = job.axis[i].kernel
         if job.axis[i].kind == ADJOINT:
             taps = taps // job.axis[i].stride + 1
+        elif i == 2 and job.inner == 1 and job.axis[i].outputs == 1 and 16 <= taps <= 256:
+            # neighbours in one window: 16 sums side by side, and those in pairs
+            total += taps // 16 + 5
+            continue
         total += bits(taps) if job.doubles[i] else min(taps - 1, DEEPEST + 1)
     return total
 
@@ -1048,7 +1096,8 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint co
     set_steps(&job.first, job.inside if job.where != NULL else job.source, job.op, wide,
               job.where != NULL)
     set_steps(&job.later, job.inside, job.op, False, job.where != NULL)
-    job.pads = worth_padding(&job)
+    job.square = square_for(&job)
+    job.pads = job.square == NULL and worth_padding(&job)
     if job.pads and job.op != MEAN:
         memcpy(job.neutral, <const char *>NEUTRAL[x.dtype.char, op], 8)
     start(desc, &job, num_threads, work)

@@ -1,0 +1,208 @@
+/* One element type's poolings of small square windows, a part of tiles.c. Outputs of a row lie in
+ * the lanes; a strip of them goes down the rows, so that each row of input is reduced along the
+ * row once, and combined with those above it in registers. Nothing is copied: the ends of rows are
+ * loaded in part, and rows of padding are left out. Only where FC_PARTS says that this is cheap. */
+#define NAME(base) FC_PASTE(base, BITS)
+#define vec NAME(vec)
+#define ivec NAME(ivec)
+
+#ifdef FC_PARTS
+/* NaN are not kept on the way, but noticed: a pair of vectors in one comparison. */
+#if defined(__AVX512F__)
+typedef unsigned NAME(unordered);
+#else
+typedef vec NAME(unordered);
+#endif
+
+FC_INLINE NAME(unordered) NAME(any_nan)(vec a, vec b)
+{
+#if defined(__AVX512F__) && BITS == 32
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
+#elif defined(__AVX512F__)
+    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_UNORD_Q);
+#elif BITS == 32
+    return (vec)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
+#else
+    return (vec)_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_UNORD_Q);
+#endif
+}
+
+FC_INLINE void NAME(notice)(NAME(unordered) *seen, NAME(unordered) more)
+{
+#if defined(__AVX512F__)
+    *seen |= more;
+#else
+    *seen = (vec)((ivec)*seen | (ivec)more);
+#endif
+}
+
+FC_INLINE int NAME(noticed)(NAME(unordered) seen)
+{
+#if defined(__AVX512F__)
+    return seen != 0;
+#elif BITS == 32
+    return _mm256_movemask_ps((__m256)seen) != 0;
+#else
+    return _mm256_movemask_pd((__m256d)seen) != 0;
+#endif
+}
+
+/* A NaN in a stays, one in b does not. */
+FC_INLINE vec NAME(combine)(vec a, vec b, const fc_square_op op)
+{
+    if (op == FC_SQUARE_SUM) return a + b;
+#if defined(__AVX512F__) && BITS == 32
+    return op == FC_SQUARE_MAX ? (vec)_mm512_max_ps((__m512)b, (__m512)a)
+                               : (vec)_mm512_min_ps((__m512)b, (__m512)a);
+#elif defined(__AVX512F__)
+    return op == FC_SQUARE_MAX ? (vec)_mm512_max_pd((__m512d)b, (__m512d)a)
+                               : (vec)_mm512_min_pd((__m512d)b, (__m512d)a);
+#elif BITS == 32
+    return op == FC_SQUARE_MAX ? (vec)_mm256_max_ps((__m256)b, (__m256)a)
+                               : (vec)_mm256_min_ps((__m256)b, (__m256)a);
+#else
+    return op == FC_SQUARE_MAX ? (vec)_mm256_max_pd((__m256d)b, (__m256d)a)
+                               : (vec)_mm256_min_pd((__m256d)b, (__m256d)a);
+#endif
+}
+
+/* Other lanes hold what no reduction notices; their memory is not touched. */
+FC_INLINE vec NAME(load_some)(const REAL *p, NAME(lanes) lanes, vec neutral, const int edge)
+{
+    if (!edge) return NAME(load)(p);
+#if defined(__AVX512F__) && BITS == 32
+    return (vec)_mm512_mask_loadu_ps((__m512)neutral, (__mmask16)lanes, p);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_mask_loadu_pd((__m512d)neutral, (__mmask8)lanes, p);
+#else
+    return NAME(select)(lanes, NAME(load_lanes)(p, lanes), neutral);
+#endif
+}
+
+/* What a strip finds in a row of input: the reduction of each window's elements there. `some`
+ * tells the lanes of each load that lie in the row, `next` whether the element does that the last
+ * window shares with the strip to the right. */
+FC_INLINE vec NAME(square_row)(const REAL *x, const NAME(lanes) *some, int next, vec neutral,
+                               NAME(unordered) *seen, const fc_square_op op, const int kernel,
+                               const int stride, const int edge)
+{
+    vec v[3];
+    if (stride == 1) {
+        FC_UNROLL for (int t = 0; t < kernel; t++)
+            v[t] = NAME(load_some)(x + t, some[t], neutral, edge);
+        if (op != FC_SQUARE_SUM) NAME(notice)(seen, NAME(any_nan)(v[0], v[kernel - 1]));
+    } else {
+        const vec a = NAME(load_some)(x, some[0], neutral, edge);
+        vec b = NAME(load_some)(x + LANES, some[1], neutral, edge);
+        __asm__("" : "+v"(b)); /* used three times: loaded once */
+        if (op != FC_SQUARE_SUM) NAME(notice)(seen, NAME(any_nan)(a, b));
+        const ivec lane = NAME(iota)();
+        v[0] = NAME(shuffle)(a, b, 2 * lane);
+        v[1] = NAME(shuffle)(a, b, 2 * lane + 1);
+        if (kernel == 3) {
+            const REAL last = !edge || next ? x[2 * LANES] : neutral[0];
+            v[2] = NAME(shuffle)(v[0], last - (vec){0}, lane + 1);
+        }
+    }
+    /* The last first: a NaN in `last` stays, for square_strip to notice. */
+    return kernel == 3 ? NAME(combine)(NAME(combine)(v[2], v[0], op), v[1], op)
+                       : NAME(combine)(v[0], v[1], op);
+}
+
+FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, ptrdiff_t col,
+                                 ptrdiff_t n, const fc_square_op op, const int kernel,
+                                 const int stride, const int edge)
+{
+    const int kept = kernel - stride; /* rows that the next row of windows meets again */
+    const ptrdiff_t at = col * stride - of->left;
+    const vec neutral = (op == FC_SQUARE_SUM ? 0 : op == FC_SQUARE_MAX ? -(REAL)INFINITY
+                                                                       : (REAL)INFINITY) - (vec){0};
+    const REAL divisor = (REAL)of->divisor, factor = (REAL)of->factor;
+    const int next = at + 2 * LANES < of->width;
+    NAME(lanes) some[3];
+    NAME(unordered) seen = {0};
+    vec h[3];
+    FC_UNROLL for (int t = 0; t < 3; t++)
+        some[t] = NAME(within)(at + (stride == 1 ? t : t * LANES), of->width);
+    /* Copies: the compiler must not think that storing results changes them. */
+    const ptrdiff_t height = of->height, width = of->width, out_width = of->out_width;
+    ptrdiff_t r = of->row * stride - of->top;
+    const REAL *row = x + (r * width + at);
+    y += of->row * out_width + col;
+#define ROW(i)                                                                                 \
+    ((size_t)(r + (i)) < (size_t)height                                                        \
+         ? NAME(square_row)(row + (i) * width, some, next, neutral, &seen, op, kernel, stride, \
+                            edge)                                                              \
+         : neutral)
+    FC_UNROLL for (int i = 0; i < kept; i++) {
+        h[i] = ROW(i);
+        if (op != FC_SQUARE_SUM) NAME(notice)(&seen, NAME(any_nan)(h[i], h[i]));
+    }
+    for (ptrdiff_t left = of->rows; left > 0; left--) {
+        FC_UNROLL for (int i = kept; i < kernel; i++) h[i] = ROW(i);
+        if (op != FC_SQUARE_SUM && kernel == 3 && stride == 2)
+            NAME(notice)(&seen, NAME(any_nan)(h[1], h[2]));
+        vec v = NAME(combine)(h[0], h[1], op);
+        if (kernel == 3) v = NAME(combine)(v, h[2], op);
+        if (op == FC_SQUARE_SUM) v = factor ? v * factor : v / divisor;
+        if (n == LANES) NAME(save)(y, v);
+        else NAME(save_first)(y, v, n);
+        FC_UNROLL for (int i = 0; i < kept; i++) h[i] = h[i + stride];
+        r += stride, row += stride * width, y += out_width;
+    }
+#undef ROW
+    return NAME(noticed)(seen);
+}
+
+/* The last strip overlaps with the one before, where a row is as long as a vector. */
+FC_INLINE int NAME(square)(const fc_square *of, const REAL *x, REAL *y, const fc_square_op op,
+                           const int kernel, const int stride)
+{
+    const ptrdiff_t end = of->col + of->cols;
+    int seen = 0;
+    for (ptrdiff_t next = of->col; next < end; next += LANES) {
+        const ptrdiff_t n = of->cols < LANES ? of->cols : LANES;
+        const ptrdiff_t col = end - next < n ? end - n : next, at = col * stride - of->left;
+        if (at >= 0 && at + stride * (LANES - 1) + kernel <= of->width)
+            seen |= NAME(square_strip)(of, x, y, col, n, op, kernel, stride, 0);
+        else
+            seen |= NAME(square_strip)(of, x, y, col, n, op, kernel, stride, 1);
+    }
+    return seen;
+}
+
+#define SQUARE(op, word, kernel, stride)                                                       \
+    static int FC_PASTE3(NAME(square), word, kernel##_##stride)(const fc_square *of,           \
+                                                                const void *x, void *y)        \
+    {                                                                                          \
+        return NAME(square)(of, x, y, op, kernel, stride);                                     \
+    }
+#define SQUARES(op, word) SQUARE(op, word, 2, 1) SQUARE(op, word, 2, 2) SQUARE(op, word, 3, 1)  \
+    SQUARE(op, word, 3, 2)
+SQUARES(FC_SQUARE_MAX, max)
+SQUARES(FC_SQUARE_MIN, min)
+SQUARES(FC_SQUARE_SUM, sum)
+#undef SQUARE
+#undef SQUARES
+#endif
+
+static void NAME(fill_squares)(fc_pools *k)
+{
+#ifdef FC_PARTS
+#define SQUARES(op, word)                                                                      \
+    k->square[op][0][0] = FC_PASTE3(NAME(square), word, 2_1);                                  \
+    k->square[op][0][1] = FC_PASTE3(NAME(square), word, 2_2);                                  \
+    k->square[op][1][0] = FC_PASTE3(NAME(square), word, 3_1);                                  \
+    k->square[op][1][1] = FC_PASTE3(NAME(square), word, 3_2);
+    SQUARES(FC_SQUARE_MAX, max)
+    SQUARES(FC_SQUARE_MIN, min)
+    SQUARES(FC_SQUARE_SUM, sum)
+#undef SQUARES
+#else
+    (void)k;
+#endif
+}
+
+#undef NAME
+#undef vec
+#undef ivec
