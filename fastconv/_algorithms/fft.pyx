@@ -321,7 +321,9 @@ cdef class Layout:
 
     cdef Py_ssize_t at_once(self, Py_ssize_t planes) noexcept:
         """Rows of `planes` planes each that one piece takes."""
-        return max(1, PIECE // max(1, self.size * planes))
+        cdef Py_ssize_t rows = PIECE // max(1, self.size * planes)
+        # SciPy takes transforms in fours where it can
+        return max(1, rows // 4 * 4 if rows > 4 else rows)
 
     cdef bint fused(self) noexcept:
         """Whether a piece holds all sources and all sinks of a tile, and the weights are few.
