@@ -60,7 +60,7 @@ cdef enum:
     BEYOND = 16 << 20  # bytes of transformed weights that leave the third-level cache, as a guess
     CHUNK = 16         # channels whose weights are transformed at a time
     # Sums are cut into blocks of so many products to keep rounding errors small, shorter
-    # where the transforms enlarge them most (n = 8).
+    # where the transforms enlarge them most: see `sum_block`.
     BLOCK = 64
     SHORT = 16
 
@@ -167,7 +167,8 @@ cdef class Layout:
 
         Either V and the M of one block of filters stay in the second-level cache, and V is read
         again for each; or, where the transformed weights do not fit beside them and would
-        stream by for every block, blocks are large, and V and M pass through the next cache.
+        stream by for every block, blocks are large, and V, or V and M of all filters, pass
+        through the next cache.
         """
         cdef Layer *of = &self.of
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes
@@ -181,8 +182,8 @@ cdef class Layout:
         of.padded = up(of.sinks, lanes)
         of.window.axis = of.axis
         of.window.channels_last = True
-        for together in (1, of.filter_blocks):
-            budget = CACHE * 5 // 8 if together == 1 else LARGE
+        for together, budget in (
+                (1, CACHE * 5 // 8), (1, LARGE), (of.filter_blocks, LARGE)):
             most = budget // (itemsize * of.frequencies * of.maps[1] * of.maps[2] * (
                 of.pitch + 2 * lanes * together))
             for cut in range(1, 1 + min(columns, 64)):
@@ -254,17 +255,19 @@ cdef class Layout:
         cdef double weights = itemsize * f * of.taps * of.padded
         cdef double v = itemsize * f * tiles * of.pitch
         cdef double result = itemsize * f * tiles * 2 * lanes * of.together
-        cdef double window, sources, cycles
+        cdef double window, sources, streams, cycles
         # a piece of fewer than four tiles waits for its own sums
         cycles = f * of.taps * vectors / 2 * max(<double>tiles, 4 * pieces) / PRODUCTS
-        cycles += f * of.filter_blocks * parts(of.taps, self.sum_block()) * (
+        cycles += f * of.filter_blocks * parts(of.taps, sum_block(of, 0)) * (
             20 * pieces + 2.2 * tiles)
         if weights + v + result > 0.8 * CACHE:
-            cycles = max(cycles, weights / STREAM) + 0.05 * weights / STREAM
+            passes = of.filter_blocks / <double>of.together
+            streams = weights + (v * passes if v + result > 0.8 * CACHE else 0)
+            cycles = max(cycles, streams / STREAM) + 0.05 * streams / STREAM
             if v + result > 0.8 * CACHE:
-                # written once, read once for every group of filters
-                passes = of.filter_blocks / <double>of.together
-                cycles += (v * (1 + passes) + 2 * result * passes) / STREAM / 2
+                cycles += v / STREAM / 2
+            if result > 0.4 * CACHE:
+                cycles += result * passes / STREAM
         sources = of.taps / lanes
         if of.sources < of.k.lanes:  # vectors are not filled
             sources = parts(of.sources * (of.phases[2] if of.sources < 4 * of.k.lanes else 1),
@@ -284,9 +287,6 @@ cdef class Layout:
         cycles += LINE * (of.axis[0].taps * (of.axis[1].taps + (of.rows - 1.0) * of.axis[1].step)
                           * of.sources + (<double>of.rows) * of.made[1] * of.padded)
         return of.groups * blocks * cycles
-
-    cdef Py_ssize_t sum_block(self) noexcept:
-        return SHORT if self.of.n == 8 else BLOCK
 
     cdef Py_ssize_t scratch(self, Run *job) noexcept:
         """Scratch memory of a thread: window, V, M, a row of outputs, its transpose."""
@@ -382,6 +382,17 @@ cdef inline Py_ssize_t off(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
     return (parts(stride, vector) | 1) * vector
 
 
+cdef inline Py_ssize_t sum_block(const Layer *of, Py_ssize_t f) noexcept nogil:
+    """Products that are added up before their sum joins the others.
+
+    At n = 8 the transforms enlarge errors most, but for those at the points 1 and -1, which are
+    numbers 1 and 2 along each axis. A block of the square root of all products is best.
+    """
+    if of.n != 8 or 1 <= f % 8 <= 2 or of.square and 1 <= f // 8 <= 2:
+        return BLOCK
+    return SHORT if of.taps <= 8 * SHORT else 2 * SHORT
+
+
 cdef inline Py_ssize_t weights_at(const Layer *of, Py_ssize_t group, Py_ssize_t start,
                                   Py_ssize_t width, Py_ssize_t f) noexcept nogil:
     """Where the transformed weights of a block of filters at one frequency lie: in the order
@@ -413,7 +424,6 @@ cdef struct Run:
     Py_ssize_t source_image
     Py_ssize_t source_stride[4]
     Py_ssize_t batch, images, n_images, splits
-    Py_ssize_t sum_block
     Py_ssize_t v_step, m_step             # from frequency to frequency
     char *scratch
     Py_ssize_t scratch_size, v_at, m_at, line_at, turned_at, words_at, largest_at
@@ -476,7 +486,6 @@ cdef class Winograd:
         job.exit.out = cnp.PyArray_BYTES(out)
         job.exit.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
         job.exit.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
-        job.sum_block = self.layout.sum_block()
         tasks = self.layout.share_out(&job, cnp.PyArray_DIM(source, 0), threads)
         scratch = acquire(job.scratch_size * threads)
         job.scratch = scratch.data
@@ -613,6 +622,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t stride[3]
     cdef Py_ssize_t split, group, image, images, rows, columns, tiles, f, i, r, c, p, j, t
     cdef Py_ssize_t q1, q2, pieces, piece, block, last, start, n, width, chunk, pixels, out_row
+    cdef Py_ssize_t block_sum
     cdef const real_t *u
     cdef const real_t *source
     cdef real_t *vf
@@ -669,6 +679,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
         # Multiply: the weights of one frequency and block of filters pass over all tiles.
         for f in range(of.frequencies):
             vf = v + f * job.v_step
+            block_sum = sum_block(of, f)
             for j in range(block, min(last, block + of.together)):
                 start = j * 2 * lanes
                 width = min(2 * lanes, of.padded - start)
@@ -678,7 +689,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                 for piece in range(pieces, 0, -1):
                     n = (tiles - p) // piece
                     k.product[n - 1][width // lanes - 1](
-                        of.taps, job.sum_block, vf + p * of.pitch, of.pitch, u, mf + p * width)
+                        of.taps, block_sum, vf + p * of.pitch, of.pitch, u, mf + p * width)
                     p += n
         # Transform back, a row of spans at a time, and send the outputs out.
         for j in range(block, min(last, block + of.together)):
