@@ -431,10 +431,110 @@ PRODUCTS(BOTH)
 #undef BOTH
 #undef PRODUCT
 
+/* ---- planes to pixels, and back ----
+ *
+ * Blocks of LANES pixels by LANES channels, turned in registers: LANES loads, LANES log2(LANES)
+ * shuffles, LANES stores. Pixels go on from one row to the next; where they do not fill the last
+ * block, it begins earlier, so that nothing needs masks.
+ */
+FC_INLINE vec NAME(shuffled)(vec a, vec b, ivec index)
+{
+#ifdef __clang__
+    vec v;
+    FC_UNROLL for (int i = 0; i < LANES; i++)
+        v[i] = index[i] < LANES ? a[index[i]] : b[index[i] - LANES];
+    return v;
+#else
+    return __builtin_shuffle(a, b, index);
+#endif
+}
+
+FC_INLINE void NAME(turn)(vec *v)
+{
+    ivec lane;
+    FC_UNROLL for (int i = 0; i < LANES; i++) lane[i] = i;
+    FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
+        FC_UNROLL for (int i = 0; i < LANES; i++)
+            if (!(i & h)) {
+                const ivec low = lane + (lane & h) / h * (LANES - h);
+                const vec a = v[i], b = v[i + h];
+                v[i] = NAME(shuffled)(a, b, low);
+                v[i + h] = NAME(shuffled)(a, b, low + h);
+            }
+}
+
+static void NAME(planes_to_pixels)(ptrdiff_t n, ptrdiff_t row, const void *src_, ptrdiff_t src_c,
+                                   void *dst_, ptrdiff_t dst_row, ptrdiff_t dst_p)
+{
+    const REAL *src = src_;
+    REAL *to = dst_;
+    ptrdiff_t left = row; /* pixels of this row */
+    for (ptrdiff_t p = 0; p < n; p += LANES) {
+        if (p + LANES > n) {
+            p = n - LANES;
+            to = (REAL *)dst_ + p / row * dst_row + p % row * dst_p;
+            left = row - p % row;
+        }
+        vec v[LANES];
+        FC_UNROLL for (int i = 0; i < LANES; i++) v[i] = *(const vec *)(src + i * src_c + p);
+        NAME(turn)(v);
+        if (left >= LANES) {
+            FC_UNROLL for (int i = 0; i < LANES; i++) *(vec *)(to + i * dst_p) = v[i];
+            to += LANES * dst_p;
+            left -= LANES;
+        } else {
+            FC_UNROLL for (int i = 0; i < LANES; i++) {
+                if (left == 0) {
+                    to += dst_row - row * dst_p;
+                    left = row;
+                }
+                *(vec *)to = v[i];
+                to += dst_p;
+                left--;
+            }
+        }
+    }
+}
+
+static void NAME(pixels_to_planes)(ptrdiff_t n, ptrdiff_t channels, const void *src_,
+                                   ptrdiff_t src_p, void *dst_, ptrdiff_t dst_c,
+                                   const void *bias_, const void *residual_,
+                                   const fc_epilogue *epilogue)
+{
+    const vec lo = (REAL)epilogue->lo + (vec){0}, hi = (REAL)epilogue->hi + (vec){0};
+    const int clip = epilogue->activation == FC_CLIP;
+    for (ptrdiff_t c = 0; c < channels; c += LANES) {
+        const REAL *src = (const REAL *)src_ + c, *bias = bias_, *residual = residual_;
+        REAL *dst = (REAL *)dst_ + c * dst_c;
+        if (bias) bias += c;
+        if (residual) residual += c * dst_c;
+        for (ptrdiff_t p = 0; p < n; p += LANES) {
+            if (p + LANES > n) p = n - LANES;
+            vec v[LANES];
+            FC_UNROLL for (int i = 0; i < LANES; i++) v[i] = *(const vec *)(src + (p + i) * src_p);
+            NAME(turn)(v);
+            FC_UNROLL for (int i = 0; i < LANES; i++) {
+                if (c + i >= channels) break;
+                if (bias) v[i] += bias[i];
+                if (residual) v[i] += *(const vec *)(residual + i * dst_c + p);
+                if (clip) { /* a NaN passes */
+                    const ivec less = v[i] < lo;
+                    v[i] = (vec)((less & (ivec)lo) | (~less & (ivec)v[i]));
+                    const ivec more = v[i] > hi;
+                    v[i] = (vec)((more & (ivec)hi) | (~more & (ivec)v[i]));
+                }
+                *(vec *)(dst + i * dst_c + p) = v[i];
+            }
+        }
+    }
+}
+
 static void NAME(fill_winograd)(fc_kernels *k)
 {
     enum { small = FC_HALF == 7 ? 6 : 5 }; /* with 32 registers, or 16 */
     NAME(find_points)();
+    k->planes_to_pixels = NAME(planes_to_pixels);
+    k->pixels_to_planes = NAME(pixels_to_planes);
 #define INPUT(n)                                                                               \
     k->winograd_input[n - 4][0] = NAME(input_##n##_line);                                      \
     k->winograd_input[n - 4][1] = n <= small ? NAME(input_##n##_small) : NAME(input_##n##_square);
