@@ -67,6 +67,37 @@ def test_forward_and_gradient(size, kernel, dtype):
             grad.astype("f8"), weight.astype("f8"), x.shape, method="direct", **arguments), dtype)
 
 
+@pytest.mark.parametrize(("groups", "channels", "filters"), [
+    (8, 2, 2), (32, 4, 4), (6, 8, 5), (4, 3, 8), (2, 8, 16), (3, 16, 16), (4, 1, 2),
+])  # fmt: skip
+def test_groups_share_vectors(size, groups, channels, filters):
+    """Small groups are computed together; whole rows leave as one."""
+    rng = np.random.default_rng(groups)
+    for shape, stride in [((7, 7), 1), ((14, 14), 1), ((9, 3), 1), ((5, 33), 1), ((15, 14), 2)]:
+        x = rng.standard_normal((2, groups * channels, *shape)).astype("f4")
+        weight = rng.standard_normal((groups * filters, channels, 3, 3)).astype("f4")
+        bias = rng.standard_normal(groups * filters).astype("f4")
+        arguments = {"padding": 1, "stride": stride, "groups": groups}
+        expected = exact(x, weight, bias, **arguments)
+        check(forward(x, weight, bias, **arguments), expected, "f4")
+        residual = rng.standard_normal(expected.shape).astype("f4")
+        check(forward(x, weight, residual=residual, activation="relu", **arguments),
+              exact(x, weight, residual=residual.astype("f8"), activation="relu", **arguments),
+              "f4", abs(expected).max())
+        if stride == 1:
+            grad = rng.standard_normal(expected.shape).astype("f4")
+            computed = fastconv.conv_backward_data(grad, weight, x.shape, method="winograd",
+                                                   precision="high", **arguments)
+            check(computed, fastconv.conv_backward_data(
+                grad.astype("f8"), weight.astype("f8"), x.shape, method="direct",
+                **arguments), "f4")
+        weights = fastconv.conv_backward_weight(expected.astype("f4"), x, weight.shape,
+                                                method="winograd", precision="high", **arguments)
+        check(weights, fastconv.conv_backward_weight(
+            expected.astype("f4").astype("f8"), x.astype("f8"), weight.shape, method="direct",
+            **arguments), "f4")
+
+
 def test_against_the_independent_reference(size):
     rng = np.random.default_rng(size)
     x = rng.standard_normal((1, 5, 13, 11)).astype("f4")

@@ -58,9 +58,11 @@ cdef enum:
     LARGEST_STEP = 16  # longest stride or dilation of a transformed axis
     LARGE = 12 << 20   # bytes of V and M, where they need not stay in the second-level cache
     BEYOND = 16 << 20  # bytes of transformed weights that leave the third-level cache, as a guess
+    SENT = 24 << 10    # bytes of outputs that are sent out at a time
+    PAGE = 4096
     CHUNK = 16         # channels whose weights are transformed at a time
     # Sums are cut into blocks of so many products to keep rounding errors small, shorter
-    # where the transforms enlarge them most (n = 8).
+    # where the transforms enlarge them most: see `sum_block`.
     BLOCK = 64
     SHORT = 16
 
@@ -75,6 +77,7 @@ cdef struct Layer:
     const conv_geometry *g
     const fc_kernels *k
     bint backward
+    Py_ssize_t joint                      # groups that share vectors, and make one of these:
     Py_ssize_t groups, sources, sinks     # channels per group, read and written
     Py_ssize_t sink_axis[3]
     Py_ssize_t n, m, r, frequencies
@@ -90,6 +93,8 @@ cdef struct Layer:
     bint side_by_side                     # phases of the last axis are like channels
     Py_ssize_t rows, columns              # spans of a task
     Py_ssize_t together                   # blocks of filters that share a pass over V
+    bint whole                            # rows of outputs lie one after the other
+    Py_ssize_t lines                      # rows of spans that are sent out together
     Py_ssize_t blocks[3]                  # tasks along each axis
     Py_ssize_t taps                       # length of the sums: [phase][channel]
     Py_ssize_t pitch                      # of V, from tile to tile
@@ -103,7 +108,7 @@ cdef class Layout:
     cdef ConvDesc desc
     cdef Layer of
 
-    def __cinit__(self, ConvDesc desc, bint backward, Py_ssize_t m):
+    def __cinit__(self, ConvDesc desc, bint backward, Py_ssize_t m, bint join=True):
         cdef conv_geometry *g = &desc.g
         cdef Layer *of = &self.of
         cdef Py_ssize_t words = 0, i, before, step, length[3]
@@ -114,9 +119,15 @@ cdef class Layout:
         of.g = g
         of.k = &kernels().f32 if g.itemsize == 4 else &kernels().f64
         of.backward = backward
-        of.groups = g.groups
-        of.sources = (g.filters if backward else g.channels) // g.groups
-        of.sinks = (g.channels if backward else g.filters) // g.groups
+        # Groups of few channels share vectors: their weights are blocks along the diagonal of a
+        # matrix that is zero elsewhere. That multiplies the products, but not the transforms.
+        of.joint = 1
+        while (join and g.groups % (2 * of.joint) == 0
+               and 2 * of.joint * max(g.channels, g.filters) <= of.k.lanes * g.groups):
+            of.joint *= 2
+        of.groups = g.groups // of.joint
+        of.sources = (g.filters if backward else g.channels) // of.groups
+        of.sinks = (g.channels if backward else g.filters) // of.groups
         of.m = m
         of.r = kernel_length(g)
         of.n = m + of.r - 1
@@ -167,7 +178,8 @@ cdef class Layout:
 
         Either V and the M of one block of filters stay in the second-level cache, and V is read
         again for each; or, where the transformed weights do not fit beside them and would
-        stream by for every block, blocks are large, and V and M pass through the next cache.
+        stream by for every block, blocks are large, and V, or V and M of all filters, pass
+        through the next cache.
         """
         cdef Layer *of = &self.of
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes
@@ -181,8 +193,8 @@ cdef class Layout:
         of.padded = up(of.sinks, lanes)
         of.window.axis = of.axis
         of.window.channels_last = True
-        for together in (1, of.filter_blocks):
-            budget = CACHE * 5 // 8 if together == 1 else LARGE
+        for together, budget in (
+                (1, CACHE * 5 // 8), (1, LARGE), (of.filter_blocks, LARGE)):
             most = budget // (itemsize * of.frequencies * of.maps[1] * of.maps[2] * (
                 of.pitch + 2 * lanes * together))
             for cut in range(1, 1 + min(columns, 64)):
@@ -216,10 +228,23 @@ cdef class Layout:
             of.chunk = up(even(of.chunk, of.chunk // 2), lanes)
         of.side_by_side = (of.transformed[2] and of.phases[2] > 1 and of.chunk == of.sources
                            and of.window.position[2] == of.sources)
+        # Where all of a row is there, outputs of some rows leave as one long row.
+        of.whole = self.is_whole()
+        of.lines = 1
+        if of.whole:
+            of.lines = min(of.rows, max(1, SENT // (
+                2 * lanes * itemsize * max(of.made[1] * of.sink_axis[2], 1))))
         of.blocks[0] = of.axis[0].count
         of.blocks[1] = parts(of.axis[1].count, of.rows)
         of.blocks[2] = parts(of.axis[2].count, of.columns)
         return 0
+
+    cdef bint is_whole(self) noexcept:
+        """Whether rows of outputs lie one after the other, and may have a tile's end beyond."""
+        cdef Layer *of = &self.of
+        return (of.columns >= of.axis[2].count and of.maps[1] == 1
+                and (of.columns > 1 or of.made[2] == of.sink_axis[2])
+                and not self.desc.g.channels_last)
 
     cdef double seconds(self) noexcept:
         """Estimated time of one image on one thread, with the transform of the weights."""
@@ -254,17 +279,19 @@ cdef class Layout:
         cdef double weights = itemsize * f * of.taps * of.padded
         cdef double v = itemsize * f * tiles * of.pitch
         cdef double result = itemsize * f * tiles * 2 * lanes * of.together
-        cdef double window, sources, cycles
+        cdef double window, sources, streams, lines_in, lines_out, cycles
         # a piece of fewer than four tiles waits for its own sums
         cycles = f * of.taps * vectors / 2 * max(<double>tiles, 4 * pieces) / PRODUCTS
-        cycles += f * of.filter_blocks * parts(of.taps, self.sum_block()) * (
+        cycles += f * of.filter_blocks * parts(of.taps, sum_block(of, 0)) * (
             20 * pieces + 2.2 * tiles)
-        if weights + v + result > 0.8 * CACHE:
-            cycles = max(cycles, weights / STREAM) + 0.05 * weights / STREAM
+        if weights * of.groups + v + result > 0.8 * CACHE:
+            passes = of.filter_blocks / <double>of.together
+            streams = weights + (v * passes if v + result > 0.8 * CACHE else 0)
+            cycles = max(cycles, streams / STREAM) + 0.05 * streams / STREAM
             if v + result > 0.8 * CACHE:
-                # written once, read once for every group of filters
-                passes = of.filter_blocks / <double>of.together
-                cycles += (v * (1 + passes) + 2 * result * passes) / STREAM / 2
+                cycles += v / STREAM / 2
+            if result > 0.4 * CACHE:
+                cycles += result * passes / STREAM
         sources = of.taps / lanes
         if of.sources < of.k.lanes:  # vectors are not filled
             sources = parts(of.sources * (of.phases[2] if of.sources < 4 * of.k.lanes else 1),
@@ -281,28 +308,30 @@ cdef class Layout:
         window *= of.axis[0].taps
         cycles += window * parts(of.sources, of.k.lanes) * 3
         cycles += (<double>spans) * of.made[1] * of.made[2] * vectors * 6
-        cycles += LINE * (of.axis[0].taps * (of.axis[1].taps + (of.rows - 1.0) * of.axis[1].step)
-                          * of.sources + (<double>of.rows) * of.made[1] * of.padded)
+        # rows that lie one after the other are one long row
+        lines_in = of.axis[1].taps + (of.rows - 1.0) * of.axis[1].step
+        lines_out = (<double>of.rows) * of.made[1]
+        if self.is_whole():
+            lines_in = parts(<Py_ssize_t>lines_in * of.axis[2].length * of.g.itemsize, PAGE)
+            lines_out = parts(<Py_ssize_t>lines_out * of.sink_axis[2] * of.g.itemsize, PAGE)
+        cycles += LINE * (of.axis[0].taps * lines_in * of.sources + lines_out * of.padded)
         return of.groups * blocks * cycles
 
-    cdef Py_ssize_t sum_block(self) noexcept:
-        return SHORT if self.of.n == 8 else BLOCK
-
     cdef Py_ssize_t scratch(self, Run *job) noexcept:
-        """Scratch memory of a thread: window, V, M, a row of outputs, its transpose."""
+        """Scratch memory of a thread: window, V, M, rows of outputs, their transpose."""
         cdef const Layer *of = &self.of
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes, tiles, line
         tiles = job.images * of.rows * of.columns * of.maps[1] * of.maps[2]
-        line = of.columns * of.made[2] * 2 * lanes
+        line = of.columns * of.made[2]
         job.v_step = off(tiles * of.pitch, lanes)
         job.m_step = off(tiles * 2 * lanes, lanes)
         job.v_at = up((of.window.size + of.window.slack) * itemsize, 64)
         job.m_at = job.v_at + up(of.frequencies * job.v_step * itemsize, 64)
         job.line_at = job.m_at + up(
             of.together * of.frequencies * job.m_step * itemsize, 64)
-        job.turned_at = job.line_at + up(of.made[1] * line * itemsize, 64)
-        job.words_at = job.turned_at + up(
-            turned_size(of.k, 2 * lanes, of.columns * of.made[2]) * itemsize, 64)
+        job.turned_at = job.line_at + up(of.lines * of.made[1] * line * 2 * lanes * itemsize, 64)
+        job.words_at = job.turned_at + up(turned_size(
+            of.k, 2 * lanes, line * (of.lines * of.made[1] if of.whole else 1)) * itemsize, 64)
         job.largest_at = job.words_at + up(index_words(&of.window) * sizeof(Py_ssize_t), 64)
         return job.largest_at + up(job.images * lanes * itemsize, 64) + 64
 
@@ -382,6 +411,17 @@ cdef inline Py_ssize_t off(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
     return (parts(stride, vector) | 1) * vector
 
 
+cdef inline Py_ssize_t sum_block(const Layer *of, Py_ssize_t f) noexcept nogil:
+    """Products that are added up before their sum joins the others.
+
+    At n = 8 the transforms enlarge errors most, but for those at the points 1 and -1, which are
+    numbers 1 and 2 along each axis. A block of the square root of all products is best.
+    """
+    if of.n != 8 or 1 <= f % 8 <= 2 or of.square and 1 <= f // 8 <= 2:
+        return BLOCK
+    return SHORT if of.taps <= 8 * SHORT else 2 * SHORT
+
+
 cdef inline Py_ssize_t weights_at(const Layer *of, Py_ssize_t group, Py_ssize_t start,
                                   Py_ssize_t width, Py_ssize_t f) noexcept nogil:
     """Where the transformed weights of a block of filters at one frequency lie: in the order
@@ -413,7 +453,6 @@ cdef struct Run:
     Py_ssize_t source_image
     Py_ssize_t source_stride[4]
     Py_ssize_t batch, images, n_images, splits
-    Py_ssize_t sum_block
     Py_ssize_t v_step, m_step             # from frequency to frequency
     char *scratch
     Py_ssize_t scratch_size, v_at, m_at, line_at, turned_at, words_at, largest_at
@@ -476,7 +515,6 @@ cdef class Winograd:
         job.exit.out = cnp.PyArray_BYTES(out)
         job.exit.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
         job.exit.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
-        job.sum_block = self.layout.sum_block()
         tasks = self.layout.share_out(&job, cnp.PyArray_DIM(source, 0), threads)
         scratch = acquire(job.scratch_size * threads)
         job.scratch = scratch.data
@@ -509,21 +547,29 @@ cdef void pack_chunk(Packing *job, Py_ssize_t task, int thread, real_t *kind) no
     cdef Py_ssize_t start = block * 2 * lanes
     cdef Py_ssize_t width = min(2 * lanes, of.padded - start)
     cdef Py_ssize_t n = min(width, of.sinks - start), channels = min(CHUNK, of.sources - chunk)
-    cdef Py_ssize_t step, tap, c, p0, p1, p2, i1, i2, j1, j2, r1, r2
+    cdef Py_ssize_t step, tap, c, q, p0, p1, p2, i1, i2, j1, j2, r1, r2, sinks, sources
     cdef bint reverse = g.flip != of.backward
     cdef real_t *out = (<real_t *>job.packed) + weights_at(of, group, start, width, 0)
-    cdef const real_t *weight = <const real_t *>job.weight
+    cdef const real_t *weight
+    cdef real_t *line
     step = weights_at(of, group, start, width, 1) - weights_at(of, group, start, width, 0)
-    if n < width:
+    if n < width or of.joint > 1:
         memset(lines, 0, channels * job.kernel * width * sizeof(real_t))
-    if of.backward:
-        weight += ((group * of.sources + chunk) * of.sinks + start) * job.kernel
-        for c in range(channels):
-            of.k.transpose(n, job.kernel, weight + c * of.sinks * job.kernel, job.kernel,
-                           lines + c * job.kernel * width, width)
-    else:
-        weight += ((group * of.sinks + start) * of.sources + chunk) * job.kernel
-        of.k.transpose(n, channels * job.kernel, weight, of.sources * job.kernel, lines, width)
+    sinks, sources = of.sinks // of.joint, of.sources // of.joint  # of one group alone
+    n //= of.joint
+    for q in range(of.joint):
+        line = lines + q * sources * job.kernel * width + q * n
+        if of.backward:
+            weight = (<const real_t *>job.weight) + (
+                ((group * of.joint + q) * sources + chunk) * sinks + start) * job.kernel
+            for c in range(channels // of.joint):
+                of.k.transpose(n, job.kernel, weight + c * sinks * job.kernel, job.kernel,
+                               line + c * job.kernel * width, width)
+        else:
+            weight = (<const real_t *>job.weight) + (
+                ((group * of.joint + q) * sinks + start) * sources + chunk) * job.kernel
+            of.k.transpose(n, channels // of.joint * job.kernel, weight, sources * job.kernel,
+                           line, width)
     r1 = of.r if of.transformed[1] else 1
     r2 = of.r if of.transformed[2] else 1
     for c in range(channels):
@@ -613,6 +659,8 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t stride[3]
     cdef Py_ssize_t split, group, image, images, rows, columns, tiles, f, i, r, c, p, j, t
     cdef Py_ssize_t q1, q2, pieces, piece, block, last, start, n, width, chunk, pixels, out_row
+    cdef Py_ssize_t block_sum, at, sink
+    cdef real_t *to
     cdef const real_t *u
     cdef const real_t *source
     cdef real_t *vf
@@ -669,6 +717,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
         # Multiply: the weights of one frequency and block of filters pass over all tiles.
         for f in range(of.frequencies):
             vf = v + f * job.v_step
+            block_sum = sum_block(of, f)
             for j in range(block, min(last, block + of.together)):
                 start = j * 2 * lanes
                 width = min(2 * lanes, of.padded - start)
@@ -678,18 +727,24 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                 for piece in range(pieces, 0, -1):
                     n = (tiles - p) // piece
                     k.product[n - 1][width // lanes - 1](
-                        of.taps, job.sum_block, vf + p * of.pitch, of.pitch, u, mf + p * width)
+                        of.taps, block_sum, vf + p * of.pitch, of.pitch, u, mf + p * width)
                     p += n
         # Transform back, a row of spans at a time, and send the outputs out.
         for j in range(block, min(last, block + of.together)):
             start = j * 2 * lanes
             width = min(2 * lanes, of.padded - start)
             n = min(width, of.sinks - start)
-            out_row = columns * of.made[2] * width
+            out_row = (pixels if of.whole else columns * of.made[2]) * width
+            at = ((group * of.sinks + start) * exit.channel_stride + first[0] * stride[0]
+                  + first[2] * of.made[2] * stride[2])
             for i in range(images):
+                sink = at + ((image + i) * of.groups * of.sinks * of.sink_axis[0]
+                             * of.sink_axis[1] * of.sink_axis[2])
                 for r in range(rows):
+                    to = line + (r % of.lines) * of.made[1] * out_row
                     for q1 in range(of.maps[1]):
-                        for c in range(columns):
+                        # from the right: what a row of tiles has too much is written over
+                        for c in range(columns - 1, -1, -1):
                             for q2 in range(of.maps[2]):
                                 p = ((i * rows + r) * of.maps[1] + q1) * columns + c
                                 p = p * of.maps[2] + q2
@@ -697,20 +752,21 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                                     width // lanes,
                                     m + (j - block) * of.frequencies * job.m_step + p * width,
                                     of.n * job.m_step, job.m_step,
-                                    line + q1 * out_row + (c * of.made[2] + q2) * width,
+                                    to + q1 * out_row + (c * of.made[2] + q2) * width,
                                     of.maps[1] * out_row,
                                     of.maps[1] * out_row if upright else of.maps[2] * width,
                                     largest + i * lanes)
-                    for t in range(of.made[1]):
-                        p = (first[1] + r) * of.made[1] + t
-                        if p < of.sink_axis[1]:
-                            emit(&exit, line + t * out_row, width, False, turned, pixels, n,
-                                 group * of.sinks + start,
-                                 ((image + i) * of.groups * of.sinks * of.sink_axis[0]
-                                  * of.sink_axis[1] * of.sink_axis[2])
-                                 + (group * of.sinks + start) * exit.channel_stride
-                                 + first[0] * stride[0] + p * stride[1]
-                                 + first[2] * of.made[2] * stride[2])
+                    if (r + 1) % of.lines and r + 1 < rows:
+                        continue
+                    p = (first[1] + r // of.lines * of.lines) * of.made[1]
+                    t = min((r % of.lines + 1) * of.made[1], of.sink_axis[1] - p)
+                    if of.whole:
+                        emit(&exit, line, width, False, turned, t * pixels, n,
+                             group * of.sinks + start, sink + p * stride[1])
+                        continue
+                    for c in range(t):
+                        emit(&exit, line + c * out_row, width, False, turned, pixels, n,
+                             group * of.sinks + start, sink + (p + c) * stride[1])
         block += of.together
     for i in range(images):
         if not trusted(largest + i * lanes, lanes):
@@ -772,7 +828,7 @@ cdef class GradientLayout:
     cdef Py_ssize_t *words
 
     def __cinit__(self, ConvDesc desc, Py_ssize_t m):
-        cdef Layout layout = Layout(desc, False, m)
+        cdef Layout layout = Layout(desc, False, m, False)
         cdef Layer *of = &layout.of
         cdef Gradient *job = &self.job
         cdef Py_ssize_t lanes = of.k.lanes, itemsize = desc.g.itemsize, words = 0, i, most, a_tile

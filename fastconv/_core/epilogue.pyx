@@ -1,5 +1,6 @@
 """The way out: sums to their places in the result, through bias, residual and activation."""
 from fastconv._core.integers cimport up
+from fastconv._kernels.dispatch cimport FC_CLIP, FC_IDENTITY
 
 
 cdef Py_ssize_t turned_size(const fc_kernels *k, Py_ssize_t channels,
@@ -25,6 +26,11 @@ cdef void emit(const Exit *exit, real_t *acc, Py_ssize_t acc_row, bint by_channe
         residual = (<const real_t *>exit.residual) + sink
     if exit.bias != NULL:
         bias = (<const real_t *>exit.bias) + channel
+    if (not by_channel and exit.pixel_stride == 1 != exit.channel_stride and pixels >= k.lanes
+            and exit.epilogue.activation in (FC_IDENTITY, FC_CLIP)):
+        k.pixels_to_planes(pixels, channels, acc, acc_row, out, exit.channel_stride, bias,
+                           residual, exit.epilogue)
+        return
     if by_channel == (exit.channel_stride == 1):
         turned_row = up(channels if by_channel else pixels, k.lanes)
         if by_channel:

@@ -160,6 +160,61 @@ cdef void aim(const Window *window, const Py_ssize_t *first, const Py_ssize_t *c
     words[2] = find_runs(&axis[2], first[2], count[2], <Run *>(index1 + axis[1].window))
 
 
+cdef bint fill_rows(const Window *window, const Py_ssize_t *words, const real_t *x,
+                    const Py_ssize_t *strides, const fc_kernels *k, real_t *out) noexcept nogil:
+    """`fill` for a vector of channels in planes whose rows are read whole, one after the other.
+
+    Such rows are like one long row. Returns whether that is what there is.
+    """
+    cdef const Axis *axis = window.axis
+    cdef const Py_ssize_t *index0 = words + 3
+    cdef const Py_ssize_t *index1 = index0 + axis[0].window
+    cdef const Run *runs = <const Run *>(index1 + axis[1].window)
+    cdef Py_ssize_t n0 = words[0], n1 = words[1], n_runs = words[2], pixel = window.position[2]
+    cdef Py_ssize_t i0, i1, r, first = 0, last, row, start, end
+    cdef real_t *target
+    cdef real_t *line
+    if window.channels != k.lanes or strides[3] != 1 or n_runs > 3:
+        return False
+    row = start = end = 0
+    for r in range(n_runs):
+        if runs[r].source == 0 and runs[r].step == 1 and row == 0:
+            row = runs[r].length
+            start = runs[r].start
+        elif runs[r].source >= 0:
+            return False
+        end = runs[r].start + runs[r].length
+    if row == 0 or row != strides[2]:
+        return False
+    while first < n1 and index1[first] < 0:
+        first += 1
+    last = first
+    while last < n1 and index1[last] >= 0 and index1[last] == index1[first] + last - first:
+        last += 1
+    for i1 in range(last, n1):
+        if index1[i1] >= 0:
+            return False
+    if (last - first) * row < k.lanes:
+        return False
+    for i0 in range(n0):
+        target = out + i0 * window.position[0]
+        if index0[i0] < 0:
+            memset(target, 0, n1 * window.position[1] * sizeof(real_t))
+            continue
+        memset(target, 0, first * window.position[1] * sizeof(real_t))
+        for i1 in range(first, last):
+            line = target + i1 * window.position[1]
+            memset(line, 0, start * pixel * sizeof(real_t))
+            memset(line + (start + row) * pixel, 0, (end - start - row) * pixel * sizeof(real_t))
+        memset(target + last * window.position[1], 0,
+               (n1 - last) * window.position[1] * sizeof(real_t))
+        k.planes_to_pixels(
+            (last - first) * row, row,
+            x + index0[i0] * strides[1] + index1[first] * strides[2], strides[0],
+            target + first * window.position[1] + start * pixel, window.position[1], pixel)
+    return True
+
+
 cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
                const Py_ssize_t *strides, const fc_kernels *k, real_t *out) noexcept nogil:
     """Gather from one image what `aim` found.
@@ -176,6 +231,8 @@ cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
     cdef const real_t *source
     cdef real_t *target
     cdef Run run
+    if window.channels_last and fill_rows(window, words, x, strides, k, out):
+        return
     if window.channels_last:
         for i0 in range(n0):
             for i1 in range(n1):

@@ -164,6 +164,17 @@ typedef struct {
     void (*product[14][2])(ptrdiff_t taps, ptrdiff_t block, const void *x, ptrdiff_t step,
                            const void *w, void *out);
 
+    /* dst[p / row * dst_row + p % row * dst_p + c] = src[c * src_c + p] for c < lanes, p < n, with
+     * n >= lanes: rows that lie one after the other in `lanes` planes, to pixels. */
+    void (*planes_to_pixels)(ptrdiff_t n, ptrdiff_t row, const void *src, ptrdiff_t src_c,
+                             void *dst, ptrdiff_t dst_row, ptrdiff_t dst_p);
+    /* dst[c * dst_c + p] = act(src[p * src_p + c] + bias[c] + residual[c * dst_c + p]) for
+     * c < channels, p < n, with n >= lanes, and no activation or FC_CLIP. bias and residual may be
+     * NULL. Channels of `src` are filled up to whole vectors. */
+    void (*pixels_to_planes)(ptrdiff_t n, ptrdiff_t channels, const void *src, ptrdiff_t src_p,
+                             void *dst, ptrdiff_t dst_c, const void *bias, const void *residual,
+                             const fc_epilogue *epilogue);
+
     /* Floating-point operations done by `rounds` rounds of independent multiply-adds. */
     double (*peak)(ptrdiff_t rounds);
     /* a[i] = b[i] + s * c[i]: the triad that measures memory bandwidth. */
