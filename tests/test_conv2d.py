@@ -404,11 +404,11 @@ def test_much_padding(channels, filters, spatial, kernel, options, dtype, data_f
         np.testing.assert_array_equal(result, grad_weight)
 
 
-@pytest.mark.parametrize(("channels", "filters", "spatial", "kernel", "options"), PADDED[:1] + PADDED[2:4])
+@pytest.mark.parametrize(
+    ("channels", "filters", "spatial", "kernel", "options"), PADDED[:1] + PADDED[2:4]
+)
 @pytest.mark.parametrize("threads", [1, 2])
-def test_much_padding_gives_the_same_bits(
-    threads, channels, filters, spatial, kernel, options
-):
+def test_much_padding_gives_the_same_bits(threads, channels, filters, spatial, kernel, options):
     x = numbers((3, channels, *spatial))
     weight = numbers((filters, channels // options.get("groups", 1), *kernel), seed=1)
     options = options | {"method": "direct"}

@@ -59,7 +59,7 @@ cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
     STRIP = 32    # tiles that pass over such a chunk
     MOST = 1024   # pixels that gradients are turned for at once
-    MOST_USES = 2 # of weights that are packed anew for each
+    MOST_USES = 2  # of weights that are packed anew for each
     LATENT = 7    # sums that a kernel needs to hide most of the latency of its multiply-adds
     # Rounding errors: kernels cut sums into blocks of 64 products and add the blocks up in a
     # row; a row of more than LONG products is one block of a further such level.
@@ -698,7 +698,7 @@ cdef struct Piece:
     Py_ssize_t at, sink, pixels
     Py_ssize_t start         # place in the line of all rows, if the outputs are cut that way
     Py_ssize_t low, high     # the taps that it meets, from a whole block of sums on
-    Py_ssize_t row_tap, step # of a gradient of weights: tap along the rows' axis; to the next sum
+    Py_ssize_t row_tap, step  # of a gradient of weights: tap along the rows' axis; to the next sum
 
 
 # A block of outputs: where its pieces are, and memory to work in.
