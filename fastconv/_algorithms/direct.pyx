@@ -31,7 +31,8 @@ from fastconv._core.integers cimport even, gcd, modulo, up
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.window cimport (
-    Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
+    Axis, Window, aim, block_axis, fill, fill_part, index_words, lay_out, real_t,
+    source_strides,
 )
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport (
@@ -646,7 +647,7 @@ cdef class Correlation:
         # So do several small groups, for which the window is laid out once.
         work = self.work_of(p) / self.of.groups * images
         job.groups = max(1, min(self.of.groups // (4 * threads),
-                                <Py_ssize_t>(1e6 / max(work, 1.0))))
+                                <Py_ssize_t>(1e7 / max(work, 1.0))))
         job.n_groups = (self.of.groups + job.groups - 1) // job.groups
         tasks = (job.n_images * job.n_groups * phase.blocks[0] * phase.blocks[1]
                  * phase.blocks[2])
@@ -995,7 +996,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     unit = of.unit
     pitch = phase.window.position[1]
     line = (count[1] - 1) * pitch + count[2]
-    flat = (of.by_rows and count[1] > 1 and not axis[1].per_tap and not axis[2].per_tap
+    flat = (of.by_rows and count[1] > 1 and axis[1].stretch == axis[2].stretch == 0
             and not phase.trims
             and axis[1].wstep == 1 and axis[2].wstep == 1 and phase.out_step[2] == 1
             and up(line, lanes) <= count[1] * up(count[2], lanes))
@@ -1067,10 +1068,10 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                 + first[2] * job.source_stride[3]))
         else:
             for i in range(images):
-                fill(&phase.window, words,
-                     (<const real_t *>job.source) + ((image + i) * job.source_image
-                                                     + group * of.sources * job.source_stride[0]),
-                     job.source_stride, k, window + i * phase.window.size)
+                # groups have the same zeros
+                fill_part(&phase.window, words, (<const real_t *>job.source) + (
+                    (image + i) * job.source_image + group * of.sources * job.source_stride[0]),
+                    job.source_stride, k, window + i * phase.window.size, group == first_group)
         # The weights of a block of channels stay in the cache while all pixels pass. Where those
         # of all channels do, and channels lie side by side in the output, pixels pass bit by
         # bit, so that the output is in the cache while it is put together.
@@ -1684,7 +1685,7 @@ cdef double correlation_seconds(const Layer *of, bint planned) noexcept:
         if of.by_rows:
             # rows that lie one after the other are cut as one line
             line = max(axis[2].block, 1)
-            if axis[1].per_tap or axis[2].per_tap or axis[1].wstep != 1 or axis[2].wstep != 1:
+            if axis[1].stretch or axis[2].stretch or axis[1].wstep != 1 or axis[2].wstep != 1:
                 line = up(axis[2].block, of.k.lanes) / line
             else:
                 line = min(<double>up(axis[2].block, of.k.lanes),
