@@ -360,14 +360,16 @@ cdef class Layout:
 
         Lanes that a layer leaves empty cost as much as full ones. A tile that has the wrong
         axis in its lanes for the output's layout must be transposed, and goes to many places
-        at once: that takes a cycle or two an output, which matters where sums are short.
+        at once: that takes about a cycle an output, which matters where sums are short.
         """
         cdef Py_ssize_t lanes = self.of.k.lanes, half = self.of.k.half
         cdef Py_ssize_t sinks = max(self.of.sinks, 1)
-        cdef Py_ssize_t pixels = max(self.of.phases[0].axis[2].count, 1)
+        cdef Axis *axis = self.of.phases[0].axis
+        cdef Py_ssize_t pixels = max(axis[2].count, 1), reach = 0, i
         cdef double ideal = (<double>self.of.phases[0].taps) / (2 * lanes)
         cdef double tile = ideal * up(sinks, lanes) / sinks * up(pixels, half) / pixels
-        cdef double rows = ideal * up(pixels, lanes) / pixels, turned = 1.2
+        cdef double rows = ideal * 1.05, line = up(pixels, lanes), turned = 0.6
+        # its input comes from the second-level cache for every few channels
         if sinks == 1:
             self.of.row_kind, self.of.width = 0, 1
             rows *= 1.2
@@ -376,16 +378,26 @@ cdef class Layout:
         else:
             self.of.row_kind, self.of.width = 2, self.of.k.row_channels
         rows *= (<double>up(sinks, self.of.width)) / sinks
+        for i in range(axis[2].taps):
+            reach = max(reach, abs(axis[2].tap[i] - axis[2].tap[0]))
+        if axis[1].count > 1 and axis[1].step == axis[2].step == 1 and pixels + reach <= line:
+            line = pixels + reach    # all rows are cut as one line, and leave one by one
+            if not self.of.g.channels_last:
+                rows += 0.5 * pixels / line
+        elif line == lanes:          # a single vector: few sums in flight
+            rows *= max(1.0, 8.0 / self.of.width)
+        rows *= line / pixels
+        if axis[2].step != 1:        # a window that is taken apart
+            rows += (<double>self.of.sources) / sinks
         if sinks <= lanes:
-            tile *= 1.2   # one vector of channels: more loads than multiply-adds
+            tile *= 1.05   # one vector of channels: more loads than multiply-adds
         if sinks * pixels * self.of.sink_axis[1] * self.of.sink_axis[0] > (
                 CACHE // self.of.g.itemsize):
-            turned = 2.4
+            turned = 1.4
         if self.of.g.channels_last:
             rows += turned
         else:
             tile += turned
-        rows *= 1.05   # its input comes from the second-level cache for every few channels
         self.of.by_rows = rows < tile
         if not self.of.by_rows:
             self.of.width = 2 * lanes
@@ -1181,19 +1193,18 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
                           tile + (j - i) // 2 * size)
             if (tap + CHUNK) % LONG == 0 or tap + CHUNK >= phase.taps:
                 carry(of, tap // LONG * LONG, phase.taps, (end - i + 1) // 2 * size, tile, total)
-        for j from i <= j < end by 2:
-            halves = 2 if j + 1 < end else 1
-            if halves == 2 and pieces[j].pixels == half and (
-                    pieces[j + 1].sink - pieces[j].sink == half * exit.pixel_stride):
-                # neighbours in the row: they leave as one
-                leave(exit, tile + (j - i) // 2 * size, vectors * lanes, turned,
-                      half + pieces[j + 1].pixels, n, channel, sink + pieces[j].sink)
-            else:
-                for a in range(halves):
-                    leave(exit, tile + (j - i) // 2 * size + a * half * vectors * lanes,
-                          vectors * lanes, turned, pieces[j + a].pixels, n, channel,
-                          sink + pieces[j + a].sink)
-        i = end
+        # full halves that are neighbours in the output leave as one
+        while i < end:
+            j = i
+            while j + 1 < end and pieces[j].pixels == half and (
+                    (j + 2 - i) * half <= 4 * lanes
+                    and pieces[j + 1].sink - pieces[j].sink == half * exit.pixel_stride):
+                j += 1
+            leave(exit, tile, vectors * lanes, turned, (j - i) * half + pieces[j].pixels, n,
+                  channel, sink + pieces[i].sink)
+            tile += (j + 1 - i) * half * vectors * lanes
+            i = j + 1
+        tile = <real_t *>this.tile
 
 
 cdef inline void sum_chunk(const fc_kernels *k, const Block *this, const Piece *piece, int halves,
