@@ -366,6 +366,61 @@ def test_batch_and_threads_change_nothing(method, dtype):
         np.testing.assert_array_equal(alone[0], expected)
 
 
+# Layers of which many products meet padding along the last axis.
+PADDED = [
+    (40, 48, (49,), (128,), {"padding": 64, "groups": 2}),
+    (24, 40, (50,), (90,), {"padding": 100, "stride": 2, "flip": True}),
+    (64, 40, (33, 33), (3, 3), {"padding": 12, "dilation": 12}),
+    (64, 5, (33, 33), (3, 3), {"padding": 12, "dilation": 12}),
+    (24, 20, (5, 9, 40), (3, 3, 29), {"padding": (1, 2, 36), "dilation": (1, 2, 3)}),
+]
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("channels", "filters", "spatial", "kernel", "options"), PADDED)
+def test_much_padding(channels, filters, spatial, kernel, options, dtype, data_format):
+    x = integers((3, channels, *spatial), dtype)
+    weight = integers((filters, channels // options.get("groups", 1), *kernel), dtype, 1)
+    y = reference.conv(x, weight, **options)
+    grad = integers(y.shape, dtype, 2)
+    grad_x = reference.conv_backward_data(grad, weight, x.shape, **options)
+    grad_weight = reference.conv_backward_weight(grad, x, weight.shape, **options)
+    if data_format == "channels_last":
+        x, y, grad, grad_x = (np.moveaxis(a, 1, -1).copy() for a in (x, y, grad, grad_x))
+    rank = len(spatial)
+    options = options | {"method": "direct", "data_format": data_format}
+    forward = getattr(fastconv, f"conv{rank}d")
+    for threads in (1, 2):
+        options["num_threads"] = threads
+        np.testing.assert_array_equal(forward(x, weight, **options), y)
+        np.testing.assert_array_equal(forward(x[:1], weight, **options), y[:1])
+        plan = fastconv.plan_conv(x.shape, weight, **options)
+        np.testing.assert_array_equal(plan(x), y)
+        result = getattr(fastconv, f"conv{rank}d_backward_data")(grad, weight, x.shape, **options)
+        np.testing.assert_array_equal(result, grad_x)
+        result = getattr(fastconv, f"conv{rank}d_backward_weight")(
+            grad, x, weight.shape, **options)
+        np.testing.assert_array_equal(result, grad_weight)
+
+
+@pytest.mark.parametrize(
+    ("channels", "filters", "spatial", "kernel", "options"), PADDED[:1] + PADDED[2:4]
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_much_padding_gives_the_same_bits(threads, channels, filters, spatial, kernel, options):
+    x = numbers((3, channels, *spatial))
+    weight = numbers((filters, channels // options.get("groups", 1), *kernel), seed=1)
+    options = options | {"method": "direct"}
+    forward = getattr(fastconv, f"conv{len(spatial)}d")
+    y = forward(x, weight, num_threads=1, **options)
+    for image, expected in zip(x, y, strict=True):
+        np.testing.assert_array_equal(forward(image, weight, num_threads=threads, **options),
+                                      expected)
+    plan = fastconv.plan_conv(x.shape, weight, num_threads=threads, **options)
+    np.testing.assert_array_equal(plan(x), y)
+
+
 @pytest.mark.parametrize("view", [v for v in VIEWS if v not in ("plain", "broadcast")])
 @pytest.mark.parametrize("method", METHODS)
 def test_layout_in_memory_changes_nothing(method, view):

@@ -109,6 +109,34 @@ def test_padding_zeros_meet_infinite_weights(method, dtype):
     assert np.isnan(y[:, :, 0]).all()
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("channels", "filters", "length", "k", "dilation"), [
+    (40, 24, 120, 128, 1), (64, 20, 300, 3, 150), (128, 4, 300, 9, 60)])  # fmt: skip
+def test_much_padding_meets_infinite_weights(channels, filters, length, k, dilation, dtype, value):
+    """Where most taps of an output lie in the padding, they are left out for finite weights."""
+    padding = dilation * (k - 1) // 2
+    x = numbers((1, channels, length), dtype)
+    weight = numbers((filters, channels, k), dtype, 1)
+    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding)))
+    options = {"dilation": dilation, "method": "direct"}
+    x[0, 1, 20] = -value  # an infinite x, and a NaN, reach no further than they did
+    padded[0, 1, 20 + padding] = -value
+    for finite in (True, False):
+        if not finite:
+            weight[3, 1, 1] = value
+        y = fastconv.conv1d(x, weight, padding=padding, **options)
+        expected = fastconv.conv1d(padded, weight, **options)
+        for test in (np.isnan, np.isposinf, np.isneginf):
+            np.testing.assert_array_equal(test(y), test(expected))
+        usual = np.isfinite(expected)
+        assert usual.any()
+        assert not usual.all()
+        np.testing.assert_allclose(y[usual], expected[usual], rtol=0,
+                                   atol=64 * np.finfo(dtype).eps * np.abs(expected[usual]).max())
+        x[0, 1, 20] = padded[0, 1, 20 + padding] = 1
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", METHODS)
 def test_overflow_becomes_infinity(method, dtype):

@@ -31,11 +31,12 @@ from fastconv._core.integers cimport even, gcd, modulo, up
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.window cimport (
-    Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
+    Axis, Window, aim, block_axis, fill, fill_part, index_words, lay_out, real_t,
+    source_strides,
 )
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport (
-    FC_CLIP, FC_IDENTITY, fc_epilogue, fc_exit, fc_kernels, kernels,
+    FC_CLIP, FC_IDENTITY, FC_SUM_BLOCK, fc_epilogue, fc_exit, fc_kernels, kernels,
 )
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
@@ -50,8 +51,8 @@ cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.75
 # and seconds for a call, for a block of outputs and group, a position along a block's axes, and
 # an element of a window, of the result, of one that has to be transposed, of packed weights that
 # fit the cache, and of those that do not.
-cdef double STARTED = 3e-6, PER_BLOCK = 0.6e-6, INDEXED = 5e-9
-cdef double GATHERED = 0.15e-9, STORED = 0.3e-9, TURNED = 0.5e-9
+cdef double STARTED = 3e-6, PER_BLOCK = 0.4e-6, INDEXED = 5e-9
+cdef double GATHERED = 0.1e-9, STORED = 0.1e-9, TURNED = 0.2e-9
 cdef double PACKED = 0.2e-9, PACKED_BEYOND = 0.6e-9
 cdef double STREAMED = 0.1e-9  # and for one that a thread reads again
 
@@ -59,7 +60,8 @@ cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
     STRIP = 32    # tiles that pass over such a chunk
     MOST = 1024   # pixels that gradients are turned for at once
-    MOST_USES = 2 # of weights that are packed anew for each
+    MOST_USES = 2  # of weights that are packed anew for each
+    LATENT = 7    # sums that a kernel needs to hide most of the latency of its multiply-adds
     # Rounding errors: kernels cut sums into blocks of 64 products and add the blocks up in a
     # row; a row of more than LONG products is one block of a further such level.
     LONG = 32 * CHUNK
@@ -72,6 +74,8 @@ cdef struct Phase:
     Py_ssize_t blocks[3]     # blocks of outputs on each axis
     Py_ssize_t spatial_taps
     Py_ssize_t taps          # channels * spatial_taps
+    bint trims               # pieces of rows leave out taps for themselves,
+    double inside            # so that this part of the products is left
     Py_ssize_t packed        # where its weights start in the packed buffer
     Py_ssize_t *offset       # of each tap in the window
     Window window
@@ -121,6 +125,7 @@ cdef class Layout:
     cdef Layer of
     cdef Variant *variants
     cdef bint skips          # taps that read zeros outside the source
+    cdef bint may_trim       # such taps along the last axis
 
     @staticmethod
     cdef Layout get(ConvDesc desc, bint backward):
@@ -156,11 +161,12 @@ cdef class Layout:
         matter to a sum, unless its weight is infinite; then phases are cut up further, into
         ranges of outputs that have the same taps inside. skip: the same along an axis where that
         leaves out many products; not for infinite weights forward, where such a zero matters.
+        Along the last axis, pieces of rows leave them out instead (`find_trims`).
         """
         cdef conv_geometry *g = &self.desc.g
         cdef Variant *variants[3]
         cdef Py_ssize_t n[3]
-        cdef Py_ssize_t words = 0, p, r, j, most = 1
+        cdef Py_ssize_t words = 0, p, r, j, low, high, most = 1
         cdef double plain
         cdef int a
         cdef Phase *phase
@@ -193,7 +199,8 @@ cdef class Layout:
         for a in range(AXES):
             variants[a] = variant
             n[a] = self.make_variants(a, strict, variant)
-            if skip and not strict and a < AXES - 1 and self.can_skip(a):
+            if skip and not strict and a < AXES - 1 and self.can_skip(a) and (
+                    self.of.backward or g.stride[a] == 1):
                 plain = self.products(variant, n[a])
                 n[a] = self.make_variants(a, True, variant)
                 if self.products(variant, n[a]) <= WORTH * plain:
@@ -202,6 +209,7 @@ cdef class Layout:
                     n[a] = self.make_variants(a, False, variant)
             variant += n[a]
             self.of.n_phases *= n[a]
+        self.may_trim = skip and not strict and self.can_skip(AXES - 1)
         self.of.phases = <Phase *>calloc(max(self.of.n_phases, 1), sizeof(Phase))
         r = 0
         for p in range(self.of.n_phases):
@@ -234,6 +242,13 @@ cdef class Layout:
                 for j in range(variant.taps):
                     axis.tap[j] = self.reads(a, variant.first, variant.tap
                                              + j * self.of.period[a])
+                if a == AXES - 1 and self.may_trim:  # taps that are outside for all outputs
+                    taps_inside(axis, 0, axis.count, &low, &high)
+                    if low < high:
+                        self.skips |= high - low < axis.taps
+                        axis.tap += low
+                        axis.taps = high - low
+                        phase.first_tap[a] += low * self.of.period[a]
                 phase.spatial_taps *= axis.taps
             phase.taps = phase.spatial_taps * self.of.sources
             phase.offset = word
@@ -254,7 +269,28 @@ cdef class Layout:
         """Whether products along an axis may be left out; small layers are not cut up for it."""
         cdef conv_geometry *g = &self.desc.g
         return (g.before[a] or g.after[a]) and self.desc.flops() > 1e7 and (
-            self.of.backward or (g.stride[a] == 1 and g.padding_mode == PAD_ZEROS))
+            self.of.backward or g.padding_mode == PAD_ZEROS)
+
+    cdef void find_trims(self, Phase *phase) noexcept:
+        """Whether pieces of rows leave out the taps that read outside for all their pixels.
+
+        Then the taps along the last axis come first in the order of taps, so that those of a
+        piece follow each other.
+        """
+        cdef Axis *axis = &phase.axis[2]
+        cdef Py_ssize_t q = 0, size, low, high
+        cdef double left = 0, pixels = 0
+        phase.inside = 1
+        while self.may_trim and q < axis.count:
+            size = min(self.of.unit, axis.count - q)
+            taps_inside(axis, q, size, &low, &high)
+            left += <double>size * (high - low)
+            pixels += size
+            q += size
+        phase.trims = left < WORTH * pixels * axis.taps
+        if phase.trims:
+            self.skips = True
+            phase.inside = left / (pixels * axis.taps)
 
     cdef double products(self, const Variant *variant, Py_ssize_t n) noexcept:
         """Products along one axis."""
@@ -324,14 +360,16 @@ cdef class Layout:
 
         Lanes that a layer leaves empty cost as much as full ones. A tile that has the wrong
         axis in its lanes for the output's layout must be transposed, and goes to many places
-        at once: that takes a cycle or two an output, which matters where sums are short.
+        at once: that takes about a cycle an output, which matters where sums are short.
         """
         cdef Py_ssize_t lanes = self.of.k.lanes, half = self.of.k.half
         cdef Py_ssize_t sinks = max(self.of.sinks, 1)
-        cdef Py_ssize_t pixels = max(self.of.phases[0].axis[2].count, 1)
+        cdef Axis *axis = self.of.phases[0].axis
+        cdef Py_ssize_t pixels = max(axis[2].count, 1), reach = 0, i
         cdef double ideal = (<double>self.of.phases[0].taps) / (2 * lanes)
         cdef double tile = ideal * up(sinks, lanes) / sinks * up(pixels, half) / pixels
-        cdef double rows = ideal * up(pixels, lanes) / pixels, turned = 1.2
+        cdef double rows = ideal * 1.05, line = up(pixels, lanes), turned = 0.6
+        # its input comes from the second-level cache for every few channels
         if sinks == 1:
             self.of.row_kind, self.of.width = 0, 1
             rows *= 1.2
@@ -340,16 +378,26 @@ cdef class Layout:
         else:
             self.of.row_kind, self.of.width = 2, self.of.k.row_channels
         rows *= (<double>up(sinks, self.of.width)) / sinks
+        for i in range(axis[2].taps):
+            reach = max(reach, abs(axis[2].tap[i] - axis[2].tap[0]))
+        if axis[1].count > 1 and axis[1].step == axis[2].step == 1 and pixels + reach <= line:
+            line = pixels + reach    # all rows are cut as one line, and leave one by one
+            if not self.of.g.channels_last:
+                rows += 0.5 * pixels / line
+        elif line == lanes:          # a single vector: few sums in flight
+            rows *= max(1.0, 8.0 / self.of.width)
+        rows *= line / pixels
+        if axis[2].step != 1:        # a window that is taken apart
+            rows += (<double>self.of.sources) / sinks
         if sinks <= lanes:
-            tile *= 1.2   # one vector of channels: more loads than multiply-adds
+            tile *= 1.05   # one vector of channels: more loads than multiply-adds
         if sinks * pixels * self.of.sink_axis[1] * self.of.sink_axis[0] > (
                 CACHE // self.of.g.itemsize):
-            turned = 2.4
+            turned = 1.4
         if self.of.g.channels_last:
             rows += turned
         else:
             tile += turned
-        rows *= 1.05   # its input comes from the second-level cache for every few channels
         self.of.by_rows = rows < tile
         if not self.of.by_rows:
             self.of.width = 2 * lanes
@@ -360,7 +408,7 @@ cdef class Layout:
 
     cdef int make_blocks(self) except -1:
         """Block the outputs of every phase so that a window takes half the second-level cache."""
-        cdef Py_ssize_t p, i0, i1, i2, c, t, budget, block, fits, packed = 0
+        cdef Py_ssize_t p, i0, i1, i2, c, t, budget, block, fits, inner, packed = 0
         cdef Phase *phase
         cdef Axis *axis
         cdef Py_ssize_t unit = self.of.unit if self.of.by_rows else 2 * self.of.unit
@@ -394,17 +442,18 @@ cdef class Layout:
             self.measure(phase, fits, block)
             for i0 in range(AXES):
                 phase.blocks[i0] = (axis[i0].count + axis[i0].block - 1) // axis[i0].block
-            t = 0
-            for c in range(self.of.sources):
-                for i0 in range(axis[0].taps):
-                    for i1 in range(axis[1].taps):
-                        for i2 in range(axis[2].taps):
-                            phase.offset[t] = (
-                                c * phase.window.channel
-                                + axis[0].at[i0] * phase.window.position[0]
-                                + axis[1].at[i1] * phase.window.position[1]
-                                + axis[2].at[i2] * phase.window.position[2])
-                            t += 1
+            self.find_trims(phase)
+            inner = 1 if phase.trims else axis[2].taps
+            for t in range(phase.taps):
+                i2 = t // (phase.taps // axis[2].taps) if phase.trims else t % axis[2].taps
+                c = t // inner
+                i1 = c % axis[1].taps
+                i0 = c // axis[1].taps % axis[0].taps
+                c = c // axis[1].taps // axis[0].taps % self.of.sources
+                phase.offset[t] = (c * phase.window.channel
+                                   + axis[0].at[i0] * phase.window.position[0]
+                                   + axis[1].at[i1] * phase.window.position[1]
+                                   + axis[2].at[i2] * phase.window.position[2])
             phase.packed = packed
             packed += self.of.groups * phase.taps * self.of.padded
         self.of.packed_size = packed
@@ -430,7 +479,9 @@ cdef class Layout:
         job.pieces_at = up(size, 64)
         size = pieces_of(&self.of, phase) * job.images * sizeof(Piece)
         job.weights_at = up(job.pieces_at + size, 64)
-        size = job.weights_at + (2 * lanes * CHUNK * itemsize if job.packing != NULL else 0)
+        size = job.weights_at
+        if job.packing != NULL:
+            size += at_once(&self.of, phase) * itemsize
         return up(size, 64) + 64
 
     def workspace(self, int threads):
@@ -608,7 +659,7 @@ cdef class Correlation:
         # So do several small groups, for which the window is laid out once.
         work = self.work_of(p) / self.of.groups * images
         job.groups = max(1, min(self.of.groups // (4 * threads),
-                                <Py_ssize_t>(1e6 / max(work, 1.0))))
+                                <Py_ssize_t>(1e7 / max(work, 1.0))))
         job.n_groups = (self.of.groups + job.groups - 1) // job.groups
         tasks = (job.n_images * job.n_groups * phase.blocks[0] * phase.blocks[1]
                  * phase.blocks[2])
@@ -659,7 +710,8 @@ cdef class Correlation:
 cdef struct Piece:
     Py_ssize_t at, sink, pixels
     Py_ssize_t start         # place in the line of all rows, if the outputs are cut that way
-    Py_ssize_t row_tap, step # of a gradient of weights: tap along the rows' axis; to the next sum
+    Py_ssize_t low, high     # the taps that it meets, from a whole block of sums on
+    Py_ssize_t row_tap, step  # of a gradient of weights: tap along the rows' axis; to the next sum
 
 
 # A block of outputs: where its pieces are, and memory to work in.
@@ -709,9 +761,19 @@ cdef double uses(const Layer *of, Py_ssize_t batch) noexcept:
         return 1e9
     for p in range(of.n_phases):
         phase = &of.phases[p]
+        if phase.trims and at_once(of, phase) * of.g.itemsize > CACHE * 3 // 4:
+            return 1e9
         strips = (pieces_of(of, phase) + 2 * STRIP - 1) // (2 * STRIP)
         most = max(most, strips * phase.blocks[0] * phase.blocks[1] * phase.blocks[2])
     return most * batch
+
+
+cdef inline Py_ssize_t at_once(const Layer *of, const Phase *phase) noexcept nogil:
+    """Elements of the weights that are packed on the way at once: of a chunk of taps.
+
+    Of all, where they are not packed in the order in which they lie.
+    """
+    return 2 * of.k.lanes * (max(phase.taps, CHUNK) if phase.trims else CHUNK)
 
 
 cdef Py_ssize_t pieces_of(const Layer *of, const Phase *phase) noexcept:
@@ -727,6 +789,19 @@ cdef Py_ssize_t rows_inside(const Axis *axis, Py_ssize_t tap, Py_ssize_t first, 
     # outputs q with q * step >= limit come after
     limit = (limit + axis.step - 1) // axis.step if limit > 0 else 0
     return max(0, min(count, limit - first))
+
+
+cdef void taps_inside(const Axis *axis, Py_ssize_t first, Py_ssize_t count, Py_ssize_t *low,
+                      Py_ssize_t *high) noexcept nogil:
+    """The range of taps that read inside for some of `count` outputs from `first` on."""
+    cdef Py_ssize_t tap
+    low[0], high[0] = axis.taps, 0
+    for tap in range(axis.taps):
+        if rows_inside(axis, tap, first, count, False) < rows_inside(
+                axis, tap, first, count, True):
+            low[0] = min(low[0], tap)
+            high[0] = tap + 1
+    low[0] = min(low[0], high[0])
 
 
 cdef bint spreads(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t sets, Py_ssize_t ways) noexcept:
@@ -779,6 +854,9 @@ cdef void pack_taps(const Packing *job, const Phase *phase, Py_ssize_t group, Py
     cdef bint in_order               # a source's taps lie side by side, forwards or backwards
     if n < width:
         memset(out, 0, taps * width * sizeof(real_t))
+    if phase.trims:
+        pack_trimmed(job, phase, group, block, out)
+        return
     in_order = (spatial == g.kernel[0] * g.kernel[1] * g.kernel[2]
                 and (job.stride[4] == 1 or g.kernel[2] == 1)
                 and (job.stride[3] == g.kernel[2] or g.kernel[1] == 1)
@@ -825,6 +903,40 @@ cdef void pack_taps(const Packing *job, const Phase *phase, Py_ssize_t group, Py
         out += width
 
 
+cdef void pack_trimmed(const Packing *job, const Phase *phase, Py_ssize_t group, Py_ssize_t block,
+                       real_t *out) noexcept nogil:
+    """All taps of one block of output channels, those along the last axis first."""
+    cdef const Layer *of = job.of
+    cdef const conv_geometry *g = of.g
+    cdef Py_ssize_t start = block * of.width, width = min(of.width, of.padded - start)
+    cdef Py_ssize_t n = min(width, of.sinks - start), taps = phase.axis[2].taps, t, t0, t1, t2, c
+    cdef Py_ssize_t lines = phase.taps // taps, step = job.stride[4] * of.period[2]
+    cdef const real_t *weight = (<const real_t *>job.weight) + (
+        group * job.group + start * job.sink)
+    cdef const real_t *line
+    for t in range(lines):
+        t1 = t % phase.axis[1].taps
+        t0 = t // phase.axis[1].taps % phase.axis[0].taps
+        c = t // phase.axis[1].taps // phase.axis[0].taps
+        t0 = phase.first_tap[0] + t0 * of.period[0]
+        t1 = phase.first_tap[1] + t1 * of.period[1]
+        t2 = phase.first_tap[2]
+        if g.flip:
+            t0, t1, t2 = g.kernel[0] - 1 - t0, g.kernel[1] - 1 - t1, g.kernel[2] - 1 - t2
+        line = weight + (c * job.source + t0 * job.stride[2] + t1 * job.stride[3]
+                         + t2 * job.stride[4])
+        if step == 1 and taps >= of.k.lanes // 2:
+            if g.flip:
+                of.k.transpose(n, taps, line - (taps - 1), job.sink,
+                               out + (t + (taps - 1) * lines) * width, -lines * width)
+            else:
+                of.k.transpose(n, taps, line, job.sink, out + t * width, lines * width)
+            continue
+        for t2 in range(taps):
+            of.k.gather(n, line + (-t2 if g.flip else t2) * step, job.sink,
+                        out + (t + t2 * lines) * width)
+
+
 cdef void run_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
     run_block(<Run *>context, task, thread, <float *>NULL)
 
@@ -849,7 +961,8 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t count[3]
     cdef Py_ssize_t sink_stride[4]           # channel and three axes, of out and residual
     cdef Py_ssize_t split, part, first_group, group, image, images, i, j, n, q0, q1, q2, block
-    cdef Py_ssize_t sink_image, unit, pixel, n_pieces = 0, pitch, line, low, strip, vectors, size
+    cdef Py_ssize_t sink_image, unit, pixel, n_pieces = 0, pitch, line, low, high, strip, vectors
+    cdef Py_ssize_t size
     cdef Py_ssize_t image_step, pixel_step   # in the window, or in the source
     cdef bint flat
     cdef Block this
@@ -895,7 +1008,8 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     unit = of.unit
     pitch = phase.window.position[1]
     line = (count[1] - 1) * pitch + count[2]
-    flat = (of.by_rows and count[1] > 1 and not axis[1].per_tap and not axis[2].per_tap
+    flat = (of.by_rows and count[1] > 1 and axis[1].stretch == axis[2].stretch == 0
+            and not phase.trims
             and axis[1].wstep == 1 and axis[2].wstep == 1 and phase.out_step[2] == 1
             and up(line, lanes) <= count[1] * up(count[2], lanes))
     this.phase, this.pieces, this.window = phase, pieces, scratch
@@ -946,6 +1060,13 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                         pieces[n_pieces].start = 0
                         pieces[n_pieces].sink += q2 * phase.out_step[2] * sink_stride[3]
                     pieces[n_pieces].pixels = min(size, line - q2)
+                    pieces[n_pieces].low, pieces[n_pieces].high = 0, phase.taps
+                    if phase.trims:
+                        # sums are cut at the same places as without, for the same bits
+                        taps_inside(&axis[2], first[2] + q2, pieces[n_pieces].pixels, &low, &high)
+                        pieces[n_pieces].low = (low * (phase.taps // axis[2].taps)
+                                                // FC_SUM_BLOCK * FC_SUM_BLOCK)
+                        pieces[n_pieces].high = high * (phase.taps // axis[2].taps)
                     n_pieces += 1
                     q2 += size
     if not job.in_place:
@@ -959,10 +1080,10 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                 + first[2] * job.source_stride[3]))
         else:
             for i in range(images):
-                fill(&phase.window, words,
-                     (<const real_t *>job.source) + ((image + i) * job.source_image
-                                                     + group * of.sources * job.source_stride[0]),
-                     job.source_stride, k, window + i * phase.window.size)
+                # groups have the same zeros
+                fill_part(&phase.window, words, (<const real_t *>job.source) + (
+                    (image + i) * job.source_image + group * of.sources * job.source_stride[0]),
+                    job.source_stride, k, window + i * phase.window.size, group == first_group)
         # The weights of a block of channels stay in the cache while all pixels pass. Where those
         # of all channels do, and channels lie side by side in the output, pixels pass bit by
         # bit, so that the output is in the cache while it is put together.
@@ -993,7 +1114,7 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
     cdef Py_ssize_t channel = group * of.sinks + start, sink = channel * exit.channel_stride
     cdef const real_t *w = packed
     cdef const real_t *chunk
-    cdef Py_ssize_t vectors, size, end, tap, j, q1, q2, turned_row
+    cdef Py_ssize_t vectors, size, end, tap, low, high, j, q1, q2
     cdef int a, halves
     cdef fc_exit way
     if this.packing == NULL:
@@ -1019,13 +1140,16 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
             if exit.residual != NULL:
                 way.residual = (<const real_t *>exit.residual) + sink + pieces[i].sink
             way.pixels = pieces[i].pixels
-            k.rows[of.row_kind][a](phase.taps, this.offset, window + pieces[i].at, w, tile, &way)
+            tap = pieces[i].low
+            k.rows[of.row_kind][a](pieces[i].high - tap, this.offset + tap, window + pieces[i].at,
+                                   w + tap * of.width, tile, &way)
             i += 1
             continue
         for tap from 0 <= tap < max(phase.taps, 1) by LONG:
+            low, high = max(tap, pieces[i].low), min(tap + LONG, pieces[i].high)
             k.rows[of.row_kind][a](
-                min(LONG, phase.taps - tap), this.offset + tap, window + pieces[i].at,
-                w + tap * of.width, tile, NULL)
+                max(high - low, 0), this.offset + low, window + pieces[i].at,
+                w + low * of.width, tile, NULL)
             carry(of, tap, phase.taps, of.width * vectors * lanes, tile, total)
         # a piece of one line leaves row by row
         j = pieces[i].start
@@ -1047,36 +1171,53 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
     # sums so far wait in `tile`.
     vectors = 2 if n > lanes else 1
     size = 2 * half * vectors * lanes
+    if this.packing != NULL and phase.trims:
+        w = <const real_t *>this.weights
+        pack_taps(this.packing, phase, group, block, 0, phase.taps, <real_t *>this.weights)
     while i < stop:
         end = min(stop, i + 2 * STRIP)
         for tap from 0 <= tap < max(phase.taps, 1) by CHUNK:
-            if this.packing == NULL:
-                chunk = w + tap * vectors * lanes
-            else:
+            chunk = w + tap * vectors * lanes
+            if this.packing != NULL and not phase.trims:
                 chunk = <const real_t *>this.weights
                 pack_taps(this.packing, phase, group, block, tap, min(CHUNK, phase.taps - tap),
                           <real_t *>this.weights)
             for j from i <= j < end by 2:
                 halves = 2 if j + 1 < end else 1
-                k.tile[halves - 1][vectors - 1](
-                    min(CHUNK, phase.taps - tap), this.offset + tap,
-                    window + pieces[j].at, window + pieces[j + halves - 1].at, this.step, chunk,
-                    tile + (j - i) // 2 * size, tap % LONG > 0)
+                if phase.trims and halves == 2 and half * vectors >= LATENT:
+                    # each half leaves out taps of its own
+                    halves = 1
+                    sum_chunk(k, this, &pieces[j + 1], 1, vectors, tap, chunk,
+                              tile + (j - i) // 2 * size + half * vectors * lanes)
+                sum_chunk(k, this, &pieces[j], halves, vectors, tap, chunk,
+                          tile + (j - i) // 2 * size)
             if (tap + CHUNK) % LONG == 0 or tap + CHUNK >= phase.taps:
                 carry(of, tap // LONG * LONG, phase.taps, (end - i + 1) // 2 * size, tile, total)
-        for j from i <= j < end by 2:
-            halves = 2 if j + 1 < end else 1
-            if halves == 2 and pieces[j].pixels == half and (
-                    pieces[j + 1].sink - pieces[j].sink == half * exit.pixel_stride):
-                # neighbours in the row: they leave as one
-                leave(exit, tile + (j - i) // 2 * size, vectors * lanes, turned,
-                      half + pieces[j + 1].pixels, n, channel, sink + pieces[j].sink)
-            else:
-                for a in range(halves):
-                    leave(exit, tile + (j - i) // 2 * size + a * half * vectors * lanes,
-                          vectors * lanes, turned, pieces[j + a].pixels, n, channel,
-                          sink + pieces[j + a].sink)
-        i = end
+        # full halves that are neighbours in the output leave as one
+        while i < end:
+            j = i
+            while j + 1 < end and pieces[j].pixels == half and (
+                    (j + 2 - i) * half <= 4 * lanes
+                    and pieces[j + 1].sink - pieces[j].sink == half * exit.pixel_stride):
+                j += 1
+            leave(exit, tile, vectors * lanes, turned, (j - i) * half + pieces[j].pixels, n,
+                  channel, sink + pieces[i].sink)
+            tile += (j + 1 - i) * half * vectors * lanes
+            i = j + 1
+        tile = <real_t *>this.tile
+
+
+cdef inline void sum_chunk(const fc_kernels *k, const Block *this, const Piece *piece, int halves,
+                           Py_ssize_t vectors, Py_ssize_t tap, const real_t *chunk,
+                           real_t *tile) noexcept nogil:
+    """The sums of one or two pieces over a chunk of taps, as far as they meet it."""
+    cdef const real_t *window = <const real_t *>this.window
+    cdef Py_ssize_t low = max(tap, min(piece[0].low, piece[halves - 1].low))
+    cdef Py_ssize_t taps = min(tap + CHUNK, max(piece[0].high, piece[halves - 1].high)) - low
+    if taps > 0 or tap % LONG == 0:  # the first chunk also clears the sums
+        k.tile[halves - 1][vectors - 1](
+            max(taps, 0), this.offset + low, window + piece[0].at, window + piece[halves - 1].at,
+            this.step, chunk + (low - tap) * vectors * k.lanes, tile, tap % LONG > 0)
 
 
 cdef inline void leave(const Exit *exit, real_t *tile, Py_ssize_t width, real_t *turned,
@@ -1551,11 +1692,11 @@ cdef double correlation_seconds(const Layer *of, bint planned) noexcept:
         axis = phase.axis
         line = axis[2].count
         pixels = (<double>axis[0].count) * axis[1].count * line
-        work = 2.0 * of.groups * phase.taps * pixels
+        work = 2.0 * of.groups * phase.taps * pixels * phase.inside
         if of.by_rows:
             # rows that lie one after the other are cut as one line
             line = max(axis[2].block, 1)
-            if axis[1].per_tap or axis[2].per_tap or axis[1].wstep != 1 or axis[2].wstep != 1:
+            if axis[1].stretch or axis[2].stretch or axis[1].wstep != 1 or axis[2].wstep != 1:
                 line = up(axis[2].block, of.k.lanes) / line
             else:
                 line = min(<double>up(axis[2].block, of.k.lanes),

@@ -18,7 +18,8 @@ cdef struct Axis:
     Py_ssize_t block
     Py_ssize_t window        # its length
     Py_ssize_t wstep         # window positions from one output to the next
-    bint per_tap             # each tap has a stretch of its own (else one stretch for all)
+    Py_ssize_t stretch       # positions of each stretch, or 0: there is one for all
+    bint per_tap             # each tap has a stretch of its own, else each residue of the step
     Py_ssize_t low           # smallest tap
     Py_ssize_t *at           # window position of each tap, for the block's first output
 
@@ -43,5 +44,8 @@ cdef void aim(const Window *window, const Py_ssize_t *first, const Py_ssize_t *c
               Py_ssize_t *words) noexcept nogil
 cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
                const Py_ssize_t *strides, const fc_kernels *k, real_t *out) noexcept nogil
+cdef void fill_part(const Window *window, const Py_ssize_t *words, const real_t *x,
+                    const Py_ssize_t *strides, const fc_kernels *k, real_t *out,
+                    bint zeros) noexcept nogil
 cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,
                          Py_ssize_t itemsize, Py_ssize_t *out) noexcept

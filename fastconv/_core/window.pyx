@@ -6,9 +6,10 @@ lies outside the source (zeros, or its reflection, …) filled in. So padding of
 stride, dilation, layout and the strides of the caller's array end here, and no padded copy of
 an image is ever made.
 
-An axis of the window is laid out in one of two ways, whichever is shorter: one stretch from
-the smallest to the largest position, or a stretch of `block` positions for each tap (large
-dilations, 1x1 kernels with stride).
+An axis of the window is laid out in one of three ways: one stretch from the smallest to the
+largest position; or, where that is shorter, a stretch of `block` positions for each tap (large
+dilations, 1x1 kernels with stride); or, where outputs have to be neighbours though they read at
+steps, every so many positions as a stretch.
 """
 from libc.string cimport memcpy, memset
 
@@ -22,25 +23,33 @@ cnp.import_array()
 
 cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogil:
     """Lay the axis out for blocks of `block` outputs; unit_step asks for wstep == 1."""
-    cdef Py_ssize_t i, high, stretch
+    cdef Py_ssize_t i, high, whole
     axis.block = block
     axis.low = high = axis.tap[0] if axis.taps else 0
     for i in range(axis.taps):
         axis.low = min(axis.low, axis.tap[i])
         high = max(high, axis.tap[i])
-    stretch = high - axis.low + 1
     # (block - 1) * step stays within the padded source, so it cannot overflow
-    if block > 1:
-        stretch += (block - 1) * axis.step
-    axis.per_tap = axis.taps * block < stretch or (unit_step and axis.step != 1 and block > 1)
-    if axis.per_tap:
-        axis.window = axis.taps * block
-        axis.wstep = 1
-    else:
-        axis.window = stretch
-        axis.wstep = axis.step if block > 1 else 1
+    whole = high - axis.low + 1 + (block - 1) * axis.step if block > 1 else high - axis.low + 1
+    unit_step = unit_step and axis.step != 1 and block > 1
+    axis.per_tap = axis.taps * block < whole or unit_step
+    axis.stretch = block if axis.per_tap else 0
+    axis.window = axis.taps * block if axis.per_tap else whole
+    axis.wstep = axis.step if block > 1 and not axis.per_tap else 1
+    if unit_step and axis.step * (block + (high - axis.low) // axis.step) < axis.window:
+        axis.per_tap = False
+        axis.stretch = block + (high - axis.low) // axis.step
+        axis.window = axis.step * axis.stretch
     for i in range(axis.taps):
-        axis.at[i] = i * block if axis.per_tap else axis.tap[i] - axis.low
+        axis.at[i] = axis.tap[i] - axis.low
+        if axis.stretch:
+            axis.at[i] = i * block if axis.per_tap else (
+                axis.at[i] % axis.step * axis.stretch + axis.at[i] // axis.step)
+
+
+cdef inline Py_ssize_t start_of(const Axis *axis, Py_ssize_t stretch) noexcept nogil:
+    """The source position, for output 0, at which a stretch begins."""
+    return axis.tap[stretch] if axis.per_tap else axis.low + stretch
 
 
 cdef Py_ssize_t spread(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
@@ -79,14 +88,15 @@ cdef Py_ssize_t index_axis(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
                            Py_ssize_t *index) noexcept nogil:
     """Source position (-1: zero) of each window position, for outputs first … first+count-1.
 
-    Returns the length in use; with one stretch per tap, all of the window.
+    Returns the length in use; with several stretches, all of the window.
     """
     cdef Py_ssize_t i, j, used
-    if axis.per_tap:
-        for i in range(axis.taps):
-            for j in range(axis.block):
-                index[i * axis.block + j] = -1 if j >= count else source_index(
-                    (first + j) * axis.step + axis.tap[i], axis.length, axis.mode)
+    if axis.stretch:
+        for i in range(axis.window // axis.stretch):
+            for j in range(axis.stretch):
+                index[i * axis.stretch + j] = -1 if axis.block - count >= axis.stretch - j else (
+                    source_index((first + j) * axis.step + start_of(axis, i), axis.length,
+                                 axis.mode))
         return axis.window
     used = axis.window - (axis.block - count) * axis.step
     for j in range(used):
@@ -97,24 +107,23 @@ cdef Py_ssize_t index_axis(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
 cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
                           Run *runs) noexcept nogil:
     """The last axis as runs; adjacent positions join where their spacing is equal."""
-    cdef Py_ssize_t i = 0, n = 0, position, place, used = axis.window, source, inside
-    cdef Py_ssize_t step = axis.step if axis.per_tap else 1
+    cdef Py_ssize_t i = 0, n = 0, position, place, limit, used = axis.window, source, inside
+    cdef Py_ssize_t step = axis.step if axis.stretch else 1
     cdef Run *run
-    if not axis.per_tap:
+    if not axis.stretch:
         used -= (axis.block - count) * axis.step
+    limit = axis.stretch - (axis.block - count) if axis.stretch else used
     while i < used:
         # `inside` positions from here on lie in the source, one step apart: of a long line
         # nearly all, so they are not looked at one by one.
-        position = i % axis.block if axis.per_tap else i
+        position = i % axis.stretch if axis.stretch else i
         inside = 0
         source = -1
-        if not axis.per_tap or position < count:
-            place = first * axis.step + (
-                position * axis.step + axis.tap[i // axis.block] if axis.per_tap
-                else axis.low + i)
+        if position < limit:
+            place = (first * axis.step + position * step
+                     + (start_of(axis, i // axis.stretch) if axis.stretch else axis.low))
             if 0 <= place < axis.length:
-                inside = min(count - position if axis.per_tap else used - i,
-                             (axis.length - 1 - place) // step + 1)
+                inside = min(limit - position, (axis.length - 1 - place) // step + 1)
             source = source_index(place, axis.length, axis.mode)
         if inside > 1:
             runs[n].start = i
@@ -221,12 +230,20 @@ cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
 
     strides: of x, in elements, for the channel and the three spatial axes.
     """
+    fill_part(window, words, x, strides, k, out, True)
+
+
+cdef void fill_part(const Window *window, const Py_ssize_t *words, const real_t *x,
+                    const Py_ssize_t *strides, const fc_kernels *k, real_t *out,
+                    bint zeros) noexcept nogil:
+    """The same; without `zeros`, those outside the source are there from the last time."""
     cdef const Axis *axis = window.axis
     cdef const Py_ssize_t *index0 = words + 3
     cdef const Py_ssize_t *index1 = index0 + axis[0].window
     cdef const Run *runs = <const Run *>(index1 + axis[1].window)
     cdef Py_ssize_t n0 = words[0], n1 = words[1], n_runs = words[2]
-    cdef Py_ssize_t c, i0, i1, r, i, step, pixel = window.position[2]
+    cdef Py_ssize_t c, i0, i1, r, i, step, row, end
+    cdef Py_ssize_t pixel = window.position[2]
     cdef const real_t *line
     cdef const real_t *source
     cdef real_t *target
@@ -241,7 +258,9 @@ cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
                 for r in range(n_runs):
                     run = runs[r]
                     if index0[i0] < 0 or index1[i1] < 0 or run.source < 0:
-                        memset(target + run.start * pixel, 0, run.length * pixel * sizeof(real_t))
+                        if zeros:
+                            memset(target + run.start * pixel, 0,
+                                   run.length * pixel * sizeof(real_t))
                         continue
                     source = line + run.source * strides[3]
                     step = run.step * strides[3]
@@ -253,31 +272,44 @@ cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
                         k.transpose(window.channels, run.length, source, strides[0],
                                     target + run.start * pixel, pixel)
                         continue
+                    if strides[0] == 1:
+                        k.copy(run.length, window.channels, source, step, 1,
+                               target + run.start * pixel, pixel)
+                        continue
                     for i in range(run.length):
-                        if strides[0] == 1:
-                            memcpy(target + (run.start + i) * pixel, source + i * step,
-                                   window.channels * sizeof(real_t))
-                        else:
-                            k.gather(window.channels, source + i * step, strides[0],
-                                     target + (run.start + i) * pixel)
+                        k.gather(window.channels, source + i * step, strides[0],
+                                 target + (run.start + i) * pixel)
         return
     for c in range(window.channels):
         for i0 in range(n0):
-            for i1 in range(n1):
+            i1 = 0
+            while i1 < n1:
                 target = (out + c * window.channel + i0 * window.position[0]
                           + i1 * window.position[1])
+                end = i1 + 1
                 if index0[i0] < 0 or index1[i1] < 0:
-                    memset(target, 0, axis[2].window * sizeof(real_t))
+                    while end < n1 and (index0[i0] < 0 or index1[end] < 0):
+                        end += 1
+                    if zeros:
+                        memset(target, 0, (end - i1) * axis[2].window * sizeof(real_t))
+                    i1 = end
                     continue
+                # rows that lie equally far apart
+                step = index1[end] - index1[i1] if end < n1 else 0
+                while end < n1 and index1[end] >= 0 and index1[end] - index1[end - 1] == step:
+                    end += 1
                 line = x + c * strides[0] + index0[i0] * strides[1] + index1[i1] * strides[2]
                 for r in range(n_runs):
                     run = runs[r]
-                    if run.source < 0:
-                        for i in range(run.length):  # mostly an element or two
-                            target[run.start + i] = 0
-                    else:
-                        k.gather(run.length, line + run.source * strides[3],
-                                 run.step * strides[3], target + run.start)
+                    if run.source >= 0:
+                        k.copy(end - i1, run.length, line + run.source * strides[3],
+                               step * strides[2], run.step * strides[3], target + run.start,
+                               window.position[1])
+                    elif zeros:
+                        for row in range(end - i1):
+                            for i in range(run.length):  # mostly an element or two
+                                target[row * window.position[1] + run.start + i] = 0
+                i1 = end
 
 
 cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,

@@ -730,10 +730,21 @@ static void NAME(copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t s
             if (c < nc) NAME(save_first)(dst + c, NAME(load_first)(src + c, nc - c), nc - c);
             continue;
         }
-        if (src_c == 2) /* one element remains at least, so both loads lie within the row */
+        if (src_c == 2) { /* one element remains at least, so both loads lie within the row */
             for (; c < nc - LANES; c += LANES)
                 NAME(save)(dst + c, NAME(shuffle)(NAME(load)(src + 2 * c),
                                                   NAME(load)(src + 2 * c + LANES), evens));
+#ifdef FC_PARTS
+            const ptrdiff_t n = nc - c, width = 2 * n - 1;
+            if (n > 0) {
+                const vec low = NAME(load_first)(src + 2 * c, width < LANES ? width : LANES);
+                const vec high = width > LANES
+                    ? NAME(load_first)(src + 2 * c + LANES, width - LANES) : (vec){0};
+                NAME(save_first)(dst + c, NAME(shuffle)(low, high, evens), n);
+            }
+            continue;
+#endif
+        }
         for (; c < nc; c++) dst[c] = src[c * src_c];
     }
 }

@@ -29,7 +29,7 @@ cdef extern from "table.h" nogil:
         Py_ssize_t row, rows, pixel, width
 
     enum:
-        FC_WINOGRAD_SIZES, FC_WINOGRAD_KERNEL, FC_WINOGRAD_OUTPUTS
+        FC_SUM_BLOCK, FC_WINOGRAD_SIZES, FC_WINOGRAD_KERNEL, FC_WINOGRAD_OUTPUTS
 
     ctypedef void (*fc_winograd)(Py_ssize_t vectors, const void *src, Py_ssize_t row,
                                  Py_ssize_t col, void *dst, Py_ssize_t dst_row,

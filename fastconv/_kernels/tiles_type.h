@@ -131,6 +131,11 @@ FC_INLINE void NAME(rows)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
         vec acc[8][8];
         FC_UNROLL for (int k = 0; k < channels; k++)
             FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] = (vec){0};
+        if (exit && end == taps) { /* a result that is larger than the cache arrives meanwhile */
+            FC_UNROLL for (int k = 0; k < channels; k++)
+                FC_UNROLL for (int v = 0; v < vectors; v++)
+                    __builtin_prefetch((REAL *)exit->y + k * exit->y_row + v * LANES, 1);
+        }
         for (ptrdiff_t t = first; t < end; t++) {
             const REAL *p = x + offset[t];
             vec xv[8];
@@ -156,6 +161,24 @@ FC_INLINE void NAME(rows)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
         const vec lo = (REAL)exit->epilogue->lo + (vec){0};
         const vec hi = (REAL)exit->epilogue->hi + (vec){0};
         const int clip = exit->epilogue->activation == FC_CLIP;
+        if (exit->channels >= channels && exit->pixels >= vectors * LANES && !residual) {
+            /* the usual case, without branches: they would take longer than the stores */
+            const ptrdiff_t row = exit->y_row;
+            if (bias) {
+                FC_UNROLL for (int k = 0; k < channels; k++)
+                    FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] += bias[k];
+            }
+            if (clip) {
+                FC_UNROLL for (int k = 0; k < channels; k++)
+                    FC_UNROLL for (int v = 0; v < vectors; v++)
+                        acc[k][v] = NAME(clip)(acc[k][v], lo, hi);
+            }
+            FC_UNROLL for (int k = 0; k < channels; k++) {
+                FC_UNROLL for (int v = 0; v < vectors; v++) NAME(save)(y + v * LANES, acc[k][v]);
+                y += row;
+            }
+            continue;
+        }
         FC_UNROLL for (int k = 0; k < channels; k++) {
             if (k >= exit->channels) continue;
             if (bias) {
