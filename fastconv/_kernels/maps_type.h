@@ -23,9 +23,9 @@ FC_INLINE vec NAME(load)(const REAL *p)
 {
     vec v = *(const vec *)p;
 #if defined(__AVX512F__)
-    __asm__("" : "+v"(v));
+    __asm__ volatile("" : "+v"(v));
 #else
-    __asm__("" : "+x"(v));
+    __asm__ volatile("" : "+x"(v));
 #endif
     return v;
 }
@@ -175,14 +175,17 @@ FC_INLINE void NAME(map_tile)(const fc_map *of, const REAL *x, ptrdiff_t row, co
     vec acc[7][2];
     FC_UNROLL for (int r = 0; r < rows; r++)
         FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = (vec){0};
-    FC_UNROLL for (int q = 0; q < height; q++)
-        line[q] = (size_t)(row + q) < (size_t)of->height ? x + q * of->x_row : NAME(nothing);
     FC_UNROLL for (int first = 0; first < size; first += unit) {
         const int end = first + unit < size ? first + unit : size;
         vec wv[FC_MAP_KERNEL][FC_MAP_KERNEL];
         FC_UNROLL for (int j = first; j < end; j++)
             FC_UNROLL for (int i = 0; i < size; i++) wv[j][i] = NAME(spread)(w[j * size + i]);
-        FC_UNROLL for (int q = 0; q < height; q++)
+        FC_UNROLL for (int q = 0; q < height; q++) {
+            if (first == 0) {
+                line[q] = x + q * of->x_row;
+                if ((size_t)(row + q) >= (size_t)of->height) line[q] = NAME(nothing);
+                __asm__ volatile("" : "+r"(line[q])); /* a value; the compiler would branch */
+            }
             FC_UNROLL for (int j = first; j < end; j += step)
                 FC_UNROLL for (int v = 0; v < vectors; v++) {
                     vec xv[2];
@@ -200,6 +203,7 @@ FC_INLINE void NAME(map_tile)(const fc_map *of, const REAL *x, ptrdiff_t row, co
                             if (j + h < end && q >= r * step && q < r * step + size)
                                 acc[r][v] += xv[h] * wv[j + h][q - r * step];
                 }
+        }
     }
     if (step == 2)
         FC_UNROLL for (int r = 0; r < rows; r++)
