@@ -62,18 +62,22 @@ FC_INLINE NAME(lanes) NAME(within)(ptrdiff_t at, ptrdiff_t length)
 #define MM(name) _mm512_##name##_ps
 #define MM_TYPE __m512
 #define MM_MASK __mmask16
+#define MM_INT __m512i
 #elif BYTES == 64
 #define MM(name) _mm512_##name##_pd
 #define MM_TYPE __m512d
 #define MM_MASK __mmask8
+#define MM_INT __m512i
 #elif BITS == 32
 #define MM(name) _mm256_##name##_ps
 #define MM_TYPE __m256
 #define MM_MASK __mmask8
+#define MM_INT __m256i
 #else
 #define MM(name) _mm256_##name##_pd
 #define MM_TYPE __m256d
 #define MM_MASK __mmask8
+#define MM_INT __m256i
 #endif
 
 /* Memory of other lanes is not touched. */
@@ -82,7 +86,7 @@ FC_INLINE vec NAME(load_lanes)(const REAL *p, NAME(lanes) lanes)
 #if defined(__AVX512F__)
     return (vec)MM(maskz_loadu)((MM_MASK)lanes, p);
 #else
-    return (vec)MM(maskload)(p, (__m256i)lanes);
+    return (vec)MM(maskload)(p, (MM_INT)lanes);
 #endif
 }
 
@@ -123,43 +127,74 @@ FC_INLINE vec NAME(bound)(vec v, vec lo, vec hi)
     return (vec)MM(min)((MM_TYPE)hi, MM(max)((MM_TYPE)lo, (MM_TYPE)v));
 }
 
-/* Elements 0, 2, ... and 1, 3, ... of two vectors, by shuffles within lanes of 16 bytes: `in_order`
+/* Elements 0, 2, ... and 1, 3, ... of two vectors. On AVX2 by shuffles within 16 bytes, and `in_order`
  * puts the sums into order at the end. */
-FC_INLINE vec NAME(evens)(vec a, vec b)
+#if defined(__AVX512F__)
+FC_INLINE vec NAME(pick)(vec a, vec b, ivec index)
 {
+    return (vec)MM(permutex2var)((MM_TYPE)a, (MM_INT)index, (MM_TYPE)b);
+}
+FC_INLINE vec NAME(evens)(vec a, vec b) { return NAME(pick)(a, b, NAME(iota)() * 2); }
+FC_INLINE vec NAME(odds)(vec a, vec b) { return NAME(pick)(a, b, NAME(iota)() * 2 + 1); }
+FC_INLINE vec NAME(in_order)(vec v) { return v; }
+/* The last lane of a, then all of b but the last. */
+FC_INLINE vec NAME(behind)(vec a, vec b) { return NAME(pick)(a, b, NAME(iota)() + LANES - 1); }
+#else
 #if BITS == 32
-    return (vec)MM(shuffle)((MM_TYPE)a, (MM_TYPE)b, 0x88);
+FC_INLINE vec NAME(evens)(vec a, vec b) { return (vec)MM(shuffle)((MM_TYPE)a, (MM_TYPE)b, 0x88); }
+FC_INLINE vec NAME(odds)(vec a, vec b) { return (vec)MM(shuffle)((MM_TYPE)a, (MM_TYPE)b, 0xdd); }
 #else
-    return (vec)MM(unpacklo)((MM_TYPE)a, (MM_TYPE)b);
+FC_INLINE vec NAME(evens)(vec a, vec b) { return (vec)MM(unpacklo)((MM_TYPE)a, (MM_TYPE)b); }
+FC_INLINE vec NAME(odds)(vec a, vec b) { return (vec)MM(unpackhi)((MM_TYPE)a, (MM_TYPE)b); }
 #endif
-}
-
-FC_INLINE vec NAME(odds)(vec a, vec b)
-{
-#if BITS == 32
-    return (vec)MM(shuffle)((MM_TYPE)a, (MM_TYPE)b, 0xdd);
-#else
-    return (vec)MM(unpackhi)((MM_TYPE)a, (MM_TYPE)b);
+FC_INLINE vec NAME(in_order)(vec v) { return (vec)_mm256_permute4x64_pd((__m256d)v, 0xd8); }
 #endif
-}
-
-FC_INLINE vec NAME(in_order)(vec v)
-{
-#if BYTES == 64
-    return (vec)_mm512_permutexvar_pd(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), (__m512d)v);
-#else
-    return (vec)_mm256_permute4x64_pd((__m256d)v, 0xd8);
-#endif
-}
 
 /* What a row of padding is read from. */
 static const REAL NAME(nothing)[4 * LANES + FC_MAP_KERNEL];
 
-/* The lanes of each load that lie inside a row: [column][vector], for a stride of two
- * [first column of a pair][half of a vector]. */
+/* The lanes of each load that lie inside a row: [column][vector]. before: the first column is not. */
 typedef struct {
     NAME(lanes) of[FC_MAP_KERNEL][4];
+    int before;
 } NAME(ends);
+
+/* Vector i of a row of input from column j on. */
+FC_INLINE vec NAME(map_load)(const REAL *line, const NAME(ends) *ends, const int j, const int i,
+                             const int edge)
+{
+    const REAL *p = line + j + i * LANES;
+    return edge ? NAME(load_lanes)(p, ends->of[j][i]) : NAME(load)(p);
+}
+
+/* What the outputs of each vector meet in a row of input: columns `first` ... end - 1. */
+FC_INLINE void NAME(map_meet)(vec x[FC_MAP_KERNEL][2], const REAL *line, const NAME(ends) *ends,
+                              const int first, const int end, const int vectors, const int step,
+                              const int edge)
+{
+    /* Of an odd number of columns the first is what the second of the first pair was before. */
+    int j = first;
+#if defined(__AVX512F__)
+    if (step == 2 && end - first == 3) j = first + 1;
+#endif
+    FC_UNROLL for (int k = 0; k < FC_MAP_KERNEL; k++, j += step) {
+        if (j >= end) continue;
+        FC_UNROLL for (int v = 0; v < vectors; v++) {
+            x[j][v] = NAME(map_load)(line, ends, j, v * step, edge);
+            if (step == 1) continue;
+            const vec a = x[j][v], b = NAME(map_load)(line, ends, j, v * step + 1, edge);
+            x[j][v] = NAME(evens)(a, b);
+            if (j + 1 < end) x[j + 1][v] = NAME(odds)(a, b);
+        }
+    }
+#if defined(__AVX512F__)
+    if (step == 2 && end - first == 3) {
+        if (edge && ends->before) line = NAME(nothing);
+        x[first][0] = NAME(behind)(NAME(spread)(*line), x[2][0]);
+        if (vectors == 2) x[first][1] = NAME(behind)(x[2][0], x[2][1]);
+    }
+#endif
+}
 
 /* One tile, with its first output at y. x: of input row `row`, what its first tap would read,
  * if it were there. edge: `ends` are needed. Of the last vector `last` lanes are stored. */
@@ -169,7 +204,7 @@ FC_INLINE void NAME(map_tile)(const fc_map *of, const REAL *x, ptrdiff_t row, co
                               const int size, const int step, const int edge)
 {
     /* Columns that share a pass over the rows: as many as there are registers for weights. */
-    const int unit = FC_MAP_WEIGHTS >= size * size ? (size + step - 1) / step * step : step;
+    const int unit = FC_MAP_WEIGHTS >= size * size ? size : step;
     const int height = (rows - 1) * step + size;
     const REAL *line[6 * 2 + FC_MAP_KERNEL];
     vec acc[7][2];
@@ -181,28 +216,18 @@ FC_INLINE void NAME(map_tile)(const fc_map *of, const REAL *x, ptrdiff_t row, co
         FC_UNROLL for (int j = first; j < end; j++)
             FC_UNROLL for (int i = 0; i < size; i++) wv[j][i] = NAME(spread)(w[j * size + i]);
         FC_UNROLL for (int q = 0; q < height; q++) {
+            vec xv[FC_MAP_KERNEL][2];
             if (first == 0) {
                 line[q] = x + q * of->x_row;
                 if ((size_t)(row + q) >= (size_t)of->height) line[q] = NAME(nothing);
                 __asm__ volatile("" : "+r"(line[q])); /* a value; the compiler would branch */
             }
-            FC_UNROLL for (int j = first; j < end; j += step)
-                FC_UNROLL for (int v = 0; v < vectors; v++) {
-                    vec xv[2];
-                    const REAL *at = line[q] + j + v * step * LANES;
-                    FC_UNROLL for (int h = 0; h < step; h++)
-                        xv[h] = edge ? NAME(load_lanes)(at + h * LANES, ends->of[j][v * step + h])
-                                     : NAME(load)(at + h * LANES);
-                    if (step == 2) {
-                        const vec a = xv[0], b = xv[1];
-                        xv[0] = NAME(evens)(a, b);
-                        if (j + 1 < end) xv[1] = NAME(odds)(a, b);
-                    }
+            NAME(map_meet)(xv, line[q], ends, first, end, vectors, step, edge);
+            FC_UNROLL for (int j = first; j < end; j++)
+                FC_UNROLL for (int v = 0; v < vectors; v++)
                     FC_UNROLL for (int r = 0; r < rows; r++)
-                        FC_UNROLL for (int h = 0; h < step; h++)
-                            if (j + h < end && q >= r * step && q < r * step + size)
-                                acc[r][v] += xv[h] * wv[j + h][q - r * step];
-                }
+                        if (q >= r * step && q < r * step + size)
+                            acc[r][v] += xv[j][v] * wv[j][q - r * step];
         }
     }
     if (step == 2)
@@ -276,7 +301,8 @@ FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const R
             s->function = tile[height == 1 ? 0 : height == 4 ? 1 : 2][vectors - 1][edge];
             p = end;
             if (!edge) continue;
-            for (int j = 0; j < size; j += step)
+            ends[known].before = low < 0;
+            for (int j = 0; j < size; j++)
                 for (ptrdiff_t v = 0; v < vectors * step; v++)
                     ends[known].of[j][v] = NAME(within)(low + j + v * LANES, of->length);
             known++;
@@ -336,6 +362,7 @@ MAP(5, 2)
 #undef MM
 #undef MM_TYPE
 #undef MM_MASK
+#undef MM_INT
 #undef LANES
 #undef INT
 #undef ivec
