@@ -201,3 +201,31 @@ def test_rows_in_place_of_stride_two(taps, rows):
         arguments = {"stride": (1, 2), "padding": (0, padding), "groups": 3}
         y = fastconv.conv2d(x, weight, method="depthwise", **arguments)
         assert_exact(y, reference.conv(x, weight, **arguments))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [3, 5])
+def test_squares(size, stride, dtype):
+    """Every tail of a row and of a plane's rows, every padding, several planes in a call."""
+    ends = itertools.cycle(itertools.product(range(size), range(size)))
+    few = lanes(dtype)
+    for n in [*range(1, 3 * few + 2), 4 * few + 1, 5 * few + few // 2, 33 * few + 5]:
+        rows, (left, right) = 1 + n % 12, next(ends)
+        width = (n - 1) * stride + size - left - right
+        if width < 1:
+            continue
+        shape = (2, 3, max(1, (rows - 1) * stride + size - 2), width)
+        x, weight = integers(shape, dtype, n), integers((3, 1, size, size), dtype, 1)
+        geometry = {"stride": stride, "padding": ((1, 1), (left, right)), "groups": 3}
+        exact = reference.conv(x, weight, **geometry)
+        y = fastconv.conv2d(x, weight, method="depthwise", **geometry)
+        assert_exact(y, exact, (shape, geometry))
+        grad = integers(y.shape, dtype, 2)
+        got = fastconv.conv2d_backward_data(grad, weight, x.shape, method="depthwise", **geometry)
+        assert_exact(got, reference.conv_backward_data(grad, weight, x.shape, **geometry),
+                     (shape, geometry))  # fmt: skip
+        apart = np.zeros((*shape, 2), dtype)[..., ::-1, :, 1]
+        apart[...] = x
+        y = fastconv.conv2d(apart, weight, method="depthwise", **geometry)
+        assert_exact(y, exact, (shape, geometry))

@@ -3,6 +3,7 @@
 Each plane of an image (or each vector of channels, where they come last) is convolved by itself.
 Rows are read where they lie, wherever the kernels allow it: a table says where each row of the
 input is, rows of padding are one row of zeros, and `lines` loads the ends of rows in part.
+Where the kernel is one of the usual squares, `map` does so for many whole planes in one call.
 Elsewhere the part of a plane that a block of outputs reads is copied into a window that stays in
 the cache, one call of `copy` for a whole plane; padding is written around it once for all planes
 of a task. One call of `planes` (or `pixels`) then computes the block. All take the taps as *columns*: runs of
@@ -33,7 +34,7 @@ from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport real_t, source_strides
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
 from fastconv._kernels.dispatch cimport (
-    FC_CLIP, FC_IDENTITY, fc_ahead, fc_column, fc_epilogue, fc_kernels, fc_lines, kernels,
+    FC_CLIP, FC_IDENTITY, fc_ahead, fc_column, fc_epilogue, fc_kernels, fc_lines, fc_map, kernels,
 )
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
@@ -101,6 +102,7 @@ cdef struct Layer:
     bint backward
     bint wide                # channels in the lanes, else pixels
     bint in_place            # rows are read where they lie: the window is a table of rows
+    int map                  # the kernel for planes of a square of taps in place, or -1
     int along                # the axis of the columns
     Py_ssize_t groups, sources, sinks   # channels per group, read and written
     Py_ssize_t channels      # of the sink
@@ -154,11 +156,14 @@ cdef class Layout:
             and max(g.before[2], g.dilation[2] * (g.kernel[2] - 1)) <= FARTHEST)
         self.make_phases()
         self.choose_lanes()
+        self.of.map = self.find_map()
         self.of.packed_size = 0
         for p in range(self.of.n_phases):
             phase = &self.of.phases[p]
             self.lay_out(phase)
-            if self.of.in_place:
+            if self.of.map >= 0:
+                self.make_square(phase)
+            elif self.of.in_place:
                 self.make_lines(phase)
             else:
                 self.make_columns(phase)
@@ -167,7 +172,7 @@ cdef class Layout:
                 self.of.tile = max(self.of.tile, up(
                     phase.axis[1].block * up(phase.axis[2].block, self.of.k.lanes), 16))
             self.of.blocks += phase.blocks
-        if self.of.in_place:
+        if self.of.in_place and self.of.map < 0:
             self.make_zeros()
 
     def __dealloc__(self):
@@ -294,6 +299,20 @@ cdef class Layout:
                 self.of.chunks = (channels + self.of.chunk - 1) // self.of.chunk
         return 0
 
+    cdef int find_map(self) noexcept:
+        """Which `map` serves: of squares that move by one or two, where padding is short."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef Axis *axis = self.of.phases[0].axis
+        cdef Py_ssize_t size = g.kernel[2], step = axis[2].step
+        if (self.of.in_place and self.of.n_phases == 1 and self.of.sources == 1
+                and (size == 3 or size == 5) and g.kernel[1] == size and axis[1].step == step
+                and g.dilation[1] == 1 and g.dilation[2] == 1
+                and g.kernel[0] == 1 and g.input[0] == 1 and g.output[0] == 1 and g.before[0] == 0
+                and -size < axis[2].base[0] <= 0
+                and (axis[2].count - 1) * step + axis[2].base[0] < axis[2].length):
+            return (size // 2 - 1) * 2 + step - 1
+        return -1
+
     cdef void lay_out(self, Phase *phase) noexcept:
         """Block the outputs so that a window fits the cache."""
         cdef Axis *axis = phase.axis
@@ -398,6 +417,16 @@ cdef class Layout:
                                                   axis[2].kernel[i + h])
                             n += 1
                     i += 1 + pair
+        return 0
+
+    cdef int make_square(self, Phase *phase) except -1:
+        """The order of the taps for `map`."""
+        cdef Py_ssize_t size = self.desc.g.kernel[2], i, j, last = size * size - 1
+        self.allocate_columns(phase)
+        for j in range(size):
+            for i in range(size):
+                phase.order[j * size + i] = (
+                    last - i * size - j if self.of.backward else i * size + j)
         return 0
 
     cdef int allocate_columns(self, Phase *phase) except -1:
@@ -1020,6 +1049,64 @@ cdef void point(Run *job, Item *item, const real_t **rows, real_t *window) noexc
                             to[u1] = window + (to - rows + u1) * phase.pitch + origin - left
 
 
+cdef void run_maps(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """A run of items by calls of `map`: of many planes, where they are not cut into blocks."""
+    cdef const Layer *of = job.of
+    cdef Phase *phase = &of.phases[0]
+    cdef Axis *axis = phase.axis
+    cdef Py_ssize_t *stride = job.source_stride
+    cdef Py_ssize_t step = axis[2].step, size = of.g.kernel[2]
+    cdef Py_ssize_t number = task * job.share, end = min(job.items, number + job.share)
+    cdef Py_ssize_t low, high, left, right, at, channel, sink
+    cdef const real_t *x
+    cdef bint copies = stride[3] != 1 and axis[2].length > 1
+    cdef bint bare = job.residual != NULL or not (
+        of.backward or of.epilogue.activation in (FC_IDENTITY, FC_CLIP))
+    cdef bint single = copies or bare or of.blocks > 1 or of.sinks > 1
+    cdef const fc_epilogue *clip = NULL
+    cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
+    cdef Item item
+    cdef fc_map what
+    if not bare and not of.backward and of.epilogue.activation == FC_CLIP:
+        clip = of.epilogue
+    while number < end:
+        find_item(job, number, NULL, &item)
+        what.planes = 1 if single else min(end - number, of.groups - item.unit)
+        what.rows, what.n = item.source.count[1], item.source.count[2]
+        what.height, what.length = axis[1].length, axis[2].length
+        what.top = -axis[1].base[0] - item.source.first[1] * step
+        what.left = -axis[2].base[0] - item.source.first[2] * step
+        what.x_plane, what.x_row = stride[0], stride[2]
+        what.y_row = of.sink_axis[2]
+        what.y_plane = of.sink_axis[1] * what.y_row
+        x = (<const real_t *>job.source) + item.image * job.source_image + item.unit * stride[0]
+        if copies:
+            low, left = max(0, -what.top), max(0, -what.left)
+            high = min(what.height, (what.rows - 1) * step - what.top + size)
+            right = min(what.length, (what.n - 1) * step - what.left + size)
+            if high > low and right > left:
+                of.k.copy(high - low, right - left, x + low * stride[2] + left * stride[3],
+                          stride[2], stride[3], window, phase.pitch)
+            what.height, what.length = max(0, high - low), max(0, right - left)
+            what.top += low
+            what.left += left
+            what.x_row = phase.pitch
+            x = window
+        for sink in range(of.sinks):
+            channel = item.unit * of.sinks + sink
+            at = ((item.image * of.channels + channel) * what.y_plane
+                  + item.source.first[1] * what.y_row + item.source.first[2])
+            of.k.map[of.map // 2][of.map % 2](
+                &what, x, (<const real_t *>job.packed) + phase.taps * channel,
+                NULL if bare or job.bias == NULL else (<const real_t *>job.bias) + channel, clip,
+                (<real_t *>job.sink) + at)
+            if bare and what.n == what.y_row:
+                finish(job, 1, what.rows * what.n, at, 0, channel, 0, <real_t *>NULL)
+            elif bare:
+                finish(job, what.rows, what.n, at, what.y_row, channel, 0, <real_t *>NULL)
+        number += what.planes
+
+
 cdef void run_in_place(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
     """A run of items, whose rows are read where they lie."""
     cdef const Layer *of = job.of
@@ -1050,6 +1137,9 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t number = task * job.share, end = min(job.items, number + job.share), i
     cdef Item items[2]       # of two that follow each other, where i % 2 says
     cdef fc_ahead ahead
+    if of.map >= 0:
+        run_maps(job, task, thread, kind)
+        return
     if of.in_place:
         run_in_place(job, task, thread, kind)
         return

@@ -24,6 +24,9 @@ cdef extern from "table.h" nogil:
         const fc_column *column
         Py_ssize_t step, row_step, origin, length, low, high
 
+    ctypedef struct fc_map:
+        Py_ssize_t planes, rows, n, height, length, top, left, x_plane, x_row, y_plane, y_row
+
     ctypedef struct fc_ahead:
         const void *from_ "from"
         Py_ssize_t row, rows, pixel, width
@@ -60,6 +63,8 @@ cdef extern from "table.h" nogil:
         void (*lines)(const fc_lines *of, const void *const *rows, const void *w,
                       const void *bias, const fc_epilogue *clip, void *y,
                       Py_ssize_t y_row) noexcept nogil
+        void (*map[2][2])(const fc_map *of, const void *x, const void *w, const void *bias,
+                          const fc_epilogue *clip, void *y) noexcept nogil
         void (*pixels)(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t n, Py_ssize_t packed,
                        Py_ssize_t columns, const fc_column *column, Py_ssize_t taps,
                        const void *x, Py_ssize_t x_row, Py_ssize_t x_pixel, Py_ssize_t x_tap,

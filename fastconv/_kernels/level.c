@@ -12,6 +12,7 @@
 void fc_fill_tiles(fc_table *);
 void fc_fill_rows(fc_table *);
 void fc_fill_winograd(fc_table *);
+void fc_fill_maps(fc_table *);
 void fc_fill_pools(fc_table *);
 
 static fc_table table;
@@ -22,6 +23,7 @@ static int exec(PyObject *module)
     fc_fill_tiles(&table);
     fc_fill_rows(&table);
     fc_fill_winograd(&table);
+    fc_fill_maps(&table);
     fc_fill_pools(&table);
     PyObject *capsule = PyCapsule_New(&table, "fastconv.kernels", NULL);
     if (!capsule) return -1;

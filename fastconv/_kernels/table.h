@@ -53,6 +53,13 @@ typedef struct {
     ptrdiff_t step, row_step, origin, length, low, high;
 } fc_lines;
 
+/* Outputs of some planes, whose rows are runs of elements: output p of row r meets the rows r * step
+ * - top on, and the elements p * step - left on, of an input of `height` rows of `length`. Outside
+ * there are zeros, fewer than a kernel reaches; they are not read. */
+typedef struct {
+    ptrdiff_t planes, rows, n, height, length, top, left, x_plane, x_row, y_plane, y_row;
+} fc_map;
+
 /* What to prefetch while output p of row r is computed: `width` elements at from + i * row +
  * p * pixel, for the `rows` rows i from r * rows on. Nothing if `from` is NULL. */
 typedef struct {
@@ -118,6 +125,12 @@ typedef struct {
      * vectors cannot be loaded in part. */
     void (*lines)(const fc_lines *of, const void *const *rows, const void *w, const void *bias,
                   const fc_epilogue *clip, void *y, ptrdiff_t y_row);
+
+    /* y[c][r][p] = clip(bias[c] + sum_{j, i} x[c][r * step - top + i][p * step - left + j] *
+     * w[c][j][i]), finished as by `lines`. Index: kernel of 3x3, 5x5; step - 1. NULL where `lines`
+     * is. */
+    void (*map[2][2])(const fc_map *of, const void *x, const void *w, const void *bias,
+                      const fc_epilogue *clip, void *y);
 
     /* The same as `planes` for pixels of n channels that have weights of their own, y[r][q][k]
      * = sum x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number

@@ -1,0 +1,80 @@
+/* The kernels for whole planes, instantiated for each element type, and on AVX-512 for vectors of half
+ * the size, which maps of 7x7 fill better.
+ *
+ * Compiled with the vectorisers off, like tiles.c: the vectors are written out.
+ */
+#include "table.h"
+#include "vector.h"
+
+#ifdef FC_PARTS
+/* The largest kernel. */
+#define FC_MAP_KERNEL 5
+
+#if defined(__AVX512F__)
+/* Vectors of a tile, weights that registers are left for, and whether the last tile of a row
+ * overlaps the one before rather than be stored in part. */
+#define FC_MAP_VECTORS 2
+#define FC_MAP_WEIGHTS 9
+#define FC_MAP_OVERLAP 0
+
+#define BYTES 32
+#define FC_MAP_SMALL(size, step)
+#define REAL float
+#define BITS 32
+#define NAME(base) FC_PASTE(base, half_32)
+#include "maps_type.h"
+#undef REAL
+#undef BITS
+#undef NAME
+
+#define REAL double
+#define BITS 64
+#define NAME(base) FC_PASTE(base, half_64)
+#include "maps_type.h"
+#undef REAL
+#undef BITS
+#undef NAME
+#undef BYTES
+#undef FC_MAP_SMALL
+
+#define FC_MAP_SMALL(size, step)                                                               \
+    if (of->n <= LANES / 2) {                                                                  \
+        FC_PASTE(map##size##step, FC_PASTE(half, BITS))(of, x, w, bias, clip, y);              \
+        return;                                                                                \
+    }
+#else
+#define FC_MAP_VECTORS 1
+#define FC_MAP_WEIGHTS 0
+#define FC_MAP_OVERLAP 1
+#define FC_MAP_SMALL(size, step)
+#endif
+
+#define BYTES FC_VECTOR_BYTES
+#define REAL float
+#define BITS 32
+#define NAME(base) FC_PASTE(base, 32)
+#include "maps_type.h"
+#undef REAL
+#undef BITS
+#undef NAME
+
+#define REAL double
+#define BITS 64
+#define NAME(base) FC_PASTE(base, 64)
+#include "maps_type.h"
+#endif
+
+void fc_fill_maps(fc_table *table)
+{
+#ifdef FC_PARTS
+#define FILL(bits)                                                                             \
+    table->f##bits.map[0][0] = FC_PASTE(map31, bits);                                          \
+    table->f##bits.map[0][1] = FC_PASTE(map32, bits);                                          \
+    table->f##bits.map[1][0] = FC_PASTE(map51, bits);                                          \
+    table->f##bits.map[1][1] = FC_PASTE(map52, bits);
+    FILL(32)
+    FILL(64)
+#else
+    (void)table;
+#endif
+}

@@ -1,0 +1,369 @@
+/* One element type's kernels for whole planes and square kernels of a known size. Included once
+ * for each type and size of vectors, with REAL, BITS, BYTES and NAME set.
+ *
+ * Pixels are in the lanes. A tile is `rows` output rows by one or two vectors; each row of input
+ * that it meets is loaded once for every column of the kernel, and serves all outputs and taps
+ * that meet in it. Outputs two apart take the lanes of two loads apart, for a pair of columns.
+ * Vectors at the ends of rows are loaded in part, so nothing is copied, and rows of padding are
+ * loads from zeros. One call computes many planes: those of small maps take 50 cycles each.
+ */
+#define vec NAME(vec)
+#define ivec NAME(ivec)
+#define INT FC_INT(BITS)
+#define LANES (BYTES / (BITS / 8))
+
+typedef REAL vec __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
+typedef INT ivec __attribute__((vector_size(BYTES)));
+
+FC_INLINE vec NAME(spread)(REAL s) { return s - (vec){0}; }
+FC_INLINE void NAME(save)(REAL *p, vec v) { *(vec *)p = v; }
+
+/* As a value in a register: the compiler would rather load it again for each of its uses. */
+FC_INLINE vec NAME(load)(const REAL *p)
+{
+    vec v = *(const vec *)p;
+#if defined(__AVX512F__)
+    __asm__ volatile("" : "+v"(v));
+#else
+    __asm__ volatile("" : "+x"(v));
+#endif
+    return v;
+}
+
+FC_INLINE ivec NAME(iota)(void)
+{
+    ivec v;
+    FC_UNROLL for (int i = 0; i < LANES; i++) v[i] = i;
+    return v;
+}
+
+#if defined(__AVX512F__)
+typedef unsigned NAME(lanes);
+#else
+typedef ivec NAME(lanes);
+#endif
+
+/* The lanes i whose element at + i is one of 0 ... length - 1. */
+FC_INLINE NAME(lanes) NAME(within)(ptrdiff_t at, ptrdiff_t length)
+{
+    ptrdiff_t low = at < 0 ? -at : 0, high = length > at ? length - at : 0;
+    if (low > LANES) low = LANES;
+    if (high > LANES) high = LANES;
+#if defined(__AVX512F__)
+    return ((1u << high) - 1) & (~0u << low);
+#else
+    const ivec lane = NAME(iota)();
+    return (lane >= (INT)low) & (lane < (INT)high);
+#endif
+}
+
+/* Intrinsics of this size and type. */
+#if BYTES == 64 && BITS == 32
+#define MM(name) _mm512_##name##_ps
+#define MM_TYPE __m512
+#define MM_MASK __mmask16
+#define MM_INT __m512i
+#elif BYTES == 64
+#define MM(name) _mm512_##name##_pd
+#define MM_TYPE __m512d
+#define MM_MASK __mmask8
+#define MM_INT __m512i
+#elif BITS == 32
+#define MM(name) _mm256_##name##_ps
+#define MM_TYPE __m256
+#define MM_MASK __mmask8
+#define MM_INT __m256i
+#else
+#define MM(name) _mm256_##name##_pd
+#define MM_TYPE __m256d
+#define MM_MASK __mmask8
+#define MM_INT __m256i
+#endif
+
+/* Memory of other lanes is not touched. */
+FC_INLINE vec NAME(load_lanes)(const REAL *p, NAME(lanes) lanes)
+{
+#if defined(__AVX512F__)
+    return (vec)MM(maskz_loadu)((MM_MASK)lanes, p);
+#else
+    return (vec)MM(maskload)(p, (MM_INT)lanes);
+#endif
+}
+
+/* The first n lanes. AVX2's stores in part are slow on some processors. */
+FC_INLINE void NAME(save_first)(REAL *p, vec v, ptrdiff_t n)
+{
+#if defined(__AVX512F__)
+    MM(mask_storeu)(p, (MM_MASK)((1u << n) - 1), (MM_TYPE)v);
+#elif BITS == 32
+    __m128 part = _mm256_castps256_ps128((__m256)v);
+    if (n & 8) _mm256_storeu_ps(p, (__m256)v);
+    if (n & 4) {
+        _mm_storeu_ps(p, part);
+        part = _mm256_extractf128_ps((__m256)v, 1);
+        p += 4;
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)p, part);
+        part = _mm_movehl_ps(part, part);
+        p += 2;
+    }
+    if (n & 1) _mm_store_ss(p, part);
+#else
+    __m128d part = _mm256_castpd256_pd128((__m256d)v);
+    if (n & 4) _mm256_storeu_pd(p, (__m256d)v);
+    if (n & 2) {
+        _mm_storeu_pd(p, part);
+        part = _mm256_extractf128_pd((__m256d)v, 1);
+        p += 2;
+    }
+    if (n & 1) _mm_store_sd(p, part);
+#endif
+}
+
+/* NaN passes through: the second operand is taken where one is NaN. */
+FC_INLINE vec NAME(bound)(vec v, vec lo, vec hi)
+{
+    return (vec)MM(min)((MM_TYPE)hi, MM(max)((MM_TYPE)lo, (MM_TYPE)v));
+}
+
+/* Elements 0, 2, ... and 1, 3, ... of two vectors. On AVX2 by shuffles within 16 bytes, and `in_order`
+ * puts the sums into order at the end. */
+#if defined(__AVX512F__)
+FC_INLINE vec NAME(pick)(vec a, vec b, ivec index)
+{
+    return (vec)MM(permutex2var)((MM_TYPE)a, (MM_INT)index, (MM_TYPE)b);
+}
+FC_INLINE vec NAME(evens)(vec a, vec b) { return NAME(pick)(a, b, NAME(iota)() * 2); }
+FC_INLINE vec NAME(odds)(vec a, vec b) { return NAME(pick)(a, b, NAME(iota)() * 2 + 1); }
+FC_INLINE vec NAME(in_order)(vec v) { return v; }
+/* The last lane of a, then all of b but the last. */
+FC_INLINE vec NAME(behind)(vec a, vec b) { return NAME(pick)(a, b, NAME(iota)() + LANES - 1); }
+#else
+#if BITS == 32
+FC_INLINE vec NAME(evens)(vec a, vec b) { return (vec)MM(shuffle)((MM_TYPE)a, (MM_TYPE)b, 0x88); }
+FC_INLINE vec NAME(odds)(vec a, vec b) { return (vec)MM(shuffle)((MM_TYPE)a, (MM_TYPE)b, 0xdd); }
+#else
+FC_INLINE vec NAME(evens)(vec a, vec b) { return (vec)MM(unpacklo)((MM_TYPE)a, (MM_TYPE)b); }
+FC_INLINE vec NAME(odds)(vec a, vec b) { return (vec)MM(unpackhi)((MM_TYPE)a, (MM_TYPE)b); }
+#endif
+FC_INLINE vec NAME(in_order)(vec v) { return (vec)_mm256_permute4x64_pd((__m256d)v, 0xd8); }
+#endif
+
+/* What a row of padding is read from. */
+static const REAL NAME(nothing)[4 * LANES + FC_MAP_KERNEL];
+
+/* The lanes of each load that lie inside a row: [column][vector]. before: the first column is not. */
+typedef struct {
+    NAME(lanes) of[FC_MAP_KERNEL][4];
+    int before;
+} NAME(ends);
+
+/* Vector i of a row of input from column j on. */
+FC_INLINE vec NAME(map_load)(const REAL *line, const NAME(ends) *ends, const int j, const int i,
+                             const int edge)
+{
+    const REAL *p = line + j + i * LANES;
+    return edge ? NAME(load_lanes)(p, ends->of[j][i]) : NAME(load)(p);
+}
+
+/* What the outputs of each vector meet in a row of input: columns `first` ... end - 1. */
+FC_INLINE void NAME(map_meet)(vec x[FC_MAP_KERNEL][2], const REAL *line, const NAME(ends) *ends,
+                              const int first, const int end, const int vectors, const int step,
+                              const int edge)
+{
+    /* Of an odd number of columns the first is what the second of the first pair was before. */
+    int j = first;
+#if defined(__AVX512F__)
+    if (step == 2 && end - first == 3) j = first + 1;
+#endif
+    FC_UNROLL for (int k = 0; k < FC_MAP_KERNEL; k++, j += step) {
+        if (j >= end) continue;
+        FC_UNROLL for (int v = 0; v < vectors; v++) {
+            x[j][v] = NAME(map_load)(line, ends, j, v * step, edge);
+            if (step == 1) continue;
+            const vec a = x[j][v], b = NAME(map_load)(line, ends, j, v * step + 1, edge);
+            x[j][v] = NAME(evens)(a, b);
+            if (j + 1 < end) x[j + 1][v] = NAME(odds)(a, b);
+        }
+    }
+#if defined(__AVX512F__)
+    if (step == 2 && end - first == 3) {
+        if (edge && ends->before) line = NAME(nothing);
+        x[first][0] = NAME(behind)(NAME(spread)(*line), x[2][0]);
+        if (vectors == 2) x[first][1] = NAME(behind)(x[2][0], x[2][1]);
+    }
+#endif
+}
+
+/* One tile, with its first output at y. x: of input row `row`, what its first tap would read,
+ * if it were there. edge: `ends` are needed. Of the last vector `last` lanes are stored. */
+FC_INLINE void NAME(map_tile)(const fc_map *of, const REAL *x, ptrdiff_t row, const REAL *w,
+                              const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip,
+                              REAL *y, ptrdiff_t last, const int rows, const int vectors,
+                              const int size, const int step, const int edge)
+{
+    /* Columns that share a pass over the rows: as many as there are registers for weights. */
+    const int unit = FC_MAP_WEIGHTS >= size * size ? size : step;
+    const int height = (rows - 1) * step + size;
+    const REAL *line[6 * 2 + FC_MAP_KERNEL];
+    vec acc[7][2];
+    FC_UNROLL for (int r = 0; r < rows; r++)
+        FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = (vec){0};
+    FC_UNROLL for (int first = 0; first < size; first += unit) {
+        const int end = first + unit < size ? first + unit : size;
+        vec wv[FC_MAP_KERNEL][FC_MAP_KERNEL];
+        FC_UNROLL for (int j = first; j < end; j++)
+            FC_UNROLL for (int i = 0; i < size; i++) wv[j][i] = NAME(spread)(w[j * size + i]);
+        FC_UNROLL for (int q = 0; q < height; q++) {
+            vec xv[FC_MAP_KERNEL][2];
+            if (first == 0) {
+                line[q] = x + q * of->x_row;
+                if ((size_t)(row + q) >= (size_t)of->height) line[q] = NAME(nothing);
+                __asm__ volatile("" : "+r"(line[q])); /* a value; the compiler would branch */
+            }
+            NAME(map_meet)(xv, line[q], ends, first, end, vectors, step, edge);
+            FC_UNROLL for (int j = first; j < end; j++)
+                FC_UNROLL for (int v = 0; v < vectors; v++)
+                    FC_UNROLL for (int r = 0; r < rows; r++)
+                        if (q >= r * step && q < r * step + size)
+                            acc[r][v] += xv[j][v] * wv[j][q - r * step];
+        }
+    }
+    if (step == 2)
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = NAME(in_order)(acc[r][v]);
+    if (bias) {
+        const vec b = NAME(spread)(*bias);
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += b;
+    }
+    if (clip) {
+        const vec lo = NAME(spread)((REAL)clip->lo), hi = NAME(spread)((REAL)clip->hi);
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = NAME(bound)(acc[r][v], lo, hi);
+    }
+    FC_UNROLL for (int r = 0; r < rows; r++)
+        FC_UNROLL for (int v = 0; v < vectors; v++) {
+            REAL *out = y + r * of->y_row + v * LANES;
+            if (edge && v == vectors - 1) NAME(save_first)(out, acc[r][v], last);
+            else NAME(save)(out, acc[r][v]);
+        }
+}
+
+typedef void NAME(map_function)(const fc_map *of, const REAL *x, ptrdiff_t row, const REAL *w,
+                                const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip,
+                                REAL *y, ptrdiff_t last);
+
+#define TILE(size, step, name, rows, vectors, edge)                                            \
+    static void FC_PASTE(NAME(map##size##step), name)(                                         \
+        const fc_map *of, const REAL *x, ptrdiff_t row, const REAL *w, const NAME(ends) *ends, \
+        const REAL *bias, const fc_epilogue *clip, REAL *y, ptrdiff_t last)                    \
+    {                                                                                          \
+        NAME(map_tile)(of, x, row, w, ends, bias, clip, y, last, rows, vectors, size, step,    \
+                       edge);                                                                  \
+    }
+
+/* What is the same for all rows and planes of a tile of a row. */
+typedef struct {
+    ptrdiff_t p, last;
+    const NAME(ends) *ends;
+    NAME(map_function) *function;
+} NAME(strip);
+
+/* tile: [one row, four, seven][vectors - 1][edge] */
+FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const REAL *bias,
+                         const fc_epilogue *clip, REAL *y, const int size, const int step,
+                         NAME(map_function) *const tile[3][FC_MAP_VECTORS][2])
+{
+    enum { MOST = 32 };
+    NAME(strip) strip[MOST];
+    NAME(ends) ends[3]; /* padding reaches the first tile and the last two */
+    const ptrdiff_t rows = of->rows;
+    const int by_seven = rows >= 7 && (rows + 6) / 7 * 7 <= (rows + 3) / 4 * 4;
+    const ptrdiff_t height = rows < 4 ? 1 : by_seven ? 7 : 4;
+    for (ptrdiff_t p = 0; p < of->n;) {
+        int strips = 0, known = 0;
+        for (; p < of->n && strips < MOST; strips++) {
+            NAME(strip) *s = &strip[strips];
+            ptrdiff_t vectors = (of->n - p + LANES - 1) / LANES;
+            if (vectors > FC_MAP_VECTORS) vectors = FC_MAP_VECTORS;
+            if (FC_MAP_OVERLAP && p + vectors * LANES > of->n && of->n >= LANES) {
+                while (vectors * LANES > of->n) vectors--;
+                p = of->n - vectors * LANES;
+            }
+            const ptrdiff_t low = p * step - of->left, end = p + vectors * LANES;
+            s->p = p;
+            s->last = of->n < end ? of->n - (end - LANES) : LANES;
+            const int edge = low < 0 || s->last < LANES
+                             || end * step - of->left + size - 1 > of->length;
+            s->ends = &ends[known];
+            s->function = tile[height == 1 ? 0 : height == 4 ? 1 : 2][vectors - 1][edge];
+            p = end;
+            if (!edge) continue;
+            ends[known].before = low < 0;
+            for (int j = 0; j < size; j++)
+                for (ptrdiff_t v = 0; v < vectors * step; v++)
+                    ends[known].of[j][v] = NAME(within)(low + j + v * LANES, of->length);
+            known++;
+        }
+        for (ptrdiff_t c = 0; c < of->planes; c++)
+            for (ptrdiff_t r = 0; r < rows; r += height) {
+                if (r > rows - height) r = rows - height;
+                const ptrdiff_t row = r * step - of->top;
+                const REAL *from = x + c * of->x_plane + row * of->x_row - of->left;
+                REAL *to = y + c * of->y_plane + r * of->y_row;
+                for (const NAME(strip) *s = strip; s < strip + strips; s++)
+                    s->function(of, from + s->p * step, row, w + c * size * size, s->ends,
+                                bias ? bias + c : NULL, clip, to + s->p, s->last);
+            }
+    }
+}
+
+#define BOTH(size, step, name, rows, vectors)                                                  \
+    TILE(size, step, name, rows, vectors, 0)                                                   \
+    TILE(size, step, name##_edge, rows, vectors, 1)
+#define TILES(size, step, vectors)                                                             \
+    BOTH(size, step, 1x##vectors, 1, vectors)                                                  \
+    BOTH(size, step, 4x##vectors, 4, vectors)                                                  \
+    BOTH(size, step, 7x##vectors, 7, vectors)
+#define TILE_OF(size, step, name)                                                              \
+    {FC_PASTE(NAME(map##size##step), name), FC_PASTE(NAME(map##size##step), name##_edge)}
+#if FC_MAP_VECTORS == 2
+#define MAP_TILES(size, step) TILES(size, step, 1) TILES(size, step, 2)
+#define ROW(size, step, rows)                                                                  \
+    {TILE_OF(size, step, rows##x1), TILE_OF(size, step, rows##x2)}
+#else
+#define MAP_TILES(size, step) TILES(size, step, 1)
+#define ROW(size, step, rows) {TILE_OF(size, step, rows##x1)}
+#endif
+#define MAP(size, step)                                                                        \
+    MAP_TILES(size, step)                                                                      \
+    static void NAME(map##size##step)(const fc_map *of, const void *x, const void *w,          \
+                                      const void *bias, const fc_epilogue *clip, void *y)      \
+    {                                                                                          \
+        static NAME(map_function) *const tile[3][FC_MAP_VECTORS][2] = {                        \
+            ROW(size, step, 1), ROW(size, step, 4), ROW(size, step, 7),                        \
+        };                                                                                     \
+        FC_MAP_SMALL(size, step)                                                               \
+        NAME(map)(of, x, w, bias, clip, y, size, step, tile);                                  \
+    }
+MAP(3, 1)
+MAP(3, 2)
+MAP(5, 1)
+MAP(5, 2)
+#undef MAP
+#undef ROW
+#undef MAP_TILES
+#undef TILE_OF
+#undef TILES
+#undef BOTH
+#undef TILE
+#undef MM
+#undef MM_TYPE
+#undef MM_MASK
+#undef MM_INT
+#undef LANES
+#undef INT
+#undef ivec
+#undef vec
