@@ -332,7 +332,8 @@ cdef class Layout:
         job.v_step = off(tiles * of.pitch, lanes)
         job.m_step = off(tiles * 2 * lanes, lanes)
         job.v_at = up((of.window.size + of.window.slack) * itemsize, 64)
-        job.m_at = job.v_at + up(of.frequencies * job.v_step * itemsize, 64)
+        job.v_size = up(of.frequencies * job.v_step * itemsize, 64)
+        job.m_at = job.v_at + (0 if job.apart else job.v_size)
         job.line_at = job.m_at + up(
             of.together * of.frequencies * job.m_step * itemsize, 64)
         job.turned_at = job.line_at + up(of.lines * of.made[1] * line * 2 * lanes * itemsize, 64)
@@ -373,10 +374,13 @@ cdef class Layout:
             job.images = even(batch, job.images)
         job.n_images = (batch + job.images - 1) // job.images
         tasks = job.n_images * of.groups * of.blocks[0] * of.blocks[1] * of.blocks[2]
-        # Filters are split only where tasks are too few to keep all threads busy to the end:
-        # each part transforms its input again.
+        # Filters are split only where tasks are too few to keep all threads busy to the end: each
+        # part transforms its input again, unless there is just one, for which all do it before.
         job.splits = 1
-        if threads > 1 and 0 < tasks < 8 * threads:
+        job.apart = threads > 1 and tasks == 1 and of.filter_blocks > 1
+        if job.apart:
+            job.splits = min(of.filter_blocks, 4 * threads)
+        elif threads > 1 and 0 < tasks < 8 * threads:
             best = -1
             for splits in range(1, min(of.filter_blocks, 2 * threads) + 1):
                 total = tasks * splits
@@ -397,7 +401,8 @@ cdef class Layout:
         cdef Run job
         job.fresh = False
         self.share_out(&job, 1 << 20, threads)  # images may share a task's scratch
-        return job.scratch_size * threads + self.packed_size() * self.desc.g.itemsize
+        return (job.scratch_size * threads + (job.v_size if job.apart else 0)
+                + self.packed_size() * self.desc.g.itemsize)
 
 
 cdef Py_ssize_t kernel_length(const conv_geometry *g) noexcept:
@@ -482,6 +487,9 @@ cdef struct Run:
     Py_ssize_t scratch_size, v_at, m_at, line_at, turned_at, words_at, largest_at, fresh_at, pack_at
     Packing packing
     bint fresh                            # weights are not transformed yet
+    bint apart                            # V is made before, by all threads, and is at
+    char *shared
+    Py_ssize_t v_size
 
 
 cdef class Winograd:
@@ -556,8 +564,12 @@ cdef class Winograd:
         if self.weight is not None and not job.fresh:
             self.pack(threads)
         job.packed = NULL if job.fresh else self.packed.data
-        scratch = acquire(job.scratch_size * threads)
+        scratch = acquire(job.scratch_size * threads + (job.v_size if job.apart else 0))
         job.scratch = scratch.data
+        job.shared = scratch.data + job.scratch_size * threads
+        if job.apart:
+            parallel_for(input_f32 if itemsize == 4 else input_f64, &job,
+                         job.images * parts(of.sources, of.chunk), threads, 0.0)
         parallel_for(run_f32 if itemsize == 4 else run_f64, &job, tasks, threads,
                      self.layout.desc.flops(job.batch))
         if not refused.any():
@@ -678,6 +690,45 @@ cdef inline void input_tiles(const Layer *of, const Window *part, const real_t *
                                 t += of.phases[2] if of.side_by_side else 1
 
 
+cdef void input_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    input_chunk(<Run *>context, task, thread, <float *>NULL)
+
+
+cdef void input_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    input_chunk(<Run *>context, task, thread, <double *>NULL)
+
+
+cdef void input_chunk(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """Transform some channels of one image, of which there is just one block."""
+    cdef const Layer *of = job.of
+    cdef Py_ssize_t chunks = parts(of.sources, of.chunk)
+    cdef Py_ssize_t first[3]
+    cdef Py_ssize_t count[3]
+    first[0] = first[1] = first[2] = 0
+    count[0] = 1
+    count[1], count[2] = of.axis[1].count, of.axis[2].count
+    make_input(job, job.scratch + thread * job.scratch_size, <real_t *>job.shared, first, count, 0,
+               0, task // chunks, task % chunks * of.chunk)
+
+
+cdef void make_input(const Run *job, char *scratch, real_t *v, const Py_ssize_t *first,
+                     const Py_ssize_t *count, Py_ssize_t group, Py_ssize_t image, Py_ssize_t i,
+                     Py_ssize_t chunk) noexcept nogil:
+    """Transform some channels of a block of image number i of a task, from `chunk` on."""
+    cdef const Layer *of = job.of
+    cdef real_t *window = <real_t *>scratch
+    cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
+    cdef Window part = of.window
+    part.channels = min(of.chunk, of.sources - chunk)
+    memset(window + part.size, 0, part.slack * sizeof(real_t))
+    aim(&part, first, count, words)
+    fill(&part, words, (<const real_t *>job.source) + (image + i) * job.source_image
+         + (group * of.sources + chunk) * job.source_stride[0], job.source_stride, of.k, window)
+    input_tiles(of, &part, window, count,
+                v + i * count[1] * count[2] * of.maps[1] * of.maps[2] * of.pitch + chunk,
+                job.v_step)
+
+
 cdef void run_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
     run_block(<Run *>context, task, thread, <float *>NULL)
 
@@ -692,12 +743,10 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef const fc_kernels *k = of.k
     cdef const Axis *axis = &of.axis[0]
     cdef char *scratch = job.scratch + thread * job.scratch_size
-    cdef real_t *window = <real_t *>scratch
     cdef real_t *v = <real_t *>(scratch + job.v_at)
     cdef real_t *m = <real_t *>(scratch + job.m_at)
     cdef real_t *line = <real_t *>(scratch + job.line_at)
     cdef real_t *turned = <real_t *>(scratch + job.turned_at)
-    cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef real_t *largest = <real_t *>(scratch + job.largest_at)
     cdef Py_ssize_t lanes = k.lanes
     cdef Py_ssize_t first[3]
@@ -709,10 +758,8 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef real_t *fresh = <real_t *>(scratch + job.fresh_at)
     cdef real_t *to
     cdef const real_t *u
-    cdef const real_t *source
     cdef real_t *vf
     cdef real_t *mf
-    cdef Window part = of.window
     cdef Exit exit = job.exit
     cdef bint last_format = of.g.channels_last
     cdef bint upright = not of.square and of.transformed[1]   # one line, along the middle axis
@@ -734,19 +781,12 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     count[2] = columns = min(of.columns, axis[2].count - first[2])
     tiles = images * rows * of.maps[1] * columns * of.maps[2]
 
-    # Transform the input, some channels at a time.
-    memset(window + part.size, 0, part.slack * sizeof(real_t))
-    aim(&part, first, count, words)
-    for i in range(images):
-        for chunk from 0 <= chunk < of.sources by of.chunk:
-            part.channels = min(of.chunk, of.sources - chunk)
-            source = (<const real_t *>job.source) + (
-                (image + i) * job.source_image
-                + (group * of.sources + chunk) * job.source_stride[0])
-            fill(&part, words, source, job.source_stride, k, window)
-            input_tiles(of, &part, window, count,
-                        v + i * rows * columns * of.maps[1] * of.maps[2] * of.pitch + chunk,
-                        job.v_step)
+    if job.apart:
+        v = <real_t *>job.shared
+    else:
+        for i in range(images):
+            for chunk from 0 <= chunk < of.sources by of.chunk:
+                make_input(job, scratch, v, first, count, group, image, i, chunk)
 
     # Where outputs lie.
     stride[2] = of.sinks * of.groups if last_format else 1
