@@ -68,7 +68,7 @@ cdef enum:
 
 # The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight
 # of up to BEYOND bytes and of more,
-cdef double STARTED = 6e-6, PACKED = 0.2e-9, PACKED_BEYOND = 0.85e-9
+cdef double STARTED = 6e-6, PACKED = 0.25e-9, PACKED_BEYOND = 0.85e-9
 cdef double PRODUCTS = 0.92   # products: part of the multiply-add peak
 cdef double STREAM = 12.0     # bytes a cycle from the third-level cache
 cdef double LINE = 25.0       # cycles to begin a row of one channel: it is on another page
@@ -184,7 +184,7 @@ cdef class Layout:
         cdef Layer *of = &self.of
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes
         cdef Py_ssize_t rows = max(of.axis[1].count, 1), columns = max(of.axis[2].count, 1)
-        cdef Py_ssize_t cut, most, best_rows = 0, best_columns = 1, best_together = 1
+        cdef Py_ssize_t weights, cut, most, best_rows = 0, best_columns = 1, best_together = 1
         cdef double best = 0, cycles
         # An odd number of vectors: neighbouring tiles stay off the same sets of the cache. What
         # the last vector of channels has too much goes beyond the taps.
@@ -193,8 +193,11 @@ cdef class Layout:
         of.padded = up(of.sinks, lanes)
         of.window.axis = of.axis
         of.window.channels_last = True
+        weights = itemsize * of.frequencies * of.taps * of.padded * of.groups
         for together, budget in (
                 (1, CACHE * 5 // 8), (1, LARGE), (of.filter_blocks, LARGE)):
+            if budget == LARGE and weights < CACHE // 2:
+                continue
             most = budget // (itemsize * of.frequencies * of.maps[1] * of.maps[2] * (
                 of.pitch + 2 * lanes * together))
             for cut in range(1, 1 + min(columns, 64)):
@@ -248,7 +251,10 @@ cdef class Layout:
 
     cdef double seconds(self) noexcept:
         """Estimated time of one image on one thread, with the transform of the weights."""
-        cdef double packed = self.packed_size(), seconds = STARTED + self.cycles() / CLOCK
+        cdef double seconds = STARTED + self.cycles() / CLOCK
+        cdef double packed = (<double>self.of.groups) * self.of.frequencies * (
+            self.of.taps * self.of.padded)
+        cdef bint near
         cdef double moved = self.desc.g.itemsize * (
             <double>self.of.groups * self.of.sources * self.of.axis[0].length
             * self.of.axis[1].length * self.of.axis[2].length
@@ -257,8 +263,8 @@ cdef class Layout:
         if moved > LARGE:  # images that come from memory, and go there
             seconds += moved / BANDWIDTH
         if not self.desc.planned:
-            seconds += packed * (
-                PACKED if packed * self.desc.g.itemsize <= BEYOND else PACKED_BEYOND)
+            near = packed * self.desc.g.itemsize <= BEYOND or self.is_one_task()
+            seconds += packed * (PACKED if near else PACKED_BEYOND)
         return seconds
 
     cdef double cycles(self) noexcept:
@@ -326,14 +332,30 @@ cdef class Layout:
         job.v_step = off(tiles * of.pitch, lanes)
         job.m_step = off(tiles * 2 * lanes, lanes)
         job.v_at = up((of.window.size + of.window.slack) * itemsize, 64)
-        job.m_at = job.v_at + up(of.frequencies * job.v_step * itemsize, 64)
+        job.v_size = up(of.frequencies * job.v_step * itemsize, 64)
+        job.m_at = job.v_at + (0 if job.apart else job.v_size)
         job.line_at = job.m_at + up(
             of.together * of.frequencies * job.m_step * itemsize, 64)
         job.turned_at = job.line_at + up(of.lines * of.made[1] * line * 2 * lanes * itemsize, 64)
         job.words_at = job.turned_at + up(turned_size(
             of.k, 2 * lanes, line * (of.lines * of.made[1] if of.whole else 1)) * itemsize, 64)
         job.largest_at = job.words_at + up(index_words(&of.window) * sizeof(Py_ssize_t), 64)
-        return job.largest_at + up(job.images * lanes * itemsize, 64) + 64
+        job.fresh_at = job.largest_at + up(job.images * lanes * itemsize, 64)
+        if not job.fresh:
+            return job.fresh_at + 64
+        # a block's transformed weights, which are prefetched from beyond
+        job.pack_at = job.fresh_at + self.block_size()
+        return job.pack_at + job.packing.scratch_size + 64
+
+    cdef bint is_one_task(self) noexcept:
+        """Whether the weights of a block of filters can be transformed where they are needed."""
+        return (self.of.blocks[0] * self.of.blocks[1] * self.of.blocks[2] == 1
+                and self.block_size() <= LARGE)
+
+    cdef Py_ssize_t block_size(self) noexcept:
+        """Bytes of the transformed weights of one block of filters."""
+        return up(self.desc.g.itemsize * self.of.frequencies * off(
+            self.of.taps * 2 * self.of.k.lanes, self.of.k.lanes), 64)
 
     cdef Py_ssize_t share_out(self, Run *job, Py_ssize_t batch, int threads) noexcept:
         """Cut the work into tasks; returns how many. Sums do not depend on how."""
@@ -352,10 +374,13 @@ cdef class Layout:
             job.images = even(batch, job.images)
         job.n_images = (batch + job.images - 1) // job.images
         tasks = job.n_images * of.groups * of.blocks[0] * of.blocks[1] * of.blocks[2]
-        # Filters are split only where tasks are too few to keep all threads busy to the end:
-        # each part transforms its input again.
+        # Filters are split only where tasks are too few to keep all threads busy to the end: each
+        # part transforms its input again, unless there is just one, for which all do it before.
         job.splits = 1
-        if threads > 1 and 0 < tasks < 8 * threads:
+        job.apart = threads > 1 and tasks == 1 and of.filter_blocks > 1
+        if job.apart:
+            job.splits = min(of.filter_blocks, 4 * threads)
+        elif threads > 1 and 0 < tasks < 8 * threads:
             best = -1
             for splits in range(1, min(of.filter_blocks, 2 * threads) + 1):
                 total = tasks * splits
@@ -363,6 +388,8 @@ cdef class Layout:
                 if best < 0 or wasted < best:
                     best = wasted
                     job.splits = splits
+        job.fresh = (job.fresh and job.n_images == 1 and self.is_one_task()
+                     and threads <= of.groups * of.filter_blocks)
         job.scratch_size = self.scratch(job)
         return tasks * job.splits
 
@@ -372,8 +399,10 @@ cdef class Layout:
     def workspace(self, int threads):
         """Bytes of scratch memory of a call, transformed weights included."""
         cdef Run job
+        job.fresh = False
         self.share_out(&job, 1 << 20, threads)  # images may share a task's scratch
-        return job.scratch_size * threads + self.packed_size() * self.desc.g.itemsize
+        return (job.scratch_size * threads + (job.v_size if job.apart else 0)
+                + self.packed_size() * self.desc.g.itemsize)
 
 
 cdef Py_ssize_t kernel_length(const conv_geometry *g) noexcept:
@@ -455,42 +484,55 @@ cdef struct Run:
     Py_ssize_t batch, images, n_images, splits
     Py_ssize_t v_step, m_step             # from frequency to frequency
     char *scratch
-    Py_ssize_t scratch_size, v_at, m_at, line_at, turned_at, words_at, largest_at
+    Py_ssize_t scratch_size, v_at, m_at, line_at, turned_at, words_at, largest_at, fresh_at, pack_at
+    Packing packing
+    bint fresh                            # weights are not transformed yet
+    bint apart                            # V is made before, by all threads, and is at
+    char *shared
+    Py_ssize_t v_size
 
 
 cdef class Winograd:
-    """A layer with transformed weights, for any batch."""
+    """A layer with its weights, for any batch."""
 
     cdef Layout layout
+    cdef cnp.ndarray weight   # until they are transformed
     cdef Scratch packed
 
-    def __cinit__(self, Layout layout):
+    def __cinit__(self, Layout layout, weight):
         self.layout = layout
+        self.weight = np.ascontiguousarray(weight)
 
-    cdef int pack(self, cnp.ndarray weight, int threads) except -1:
+    cdef void aim_at(self, Packing *job) noexcept:
+        """All of a job to pack the weights, but where to and with what scratch memory."""
+        cdef const Layer *of = &self.layout.of
+        cdef const conv_geometry *g = of.g
+        cdef Py_ssize_t width = 2 * of.k.lanes
+        job.of = of
+        job.weight = cnp.PyArray_BYTES(self.weight)
+        job.kernel = g.kernel[0] * g.kernel[1] * g.kernel[2]
+        job.chunks = parts(of.sources, CHUNK)
+        job.kernel_at = up(CHUNK * job.kernel * width * g.itemsize, 64)
+        job.scratch_size = job.kernel_at + up(
+            FC_WINOGRAD_KERNEL * FC_WINOGRAD_KERNEL * width * g.itemsize, 64)
+
+    cdef int pack(self, int threads) except -1:
         """Transform the weights to [block of filters][frequency][tap][filter] of each group, or
         [frequency][block of filters][tap][filter].
         """
         cdef const Layer *of = &self.layout.of
-        cdef const conv_geometry *g = of.g
         cdef Packing job
         cdef Scratch scratch
-        cdef Py_ssize_t itemsize = g.itemsize, width = 2 * of.k.lanes
+        cdef Py_ssize_t itemsize = of.g.itemsize
         self.packed = acquire(max(self.layout.packed_size(), 1) * itemsize)
-        weight = np.ascontiguousarray(weight)
-        job.of = of
-        job.weight = cnp.PyArray_BYTES(weight)
+        self.aim_at(&job)
         job.packed = self.packed.data
-        job.kernel = g.kernel[0] * g.kernel[1] * g.kernel[2]
-        job.chunks = parts(of.sources, CHUNK)
-        job.kernel_at = up(CHUNK * job.kernel * width * itemsize, 64)
-        job.scratch_size = job.kernel_at + up(
-            FC_WINOGRAD_KERNEL * FC_WINOGRAD_KERNEL * width * itemsize, 64)
         scratch = acquire(job.scratch_size * threads)
         job.scratch = scratch.data
         parallel_for(pack_f32 if itemsize == 4 else pack_f64, &job,
                      of.groups * of.filter_blocks * job.chunks,
                      threads if self.layout.packed_size() > 1 << 18 else 1, 0.0)
+        self.weight = None
         return 0
 
     def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
@@ -508,16 +550,26 @@ cdef class Winograd:
         job.source_image = cnp.PyArray_STRIDES(source)[0] // itemsize
         source_strides(source, False, of.g.channels_last, <int>of.g.rank, itemsize,
                        job.source_stride)
-        job.packed = self.packed.data
         job.refused = cnp.PyArray_BYTES(refused)
         job.exit.k = of.k
         job.exit.epilogue = &self.layout.desc.epilogue
         job.exit.out = cnp.PyArray_BYTES(out)
         job.exit.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
         job.exit.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
+        # Weights that serve one task are transformed as they are needed: they stay in a cache.
+        job.fresh = self.weight is not None
+        if job.fresh:
+            self.aim_at(&job.packing)
         tasks = self.layout.share_out(&job, cnp.PyArray_DIM(source, 0), threads)
-        scratch = acquire(job.scratch_size * threads)
+        if self.weight is not None and not job.fresh:
+            self.pack(threads)
+        job.packed = NULL if job.fresh else self.packed.data
+        scratch = acquire(job.scratch_size * threads + (job.v_size if job.apart else 0))
         job.scratch = scratch.data
+        job.shared = scratch.data + job.scratch_size * threads
+        if job.apart:
+            parallel_for(input_f32 if itemsize == 4 else input_f64, &job,
+                         job.images * parts(of.sources, of.chunk), threads, 0.0)
         parallel_for(run_f32 if itemsize == 4 else run_f64, &job, tasks, threads,
                      self.layout.desc.flops(job.batch))
         if not refused.any():
@@ -534,25 +586,31 @@ cdef void pack_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
 
 
 cdef void pack_chunk(Packing *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """Transform the kernels of one block of filters and some channels."""
+    cdef const Layer *of = job.of
+    cdef Py_ssize_t chunk = task % job.chunks, block = task // job.chunks % of.filter_blocks
+    cdef Py_ssize_t group = task // (job.chunks * of.filter_blocks), start = block * 2 * of.k.lanes
+    cdef Py_ssize_t width = min(2 * of.k.lanes, of.padded - start)
+    cdef real_t *out = (<real_t *>job.packed) + weights_at(of, group, start, width, 0)
+    pack_part(job, group, start, chunk * CHUNK, job.scratch + thread * job.scratch_size, out,
+              weights_at(of, group, start, width, 1) - weights_at(of, group, start, width, 0))
+
+
+cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_ssize_t chunk,
+                    char *scratch, real_t *out, Py_ssize_t step) noexcept nogil:
+    """Transform the kernels of one block of filters and some channels; `step` from frequency to
+    frequency.
+    """
     cdef const Layer *of = job.of
     cdef const conv_geometry *g = of.g
-    cdef char *scratch = job.scratch + thread * job.scratch_size
     cdef real_t *lines = <real_t *>scratch          # [channel][place in the kernel][filter]
     cdef real_t *part = <real_t *>(scratch + job.kernel_at)   # one phase of a kernel
     cdef Py_ssize_t lanes = of.k.lanes
-    cdef Py_ssize_t chunk = task % job.chunks * CHUNK
-    cdef Py_ssize_t block = task // job.chunks % of.filter_blocks
-    cdef Py_ssize_t group = task // (job.chunks * of.filter_blocks)
-    cdef Py_ssize_t start = block * 2 * lanes
     cdef Py_ssize_t width = min(2 * lanes, of.padded - start)
     cdef Py_ssize_t n = min(width, of.sinks - start), channels = min(CHUNK, of.sources - chunk)
-    cdef Py_ssize_t step, tap, c, q, p0, p1, p2, i1, i2, j1, j2, r1, r2, sinks, sources
+    cdef Py_ssize_t tap, c, q, p0, p1, p2, i1, i2, j1, j2, r1, r2, sinks, sources
     cdef bint reverse = g.flip != of.backward
-    cdef real_t *out = (<real_t *>job.packed) + weights_at(of, group, start, width, 0)
     cdef const real_t *weight
     cdef real_t *line
-    step = weights_at(of, group, start, width, 1) - weights_at(of, group, start, width, 0)
     if n < width or of.joint > 1:
         memset(lines, 0, channels * job.kernel * width * sizeof(real_t))
     sinks, sources = of.sinks // of.joint, of.sources // of.joint  # of one group alone
@@ -632,6 +690,45 @@ cdef inline void input_tiles(const Layer *of, const Window *part, const real_t *
                                 t += of.phases[2] if of.side_by_side else 1
 
 
+cdef void input_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    input_chunk(<Run *>context, task, thread, <float *>NULL)
+
+
+cdef void input_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    input_chunk(<Run *>context, task, thread, <double *>NULL)
+
+
+cdef void input_chunk(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """Transform some channels of one image, of which there is just one block."""
+    cdef const Layer *of = job.of
+    cdef Py_ssize_t chunks = parts(of.sources, of.chunk)
+    cdef Py_ssize_t first[3]
+    cdef Py_ssize_t count[3]
+    first[0] = first[1] = first[2] = 0
+    count[0] = 1
+    count[1], count[2] = of.axis[1].count, of.axis[2].count
+    make_input(job, job.scratch + thread * job.scratch_size, <real_t *>job.shared, first, count, 0,
+               0, task // chunks, task % chunks * of.chunk)
+
+
+cdef void make_input(const Run *job, char *scratch, real_t *v, const Py_ssize_t *first,
+                     const Py_ssize_t *count, Py_ssize_t group, Py_ssize_t image, Py_ssize_t i,
+                     Py_ssize_t chunk) noexcept nogil:
+    """Transform some channels of a block of image number i of a task, from `chunk` on."""
+    cdef const Layer *of = job.of
+    cdef real_t *window = <real_t *>scratch
+    cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
+    cdef Window part = of.window
+    part.channels = min(of.chunk, of.sources - chunk)
+    memset(window + part.size, 0, part.slack * sizeof(real_t))
+    aim(&part, first, count, words)
+    fill(&part, words, (<const real_t *>job.source) + (image + i) * job.source_image
+         + (group * of.sources + chunk) * job.source_stride[0], job.source_stride, of.k, window)
+    input_tiles(of, &part, window, count,
+                v + i * count[1] * count[2] * of.maps[1] * of.maps[2] * of.pitch + chunk,
+                job.v_step)
+
+
 cdef void run_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
     run_block(<Run *>context, task, thread, <float *>NULL)
 
@@ -646,12 +743,10 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef const fc_kernels *k = of.k
     cdef const Axis *axis = &of.axis[0]
     cdef char *scratch = job.scratch + thread * job.scratch_size
-    cdef real_t *window = <real_t *>scratch
     cdef real_t *v = <real_t *>(scratch + job.v_at)
     cdef real_t *m = <real_t *>(scratch + job.m_at)
     cdef real_t *line = <real_t *>(scratch + job.line_at)
     cdef real_t *turned = <real_t *>(scratch + job.turned_at)
-    cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef real_t *largest = <real_t *>(scratch + job.largest_at)
     cdef Py_ssize_t lanes = k.lanes
     cdef Py_ssize_t first[3]
@@ -659,13 +754,12 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t stride[3]
     cdef Py_ssize_t split, group, image, images, rows, columns, tiles, f, i, r, c, p, j, t
     cdef Py_ssize_t q1, q2, pieces, piece, block, last, start, n, width, chunk, pixels, out_row
-    cdef Py_ssize_t block_sum, at, sink
+    cdef Py_ssize_t block_sum, at, sink, together, fresh_step = 0
+    cdef real_t *fresh = <real_t *>(scratch + job.fresh_at)
     cdef real_t *to
     cdef const real_t *u
-    cdef const real_t *source
     cdef real_t *vf
     cdef real_t *mf
-    cdef Window part = of.window
     cdef Exit exit = job.exit
     cdef bint last_format = of.g.channels_last
     cdef bint upright = not of.square and of.transformed[1]   # one line, along the middle axis
@@ -687,19 +781,12 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     count[2] = columns = min(of.columns, axis[2].count - first[2])
     tiles = images * rows * of.maps[1] * columns * of.maps[2]
 
-    # Transform the input, some channels at a time.
-    memset(window + part.size, 0, part.slack * sizeof(real_t))
-    aim(&part, first, count, words)
-    for i in range(images):
-        for chunk from 0 <= chunk < of.sources by of.chunk:
-            part.channels = min(of.chunk, of.sources - chunk)
-            source = (<const real_t *>job.source) + (
-                (image + i) * job.source_image
-                + (group * of.sources + chunk) * job.source_stride[0])
-            fill(&part, words, source, job.source_stride, k, window)
-            input_tiles(of, &part, window, count,
-                        v + i * rows * columns * of.maps[1] * of.maps[2] * of.pitch + chunk,
-                        job.v_step)
+    if job.apart:
+        v = <real_t *>job.shared
+    else:
+        for i in range(images):
+            for chunk from 0 <= chunk < of.sources by of.chunk:
+                make_input(job, scratch, v, first, count, group, image, i, chunk)
 
     # Where outputs lie.
     stride[2] = of.sinks * of.groups if last_format else 1
@@ -713,15 +800,25 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     block = of.filter_blocks * split // job.splits
     last = of.filter_blocks * (split + 1) // job.splits
     pieces = parts(tiles, 2 * k.half)
+    together = 1 if job.fresh else of.together
     while block < last:
+        if job.fresh:
+            start = block * 2 * lanes
+            fresh_step = off(of.taps * min(2 * lanes, of.padded - start), lanes)
+            for chunk from 0 <= chunk < of.sources by CHUNK:
+                pack_part(&job.packing, group, start, chunk, scratch + job.pack_at, fresh,
+                          fresh_step)
         # Multiply: the weights of one frequency and block of filters pass over all tiles.
         for f in range(of.frequencies):
             vf = v + f * job.v_step
             block_sum = sum_block(of, f)
-            for j in range(block, min(last, block + of.together)):
+            for j in range(block, min(last, block + together)):
                 start = j * 2 * lanes
                 width = min(2 * lanes, of.padded - start)
-                u = (<const real_t *>job.packed) + weights_at(of, group, start, width, f)
+                if job.fresh:
+                    u = fresh + f * fresh_step
+                else:
+                    u = (<const real_t *>job.packed) + weights_at(of, group, start, width, f)
                 mf = m + ((j - block) * of.frequencies + f) * job.m_step
                 p = 0
                 for piece in range(pieces, 0, -1):
@@ -730,7 +827,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                         of.taps, block_sum, vf + p * of.pitch, of.pitch, u, mf + p * width)
                     p += n
         # Transform back, a row of spans at a time, and send the outputs out.
-        for j in range(block, min(last, block + of.together)):
+        for j in range(block, min(last, block + together)):
             start = j * 2 * lanes
             width = min(2 * lanes, of.padded - start)
             n = min(width, of.sinks - start)
@@ -767,7 +864,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                     for c in range(t):
                         emit(&exit, line + c * out_row, width, False, turned, pixels, n,
                              group * of.sinks + start, sink + (p + c) * stride[1])
-        block += of.together
+        block += together
     for i in range(images):
         if not trusted(largest + i * lanes, lanes):
             job.refused[image + i] = 1
@@ -1190,8 +1287,9 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
     with np.errstate(all="ignore"):
         if not np.isfinite(weight.sum()):
             return None
-    winograd = Winograd(layout_for(desc, which))
-    winograd.pack(weight, threads)
+    winograd = Winograd(layout_for(desc, which), weight)
+    if desc.planned:
+        winograd.pack(threads)
     return winograd
 
 
