@@ -43,17 +43,29 @@ from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, 
 
 cnp.import_array()
 
+cdef extern from *:
+    """
+    static inline void fc_fetch(const char *from, Py_ssize_t bytes)
+    {
+    #ifdef __GNUC__
+        for (Py_ssize_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i, 0, 2);
+    #endif
+    }
+    """
+    # Brings lines to the second-level cache; the range need not be memory.
+    void fc_fetch(const void *start, Py_ssize_t bytes) nogil
+
 cdef double LONGEST_TASK = 1e10  # operations
 cdef double WORTH = 0.85         # of the products, left by skipping those with padding
 
 # The cost model (docs/algorithms/choice.rst): parts of the peak that the kernels reach,
 cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.75
 # and seconds for a call, for a block of outputs and group, a position along a block's axes, and
-# an element of a window, of the result, of one that has to be transposed, of packed weights that
-# fit the cache, and of those that do not.
+# an element of a window, of the result, of a single output channel's, of one that has to be
+# transposed, of packed weights that fit the cache, and of those that do not.
 cdef double STARTED = 3e-6, PER_BLOCK = 0.4e-6, INDEXED = 5e-9
-cdef double GATHERED = 0.1e-9, STORED = 0.1e-9, TURNED = 0.2e-9
-cdef double PACKED = 0.2e-9, PACKED_BEYOND = 0.6e-9
+cdef double GATHERED = 0.1e-9, STORED = 0.1e-9, STORED_ONE = 0.3e-9, TURNED = 0.2e-9
+cdef double PACKED = 0.2e-9, PACKED_BEYOND = 0.6e-9, GRADIENT_TURNED = 0.5e-9
 cdef double STREAMED = 0.1e-9  # and for one that a thread reads again
 
 cdef enum:
@@ -862,11 +874,10 @@ cdef void pack_taps(const Packing *job, const Phase *phase, Py_ssize_t group, Py
                 and (job.stride[3] == g.kernel[2] or g.kernel[1] == 1)
                 and (job.stride[2] == g.kernel[1] * g.kernel[2] or g.kernel[0] == 1)
                 and of.period[0] == 1 and of.period[1] == 1 and of.period[2] == 1)
-    if in_order and spatial > 1 and not g.flip and (job.source == spatial or of.sources == 1):
+    if in_order and (job.source == spatial or of.sources == 1) and (spatial == 1 or not g.flip):
         k.transpose(n, taps, weight + first, job.sink, out, width)  # so do all sources
-        return
-    if in_order and spatial == 1 and job.source == 1:
-        k.transpose(n, taps, weight + first, job.sink, out, width)
+        for t in range(n):  # the next chunk comes while this one is at work
+            fc_fetch(weight + stop + t * job.sink, taps * sizeof(real_t))
         return
     t = first
     while t < stop:
@@ -1712,7 +1723,8 @@ cdef double correlation_seconds(const Layer *of, bint planned) noexcept:
                 axis[0].window + axis[1].window + axis[2].window)
         # the sums of a short run of products are stored more often than they are added to
         seconds += of.groups * pixels * of.sinks * (
-            STORED if of.by_rows != bool(of.g.channels_last) else STORED + TURNED)
+            (STORED_ONE if of.row_kind == 0 and of.by_rows else STORED)
+            + (0 if of.by_rows != bool(of.g.channels_last) else TURNED))
     if planned:
         return seconds
     # packed once, or by each strip of tiles
@@ -1730,7 +1742,7 @@ cdef double gradient_seconds(const Gradient *job) noexcept:
     return STARTED + tasks * (
         2 * job.rows * wide * pixels / (GRADIENT * peak(g.itemsize))
         + job.ranges * blocks * (PER_BLOCK + GATHERED * job.window.size)
-        + TURNED * wide * pixels + wide * job.rows * PACKED)
+        + GRADIENT_TURNED * wide * pixels + wide * job.rows * PACKED)
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):

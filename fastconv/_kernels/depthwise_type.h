@@ -720,31 +720,39 @@ DOTS(9)
 static void NAME(copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
                        ptrdiff_t src_c, void *dst_, ptrdiff_t dst_r)
 {
+    const REAL *src = src_;
+    REAL *dst = dst_;
     const ivec evens = NAME(iota)() * 2;
-    for (ptrdiff_t r = 0; r < nr; r++) {
-        const REAL *src = (const REAL *)src_ + r * src_r;
-        REAL *dst = (REAL *)dst_ + r * dst_r;
-        ptrdiff_t c = 0;
-        if (src_c == 1) {
-            for (; c <= nc - LANES; c += LANES) NAME(save)(dst + c, NAME(load)(src + c));
-            if (c < nc) NAME(save_first)(dst + c, NAME(load_first)(src + c, nc - c), nc - c);
-            continue;
+    if (nc <= 0) return;
+    /* the last 1 ... LANES elements of a row are loaded and stored in part */
+    const ptrdiff_t whole = (nc - 1) / LANES * LANES, n = nc - whole;
+    if (src_c == 1 && whole) { /* the last vector overlaps the one before */
+        for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r) {
+            for (ptrdiff_t c = 0; c < whole; c += LANES) NAME(save)(dst + c, NAME(load)(src + c));
+            NAME(save)(dst + nc - LANES, NAME(load)(src + nc - LANES));
         }
-        if (src_c == 2) { /* one element remains at least, so both loads lie within the row */
-            for (; c < nc - LANES; c += LANES)
+        return;
+    }
+    if (src_c == 1) {
+        for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r)
+            NAME(save_first)(dst, NAME(load_first)(src, n), n);
+        return;
+    }
+#ifdef FC_PARTS
+    if (src_c == 2) {
+        const ptrdiff_t low = 2 * n - 1 < LANES ? 2 * n - 1 : LANES, high = 2 * n - 1 - low;
+        for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r) {
+            for (ptrdiff_t c = 0; c < whole; c += LANES)
                 NAME(save)(dst + c, NAME(shuffle)(NAME(load)(src + 2 * c),
                                                   NAME(load)(src + 2 * c + LANES), evens));
-#ifdef FC_PARTS
-            const ptrdiff_t n = nc - c, width = 2 * n - 1;
-            if (n > 0) {
-                const vec low = NAME(load_first)(src + 2 * c, width < LANES ? width : LANES);
-                const vec high = width > LANES
-                    ? NAME(load_first)(src + 2 * c + LANES, width - LANES) : (vec){0};
-                NAME(save_first)(dst + c, NAME(shuffle)(low, high, evens), n);
-            }
-            continue;
-#endif
+            const REAL *last = src + 2 * whole;
+            vec a = NAME(load_first)(last, low), b = a;
+            if (high) b = NAME(load_first)(last + LANES, high);
+            NAME(save_first)(dst + whole, NAME(shuffle)(a, b, evens), n);
         }
-        for (; c < nc; c++) dst[c] = src[c * src_c];
+        return;
     }
+#endif
+    for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r)
+        for (ptrdiff_t c = 0; c < nc; c++) dst[c] = src[c * src_c];
 }
