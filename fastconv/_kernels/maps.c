@@ -13,7 +13,7 @@
 #if defined(__AVX512F__)
 /* Vectors of a tile, weights that registers are left for, and whether the last tile of a row
  * overlaps the one before rather than be stored in part. */
-#define FC_MAP_VECTORS 2
+#define FC_MAP_VECTORS 1
 #define FC_MAP_WEIGHTS 9
 #define FC_MAP_OVERLAP 0
 
@@ -35,7 +35,10 @@
 #undef BITS
 #undef NAME
 #undef BYTES
+#undef FC_MAP_VECTORS
 #undef FC_MAP_SMALL
+
+#define FC_MAP_VECTORS 2
 
 #define FC_MAP_SMALL(size, step)                                                               \
     if (of->n <= LANES / 2) {                                                                  \
