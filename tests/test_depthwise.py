@@ -229,3 +229,28 @@ def test_squares(size, stride, dtype):
         apart[...] = x
         y = fastconv.conv2d(apart, weight, method="depthwise", **geometry)
         assert_exact(y, exact, (shape, geometry))
+        exact = reference.conv_backward_weight(grad, x, weight.shape, **geometry)
+        for other in (x, apart):
+            beside = np.repeat(grad, 2, axis=-1)[..., ::2] if other is apart else grad
+            got = fastconv.conv2d_backward_weight(beside, other, weight.shape,
+                                                  method="depthwise", **geometry)  # fmt: skip
+            assert_exact(got, exact, (shape, geometry))
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_what_no_output_reads_is_left_alone(size):
+    """Elements behind the last output's, which lanes of vectors pass over."""
+    for n in range(1, 3 * lanes(np.float32)):
+        x = integers((1, 9, 2 * n + size - 2, 2 * n + size - 2), np.float32, n)
+        weight = integers((9, 1, size, size), np.float32, 1)
+        geometry = {"stride": 2, "padding": ((1, 0), (1, 0)), "groups": 9}
+        y = reference.conv(x, weight, **geometry)
+        grad = integers(y.shape, np.float32, 2)
+        exact = reference.conv_backward_weight(grad, x, weight.shape, **geometry)
+        x[..., 2 * n + size - 3 :] = np.inf
+        x[..., 2 * n + size - 3 :, :] = np.nan
+        got = fastconv.conv2d(x, weight, method="depthwise", **geometry)
+        assert_exact(got, y, n)
+        got = fastconv.conv2d_backward_weight(grad, x, weight.shape, method="depthwise",
+                                              **geometry)  # fmt: skip
+        assert_exact(got, exact, n)

@@ -3,12 +3,13 @@
 Each plane of an image (or each vector of channels, where they come last) is convolved by itself.
 Rows are read where they lie, wherever the kernels allow it: a table says where each row of the
 input is, rows of padding are one row of zeros, and `lines` loads the ends of rows in part.
-Where the kernel is one of the usual squares, `map` does so for many whole planes in one call.
+Where the kernel is one of the usual squares `map` does so for many planes in one call, and
+`map_weight` for the gradient of the weights.
 Elsewhere the part of a plane that a block of outputs reads is copied into a window that stays in
 the cache, one call of `copy` for a whole plane; padding is written around it once for all planes
-of a task. One call of `planes` (or `pixels`) then computes the block. All take the taps as *columns*: runs of
-taps as far apart as two outputs are, so that a row of the window that has been loaded serves all
-outputs and taps that meet in it.
+of a task. One call of `planes` (or `pixels`) then computes the block. All take the taps as
+*columns*: runs of taps as far apart as two outputs are, so that a row of the window that has been
+loaded serves all outputs and taps that meet in it.
 
 Strides are taken apart by phases. A kernel that moves by two sees the even source positions with
 its even taps and the odd ones with its odd taps; the window holds each such *slot* by itself, and
@@ -1049,20 +1050,48 @@ cdef void point(Run *job, Item *item, const real_t **rows, real_t *window) noexc
                             to[u1] = window + (to - rows + u1) * phase.pitch + origin - left
 
 
+cdef inline bint is_apart(const Axis *axis, const Py_ssize_t *stride) noexcept nogil:
+    """Whether the elements of a row are no run."""
+    return stride[3] != 1 and axis[2].length > 1
+
+
+cdef const real_t *frame(const Layer *of, const Source *from_, const Py_ssize_t *stride,
+                         const real_t *x, real_t *window, fc_map *what) noexcept nogil:
+    """Where `map` reads a block of planes from x on: in place, or, of one plane, from a copy."""
+    cdef Axis *axis = from_.phase.axis
+    cdef Py_ssize_t step = axis[2].step, size = of.g.kernel[2], low, high, left, right
+    what.rows, what.n = from_.count[1], from_.count[2]
+    what.height, what.length = axis[1].length, axis[2].length
+    what.top = -axis[1].base[0] - from_.first[1] * step
+    what.left = -axis[2].base[0] - from_.first[2] * step
+    what.x_plane, what.x_row = stride[0], stride[2]
+    if not is_apart(axis, stride):
+        return x
+    low, left = max(0, -what.top), max(0, -what.left)
+    high = max(low, min(what.height, (what.rows - 1) * step - what.top + size))
+    right = max(left, min(what.length, (what.n - 1) * step - what.left + size))
+    if high > low and right > left:
+        of.k.copy(high - low, right - left, x + low * stride[2] + left * stride[3],
+                  stride[2], stride[3], window, from_.phase.pitch)
+    what.height, what.length = high - low, right - left
+    what.top += low
+    what.left += left
+    what.x_row = from_.phase.pitch
+    return window
+
+
 cdef void run_maps(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
     """A run of items by calls of `map`: of many planes, where they are not cut into blocks."""
     cdef const Layer *of = job.of
     cdef Phase *phase = &of.phases[0]
     cdef Axis *axis = phase.axis
     cdef Py_ssize_t *stride = job.source_stride
-    cdef Py_ssize_t step = axis[2].step, size = of.g.kernel[2]
     cdef Py_ssize_t number = task * job.share, end = min(job.items, number + job.share)
-    cdef Py_ssize_t low, high, left, right, at, channel, sink
+    cdef Py_ssize_t at, channel, sink
     cdef const real_t *x
-    cdef bint copies = stride[3] != 1 and axis[2].length > 1
     cdef bint bare = job.residual != NULL or not (
         of.backward or of.epilogue.activation in (FC_IDENTITY, FC_CLIP))
-    cdef bint single = copies or bare or of.blocks > 1 or of.sinks > 1
+    cdef bint single = is_apart(axis, stride) or bare or of.blocks > 1 or of.sinks > 1
     cdef const fc_epilogue *clip = NULL
     cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
     cdef Item item
@@ -1072,26 +1101,10 @@ cdef void run_maps(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept
     while number < end:
         find_item(job, number, NULL, &item)
         what.planes = 1 if single else min(end - number, of.groups - item.unit)
-        what.rows, what.n = item.source.count[1], item.source.count[2]
-        what.height, what.length = axis[1].length, axis[2].length
-        what.top = -axis[1].base[0] - item.source.first[1] * step
-        what.left = -axis[2].base[0] - item.source.first[2] * step
-        what.x_plane, what.x_row = stride[0], stride[2]
+        x = (<const real_t *>job.source) + item.image * job.source_image + item.unit * stride[0]
+        x = frame(of, &item.source, stride, x, window, &what)
         what.y_row = of.sink_axis[2]
         what.y_plane = of.sink_axis[1] * what.y_row
-        x = (<const real_t *>job.source) + item.image * job.source_image + item.unit * stride[0]
-        if copies:
-            low, left = max(0, -what.top), max(0, -what.left)
-            high = min(what.height, (what.rows - 1) * step - what.top + size)
-            right = min(what.length, (what.n - 1) * step - what.left + size)
-            if high > low and right > left:
-                of.k.copy(high - low, right - left, x + low * stride[2] + left * stride[3],
-                          stride[2], stride[3], window, phase.pitch)
-            what.height, what.length = max(0, high - low), max(0, right - left)
-            what.top += low
-            what.left += left
-            what.x_row = phase.pitch
-            x = window
         for sink in range(of.sinks):
             channel = item.unit * of.sinks + sink
             at = ((item.image * of.channels + channel) * what.y_plane
@@ -1335,13 +1348,17 @@ cdef struct Gradient:
     Py_ssize_t grad_stride[4]
     Py_ssize_t batch, images         # all, and of one part
     Py_ssize_t units, cuts, blocks   # planes or chunks; cuts of an image's blocks; blocks
+    Py_ssize_t share                 # units of a task
     Py_ssize_t lines                 # vectors of sums for each tap
     char *scratch
     Py_ssize_t scratch_size, grad_at, sum_at, total_at, dot_at
 
 
-cdef void set_gradient(Layout layout, Gradient *job) noexcept:
+cdef Layout set_gradient(ConvDesc desc, int threads, Gradient *job):
     """Everything in `job` that does not depend on the arrays."""
+    cdef Layout layout = Layout.get(desc, False)
+    if layout.of.map < 0 or layout.of.sinks > 1:
+        layout = Layout.get(desc, False, True)
     cdef const Layer *of = &layout.of
     cdef Phase *phase = &of.phases[0]
     cdef Py_ssize_t lanes = of.k.lanes, itemsize = of.g.itemsize, row
@@ -1356,6 +1373,13 @@ cdef void set_gradient(Layout layout, Gradient *job) noexcept:
     job.total_at = job.sum_at + up(phase.taps * job.lines * lanes * itemsize, 64)
     job.dot_at = 2 * job.total_at - job.sum_at
     job.scratch_size = job.dot_at + up(DOTS * lanes * itemsize, 64)
+    job.share = 1
+    if of.map >= 0:
+        job.share = max(1, min(job.units // (4 * threads), 64))
+        job.total_at = job.sum_at + up(job.share * phase.taps * itemsize, 64)
+        job.dot_at = 2 * job.total_at - job.sum_at
+        job.scratch_size = 2 * job.dot_at - job.total_at
+    return layout
 
 
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
@@ -1371,8 +1395,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return
-    layout = Layout.get(desc, False, True)
-    set_gradient(layout, &job)
+    layout = set_gradient(desc, threads, &job)
     job.batch = cnp.PyArray_DIM(x, 0)
     job.x = cnp.PyArray_BYTES(x)
     job.grad = cnp.PyArray_BYTES(grad)
@@ -1396,7 +1419,8 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     scratch = acquire(job.scratch_size * threads)
     job.scratch = scratch.data
     parallel_for(weight_f32 if g.itemsize == 4 else weight_f64, &job,
-                 parts * job.cuts * job.units, threads, desc.flops(job.batch))
+                 parts * job.cuts * ((job.units + job.share - 1) // job.share), threads,
+                 desc.flops(job.batch))
     if partial is not out:
         if per_sample:
             np.add.reduce(partial, axis=1, out=(<object>out).reshape(parts, job.out_size))
@@ -1406,11 +1430,80 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
 
 
 cdef void weight_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    weight_part(<Gradient *>context, task, thread, <float *>NULL)
+    if (<Gradient *>context).of.map >= 0:
+        weight_maps(<Gradient *>context, task, thread, <float *>NULL)
+    else:
+        weight_part(<Gradient *>context, task, thread, <float *>NULL)
 
 
 cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    weight_part(<Gradient *>context, task, thread, <double *>NULL)
+    if (<Gradient *>context).of.map >= 0:
+        weight_maps(<Gradient *>context, task, thread, <double *>NULL)
+    else:
+        weight_part(<Gradient *>context, task, thread, <double *>NULL)
+
+
+cdef void weight_maps(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """`weight_part` by `map_weight`, for some planes at once."""
+    cdef const Layer *of = job.of
+    cdef Phase *phase = &of.phases[0]
+    cdef Axis *axis = phase.axis
+    cdef char *scratch = job.scratch + thread * job.scratch_size
+    cdef real_t *window = <real_t *>scratch
+    cdef real_t *copied = <real_t *>(scratch + job.grad_at)
+    cdef real_t *sums = <real_t *>(scratch + job.sum_at)
+    cdef real_t *total = <real_t *>(scratch + job.total_at)
+    cdef real_t *dots = <real_t *>(scratch + job.dot_at)
+    cdef Py_ssize_t shares = (job.units + job.share - 1) // job.share, taps = phase.taps
+    cdef Py_ssize_t size = of.g.kernel[2], pitch = up(axis[2].block, of.k.lanes)
+    cdef Py_ssize_t first, planes, cut, part, image, b, c, i, j, in_row = 0
+    cdef bint grad_apart = job.grad_stride[3] != 1 and axis[2].count > 1
+    cdef bint single = grad_apart or is_apart(axis, job.x_stride)
+    cdef const real_t *x
+    cdef const real_t *grad
+    cdef real_t *out
+    cdef Source from_
+    cdef fc_map what
+    first = task % shares * job.share
+    planes = min(job.share, job.units - first)
+    cut = task // shares % job.cuts
+    part = task // (shares * job.cuts)
+    from_.of, from_.phase = of, phase
+    memset(sums, 0, planes * taps * sizeof(real_t))
+    memset(total, 0, planes * taps * sizeof(real_t))
+    for image in range(part * job.images, min(job.batch, (part + 1) * job.images)):
+        for b in range(job.blocks * cut // job.cuts, job.blocks * (cut + 1) // job.cuts):
+            from_.first[1] = b % axis[1].blocks * axis[1].block
+            from_.first[2] = b // axis[1].blocks * axis[2].block
+            for i in range(1, AXES):
+                from_.count[i] = min(axis[i].block, axis[i].count - from_.first[i])
+            what.planes = 1 if single else planes
+            for c from 0 <= c < planes by what.planes:
+                x = (<const real_t *>job.x) + (
+                    image * job.x_image + (first + c) * job.x_stride[0])
+                x = frame(of, &from_, job.x_stride, x, window, &what)
+                grad = (<const real_t *>job.grad) + (
+                    image * job.grad_image + (first + c) * job.grad_stride[0]
+                    + from_.first[1] * job.grad_stride[2] + from_.first[2] * job.grad_stride[3])
+                what.y_plane, what.y_row = job.grad_stride[0], job.grad_stride[2]
+                if grad_apart:
+                    of.k.copy(what.rows, what.n, grad, job.grad_stride[2], job.grad_stride[3],
+                              copied, pitch)
+                    grad, what.y_row = copied, pitch
+                of.k.map_weight[of.map // 2][of.map % 2](&what, x, grad, dots + c * taps)
+            of.k.add(planes * taps, dots, sums)
+            in_row += 1
+            if in_row == ROW:
+                of.k.add(planes * taps, sums, total)
+                memset(sums, 0, planes * taps * sizeof(real_t))
+                in_row = 0
+    of.k.add(planes * taps, total, sums)
+    out = (<real_t *>job.out) + (part * job.cuts + cut) * job.out_size + first * taps
+    for c in range(planes):
+        for j in range(size):
+            for i in range(size):
+                b = i * size + j
+                out[c * taps + (taps - 1 - b if of.g.flip else b)] = sums[c * taps + j * size + i]
 
 
 cdef void weight_part(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
@@ -1551,12 +1644,12 @@ def workspace(ConvDesc desc, which, int threads):
     cdef Gradient job
     if supports(desc, which) is not None:
         return 0
-    layout = Layout.get(desc, which == BACKWARD_DATA, which == BACKWARD_WEIGHT)
     if which == BACKWARD_WEIGHT:
-        set_gradient(layout, &job)
+        layout = set_gradient(desc, threads, &job)
         return job.scratch_size * threads + (
             0 if job.units >= 8 else 8 * layout.of.phases[0].taps * layout.of.channels
             * desc.g.itemsize)
+    layout = Layout.get(desc, which == BACKWARD_DATA)
     return layout.scratch() * threads + layout.of.packed_size * desc.g.itemsize
 
 

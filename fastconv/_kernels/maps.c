@@ -13,12 +13,12 @@
 #if defined(__AVX512F__)
 /* Vectors of a tile, weights that registers are left for, and whether the last tile of a row
  * overlaps the one before rather than be stored in part. */
-#define FC_MAP_VECTORS 2
+#define FC_MAP_VECTORS 1
 #define FC_MAP_WEIGHTS 9
 #define FC_MAP_OVERLAP 0
 
 #define BYTES 32
-#define FC_MAP_SMALL(size, step)
+#define FC_MAP_SMALL(function, arguments)
 #define REAL float
 #define BITS 32
 #define NAME(base) FC_PASTE(base, half_32)
@@ -35,18 +35,21 @@
 #undef BITS
 #undef NAME
 #undef BYTES
+#undef FC_MAP_VECTORS
 #undef FC_MAP_SMALL
 
-#define FC_MAP_SMALL(size, step)                                                               \
+#define FC_MAP_VECTORS 2
+
+#define FC_MAP_SMALL(function, arguments)                                                      \
     if (of->n <= LANES / 2) {                                                                  \
-        FC_PASTE(map##size##step, FC_PASTE(half, BITS))(of, x, w, bias, clip, y);              \
+        FC_PASTE(function, FC_PASTE(half, BITS)) arguments;                                    \
         return;                                                                                \
     }
 #else
 #define FC_MAP_VECTORS 1
 #define FC_MAP_WEIGHTS 0
 #define FC_MAP_OVERLAP 1
-#define FC_MAP_SMALL(size, step)
+#define FC_MAP_SMALL(function, arguments)
 #endif
 
 #define BYTES FC_VECTOR_BYTES
@@ -71,7 +74,11 @@ void fc_fill_maps(fc_table *table)
     table->f##bits.map[0][0] = FC_PASTE(map31, bits);                                          \
     table->f##bits.map[0][1] = FC_PASTE(map32, bits);                                          \
     table->f##bits.map[1][0] = FC_PASTE(map51, bits);                                          \
-    table->f##bits.map[1][1] = FC_PASTE(map52, bits);
+    table->f##bits.map[1][1] = FC_PASTE(map52, bits);                                          \
+    table->f##bits.map_weight[0][0] = FC_PASTE(map_weight31, bits);                            \
+    table->f##bits.map_weight[0][1] = FC_PASTE(map_weight32, bits);                            \
+    table->f##bits.map_weight[1][0] = FC_PASTE(map_weight51, bits);                            \
+    table->f##bits.map_weight[1][1] = FC_PASTE(map_weight52, bits);
     FILL(32)
     FILL(64)
 #else

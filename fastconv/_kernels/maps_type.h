@@ -155,7 +155,7 @@ static const REAL NAME(nothing)[4 * LANES + FC_MAP_KERNEL];
 
 /* The lanes of each load that lie inside a row: [column][vector]. before: the first column is not. */
 typedef struct {
-    NAME(lanes) of[FC_MAP_KERNEL][4];
+    NAME(lanes) of[FC_MAP_KERNEL][4], outputs;
     int before;
 } NAME(ends);
 
@@ -196,16 +196,20 @@ FC_INLINE void NAME(map_meet)(vec x[FC_MAP_KERNEL][2], const REAL *line, const N
 #endif
 }
 
-/* One tile, with its first output at y. x: of input row `row`, what its first tap would read,
- * if it were there. edge: `ends` are needed. Of the last vector `last` lanes are stored. */
+/* A run of tiles side by side, the first with its first output at y. x: of input row `row`, what
+ * its first tap would read, if it were there. whole: all rows are there. edge: `ends` are needed,
+ * and there is one tile; of its last vector `last` lanes are stored. */
 FC_INLINE void NAME(map_tile)(const fc_map *of, const REAL *x, ptrdiff_t row, const REAL *w,
                               const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip,
-                              REAL *y, ptrdiff_t last, const int rows, const int vectors,
-                              const int size, const int step, const int edge)
+                              REAL *y, ptrdiff_t last, ptrdiff_t tiles, const int rows,
+                              const int vectors, const int size, const int step, const int whole,
+                              const int edge)
 {
     /* Columns that share a pass over the rows: as many as there are registers for weights. */
     const int unit = FC_MAP_WEIGHTS >= size * size ? size : step;
     const int height = (rows - 1) * step + size;
+    const ptrdiff_t x_row = of->x_row;
+next:;
     const REAL *line[6 * 2 + FC_MAP_KERNEL];
     vec acc[7][2];
     FC_UNROLL for (int r = 0; r < rows; r++)
@@ -217,8 +221,11 @@ FC_INLINE void NAME(map_tile)(const fc_map *of, const REAL *x, ptrdiff_t row, co
             FC_UNROLL for (int i = 0; i < size; i++) wv[j][i] = NAME(spread)(w[j * size + i]);
         FC_UNROLL for (int q = 0; q < height; q++) {
             vec xv[FC_MAP_KERNEL][2];
-            if (first == 0) {
-                line[q] = x + q * of->x_row;
+            if (whole) {
+                line[q] = q ? line[q - 1] + x_row : x;
+                __asm__("" : "+r"(line[q])); /* for each column anew, not kept in memory */
+            } else if (first == 0) {
+                line[q] = x + q * x_row;
                 if ((size_t)(row + q) >= (size_t)of->height) line[q] = NAME(nothing);
                 __asm__ volatile("" : "+r"(line[q])); /* a value; the compiler would branch */
             }
@@ -249,32 +256,37 @@ FC_INLINE void NAME(map_tile)(const fc_map *of, const REAL *x, ptrdiff_t row, co
             if (edge && v == vectors - 1) NAME(save_first)(out, acc[r][v], last);
             else NAME(save)(out, acc[r][v]);
         }
+    if (edge || --tiles == 0) return;
+    x += vectors * step * LANES;
+    y += vectors * LANES;
+    goto next;
 }
 
 typedef void NAME(map_function)(const fc_map *of, const REAL *x, ptrdiff_t row, const REAL *w,
                                 const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip,
-                                REAL *y, ptrdiff_t last);
+                                REAL *y, ptrdiff_t last, ptrdiff_t tiles);
 
-#define TILE(size, step, name, rows, vectors, edge)                                            \
+#define TILE(size, step, name, rows, vectors, whole, edge)                                     \
     static void FC_PASTE(NAME(map##size##step), name)(                                         \
         const fc_map *of, const REAL *x, ptrdiff_t row, const REAL *w, const NAME(ends) *ends, \
-        const REAL *bias, const fc_epilogue *clip, REAL *y, ptrdiff_t last)                    \
+        const REAL *bias, const fc_epilogue *clip, REAL *y, ptrdiff_t last, ptrdiff_t tiles)   \
     {                                                                                          \
-        NAME(map_tile)(of, x, row, w, ends, bias, clip, y, last, rows, vectors, size, step,    \
-                       edge);                                                                  \
+        NAME(map_tile)(of, x, row, w, ends, bias, clip, y, last, tiles, rows, vectors, size,   \
+                       step, whole, edge);                                                     \
     }
 
-/* What is the same for all rows and planes of a tile of a row. */
+/* What is the same for all rows and planes of a run of tiles. */
 typedef struct {
-    ptrdiff_t p, last;
+    ptrdiff_t p, last, tiles;
     const NAME(ends) *ends;
-    NAME(map_function) *function;
+    NAME(map_function) *const *function;
+    int edge;
 } NAME(strip);
 
-/* tile: [one row, four, seven][vectors - 1][edge] */
+/* tile: [one row, four, seven][vectors - 1][any, whole, edge] */
 FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const REAL *bias,
                          const fc_epilogue *clip, REAL *y, const int size, const int step,
-                         NAME(map_function) *const tile[3][FC_MAP_VECTORS][2])
+                         NAME(map_function) *const tile[3][FC_MAP_VECTORS][3])
 {
     enum { MOST = 32 };
     NAME(strip) strip[MOST];
@@ -293,13 +305,24 @@ FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const R
                 p = of->n - vectors * LANES;
             }
             const ptrdiff_t low = p * step - of->left, end = p + vectors * LANES;
-            s->p = p;
-            s->last = of->n < end ? of->n - (end - LANES) : LANES;
-            const int edge = low < 0 || s->last < LANES
+            const int edge = low < 0 || end > of->n
                              || end * step - of->left + size - 1 > of->length;
-            s->ends = &ends[known];
-            s->function = tile[height == 1 ? 0 : height == 4 ? 1 : 2][vectors - 1][edge];
+            NAME(map_function) *const *function = tile[height == 1 ? 0 : height == 4 ? 1 : 2]
+                                                      [vectors - 1];
+            if (!edge && strips && !s[-1].edge && s[-1].function == function
+                && s[-1].p + s[-1].tiles * vectors * LANES == p) { /* one more of a run */
+                s[-1].tiles++;
+                strips--;
+                p = end;
+                continue;
+            }
+            s->p = p;
             p = end;
+            s->last = of->n < end ? of->n - (end - LANES) : LANES;
+            s->tiles = 1;
+            s->ends = &ends[known];
+            s->function = function;
+            s->edge = edge;
             if (!edge) continue;
             ends[known].before = low < 0;
             for (int j = 0; j < size; j++)
@@ -312,23 +335,155 @@ FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const R
                 if (r > rows - height) r = rows - height;
                 const ptrdiff_t row = r * step - of->top;
                 const REAL *from = x + c * of->x_plane + row * of->x_row - of->left;
+                const int whole = row >= 0 && row + (height - 1) * step + size <= of->height;
                 REAL *to = y + c * of->y_plane + r * of->y_row;
                 for (const NAME(strip) *s = strip; s < strip + strips; s++)
-                    s->function(of, from + s->p * step, row, w + c * size * size, s->ends,
-                                bias ? bias + c : NULL, clip, to + s->p, s->last);
+                    s->function[s->edge ? 2 : whole](of, from + s->p * step, row,
+                                                     w + c * size * size, s->ends,
+                                                     bias ? bias + c : NULL, clip, to + s->p,
+                                                     s->last, s->tiles);
             }
     }
 }
 
-#define BOTH(size, step, name, rows, vectors)                                                  \
-    TILE(size, step, name, rows, vectors, 0)                                                   \
-    TILE(size, step, name##_edge, rows, vectors, 1)
+/* ---- the gradient of the weights ----
+ *
+ * Sums of one tap each stay in registers while a plane passes: a row of input is loaded once for
+ * each column, and meets the gradients of all outputs of a tile that read it.
+ */
+FC_INLINE REAL NAME(reduce)(vec v)
+{
+    REAL part[LANES];
+#if defined(__AVX512F__)
+    FC_UNROLL for (int half = LANES / 2; half; half /= 2)
+        v += NAME(pick)(v, v, NAME(iota)() + half);
+    NAME(save)(part, v);
+#else
+    NAME(save)(part, v);
+    FC_UNROLL for (int half = LANES / 2; half; half /= 2)
+        FC_UNROLL for (int i = 0; i < half; i++) part[i] += part[i + half];
+#endif
+    return part[0];
+}
+
+/* Columns `first` ... end - 1 of some rows of outputs: sum[i][j] += x[r * step + i][j] * g[r]. */
+FC_INLINE void NAME(weight_tile)(vec sum[FC_MAP_KERNEL][FC_MAP_KERNEL], const fc_map *of,
+                                 const REAL *x, ptrdiff_t row, const REAL *g,
+                                 const NAME(ends) *ends, const int rows, const int first,
+                                 const int end, const int size, const int step, const int edge)
+{
+    vec gv[7];
+    FC_UNROLL for (int r = 0; r < rows; r++) {
+        const REAL *p = g + r * of->y_row;
+        gv[r] = edge ? NAME(load_lanes)(p, ends->outputs) : NAME(load)(p);
+        if (step == 2) gv[r] = NAME(in_order)(gv[r]); /* which is its own inverse */
+    }
+    FC_UNROLL for (int q = 0; q < (rows - 1) * step + size; q++) {
+        vec xv[FC_MAP_KERNEL][2];
+        const REAL *line = x + q * of->x_row;
+        if ((size_t)(row + q) >= (size_t)of->height) line = NAME(nothing);
+        __asm__ volatile("" : "+r"(line)); /* a value; the compiler would branch */
+        NAME(map_meet)(xv, line, ends, first, end, 1, step, edge);
+#if defined(__AVX512F__)
+        /* its last lane may be an output's that is not there */
+        if (edge && step == 2 && end - first == 3)
+            xv[first][0] = (vec)MM(maskz_mov)((MM_MASK)ends->outputs, (MM_TYPE)xv[first][0]);
+#endif
+        FC_UNROLL for (int j = first; j < end; j++)
+            FC_UNROLL for (int r = 0; r < rows; r++)
+                if (q >= r * step && q < r * step + size)
+                    sum[q - r * step][j] += xv[j][0] * gv[r];
+    }
+}
+
+/* Columns `first` ... end - 1 for a whole plane. */
+FC_INLINE void NAME(weight_plane)(const fc_map *of, const REAL *x, const REAL *g, REAL *out,
+                                  const NAME(ends) *ends, const int first, const int end,
+                                  const int size, const int step)
+{
+    const int rows = FC_MAP_WEIGHTS ? 7 : 4;
+    const ptrdiff_t strips = (of->n + LANES - 1) / LANES;
+    vec sum[FC_MAP_KERNEL][FC_MAP_KERNEL];
+    REAL sums[FC_MAP_KERNEL][FC_MAP_KERNEL][LANES];
+    ptrdiff_t products = 0, blocks = 0;
+    FC_UNROLL for (int i = 0; i < size; i++)
+        FC_UNROLL for (int j = first; j < end; j++) sum[i][j] = (vec){0};
+    for (ptrdiff_t s = 0; s < strips; s++) {
+        const int edge = s == 0 || s >= strips - 2;
+        const NAME(ends) *own = &ends[s == 0 ? 0 : s == strips - 1 ? 2 : 1];
+        for (ptrdiff_t r = 0, now; r < of->rows; r += now) {
+            now = of->rows - r < rows ? 1 : rows;
+            if (products + now > FC_SUM_BLOCK) {
+                FC_UNROLL for (int i = 0; i < size; i++)
+                    FC_UNROLL for (int j = first; j < end; j++) {
+                        if (blocks) sum[i][j] += *(const vec *)sums[i][j];
+                        NAME(save)(sums[i][j], sum[i][j]);
+                        sum[i][j] = (vec){0};
+                    }
+                products = 0;
+                blocks++;
+            }
+            products += now;
+            const ptrdiff_t row = r * step - of->top;
+            const REAL *from = x + row * of->x_row + s * LANES * step - of->left;
+            const REAL *grad = g + r * of->y_row + s * LANES;
+#define CASE(rows, edge) NAME(weight_tile)(sum, of, from, row, grad, own, rows, first, end, size, step, edge)
+            if (edge && now == 1) CASE(1, 1);
+            else if (edge) CASE(rows, 1);
+            else if (now == 1) CASE(1, 0);
+            else CASE(rows, 0);
+#undef CASE
+        }
+    }
+    FC_UNROLL for (int j = first; j < end; j++)
+        FC_UNROLL for (int i = 0; i < size; i++) {
+            if (blocks) sum[i][j] += *(const vec *)sums[i][j];
+            out[j * size + i] = NAME(reduce)(sum[i][j]);
+        }
+}
+
+FC_INLINE void NAME(map_weight)(const fc_map *of, const REAL *x, const REAL *g, REAL *out,
+                                const int size, const int step)
+{
+#if defined(__AVX512F__)
+    const int unit = size == 3 ? 3 : step;
+#else
+    const int unit = size == 3 && step == 1 ? 3 : step;
+#endif
+    const ptrdiff_t strips = (of->n + LANES - 1) / LANES;
+    NAME(ends) ends[3]; /* padding reaches the first vector and the last two */
+    for (int kind = 0; kind < 3; kind++) {
+        ptrdiff_t p = (kind == 0 ? 0 : strips + kind - 3) * LANES;
+        if (p < 0) p = 0;
+        const ptrdiff_t low = p * step - of->left;
+        ends[kind].before = low < 0;
+        ends[kind].outputs = NAME(within)(p, of->n);
+        for (int j = 0; j < size; j++)
+            for (int i = 0; i < step; i++) {
+                /* nor what outputs would read that are not there */
+                ptrdiff_t length = low + j + (of->n - p) * step;
+                if (length > of->length) length = of->length;
+                ends[kind].of[j][i] = NAME(within)(low + j + i * LANES, length);
+            }
+    }
+    for (ptrdiff_t c = 0; c < of->planes; c++)
+        FC_UNROLL for (int first = 0; first < size; first += unit)
+            NAME(weight_plane)(of, x + c * of->x_plane, g + c * of->y_plane,
+                               out + c * size * size, ends, first,
+                               first + unit < size ? first + unit : size, size, step);
+}
+
+#define ALL(size, step, name, rows, vectors)                                                   \
+    TILE(size, step, name, rows, vectors, 0, 0)                                                \
+    TILE(size, step, name##_whole, rows, vectors, 1, 0)                                        \
+    TILE(size, step, name##_edge, rows, vectors, 0, 1)
 #define TILES(size, step, vectors)                                                             \
-    BOTH(size, step, 1x##vectors, 1, vectors)                                                  \
-    BOTH(size, step, 4x##vectors, 4, vectors)                                                  \
-    BOTH(size, step, 7x##vectors, 7, vectors)
+    ALL(size, step, 1x##vectors, 1, vectors)                                                   \
+    ALL(size, step, 4x##vectors, 4, vectors)                                                   \
+    ALL(size, step, 7x##vectors, 7, vectors)
 #define TILE_OF(size, step, name)                                                              \
-    {FC_PASTE(NAME(map##size##step), name), FC_PASTE(NAME(map##size##step), name##_edge)}
+    {FC_PASTE(NAME(map##size##step), name), FC_PASTE(NAME(map##size##step), name##_whole),     \
+     FC_PASTE(NAME(map##size##step), name##_edge)}
 #if FC_MAP_VECTORS == 2
 #define MAP_TILES(size, step) TILES(size, step, 1) TILES(size, step, 2)
 #define ROW(size, step, rows)                                                                  \
@@ -342,11 +497,17 @@ FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const R
     static void NAME(map##size##step)(const fc_map *of, const void *x, const void *w,          \
                                       const void *bias, const fc_epilogue *clip, void *y)      \
     {                                                                                          \
-        static NAME(map_function) *const tile[3][FC_MAP_VECTORS][2] = {                        \
+        static NAME(map_function) *const tile[3][FC_MAP_VECTORS][3] = {                        \
             ROW(size, step, 1), ROW(size, step, 4), ROW(size, step, 7),                        \
         };                                                                                     \
-        FC_MAP_SMALL(size, step)                                                               \
+        FC_MAP_SMALL(map##size##step, (of, x, w, bias, clip, y))                               \
         NAME(map)(of, x, w, bias, clip, y, size, step, tile);                                  \
+    }                                                                                          \
+    static void NAME(map_weight##size##step)(const fc_map *of, const void *x, const void *g,   \
+                                             void *out)                                        \
+    {                                                                                          \
+        FC_MAP_SMALL(map_weight##size##step, (of, x, g, out))                                  \
+        NAME(map_weight)(of, x, g, out, size, step);                                           \
     }
 MAP(3, 1)
 MAP(3, 2)
@@ -357,7 +518,7 @@ MAP(5, 2)
 #undef MAP_TILES
 #undef TILE_OF
 #undef TILES
-#undef BOTH
+#undef ALL
 #undef TILE
 #undef MM
 #undef MM_TYPE

@@ -132,6 +132,10 @@ typedef struct {
     void (*map[2][2])(const fc_map *of, const void *x, const void *w, const void *bias,
                       const fc_epilogue *clip, void *y);
 
+    /* The gradient of w, of which there is one sum for each plane and tap, where g lies like y:
+     * out[c][j][i] = sum_{r, p} x[c][r * step - top + i][p * step - left + j] * g[c][r][p]. */
+    void (*map_weight[2][2])(const fc_map *of, const void *x, const void *g, void *out);
+
     /* The same as `planes` for pixels of n channels that have weights of their own, y[r][q][k]
      * = sum x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number
      * of all. `w` is packed [block of two vectors][tap][channels of the block] for `packed` >= n
