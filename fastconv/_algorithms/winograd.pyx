@@ -300,6 +300,8 @@ cdef class Layout:
         if weights * of.groups + v + result > 0.8 * CACHE:
             passes = of.filter_blocks / <double>of.together
             streams = weights + (v * passes if v + result > 0.8 * CACHE else 0)
+            if of.groups > 1:  # short sums: the stream of one group runs on into the next
+                streams *= 0.6
             cycles = max(cycles, streams / STREAM) + 0.05 * streams / STREAM
             if v + result > 0.8 * CACHE:
                 cycles += v / STREAM / 2
@@ -373,10 +375,12 @@ cdef class Layout:
         job.batch = batch
         job.images = 1
         if of.blocks[0] * of.blocks[1] * of.blocks[2] == 1:
-            # Several small images share a task, so that the weights stream once for all.
+            # Several small images share a task, so that the weights stream once for all; few
+            # weights stay in the cache, if the rest does not drive them out.
             size = (self.desc.g.itemsize * of.frequencies * of.rows * of.columns
                     * of.maps[1] * of.maps[2])
-            job.images = max(1, min(batch, LARGE // (
+            job.images = max(1, min(batch, (LARGE if self.block_size() > CACHE // 4
+                                            else CACHE * 5 // 8) // (
                 size * (of.pitch + 2 * of.k.lanes * of.together))))
             if threads > 1:
                 job.images = min(job.images, max(1, (batch + threads - 1) // threads))
