@@ -97,6 +97,8 @@ cdef struct Layer:
     Py_ssize_t lines                      # rows of spans that are sent out together
     Py_ssize_t blocks[3]                  # tasks along each axis
     Py_ssize_t taps                       # length of the sums: [phase][channel]
+    bint filled                           # groups that share vectors fill them
+    Py_ssize_t depth                      # taps whose weights are kept: without zeros if `filled`
     Py_ssize_t pitch                      # of V, from tile to tile
     Py_ssize_t filter_blocks, padded      # of 2 * lanes sinks; sinks, filled up to lanes
     Py_ssize_t *words                     # what the axes point into
@@ -146,6 +148,8 @@ cdef class Layout:
                 length[a] = (of.n - 1) * of.apart[a] + max(of.phases[a], of.maps[a])
             of.taps *= of.phases[a]
             words += 2 * length[a]
+        of.filled = 2 <= of.joint <= 4 and of.sources == of.k.lanes and of.sinks == of.k.lanes
+        of.depth = of.taps // of.joint if of.filled else of.taps
         of.square = of.transformed[1] and of.transformed[2]
         of.words = <Py_ssize_t *>malloc((words + 1) * sizeof(Py_ssize_t))
         if of.words == NULL:
@@ -193,7 +197,7 @@ cdef class Layout:
         of.padded = up(of.sinks, lanes)
         of.window.axis = of.axis
         of.window.channels_last = True
-        weights = itemsize * of.frequencies * of.taps * of.padded * of.groups
+        weights = itemsize * of.frequencies * of.depth * of.padded * of.groups
         for together, budget in (
                 (1, CACHE * 5 // 8), (1, LARGE), (of.filter_blocks, LARGE)):
             if budget == LARGE and weights < CACHE // 2:
@@ -253,7 +257,7 @@ cdef class Layout:
         """Estimated time of one image on one thread, with the transform of the weights."""
         cdef double seconds = STARTED + self.cycles() / CLOCK
         cdef double packed = (<double>self.of.groups) * self.of.frequencies * (
-            self.of.taps * self.of.padded)
+            self.of.depth * self.of.padded)
         cdef bint near
         cdef double moved = self.desc.g.itemsize * (
             <double>self.of.groups * self.of.sources * self.of.axis[0].length
@@ -282,17 +286,22 @@ cdef class Layout:
         cdef Py_ssize_t spans = of.rows * of.columns, tiles = spans * of.maps[1] * of.maps[2]
         cdef double pieces = parts(tiles, 2 * of.k.half), passes
         cdef double f = of.frequencies, vectors = of.padded / lanes
-        cdef double weights = itemsize * f * of.taps * of.padded
+        cdef double weights = itemsize * f * of.depth * of.padded
         cdef double v = itemsize * f * tiles * of.pitch
         cdef double result = itemsize * f * tiles * 2 * lanes * of.together
         cdef double window, sources, streams, lines_in, lines_out, cycles
+        cdef bint small
         # a piece of fewer than four tiles waits for its own sums
-        cycles = f * of.taps * vectors / 2 * max(<double>tiles, 4 * pieces) / PRODUCTS
+        cycles = f * of.depth * vectors / 2 * max(<double>tiles, 4 * pieces) / PRODUCTS
+        if of.filled:  # a permutation for each product
+            cycles *= 2
         cycles += f * of.filter_blocks * parts(of.taps, sum_block(of, 0)) * (
             20 * pieces + 2.2 * tiles)
         if weights * of.groups + v + result > 0.8 * CACHE:
             passes = of.filter_blocks / <double>of.together
             streams = weights + (v * passes if v + result > 0.8 * CACHE else 0)
+            if of.groups > 1:  # short sums: the stream of one group runs on into the next
+                streams *= 0.6
             cycles = max(cycles, streams / STREAM) + 0.05 * streams / STREAM
             if v + result > 0.8 * CACHE:
                 cycles += v / STREAM / 2
@@ -303,8 +312,10 @@ cdef class Layout:
             sources = parts(of.sources * (of.phases[2] if of.sources < 4 * of.k.lanes else 1),
                             of.k.lanes) * (of.taps / (of.sources * of.phases[2]))
         if of.square:
-            cycles += tiles * sources * 2.4 * n * n
-            cycles += tiles * vectors * (n * n + 1.5 * n * m + 2 * m * m)
+            small = n <= 6  # less passes through memory
+            cycles += tiles * sources * (2.0 if small else 2.8) * n * n
+            cycles += tiles * vectors * (0.9 if small else 1.1) * (
+                n * n + 1.5 * n * m + 2 * m * m)
         else:
             cycles += tiles * sources * 6 * n + tiles * vectors * 6 * (n + m)
         window = 1
@@ -355,7 +366,7 @@ cdef class Layout:
     cdef Py_ssize_t block_size(self) noexcept:
         """Bytes of the transformed weights of one block of filters."""
         return up(self.desc.g.itemsize * self.of.frequencies * off(
-            self.of.taps * 2 * self.of.k.lanes, self.of.k.lanes), 64)
+            self.of.depth * 2 * self.of.k.lanes, self.of.k.lanes), 64)
 
     cdef Py_ssize_t share_out(self, Run *job, Py_ssize_t batch, int threads) noexcept:
         """Cut the work into tasks; returns how many. Sums do not depend on how."""
@@ -364,10 +375,12 @@ cdef class Layout:
         job.batch = batch
         job.images = 1
         if of.blocks[0] * of.blocks[1] * of.blocks[2] == 1:
-            # Several small images share a task, so that the weights stream once for all.
+            # Several small images share a task, so that the weights stream once for all; few
+            # weights stay in the cache, if the rest does not drive them out.
             size = (self.desc.g.itemsize * of.frequencies * of.rows * of.columns
                     * of.maps[1] * of.maps[2])
-            job.images = max(1, min(batch, LARGE // (
+            job.images = max(1, min(batch, (LARGE if self.block_size() > CACHE // 4
+                                            else CACHE * 5 // 8) // (
                 size * (of.pitch + 2 * of.k.lanes * of.together))))
             if threads > 1:
                 job.images = min(job.images, max(1, (batch + threads - 1) // threads))
@@ -458,10 +471,10 @@ cdef inline Py_ssize_t weights_at(const Layer *of, Py_ssize_t group, Py_ssize_t 
     """
     cdef Py_ssize_t lanes = of.k.lanes
     if of.together == 1:
-        return (group * of.filter_blocks * of.frequencies * off(of.taps * 2 * lanes, lanes)
-                + start // (2 * lanes) * of.frequencies * off(of.taps * 2 * lanes, lanes)
-                + f * off(of.taps * width, lanes))
-    return (of.frequencies * group + f) * off(of.taps * of.padded, lanes) + of.taps * start
+        return (group * of.filter_blocks * of.frequencies * off(of.depth * 2 * lanes, lanes)
+                + start // (2 * lanes) * of.frequencies * off(of.depth * 2 * lanes, lanes)
+                + f * off(of.depth * width, lanes))
+    return (of.frequencies * group + f) * off(of.depth * of.padded, lanes) + of.depth * start
 
 
 cdef struct Packing:
@@ -511,7 +524,7 @@ cdef class Winograd:
         job.of = of
         job.weight = cnp.PyArray_BYTES(self.weight)
         job.kernel = g.kernel[0] * g.kernel[1] * g.kernel[2]
-        job.chunks = parts(of.sources, CHUNK)
+        job.chunks = parts(of.sources // of.joint if of.filled else of.sources, CHUNK)
         job.kernel_at = up(CHUNK * job.kernel * width * g.itemsize, 64)
         job.scratch_size = job.kernel_at + up(
             FC_WINOGRAD_KERNEL * FC_WINOGRAD_KERNEL * width * g.itemsize, 64)
@@ -606,27 +619,28 @@ cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_s
     cdef real_t *part = <real_t *>(scratch + job.kernel_at)   # one phase of a kernel
     cdef Py_ssize_t lanes = of.k.lanes
     cdef Py_ssize_t width = min(2 * lanes, of.padded - start)
-    cdef Py_ssize_t n = min(width, of.sinks - start), channels = min(CHUNK, of.sources - chunk)
+    cdef Py_ssize_t kept = of.sources // of.joint if of.filled else of.sources
+    cdef Py_ssize_t n = min(width, of.sinks - start), channels = min(CHUNK, kept - chunk)
     cdef Py_ssize_t tap, c, q, p0, p1, p2, i1, i2, j1, j2, r1, r2, sinks, sources
     cdef bint reverse = g.flip != of.backward
     cdef const real_t *weight
     cdef real_t *line
-    if n < width or of.joint > 1:
+    if n < width or of.joint > 1 and not of.filled:
         memset(lines, 0, channels * job.kernel * width * sizeof(real_t))
     sinks, sources = of.sinks // of.joint, of.sources // of.joint  # of one group alone
     n //= of.joint
     for q in range(of.joint):
-        line = lines + q * sources * job.kernel * width + q * n
+        line = lines + q * n + (0 if of.filled else q * sources * job.kernel * width)
         if of.backward:
             weight = (<const real_t *>job.weight) + (
                 ((group * of.joint + q) * sources + chunk) * sinks + start) * job.kernel
-            for c in range(channels // of.joint):
+            for c in range(min(channels, sources)):
                 of.k.transpose(n, job.kernel, weight + c * sinks * job.kernel, job.kernel,
                                line + c * job.kernel * width, width)
         else:
             weight = (<const real_t *>job.weight) + (
                 ((group * of.joint + q) * sinks + start) * sources + chunk) * job.kernel
-            of.k.transpose(n, channels // of.joint * job.kernel, weight, sources * job.kernel,
+            of.k.transpose(n, min(channels, sources) * job.kernel, weight, sources * job.kernel,
                            line, width)
     r1 = of.r if of.transformed[1] else 1
     r2 = of.r if of.transformed[2] else 1
@@ -647,7 +661,7 @@ cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_s
                             memcpy(part + (i1 * r2 + i2) * width,
                                    lines + (c * job.kernel + tap) * width,
                                    width * sizeof(real_t))
-                    tap = ((p0 * of.phases[1] + p1) * of.phases[2] + p2) * of.sources + chunk + c
+                    tap = ((p0 * of.phases[1] + p1) * of.phases[2] + p2) * kept + chunk + c
                     of.k.winograd_weight[of.n - 4][of.r - 2][of.square](
                         width // lanes, part, r2 * width, width, out + tap * width,
                         of.n * step, step, NULL)
@@ -804,8 +818,8 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     while block < last:
         if job.fresh:
             start = block * 2 * lanes
-            fresh_step = off(of.taps * min(2 * lanes, of.padded - start), lanes)
-            for chunk from 0 <= chunk < of.sources by CHUNK:
+            fresh_step = off(of.depth * min(2 * lanes, of.padded - start), lanes)
+            for chunk from 0 <= chunk < job.packing.chunks * CHUNK by CHUNK:
                 pack_part(&job.packing, group, start, chunk, scratch + job.pack_at, fresh,
                           fresh_step)
         # Multiply: the weights of one frequency and block of filters pass over all tiles.
@@ -820,6 +834,9 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                 else:
                     u = (<const real_t *>job.packed) + weights_at(of, group, start, width, f)
                 mf = m + ((j - block) * of.frequencies + f) * job.m_step
+                if of.filled:
+                    k.joint[of.joint // 2 - 1](tiles, of.taps // lanes, vf, of.pitch, u, mf)
+                    continue
                 p = 0
                 for piece in range(pieces, 0, -1):
                     n = (tiles - p) // piece

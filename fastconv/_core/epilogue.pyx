@@ -15,7 +15,8 @@ cdef void emit(const Exit *exit, real_t *acc, Py_ssize_t acc_row, bint by_channe
     """Send a block of sums to `sink` (elements from the start of out), `channel` on.
 
     acc holds (channels, pixels) if by_channel, else (pixels, channels); what is contiguous in
-    the output must be so in the block, which is transposed into `turned` where it is not.
+    the output must be so in the block, which is transposed where it is not, in registers or into
+    `turned`. Rows of channels are filled up to whole vectors.
     """
     cdef const fc_kernels *k = exit.k
     cdef real_t *out = (<real_t *>exit.out) + sink

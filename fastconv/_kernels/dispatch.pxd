@@ -87,6 +87,8 @@ cdef extern from "table.h" nogil:
         fc_winograd winograd_output[FC_WINOGRAD_SIZES][FC_WINOGRAD_OUTPUTS - 1][2]
         void (*product[14][2])(Py_ssize_t taps, Py_ssize_t block, const void *x, Py_ssize_t step,
                                const void *w, void *out) noexcept nogil
+        void (*joint[2])(Py_ssize_t tiles, Py_ssize_t phases, const void *x, Py_ssize_t step,
+                         const void *w, void *out) noexcept nogil
         void (*planes_to_pixels)(Py_ssize_t n, Py_ssize_t row, const void *src, Py_ssize_t src_c,
                                  void *dst, Py_ssize_t dst_row, Py_ssize_t dst_p) noexcept nogil
         void (*pixels_to_planes)(Py_ssize_t n, Py_ssize_t channels, const void *src,

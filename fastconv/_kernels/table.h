@@ -181,6 +181,13 @@ typedef struct {
     void (*product[14][2])(ptrdiff_t taps, ptrdiff_t block, const void *x, ptrdiff_t step,
                            const void *w, void *out);
 
+    /* The same for 2 or 4 groups whose channels, read and written, fill one vector together:
+     * out[p][k] = sum_{h, c} x[p * step + h * lanes + k / per * per + c] * w[h * per + c][k] for
+     * h < phases, c < per = lanes / groups, p < tiles. Index: groups / 2 - 1; NULL if there are
+     * fewer lanes. */
+    void (*joint[2])(ptrdiff_t tiles, ptrdiff_t phases, const void *x, ptrdiff_t step,
+                     const void *w, void *out);
+
     /* dst[p / row * dst_row + p % row * dst_p + c] = src[c * src_c + p] for c < lanes, p < n, with
      * n >= lanes: rows that lie one after the other in `lanes` planes, to pixels. */
     void (*planes_to_pixels)(ptrdiff_t n, ptrdiff_t row, const void *src, ptrdiff_t src_c,

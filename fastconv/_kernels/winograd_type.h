@@ -529,10 +529,64 @@ static void NAME(pixels_to_planes)(ptrdiff_t n, ptrdiff_t channels, const void *
     }
 }
 
+/* ---- product of groups that share vectors ----
+ *
+ * Groups of `per` channels lie side by side in a vector. Channel c of every group, spread over the
+ * lanes of its group, meets channel c of every group's weights. An iteration should be a load of
+ * weights, and a permutation and a vfmadd for each tile.
+ */
+FC_INLINE void NAME(joint_tiles)(ptrdiff_t phases, const REAL *x, ptrdiff_t step, const REAL *w,
+                                 REAL *out, const int per, const int tiles)
+{
+    vec acc[6];
+    FC_UNROLL for (int p = 0; p < tiles; p++) acc[p] = (vec){0};
+    for (ptrdiff_t phase = 0; phase < phases; phase++, x += LANES) {
+        vec v[6];
+        FC_UNROLL for (int p = 0; p < tiles; p++) v[p] = *(const vec *)(x + p * step);
+        FC_UNROLL for (int c = 0; c < per; c++, w += LANES) {
+            ivec lane;
+            FC_UNROLL for (int i = 0; i < LANES; i++) lane[i] = i / per * per + c;
+            const vec weight = *(const vec *)w;
+            FC_UNROLL for (int p = 0; p < tiles; p++)
+                acc[p] += NAME(shuffled)(v[p], v[p], lane) * weight;
+        }
+    }
+    FC_UNROLL for (int p = 0; p < tiles; p++) *(vec *)(out + p * LANES) = acc[p];
+}
+
+FC_INLINE void NAME(joint)(ptrdiff_t tiles, ptrdiff_t phases, const REAL *x, ptrdiff_t step,
+                           const REAL *w, REAL *out, const int per)
+{
+    enum { most = FC_HALF == 7 ? 6 : 4 };
+    ptrdiff_t p = 0;
+    for (; tiles >= most && p < tiles; p += most) {
+        if (p + most > tiles) p = tiles - most; /* some once more */
+        NAME(joint_tiles)(phases, x + p * step, step, w, out + p * LANES, per, most);
+    }
+    for (; p < tiles; p++)
+        NAME(joint_tiles)(phases, x + p * step, step, w, out + p * LANES, per, 1);
+}
+
+#define JOINT(groups)                                                                          \
+    static void FC_PASTE(NAME(joint), groups)(ptrdiff_t tiles, ptrdiff_t phases, const void *x, \
+                                              ptrdiff_t step, const void *w, void *out)        \
+    {                                                                                          \
+        NAME(joint)(tiles, phases, x, step, w, out, LANES / groups);                           \
+    }
+JOINT(2)
+#if FC_VECTOR_BYTES * 8 >= 4 * BITS
+JOINT(4)
+#endif
+#undef JOINT
+
 static void NAME(fill_winograd)(fc_kernels *k)
 {
     enum { small = FC_HALF == 7 ? 6 : 5 }; /* with 32 registers, or 16 */
     NAME(find_points)();
+    k->joint[0] = FC_PASTE(NAME(joint), 2);
+#if FC_VECTOR_BYTES * 8 >= 4 * BITS
+    k->joint[1] = FC_PASTE(NAME(joint), 4);
+#endif
     k->planes_to_pixels = NAME(planes_to_pixels);
     k->pixels_to_planes = NAME(pixels_to_planes);
 #define INPUT(n)                                                                               \
