@@ -1014,15 +1014,16 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     sink_image = of.sinks * of.groups * of.sink_axis[0] * of.sink_axis[1] * of.sink_axis[2]
 
     # Cut the outputs into pieces of rows; or, where rows lie one after the other in the window
-    # and that leaves fewer lanes empty, of all rows in one line, whose gaps are left out at
-    # the end.
+    # and the lanes that it fills are worth it, of all rows in one line, whose gaps are left out
+    # at the end.
     unit = of.unit
     pitch = phase.window.position[1]
     line = (count[1] - 1) * pitch + count[2]
     flat = (of.by_rows and count[1] > 1 and axis[1].stretch == axis[2].stretch == 0
             and not phase.trims
             and axis[1].wstep == 1 and axis[2].wstep == 1 and phase.out_step[2] == 1
-            and up(line, lanes) <= count[1] * up(count[2], lanes))
+            and phase.taps * (count[1] * up(count[2], lanes) - up(line, lanes)) >= (
+                12 * count[1] * count[2]))
     this.phase, this.pieces, this.window = phase, pieces, scratch
     this.tile = scratch + job.tile_at
     this.total = scratch + job.total_at
