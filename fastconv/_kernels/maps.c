@@ -1,5 +1,5 @@
-/* The kernels for whole planes, instantiated for each element type, and on AVX-512 for vectors of half
- * the size, which maps of 7x7 fill better.
+/* The kernels for whole planes, instantiated for each element type, and on AVX-512 for vectors of
+ * half the size, which maps of 7x7 fill better.
  *
  * Compiled with the vectorisers off, like tiles.c: the vectors are written out.
  */
@@ -71,6 +71,7 @@ void fc_fill_maps(fc_table *table)
 {
 #ifdef FC_PARTS
 #define FILL(bits)                                                                             \
+    table->f##bits.map_spread = FC_PASTE(map_spread, bits);                                    \
     table->f##bits.map[0][0] = FC_PASTE(map31, bits);                                          \
     table->f##bits.map[0][1] = FC_PASTE(map32, bits);                                          \
     table->f##bits.map[1][0] = FC_PASTE(map51, bits);                                          \
