@@ -546,6 +546,7 @@ cdef void pack(Packing *job, real_t *kind) noexcept nogil:
     cdef const conv_geometry *g = of.g
     cdef Py_ssize_t lanes = of.k.lanes, p, t, c, j0, j1, j2, tap, channel, group, sink
     cdef Py_ssize_t all_channels = of.channels * of.fold, width = 2 * lanes, block, k
+    cdef Py_ssize_t place[COLUMN]  # of few taps, in the weights of a filter
     cdef Phase *phase
     cdef real_t *out = <real_t *>job.packed
     cdef const real_t *weight = <const real_t *>job.weight
@@ -566,6 +567,9 @@ cdef void pack(Packing *job, real_t *kind) noexcept nogil:
             if g.flip:
                 j0, j1, j2 = g.kernel[0] - 1 - j0, g.kernel[1] - 1 - j1, g.kernel[2] - 1 - j2
             tap = j0 * job.stride[2] + j1 * job.stride[3] + j2 * job.stride[4]
+            if of.sources == 1 and not of.wide and phase.taps <= COLUMN:
+                place[t] = tap
+                continue
             channel = 0
             for group in range(of.groups):
                 for sink in range(of.sinks):
@@ -582,6 +586,14 @@ cdef void pack(Packing *job, real_t *kind) noexcept nogil:
                     else:
                         out[channel * phase.taps + t] = w[0]
                     channel += 1
+        if of.sources == 1 and not of.wide and phase.taps <= COLUMN:
+            for group in range(of.groups):
+                for sink in range(of.sinks):
+                    w = weight + (group * job.stride[0] + sink * job.stride[1] if of.backward
+                                  else (group * of.sinks + sink) * job.stride[0])
+                    for t in range(phase.taps):
+                        out[t] = w[place[t]]
+                    out += phase.taps
 
 
 # ---- windows ----
@@ -757,16 +769,20 @@ cdef struct Item:
 
 
 cdef double sum_of(cnp.ndarray weight) except? -1:
+    cdef double[8] part      # so that sums need not wait for each other
     cdef double total = 0
     cdef Py_ssize_t i, n = cnp.PyArray_SIZE(weight)
     if not cnp.PyArray_IS_C_CONTIGUOUS(weight):
         weight = np.ascontiguousarray(weight)
+    memset(part, 0, sizeof(part))
     if cnp.PyArray_ITEMSIZE(weight) == 4:
         for i in range(n):
-            total += (<const float *>cnp.PyArray_DATA(weight))[i]
+            part[i & 7] += (<const float *>cnp.PyArray_DATA(weight))[i]
     else:
         for i in range(n):
-            total += (<const double *>cnp.PyArray_DATA(weight))[i]
+            part[i & 7] += (<const double *>cnp.PyArray_DATA(weight))[i]
+    for i in range(8):
+        total += part[i]
     return total
 
 
