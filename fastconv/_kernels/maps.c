@@ -18,7 +18,7 @@
 #define FC_MAP_OVERLAP 0
 
 #define BYTES 32
-#define FC_MAP_SMALL(function, arguments)
+#define FC_MAP_SMALL(n, function, arguments)
 #define REAL float
 #define BITS 32
 #define NAME(base) FC_PASTE(base, half_32)
@@ -40,8 +40,8 @@
 
 #define FC_MAP_VECTORS 2
 
-#define FC_MAP_SMALL(function, arguments)                                                      \
-    if (of->n <= LANES / 2) {                                                                  \
+#define FC_MAP_SMALL(n, function, arguments)                                                   \
+    if ((n) <= LANES / 2) {                                                                    \
         FC_PASTE(function, FC_PASTE(half, BITS)) arguments;                                    \
         return;                                                                                \
     }
@@ -49,7 +49,7 @@
 #define FC_MAP_VECTORS 1
 #define FC_MAP_WEIGHTS 0
 #define FC_MAP_OVERLAP 1
-#define FC_MAP_SMALL(function, arguments)
+#define FC_MAP_SMALL(n, function, arguments)
 #endif
 
 #define BYTES FC_VECTOR_BYTES

@@ -545,6 +545,7 @@ static void NAME(map_spread)(const fc_map *of, const void *g_, const void *w_, v
 {
     const ptrdiff_t low = of->left / 2, end = (of->n - 1 + of->left) / 2 + 1;
     const ptrdiff_t tiles = (end - low + LANES - 1) / LANES;
+    FC_MAP_SMALL(end - low, map_spread, (of, g_, w_, y_))
     /* the last tile overlaps the one before */
     const ptrdiff_t final = tiles > 1 ? end - LANES : low;
     NAME(spread_ends) ends[3]; /* of the first tile, the last but one and the last */
@@ -613,13 +614,13 @@ static void NAME(map_spread)(const fc_map *of, const void *g_, const void *w_, v
         static NAME(map_function) *const tile[3][FC_MAP_VECTORS][3] = {                        \
             ROW(size, step, 1), ROW(size, step, 4), ROW(size, step, 7),                        \
         };                                                                                     \
-        FC_MAP_SMALL(map##size##step, (of, x, w, bias, clip, y))                               \
+        FC_MAP_SMALL(of->n, map##size##step, (of, x, w, bias, clip, y))                        \
         NAME(map)(of, x, w, bias, clip, y, size, step, tile);                                  \
     }                                                                                          \
     static void NAME(map_weight##size##step)(const fc_map *of, const void *x, const void *g,   \
                                              void *out)                                        \
     {                                                                                          \
-        FC_MAP_SMALL(map_weight##size##step, (of, x, g, out))                                  \
+        FC_MAP_SMALL(of->n, map_weight##size##step, (of, x, g, out))                           \
         NAME(map_weight)(of, x, g, out, size, step);                                           \
     }
 MAP(3, 1)
