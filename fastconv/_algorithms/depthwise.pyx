@@ -104,6 +104,7 @@ cdef struct Layer:
     bint wide                # channels in the lanes, else pixels
     bint in_place            # rows are read where they lie: the window is a table of rows
     int map                  # the kernel for planes of a square of taps in place, or -1
+    Py_ssize_t spread        # rows of a block, where `map_spread` serves, or 0
     int along                # the axis of the columns
     Py_ssize_t groups, sources, sinks   # channels per group, read and written
     Py_ssize_t channels      # of the sink
@@ -159,6 +160,8 @@ cdef class Layout:
         self.choose_lanes()
         self.of.map = self.find_map()
         self.of.packed_size = 0
+        if self.find_spread():
+            return
         for p in range(self.of.n_phases):
             phase = &self.of.phases[p]
             self.lay_out(phase)
@@ -313,6 +316,36 @@ cdef class Layout:
                 and (axis[2].count - 1) * step + axis[2].base[0] < axis[2].length):
             return (size // 2 - 1) * 2 + step - 1
         return -1
+
+    cdef bint find_spread(self) except -1:
+        """Whether `map_spread` serves; then it is laid out, with all taps in the first phase."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef Phase *phase = &self.of.phases[0]
+        cdef Py_ssize_t p, t, most
+        cdef int a
+        if not (self.of.backward and self.of.in_place and self.of.sources == 1
+                and g.kernel[0] == 1 and g.input[0] == 1 and g.output[0] == 1 and g.before[0] == 0):
+            return False
+        for a in range(1, AXES):
+            if (g.kernel[a] != 3 or g.stride[a] != 2 or g.dilation[a] != 1
+                    or not 0 <= g.before[a] < 3):
+                return False
+        most = REACH // (2 * g.itemsize * max(1, g.input[2])) + TALL
+        self.of.spread = even(g.input[1], most)
+        self.of.blocks = (g.input[1] + self.of.spread - 1) // self.of.spread
+        phase.taps = 9
+        self.of.packed_size = 9 * self.of.channels
+        phase.order = <Py_ssize_t *>malloc(9 * sizeof(Py_ssize_t))
+        if phase.order == NULL:
+            raise MemoryError(f"{self.desc.function}: cannot allocate the table of taps")
+        for t in range(9):
+            phase.order[t] = t % 3 * 3 + t // 3
+        for p in range(1, self.of.n_phases):
+            self.of.phases[p].taps = 0
+        # where rows are copied that are no runs of elements
+        phase.pitch = up(g.output[2], self.of.k.lanes)
+        self.of.window = up((self.of.spread // 2 + 3) * phase.pitch, 16)
+        return True
 
     cdef void lay_out(self, Phase *phase) noexcept:
         """Block the outputs so that a window fits the cache."""
@@ -513,6 +546,7 @@ cdef void pack(Packing *job, real_t *kind) noexcept nogil:
     cdef const conv_geometry *g = of.g
     cdef Py_ssize_t lanes = of.k.lanes, p, t, c, j0, j1, j2, tap, channel, group, sink
     cdef Py_ssize_t all_channels = of.channels * of.fold, width = 2 * lanes, block, k
+    cdef Py_ssize_t place[COLUMN]  # of few taps, in the weights of a filter
     cdef Phase *phase
     cdef real_t *out = <real_t *>job.packed
     cdef const real_t *weight = <const real_t *>job.weight
@@ -533,6 +567,9 @@ cdef void pack(Packing *job, real_t *kind) noexcept nogil:
             if g.flip:
                 j0, j1, j2 = g.kernel[0] - 1 - j0, g.kernel[1] - 1 - j1, g.kernel[2] - 1 - j2
             tap = j0 * job.stride[2] + j1 * job.stride[3] + j2 * job.stride[4]
+            if of.sources == 1 and not of.wide and phase.taps <= COLUMN:
+                place[t] = tap
+                continue
             channel = 0
             for group in range(of.groups):
                 for sink in range(of.sinks):
@@ -549,6 +586,14 @@ cdef void pack(Packing *job, real_t *kind) noexcept nogil:
                     else:
                         out[channel * phase.taps + t] = w[0]
                     channel += 1
+        if of.sources == 1 and not of.wide and phase.taps <= COLUMN:
+            for group in range(of.groups):
+                for sink in range(of.sinks):
+                    w = weight + (group * job.stride[0] + sink * job.stride[1] if of.backward
+                                  else (group * of.sinks + sink) * job.stride[0])
+                    for t in range(phase.taps):
+                        out[t] = w[place[t]]
+                    out += phase.taps
 
 
 # ---- windows ----
@@ -724,16 +769,20 @@ cdef struct Item:
 
 
 cdef double sum_of(cnp.ndarray weight) except? -1:
+    cdef double[8] part      # so that sums need not wait for each other
     cdef double total = 0
     cdef Py_ssize_t i, n = cnp.PyArray_SIZE(weight)
     if not cnp.PyArray_IS_C_CONTIGUOUS(weight):
         weight = np.ascontiguousarray(weight)
+    memset(part, 0, sizeof(part))
     if cnp.PyArray_ITEMSIZE(weight) == 4:
         for i in range(n):
-            total += (<const float *>cnp.PyArray_DATA(weight))[i]
+            part[i & 7] += (<const float *>cnp.PyArray_DATA(weight))[i]
     else:
         for i in range(n):
-            total += (<const double *>cnp.PyArray_DATA(weight))[i]
+            part[i & 7] += (<const double *>cnp.PyArray_DATA(weight))[i]
+    for i in range(8):
+        total += part[i]
     return total
 
 
@@ -1120,6 +1169,51 @@ cdef void run_maps(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept
         number += what.planes
 
 
+cdef void run_spread(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """A run of items by calls of `map_spread`."""
+    cdef const Layer *of = job.of
+    cdef const conv_geometry *g = of.g
+    cdef Py_ssize_t *stride = job.source_stride
+    cdef Py_ssize_t number = task * job.share, end = min(job.items, number + job.share)
+    cdef Py_ssize_t block, unit, image, first, low, high, channel, sink, at
+    cdef Py_ssize_t pitch = of.phases[0].pitch
+    cdef bint copies = stride[3] != 1 and g.output[2] > 1
+    cdef bint finishes = job.bias != NULL or job.residual != NULL
+    cdef bint single = copies or finishes or of.blocks > 1 or of.sinks > 1
+    cdef const real_t *x
+    cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
+    cdef fc_map what
+    while number < end:
+        block = number % of.blocks
+        unit = number // of.blocks % of.groups
+        image = number // (of.blocks * of.groups)
+        first = block * of.spread
+        what.planes = 1 if single else min(end - number, of.groups - unit)
+        what.rows, what.n = min(of.spread, g.input[1] - first), g.input[2]
+        what.height, what.length = g.output[1], g.output[2]
+        what.top, what.left = g.before[1] + first, g.before[2]
+        what.x_plane, what.x_row = stride[0], stride[2]
+        what.y_row = g.input[2]
+        what.y_plane = g.input[1] * what.y_row
+        x = (<const real_t *>job.source) + image * job.source_image + unit * stride[0]
+        if copies:
+            low = min(max(0, what.top // 2 - 1), what.height)
+            high = max(low, min(what.height, (what.rows - 1 + what.top) // 2 + 1))
+            of.k.copy(high - low, what.length, x + low * stride[2], stride[2], stride[3], window,
+                      pitch)
+            x, what.x_row = window, pitch
+            what.height = high - low
+            what.top -= 2 * low
+        for sink in range(of.sinks):
+            channel = unit * of.sinks + sink
+            at = (image * of.channels + channel) * what.y_plane + first * what.y_row
+            of.k.map_spread(&what, x, (<const real_t *>job.packed) + 9 * channel,
+                            (<real_t *>job.sink) + at)
+            if finishes:
+                finish(job, 1, what.rows * what.n, at, 0, channel, 0, <real_t *>NULL)
+        number += what.planes
+
+
 cdef void run_in_place(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
     """A run of items, whose rows are read where they lie."""
     cdef const Layer *of = job.of
@@ -1150,6 +1244,9 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef Py_ssize_t number = task * job.share, end = min(job.items, number + job.share), i
     cdef Item items[2]       # of two that follow each other, where i % 2 says
     cdef fc_ahead ahead
+    if of.spread:
+        run_spread(job, task, thread, kind)
+        return
     if of.map >= 0:
         run_maps(job, task, thread, kind)
         return

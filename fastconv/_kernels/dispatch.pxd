@@ -67,6 +67,8 @@ cdef extern from "table.h" nogil:
                           const fc_epilogue *clip, void *y) noexcept nogil
         void (*map_weight[2][2])(const fc_map *of, const void *x, const void *g,
                                  void *out) noexcept nogil
+        void (*map_spread)(const fc_map *of, const void *g, const void *w,
+                           void *y) noexcept nogil
         void (*pixels)(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t n, Py_ssize_t packed,
                        Py_ssize_t columns, const fc_column *column, Py_ssize_t taps,
                        const void *x, Py_ssize_t x_row, Py_ssize_t x_pixel, Py_ssize_t x_tap,

@@ -1,5 +1,5 @@
-/* The kernels for whole planes, instantiated for each element type, and on AVX-512 for vectors of half
- * the size, which maps of 7x7 fill better.
+/* The kernels for whole planes, instantiated for each element type, and on AVX-512 for vectors of
+ * half the size, which maps of 7x7 fill better.
  *
  * Compiled with the vectorisers off, like tiles.c: the vectors are written out.
  */
@@ -18,7 +18,7 @@
 #define FC_MAP_OVERLAP 0
 
 #define BYTES 32
-#define FC_MAP_SMALL(function, arguments)
+#define FC_MAP_SMALL(n, function, arguments)
 #define REAL float
 #define BITS 32
 #define NAME(base) FC_PASTE(base, half_32)
@@ -40,8 +40,8 @@
 
 #define FC_MAP_VECTORS 2
 
-#define FC_MAP_SMALL(function, arguments)                                                      \
-    if (of->n <= LANES / 2) {                                                                  \
+#define FC_MAP_SMALL(n, function, arguments)                                                   \
+    if ((n) <= LANES / 2) {                                                                    \
         FC_PASTE(function, FC_PASTE(half, BITS)) arguments;                                    \
         return;                                                                                \
     }
@@ -49,7 +49,7 @@
 #define FC_MAP_VECTORS 1
 #define FC_MAP_WEIGHTS 0
 #define FC_MAP_OVERLAP 1
-#define FC_MAP_SMALL(function, arguments)
+#define FC_MAP_SMALL(n, function, arguments)
 #endif
 
 #define BYTES FC_VECTOR_BYTES
@@ -71,6 +71,7 @@ void fc_fill_maps(fc_table *table)
 {
 #ifdef FC_PARTS
 #define FILL(bits)                                                                             \
+    table->f##bits.map_spread = FC_PASTE(map_spread, bits);                                    \
     table->f##bits.map[0][0] = FC_PASTE(map31, bits);                                          \
     table->f##bits.map[0][1] = FC_PASTE(map32, bits);                                          \
     table->f##bits.map[1][0] = FC_PASTE(map51, bits);                                          \

@@ -127,8 +127,8 @@ FC_INLINE vec NAME(bound)(vec v, vec lo, vec hi)
     return (vec)MM(min)((MM_TYPE)hi, MM(max)((MM_TYPE)lo, (MM_TYPE)v));
 }
 
-/* Elements 0, 2, ... and 1, 3, ... of two vectors. On AVX2 by shuffles within 16 bytes, and `in_order`
- * puts the sums into order at the end. */
+/* Elements 0, 2, ... and 1, 3, ... of two vectors. On AVX2 by shuffles within 16 bytes, and
+ * `in_order` puts the sums into order at the end. */
 #if defined(__AVX512F__)
 FC_INLINE vec NAME(pick)(vec a, vec b, ivec index)
 {
@@ -153,7 +153,8 @@ FC_INLINE vec NAME(in_order)(vec v) { return (vec)_mm256_permute4x64_pd((__m256d
 /* What a row of padding is read from. */
 static const REAL NAME(nothing)[4 * LANES + FC_MAP_KERNEL];
 
-/* The lanes of each load that lie inside a row: [column][vector]. before: the first column is not. */
+/* The lanes of each load that lie inside a row: [column][vector], and those of the outputs. before:
+ * the first column is not. */
 typedef struct {
     NAME(lanes) of[FC_MAP_KERNEL][4], outputs;
     int before;
@@ -427,7 +428,8 @@ FC_INLINE void NAME(weight_plane)(const fc_map *of, const REAL *x, const REAL *g
             const ptrdiff_t row = r * step - of->top;
             const REAL *from = x + row * of->x_row + s * LANES * step - of->left;
             const REAL *grad = g + r * of->y_row + s * LANES;
-#define CASE(rows, edge) NAME(weight_tile)(sum, of, from, row, grad, own, rows, first, end, size, step, edge)
+#define CASE(rows, edge)                                                                       \
+    NAME(weight_tile)(sum, of, from, row, grad, own, rows, first, end, size, step, edge)
             if (edge && now == 1) CASE(1, 1);
             else if (edge) CASE(rows, 1);
             else if (now == 1) CASE(1, 0);
@@ -473,6 +475,118 @@ FC_INLINE void NAME(map_weight)(const fc_map *of, const REAL *x, const REAL *g, 
                                first + unit < size ? first + unit : size, size, step);
 }
 
+/* ---- the gradient of the data of 3x3 with a stride of two ----
+ *
+ * Pairs of rows 2a - top and the next, and in them pairs of elements 2b - left and the next: these
+ * meet rows a, and a - 1, and elements b, and b - 1. The sums of each row's first and second elements
+ * are vectors of their own, which interleave on the way out.
+ */
+/* n lanes from `first` on. */
+FC_INLINE void NAME(save_some)(REAL *p, vec v, ptrdiff_t first, ptrdiff_t n)
+{
+#if defined(__AVX512F__)
+    MM(mask_storeu)(p, (MM_MASK)(((1u << n) - 1) << first), (MM_TYPE)v);
+#else
+    if (first) {
+        const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        const __m256i moved = _mm256_add_epi32(lane, _mm256_set1_epi32((int)first * BITS / 32));
+        v = (vec)_mm256_permutevar8x32_epi32((MM_INT)v, moved);
+    }
+    NAME(save_first)(p + first, v, n);
+#endif
+}
+
+FC_INLINE void NAME(interleave)(vec out[2], vec a, vec b)
+{
+#if defined(__AVX512F__)
+    const ivec lane = NAME(iota)(), low = lane / 2 + (lane & 1) * LANES;
+    out[0] = NAME(pick)(a, b, low);
+    out[1] = NAME(pick)(a, b, low + LANES / 2);
+#else
+    const MM_TYPE low = MM(unpacklo)((MM_TYPE)a, (MM_TYPE)b);
+    const MM_TYPE high = MM(unpackhi)((MM_TYPE)a, (MM_TYPE)b);
+    out[0] = (vec)_mm256_permute2f128_si256((MM_INT)low, (MM_INT)high, 0x20);
+    out[1] = (vec)_mm256_permute2f128_si256((MM_INT)low, (MM_INT)high, 0x31);
+#endif
+}
+
+typedef struct {
+    NAME(lanes) reads[2];
+    ptrdiff_t first[2], n[2]; /* lanes of outputs */
+} NAME(spread_ends);
+
+/* One pair of rows by a vector of pairs. The first or the second row may not be there. */
+FC_INLINE void NAME(spread_tile)(const REAL *g, const REAL *before, const vec w[3][3], REAL *y,
+                                 ptrdiff_t y_row, const int first, const int second,
+                                 const NAME(spread_ends) *ends, const int edge)
+{
+    vec here[2], above[2], out[2];
+    FC_UNROLL for (int h = 0; h < 2; h++) {
+        here[h] = edge ? NAME(load_lanes)(g - h, ends->reads[h]) : NAME(load)(g - h);
+        above[h] = edge ? NAME(load_lanes)(before - h, ends->reads[h]) : NAME(load)(before - h);
+    }
+    if (first) {
+        NAME(interleave)(out, here[0] * w[0][0] + here[1] * w[2][0] + above[0] * w[0][2]
+                         + above[1] * w[2][2], here[0] * w[1][0] + above[0] * w[1][2]);
+        FC_UNROLL for (int i = 0; i < 2; i++)
+            if (edge) NAME(save_some)(y + i * LANES, out[i], ends->first[i], ends->n[i]);
+            else NAME(save)(y + i * LANES, out[i]);
+    }
+    if (second) {
+        NAME(interleave)(out, here[0] * w[0][1] + here[1] * w[2][1], here[0] * w[1][1]);
+        FC_UNROLL for (int i = 0; i < 2; i++)
+            if (edge) NAME(save_some)(y + y_row + i * LANES, out[i], ends->first[i],
+                                      ends->n[i]);
+            else NAME(save)(y + y_row + i * LANES, out[i]);
+    }
+}
+
+static void NAME(map_spread)(const fc_map *of, const void *g_, const void *w_, void *y_)
+{
+    const ptrdiff_t low = of->left / 2, end = (of->n - 1 + of->left) / 2 + 1;
+    const ptrdiff_t tiles = (end - low + LANES - 1) / LANES;
+    FC_MAP_SMALL(end - low, map_spread, (of, g_, w_, y_))
+    /* the last tile overlaps the one before */
+    const ptrdiff_t final = tiles > 1 ? end - LANES : low;
+    NAME(spread_ends) ends[3]; /* of the first tile, the last but one and the last */
+    for (int kind = 0; kind < 3; kind++) {
+        ptrdiff_t b = low + (kind == 0 ? 0 : tiles + kind - 3) * LANES;
+        if (kind == 2) b = final;
+        if (b < low) b = low;
+        for (int h = 0; h < 2; h++) {
+            const ptrdiff_t p = 2 * b - of->left + h * LANES;
+            const ptrdiff_t first = p < 0 ? -p : 0, stop = of->n - p < LANES ? of->n - p : LANES;
+            ends[kind].reads[h] = NAME(within)(b - h, of->length);
+            ends[kind].first[h] = first;
+            ends[kind].n[h] = stop > first ? stop - first : 0;
+        }
+    }
+    for (ptrdiff_t c = 0; c < of->planes; c++) {
+        const REAL *g = (const REAL *)g_ + c * of->x_plane;
+        REAL *y = (REAL *)y_ + c * of->y_plane;
+        vec w[3][3];
+        FC_UNROLL for (int j = 0; j < 3; j++)
+            FC_UNROLL for (int i = 0; i < 3; i++)
+                w[j][i] = NAME(spread)(((const REAL *)w_)[c * 9 + j * 3 + i]);
+        for (ptrdiff_t a = of->top / 2; 2 * a - of->top < of->rows; a++) {
+            const ptrdiff_t r = 2 * a - of->top;
+            const int first = r >= 0, second = r + 1 < of->rows;
+            for (ptrdiff_t t = 0; t < tiles; t++) {
+                const ptrdiff_t b = t == tiles - 1 ? final : low + t * LANES;
+                const REAL *here = a < of->height ? g + a * of->x_row + b : NAME(nothing) + 1;
+                const REAL *before = a - 1 >= 0 && a - 1 < of->height
+                                     ? g + (a - 1) * of->x_row + b : NAME(nothing) + 1;
+                REAL *to = y + r * of->y_row + 2 * b - of->left;
+                if (t == 0 || t >= tiles - 2)
+                    NAME(spread_tile)(here, before, w, to, of->y_row, first, second,
+                                      &ends[t == 0 ? 0 : t == tiles - 1 ? 2 : 1], 1);
+                else
+                    NAME(spread_tile)(here, before, w, to, of->y_row, first, second, ends, 0);
+            }
+        }
+    }
+}
+
 #define ALL(size, step, name, rows, vectors)                                                   \
     TILE(size, step, name, rows, vectors, 0, 0)                                                \
     TILE(size, step, name##_whole, rows, vectors, 1, 0)                                        \
@@ -500,13 +614,13 @@ FC_INLINE void NAME(map_weight)(const fc_map *of, const REAL *x, const REAL *g, 
         static NAME(map_function) *const tile[3][FC_MAP_VECTORS][3] = {                        \
             ROW(size, step, 1), ROW(size, step, 4), ROW(size, step, 7),                        \
         };                                                                                     \
-        FC_MAP_SMALL(map##size##step, (of, x, w, bias, clip, y))                               \
+        FC_MAP_SMALL(of->n, map##size##step, (of, x, w, bias, clip, y))                        \
         NAME(map)(of, x, w, bias, clip, y, size, step, tile);                                  \
     }                                                                                          \
     static void NAME(map_weight##size##step)(const fc_map *of, const void *x, const void *g,   \
                                              void *out)                                        \
     {                                                                                          \
-        FC_MAP_SMALL(map_weight##size##step, (of, x, g, out))                                  \
+        FC_MAP_SMALL(of->n, map_weight##size##step, (of, x, g, out))                           \
         NAME(map_weight)(of, x, g, out, size, step);                                           \
     }
 MAP(3, 1)

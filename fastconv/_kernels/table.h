@@ -136,6 +136,11 @@ typedef struct {
      * out[c][j][i] = sum_{r, p} x[c][r * step - top + i][p * step - left + j] * g[c][r][p]. */
     void (*map_weight[2][2])(const fc_map *of, const void *x, const void *g, void *out);
 
+    /* The gradient of x of `map` with a stride of two and a kernel of 3x3, y, from its outputs'
+     * gradient g: y[c][r][p] = sum_{j, i} g[c][(r + top - i) / 2][(p + left - j) / 2] * w[c][j][i]
+     * where both divide evenly. `height` and `length` are g's. */
+    void (*map_spread)(const fc_map *of, const void *g, const void *w, void *y);
+
     /* The same as `planes` for pixels of n channels that have weights of their own, y[r][q][k]
      * = sum x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number
      * of all. `w` is packed [block of two vectors][tap][channels of the block] for `packed` >= n
