@@ -478,8 +478,8 @@ FC_INLINE void NAME(map_weight)(const fc_map *of, const REAL *x, const REAL *g, 
 /* ---- the gradient of the data of 3x3 with a stride of two ----
  *
  * Pairs of rows 2a - top and the next, and in them pairs of elements 2b - left and the next: these
- * meet rows a, and a - 1, and elements b, and b - 1. The sums of each row's first and second elements
- * are vectors of their own, which interleave on the way out.
+ * meet rows a, and a - 1, and elements b, and b - 1. The sums of a row's first and second elements
+ * of pairs are vectors of their own, which interleave on the way out.
  */
 /* n lanes from `first` on. */
 FC_INLINE void NAME(save_some)(REAL *p, vec v, ptrdiff_t first, ptrdiff_t n)
