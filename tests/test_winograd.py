@@ -129,6 +129,19 @@ def test_precision(size, channels):
         check(forward(x, weight), exact(x, weight), "f4")
 
 
+def test_sums_too_long_for_the_largest_tiles():
+    """Of 1024 channels, F(6, 3) would pass the promise of float32, and is not taken."""
+    size = {}
+    for channels in (512, 1024):
+        desc = describe_conv("conv2d", 2, (1, channels, 96, 96), (64, channels, 3, 3), 4, 1, 1, 1, 1)
+        size[channels] = winograd.blocking(desc, "forward")["n"]
+    assert size[512] == 8 > size[1024]
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, 1024, 24, 24)).astype("f4")
+    weight = rng.standard_normal((16, 1024, 3, 3)).astype("f4")
+    check(forward(x, weight), exact(x, weight), "f4")
+
+
 def test_small_integers_are_exact():
     """F(2, 3) halves at most twice: integers stay exact."""
     rng = np.random.default_rng(0)

@@ -65,6 +65,7 @@ cdef enum:
     # where the transforms enlarge them most: see `sum_block`.
     BLOCK = 64
     SHORT = 16
+    LONGEST = 512      # products of float32 that n = 8 keeps its promise for
 
 # The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight
 # of up to BEYOND bytes and of more,
@@ -438,6 +439,9 @@ cdef Layout layout_for(ConvDesc desc, which):
             sizes = [min(max(TILES[0], 5 - r), 9 - r)]
         for m in sizes:
             layout = Layout(desc, which == BACKWARD_DATA, m)
+            if (layout.of.n == 8 and layout.of.taps > LONGEST and desc.g.itemsize == 4
+                    and best is not None):
+                continue
             if best is None or layout.cycles() < best.cycles():
                 best = layout
         desc.kept[key] = best
