@@ -57,6 +57,7 @@ cdef extern from *:
 
 cdef double LONGEST_TASK = 1e10  # operations
 cdef double WORTH = 0.85         # of the products, left by skipping those with padding
+cdef Py_ssize_t MOST_TRIMMED = 1 << 16  # outputs of a row whose pieces are looked at one by one
 
 # The cost model (docs/algorithms/choice.rst): parts of the peak that the kernels reach,
 cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.75
@@ -290,10 +291,18 @@ cdef class Layout:
         piece follow each other.
         """
         cdef Axis *axis = &phase.axis[2]
-        cdef Py_ssize_t q = 0, size, low, high
-        cdef double left = 0, pixels = 0
+        cdef Py_ssize_t q = 0, size, low, high, tap
+        cdef double left = 0, pixels = 0, inside = 0
         phase.inside = 1
-        while self.may_trim and q < axis.count:
+        phase.trims = False
+        if not self.may_trim or axis.count > MOST_TRIMMED:
+            return
+        for tap in range(axis.taps):
+            inside += rows_inside(axis, tap, 0, axis.count, True) - rows_inside(
+                axis, tap, 0, axis.count, False)
+        if inside >= WORTH * axis.count * axis.taps:  # pieces cannot leave out more than that
+            return
+        while q < axis.count:
             size = min(self.of.unit, axis.count - q)
             taps_inside(axis, q, size, &low, &high)
             left += <double>size * (high - low)
