@@ -1774,7 +1774,8 @@ def efficiency(ConvDesc desc, which):
             rate *= 0.4   # lanes are taken apart
         seconds = (STARTED + 2 * products / (rate * full) + PER_CHANNEL * max(g.channels, g.filters)
                    + STORED * g.itemsize * (inputs if which == BACKWARD_DATA else outputs))
-        if g.stride[2] > (1 if which == BACKWARD_DATA or g.channels_last else 2):
+        if g.stride[2] > (1 if which == BACKWARD_DATA or g.channels_last else 2) and not (
+                which == BACKWARD_DATA and Layout.get(desc, True).of.spread):
             seconds += STRIDED * inputs + STRIDED_ROW * inputs / max(g.input[2], 1)
     if g.channels_last and (g.channels if which == BACKWARD_DATA else g.filters) > 1 and not (
             channels == 1 and filters == 1):
