@@ -133,7 +133,8 @@ def test_sums_too_long_for_the_largest_tiles():
     """Of 1024 channels, F(6, 3) would pass the promise of float32, and is not taken."""
     size = {}
     for channels in (512, 1024):
-        desc = describe_conv("conv2d", 2, (1, channels, 96, 96), (64, channels, 3, 3), 4, 1, 1, 1, 1)
+        desc = describe_conv(
+            "conv2d", 2, (1, channels, 96, 96), (64, channels, 3, 3), 4, 1, 1, 1, 1)
         size[channels] = winograd.blocking(desc, "forward")["n"]
     assert size[512] == 8 > size[1024]
     rng = np.random.default_rng(0)
