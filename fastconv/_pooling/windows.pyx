@@ -1000,8 +1000,8 @@ cdef Py_ssize_t depth(const Job *job) noexcept:
         if job.axis[i].kind == ADJOINT:
             taps = taps // job.axis[i].stride + 1
         elif i == 2 and job.inner == 1 and job.axis[i].outputs == 1 and 16 <= taps <= 256:
-            # neighbours in one window: 16 sums side by side, and those in pairs
-            total += taps // 16 + 5
+            # neighbours in one window: 16 sums side by side, those in pairs, and the rest
+            total += max(taps // 16 + 4, taps % 16)
             continue
         total += bits(taps) if job.doubles[i] else min(taps - 1, DEEPEST + 1)
     return total
