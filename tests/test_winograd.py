@@ -35,7 +35,8 @@ def check(y, expected, dtype, largest=None):
 
 
 KERNELS = [(3,), (3, 3), (1, 3), (3, 1), (1, 3, 3), (3, 3, 3), (2, 3, 3), (5, 3, 1), (1, 1, 3),
-           (2,), (4,), (5,), (2, 2), (4, 4), (5, 5), (3, 5), (2, 1), (3, 2, 4)]  # fmt: skip
+           (2,), (4,), (5,), (2, 2), (4, 4), (5, 5), (3, 5), (2, 1), (3, 2, 4),
+           (9,), (18,), (6, 6), (7, 7), (3, 11), (13, 1), (2, 7, 8)]  # fmt: skip
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)
@@ -129,6 +130,17 @@ def test_precision(size, channels):
         check(forward(x, weight), exact(x, weight), "f4")
 
 
+@pytest.mark.parametrize(("channels", "kernel"), [(64, (15, 15)), (512, (20,)), (64, (3, 7, 7))])
+def test_precision_of_sections(size, channels, kernel):
+    """So do those of kernels in sections, whose parts join the sum."""
+    rng = np.random.default_rng(channels)
+    shape = [k + 9 for k in kernel]
+    for draw in (rng.standard_normal, rng.random):
+        x = draw((1, channels, *shape)).astype("f4")
+        weight = draw((16, channels, *kernel)).astype("f4")
+        check(forward(x, weight), exact(x, weight), "f4")
+
+
 def test_sums_too_long_for_the_largest_tiles():
     """Of 1024 channels, F(6, 3) would pass the promise of float32, and is not taken."""
     size = {}
@@ -207,6 +219,7 @@ STEPS = [  # kernel, stride, dilation
     ((7,), (3,), (1,)), ((3, 3), (1, 1), (2, 2)), ((3, 3), (1, 1), (12, 5)),
     ((5, 3), (1, 1), (3, 1)), ((3, 7), (1, 2), (4, 1)), ((3,), (1,), (16,)),
     ((3, 3, 5), (2, 2, 2), (1, 1, 1)), ((2, 3, 3), (3, 1, 1), (2, 2, 1)),
+    ((9,), (1,), (3,)), ((13, 7), (2, 1), (1, 1)), ((7, 9), (1, 1), (1, 2)),
 ]  # fmt: skip
 
 
@@ -243,7 +256,8 @@ def test_strides_and_dilations(size, kernel, stride, dilation, dtype):
 def test_strides_and_dilations_against_the_independent_reference(size):
     rng = np.random.default_rng(size)
     x = rng.standard_normal((1, 5, 23, 21)).astype("f4")
-    for kernel, arguments in [((7, 7), {"stride": 2, "padding": 3}), ((3, 3), {"dilation": 3})]:
+    for kernel, arguments in [((7, 7), {"stride": 2, "padding": 3}), ((3, 3), {"dilation": 3}),
+                              ((9, 7), {"padding": 3}), ((13, 11), {"stride": 2, "padding": 6})]:
         weight = rng.standard_normal((7, 5, *kernel)).astype("f4")
         check(forward(x, weight, **arguments), reference.conv(x, weight, **arguments), "f4")
 
@@ -251,7 +265,7 @@ def test_strides_and_dilations_against_the_independent_reference(size):
 def test_reasons():
     x = np.zeros((1, 2, 60, 60), "f4")
     for kernel, arguments, reason in [
-        ((6, 6), {}, "times as long as its stride"), ((1, 1), {}, "times as long as its stride"),
+        ((21, 21), {}, "times as long as its stride"), ((1, 1), {}, "times as long as its stride"),
         ((2, 2), {"stride": 2}, "times as long as its stride"),
         ((3, 3), {"stride": 2, "dilation": 2}, "a stride or a dilation of 1"),
         ((3, 3), {"dilation": 17}, "16 at most"),

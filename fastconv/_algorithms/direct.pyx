@@ -64,7 +64,7 @@ cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.75
 # and seconds for a call, for a block of outputs and group, a position along a block's axes, and
 # an element of a window, of the result, of a single output channel's, of one that has to be
 # transposed, of packed weights that fit the cache, and of those that do not.
-cdef double STARTED = 3e-6, PER_BLOCK = 0.4e-6, INDEXED = 5e-9
+cdef double STARTED = 3e-6, PER_BLOCK = 0.4e-6, INDEXED = 0.5e-9
 cdef double GATHERED = 0.1e-9, STORED = 0.1e-9, STORED_ONE = 0.3e-9, TURNED = 0.2e-9
 cdef double PACKED = 0.2e-9, PACKED_BEYOND = 0.6e-9, GRADIENT_TURNED = 0.5e-9
 cdef double STREAMED = 0.1e-9  # and for one that a thread reads again

@@ -10,9 +10,11 @@ over channels makes a matrix product, and transformed back.
     y    = A' M A        for every tile and filter
 
 A *stride* s splits kernel and input into s phases an axis: outputs are sums over the phases, of
-correlations without stride whose kernels are s times shorter. Phases join the sum over channels.
-A *dilation* d splits outputs and inputs into d interleaved maps, each correlated without dilation;
-a tile takes every d-th position. So d tiles lie inside each other, and make one *span*.
+correlations without stride whose kernels are s times shorter. A long kernel falls into *sections* of
+r taps, each of which meets the input further on. Both are *parts* of the kernel, and parts join the
+sum over channels. A *dilation* d splits outputs and inputs into d interleaved maps, each correlated
+without dilation; a tile takes every d-th position. So d tiles lie inside each other, and make one
+*span*.
 
 A task takes a block of spans through all three steps, so that V and M stay in the cache; only
 the transformed weights U stream by. Channels lie in the lanes of the transforms, so that a tile
@@ -56,6 +58,7 @@ TILES = 2, 3, 4, 5, 6  # the m to choose from, with n from 4 to 8
 
 cdef enum:
     LARGEST_STEP = 16  # longest stride or dilation of a transformed axis
+    SECTIONS = 4       # most sections of a kernel along an axis
     LARGE = 12 << 20   # bytes of V and M, where they need not stay in the second-level cache
     BEYOND = 16 << 20  # bytes of transformed weights that leave the third-level cache, as a guess
     SENT = 24 << 10    # bytes of outputs that are sent out at a time
@@ -65,7 +68,7 @@ cdef enum:
     # where the transforms enlarge them most: see `sum_block`.
     BLOCK = 64
     SHORT = 16
-    LONGEST = 512      # products of float32 that n = 8 keeps its promise for
+    LONGEST = 512      # products of float32 that squares of n = 8 keep their promise for
 
 # The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight
 # of up to BEYOND bytes and of more,
@@ -84,7 +87,8 @@ cdef struct Layer:
     Py_ssize_t n, m, r, frequencies
     bint square                           # both of the last two axes are transformed
     bint transformed[3]
-    Py_ssize_t phases[3]                  # parts of the kernel along each axis
+    Py_ssize_t parts[3]                   # of the kernel along each axis,
+    Py_ssize_t phases[3]                  # and of these those of one section
     Py_ssize_t apart[3]                   # window positions from one input of a tile to the next
     Py_ssize_t maps[3]                    # tiles of a span along each axis
     Py_ssize_t made[3]                    # and its outputs
@@ -114,7 +118,7 @@ cdef class Layout:
     def __cinit__(self, ConvDesc desc, bint backward, Py_ssize_t m, bint join=True):
         cdef conv_geometry *g = &desc.g
         cdef Layer *of = &self.of
-        cdef Py_ssize_t words = 0, i, before, step, length[3]
+        cdef Py_ssize_t words = 0, i, before, step, sections, length[3]
         cdef Py_ssize_t *word
         cdef Axis *axis
         cdef int a
@@ -139,15 +143,18 @@ cdef class Layout:
         for a in range(AXES):
             of.transformed[a] = a > 0 and parts(g.kernel[a], g.stride[a]) > 1
             of.maps[a] = of.made[a] = of.apart[a] = 1
-            of.phases[a] = length[a] = g.kernel[a]
+            of.parts[a] = of.phases[a] = length[a] = g.kernel[a]
             if of.transformed[a]:
                 of.frequencies *= of.n
                 of.phases[a] = g.stride[a]
                 of.maps[a] = g.dilation[a]
                 of.apart[a] = max(g.stride[a], g.dilation[a])
                 of.made[a] = m * of.maps[a]
-                length[a] = (of.n - 1) * of.apart[a] + max(of.phases[a], of.maps[a])
-            of.taps *= of.phases[a]
+                sections = parts(parts(g.kernel[a], g.stride[a]), of.r)
+                of.parts[a] = sections * of.phases[a]
+                length[a] = ((of.n - 1 + (sections - 1) * of.r) * of.apart[a]
+                             + max(of.phases[a], of.maps[a]))
+            of.taps *= of.parts[a]
             words += 2 * length[a]
         of.filled = 2 <= of.joint <= 4 and of.sources == of.k.lanes and of.sinks == of.k.lanes
         of.depth = of.taps // of.joint if of.filled else of.taps
@@ -419,9 +426,21 @@ cdef class Layout:
                 + self.packed_size() * self.desc.g.itemsize)
 
 
-cdef Py_ssize_t kernel_length(const conv_geometry *g) noexcept:
-    """r: the longest part of the kernel that a phase of the last two axes holds."""
+cdef Py_ssize_t phase_length(const conv_geometry *g) noexcept:
+    """The longest phase of the kernel along the last two axes."""
     return max(parts(g.kernel[1], g.stride[1]), parts(g.kernel[2], g.stride[2]))
+
+
+cdef Py_ssize_t kernel_length(const conv_geometry *g) noexcept:
+    """r: the length of its sections, as few as there can be."""
+    cdef Py_ssize_t length = phase_length(g)
+    return even(length, FC_WINOGRAD_KERNEL)
+
+
+cdef inline Py_ssize_t part_at(const Layer *of, int a, Py_ssize_t part,
+                               Py_ssize_t apart) noexcept nogil:
+    """Where a part of the kernel begins along an axis with its taps so far apart."""
+    return part % of.phases[a] + part // of.phases[a] * of.r * apart
 
 
 cdef Layout layout_for(ConvDesc desc, which):
@@ -439,8 +458,8 @@ cdef Layout layout_for(ConvDesc desc, which):
             sizes = [min(max(TILES[0], 5 - r), 9 - r)]
         for m in sizes:
             layout = Layout(desc, which == BACKWARD_DATA, m)
-            if (layout.of.n == 8 and layout.of.taps > LONGEST and desc.g.itemsize == 4
-                    and best is not None):
+            if (layout.of.n == 8 and layout.of.square and layout.of.taps > LONGEST
+                    and desc.g.itemsize == 4 and best is not None):
                 continue
             if best is None or layout.cycles() < best.cycles():
                 best = layout
@@ -649,13 +668,13 @@ cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_s
     r1 = of.r if of.transformed[1] else 1
     r2 = of.r if of.transformed[2] else 1
     for c in range(channels):
-        for p0 in range(of.phases[0]):
-            for p1 in range(of.phases[1]):
-                for p2 in range(of.phases[2]):
+        for p0 in range(of.parts[0]):
+            for p1 in range(of.parts[1]):
+                for p2 in range(of.parts[2]):
                     for i1 in range(r1):
-                        j1 = p1 + i1 * g.stride[1] if of.transformed[1] else p1
+                        j1 = part_at(of, 1, p1, g.stride[1]) + i1 * g.stride[1]
                         for i2 in range(r2):
-                            j2 = p2 + i2 * g.stride[2] if of.transformed[2] else p2
+                            j2 = part_at(of, 2, p2, g.stride[2]) + i2 * g.stride[2]
                             if j1 >= g.kernel[1] or j2 >= g.kernel[2]:
                                 memset(part + (i1 * r2 + i2) * width, 0, width * sizeof(real_t))
                                 continue
@@ -665,7 +684,7 @@ cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_s
                             memcpy(part + (i1 * r2 + i2) * width,
                                    lines + (c * job.kernel + tap) * width,
                                    width * sizeof(real_t))
-                    tap = ((p0 * of.phases[1] + p1) * of.phases[2] + p2) * kept + chunk + c
+                    tap = ((p0 * of.parts[1] + p1) * of.parts[2] + p2) * kept + chunk + c
                     of.k.winograd_weight[of.n - 4][of.r - 2][of.square](
                         width // lanes, part, r2 * width, width, out + tap * width,
                         of.n * step, step, NULL)
@@ -674,17 +693,17 @@ cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_s
 cdef inline void input_tiles(const Layer *of, const Window *part, const real_t *window,
                              const Py_ssize_t *count, real_t *v,
                              Py_ssize_t v_step) noexcept nogil:
-    """Transform the tiles of a window, every phase of each, to their places in V.
+    """Transform the tiles of a window, for every part of the kernel, to their places in V.
 
-    Where channels do not fill vectors, they pass all at once, and the last vector of a phase
+    Where channels do not fill vectors, they pass all at once, and the last vector of a part
     writes over the beginning of the next, which is written after it.
     """
     cdef const Axis *axis = &of.axis[0]
     cdef Py_ssize_t r, q1, c, q2, p, p0, p1, p2, t, at
     cdef Py_ssize_t row_step = of.apart[1] * part.position[1]
     cdef Py_ssize_t col_step = of.apart[2] * part.position[2]
-    cdef Py_ssize_t vectors = parts(
-        part.channels * (of.phases[2] if of.side_by_side else 1), of.k.lanes)
+    cdef Py_ssize_t phases = of.phases[2] if of.side_by_side else 1   # that pass together
+    cdef Py_ssize_t vectors = parts(part.channels * phases, of.k.lanes)
     if not of.square and of.transformed[1]:
         col_step = row_step   # one line, along the middle axis
     for r in range(count[1]):
@@ -693,19 +712,19 @@ cdef inline void input_tiles(const Layer *of, const Window *part, const real_t *
                 for q2 in range(of.maps[2]):
                     p = ((r * of.maps[1] + q1) * count[2] + c) * of.maps[2] + q2
                     t = 0
-                    for p0 in range(of.phases[0]):
-                        for p1 in range(of.phases[1]):
-                            for p2 in range(1 if of.side_by_side else of.phases[2]):
+                    for p0 in range(of.parts[0]):
+                        for p1 in range(of.parts[1]):
+                            for p2 from 0 <= p2 < of.parts[2] by phases:
                                 at = axis[0].at[p0] * part.position[0]
-                                at += part.position[1] * (
-                                    r * axis[1].wstep + axis[1].at[p1 + q1])
-                                at += part.position[2] * (
-                                    c * axis[2].wstep + axis[2].at[p2 + q2])
+                                at += part.position[1] * (r * axis[1].wstep + axis[1].at[
+                                    part_at(of, 1, p1, of.apart[1]) + q1])
+                                at += part.position[2] * (c * axis[2].wstep + axis[2].at[
+                                    part_at(of, 2, p2, of.apart[2]) + q2])
                                 of.k.winograd_input[of.n - 4][of.square](
                                     vectors, window + at, row_step, col_step,
                                     v + p * of.pitch + t * of.sources,
                                     of.n * v_step, v_step, NULL)
-                                t += of.phases[2] if of.side_by_side else 1
+                                t += phases
 
 
 cdef void input_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -1025,7 +1044,7 @@ cdef class GradientLayout:
         cycles = blocks * sums * (tiles / (2 * lanes) / PRODUCTS + 4.0 / lanes)
         cycles += itemsize * sums * (2 * blocks + 1) / STREAM
         # transforms, and what they move between the caches
-        vectors = max(of.taps / lanes, <double>of.phases[1]) + of.padded / lanes
+        vectors = max(of.taps / lanes, <double>of.parts[1]) + of.padded / lanes
         cycles += blocks * tiles * vectors * (2.4 * n * n if of.square else 5 * n)
         cycles += 2 * blocks * itemsize * f * tiles * (of.pitch + of.padded) / STREAM
         cycles += sums / lanes * 4
@@ -1238,17 +1257,17 @@ cdef void back(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef real_t largest[16]
     memset(largest, 0, sizeof(largest))
     for c in range(channels):
-        for p0 in range(of.phases[0]):
-            for p1 in range(of.phases[1]):
-                for p2 in range(of.phases[2]):
-                    tap = ((p0 * of.phases[1] + p1) * of.phases[2] + p2) * of.sources + chunk + c
+        for p0 in range(of.parts[0]):
+            for p1 in range(of.parts[1]):
+                for p2 in range(of.parts[2]):
+                    tap = ((p0 * of.parts[1] + p1) * of.parts[2] + p2) * of.sources + chunk + c
                     of.k.winograd_output[of.n - 4][of.r - 2][of.square](
                         width // lanes, sums + tap * width, of.n * step, step, part,
                         r2 * width, width, largest)
                     for i1 in range(r1):
-                        j1 = p1 + i1 * g.stride[1] if of.transformed[1] else p1
+                        j1 = part_at(of, 1, p1, g.stride[1]) + i1 * g.stride[1]
                         for i2 in range(r2):
-                            j2 = p2 + i2 * g.stride[2] if of.transformed[2] else p2
+                            j2 = part_at(of, 2, p2, g.stride[2]) + i2 * g.stride[2]
                             if j1 < g.kernel[1] and j2 < g.kernel[2]:
                                 tap = (p0 * g.kernel[1] + j1) * g.kernel[2] + j2
                                 if g.flip:
@@ -1266,13 +1285,13 @@ cdef void back(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcep
 def supports(ConvDesc desc, which):
     """None, or why not."""
     cdef conv_geometry *g = &desc.g
-    cdef Py_ssize_t r = kernel_length(g)
+    cdef Py_ssize_t r = phase_length(g)
     cdef int a
     if g.channels == 0 or g.filters == 0:
         return "needs channels"
-    if not 2 <= r <= FC_WINOGRAD_KERNEL:
-        return (f"needs a kernel that is 2 to {FC_WINOGRAD_KERNEL} times as long as its stride along "
-                f"the last two axes, or one of them; here it is {r} times")
+    if not 2 <= r <= SECTIONS * FC_WINOGRAD_KERNEL:
+        return (f"needs a kernel that is 2 to {SECTIONS * FC_WINOGRAD_KERNEL} times as long as its "
+                f"stride along the last two axes, or one of them; here it is {r} times")
     for a in range(1, AXES):
         if parts(g.kernel[a], g.stride[a]) > 1:
             if g.stride[a] > 1 and g.dilation[a] > 1:
