@@ -1419,7 +1419,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     # A zero outside of x does not matter, unless the gradient that it meets is infinite.
     job.skips = NULL
     if g.padding_mode == PAD_ZEROS and layer.inside_rows() <= WORTH:
-        skips = np.array([all_finite(image) for image in grad], np.uint8)
+        skips = np.array([all_finite(image, threads) for image in grad], np.uint8)
         job.skips = cnp.PyArray_BYTES(skips)
 
     # Few tasks: cut the sums as well, in a way that depends on the problem alone, and add the
@@ -1663,9 +1663,29 @@ cdef extern from *:
     bint fc_finite_32(const void *bits, Py_ssize_t n) nogil
 
 
-cdef bint all_finite(cnp.ndarray array) except -1:
+cdef struct Check:
+    const char *data
+    Py_ssize_t size    # elements
+    Py_ssize_t piece
+    bint found         # a number that is not finite
+
+
+cdef void check_piece(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Check *job = <Check *>context
+    cdef Py_ssize_t start = task * job.piece
+    if not fc_finite_32(job.data + 4 * start, min(job.piece, job.size - start)):
+        job.found = True
+
+
+cdef bint all_finite(cnp.ndarray array, int threads) except -1:
+    cdef Check job
     if cnp.PyArray_ISONESEGMENT(array) and cnp.PyArray_ITEMSIZE(array) == 4:
-        return fc_finite_32(cnp.PyArray_BYTES(array), cnp.PyArray_SIZE(array))
+        job.data = cnp.PyArray_BYTES(array)
+        job.size = cnp.PyArray_SIZE(array)
+        job.piece = 1 << 17
+        job.found = False
+        parallel_for(check_piece, &job, (job.size + job.piece - 1) // job.piece, threads, 0.0)
+        return not job.found
     with np.errstate(all="ignore"):
         total = (<object>array).sum()  # a quick look: infinite, or not a number, if one is
     return math.isfinite(total) or bool(np.isfinite(array).all())
@@ -1758,7 +1778,7 @@ cdef double gradient_seconds(const Gradient *job) noexcept:
 def prepare(ConvDesc desc, which, weight, int threads=1):
     """Weights packed for one pass of one layer."""
     cdef Layout layout = Layout.get(desc, which == BACKWARD_DATA)
-    if (which == BACKWARD_DATA or layout.skips) and not all_finite(weight):
+    if (which == BACKWARD_DATA or layout.skips) and not all_finite(weight, threads):
         layout = Layout(desc, which == BACKWARD_DATA, which == BACKWARD_DATA, False)
     cdef Correlation correlation = Correlation(layout, weight)
     if desc.planned:

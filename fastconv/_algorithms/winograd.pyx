@@ -644,10 +644,13 @@ cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_s
     cdef Py_ssize_t width = min(2 * lanes, of.padded - start)
     cdef Py_ssize_t kept = of.sources // of.joint if of.filled else of.sources
     cdef Py_ssize_t n = min(width, of.sinks - start), channels = min(CHUNK, kept - chunk)
-    cdef Py_ssize_t tap, c, q, p0, p1, p2, i1, i2, j1, j2, r1, r2, sinks, sources
+    cdef Py_ssize_t tap, c, q, p0, p1, p2, i1, i2, j1, j2, n1, n2, r1, r2, sinks, sources
+    cdef Py_ssize_t row_step, col_step
     cdef bint reverse = g.flip != of.backward
+    cdef bint upright = not of.square and of.transformed[1]   # one line, along the middle axis
     cdef const real_t *weight
     cdef real_t *line
+    cdef real_t *to
     if n < width or of.joint > 1 and not of.filled:
         memset(lines, 0, channels * job.kernel * width * sizeof(real_t))
     sinks, sources = of.sinks // of.joint, of.sources // of.joint  # of one group alone
@@ -671,23 +674,31 @@ cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_s
         for p0 in range(of.parts[0]):
             for p1 in range(of.parts[1]):
                 for p2 in range(of.parts[2]):
-                    for i1 in range(r1):
-                        j1 = part_at(of, 1, p1, g.stride[1]) + i1 * g.stride[1]
-                        for i2 in range(r2):
-                            j2 = part_at(of, 2, p2, g.stride[2]) + i2 * g.stride[2]
-                            if j1 >= g.kernel[1] or j2 >= g.kernel[2]:
-                                memset(part + (i1 * r2 + i2) * width, 0, width * sizeof(real_t))
-                                continue
-                            tap = (p0 * g.kernel[1] + j1) * g.kernel[2] + j2
-                            if reverse:
-                                tap = job.kernel - 1 - tap
-                            memcpy(part + (i1 * r2 + i2) * width,
-                                   lines + (c * job.kernel + tap) * width,
-                                   width * sizeof(real_t))
+                    j1 = part_at(of, 1, p1, g.stride[1])
+                    j2 = part_at(of, 2, p2, g.stride[2])
+                    tap = (p0 * g.kernel[1] + j1) * g.kernel[2] + j2
+                    if reverse:
+                        tap = job.kernel - 1 - tap
+                    line = lines + (c * job.kernel + tap) * width
+                    row_step = (-1 if reverse else 1) * g.stride[1] * g.kernel[2] * width
+                    col_step = (-1 if reverse else 1) * g.stride[2] * width
+                    n1 = parts(g.kernel[1] - j1, g.stride[1]) if of.transformed[1] else 1
+                    n2 = parts(g.kernel[2] - j2, g.stride[2]) if of.transformed[2] else 1
+                    if n1 < r1 or n2 < r2:   # the part goes on with zeros
+                        for i1 in range(r1):
+                            for i2 in range(r2):
+                                to = part + (i1 * r2 + i2) * width
+                                if i1 < n1 and i2 < n2:
+                                    memcpy(to, line + i1 * row_step + i2 * col_step,
+                                           width * sizeof(real_t))
+                                else:
+                                    memset(to, 0, width * sizeof(real_t))
+                        line = part
+                        row_step, col_step = r2 * width, width
                     tap = ((p0 * of.parts[1] + p1) * of.parts[2] + p2) * kept + chunk + c
                     of.k.winograd_weight[of.n - 4][of.r - 2][of.square](
-                        width // lanes, part, r2 * width, width, out + tap * width,
-                        of.n * step, step, NULL)
+                        width // lanes, line, row_step, row_step if upright else col_step,
+                        out + tap * width, of.n * step, step, NULL)
 
 
 cdef inline void input_tiles(const Layer *of, const Window *part, const real_t *window,
@@ -1322,11 +1333,15 @@ def efficiency(ConvDesc desc, which):
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
-    """Weights transformed for one pass of one layer; None where they are not finite."""
+    """Weights transformed for one pass of one layer; None where they are not finite.
+
+    A call does without this look at them: the outputs tell.
+    """
     cdef Winograd winograd
-    with np.errstate(all="ignore"):
-        if not np.isfinite(weight.sum()):
-            return None
+    if desc.planned:
+        with np.errstate(all="ignore"):
+            if not np.isfinite(weight.sum()):
+                return None
     winograd = Winograd(layout_for(desc, which), weight)
     if desc.planned:
         winograd.pack(threads)
