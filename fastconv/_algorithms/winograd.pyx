@@ -72,7 +72,7 @@ cdef enum:
 
 # The cost model (docs/algorithms/choice.rst): seconds for a call, and for each transformed weight
 # of up to BEYOND bytes and of more,
-cdef double STARTED = 6e-6, PACKED = 0.25e-9, PACKED_BEYOND = 0.85e-9
+cdef double STARTED = 6e-6, PACKED = 0.17e-9, PACKED_BEYOND = 0.85e-9
 cdef double PRODUCTS = 0.92   # products: part of the multiply-add peak
 cdef double STREAM = 12.0     # bytes a cycle from the third-level cache
 cdef double LINE = 25.0       # cycles to begin a row of one channel: it is on another page
@@ -299,8 +299,10 @@ cdef class Layout:
         cdef double result = itemsize * f * tiles * 2 * lanes * of.together
         cdef double window, sources, streams, lines_in, lines_out, cycles
         cdef bint small
-        # a piece of fewer than four tiles waits for its own sums
-        cycles = f * of.depth * vectors / 2 * max(<double>tiles, 4 * pieces) / PRODUCTS
+        # a piece of fewer than four tiles waits for its own sums; a single vector of filters
+        # leaves as many broadcasts as multiply-adds
+        cycles = f * of.depth * (vectors + 0.3 * (of.padded / of.k.lanes % 2)) / 2 * max(
+            <double>tiles, 4 * pieces) / PRODUCTS
         if of.filled:  # a permutation for each product
             cycles *= 2
         cycles += f * of.filter_blocks * parts(of.taps, sum_block(of, 0)) * (
