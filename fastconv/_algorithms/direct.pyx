@@ -422,7 +422,11 @@ cdef class Layout:
         self.of.by_rows = rows < tile
         if not self.of.by_rows:
             self.of.width = 2 * lanes
-        self.of.unit = lanes * (8 if self.of.row_kind == 0 else 3) if self.of.by_rows else half
+        self.of.unit = half
+        if self.of.by_rows:
+            self.of.unit = lanes * (8 if self.of.row_kind == 0 else 3)
+            if self.of.row_kind == 1 and self.of.k.rows[1][3] != NULL:
+                self.of.unit = lanes * 4
         self.of.padded = up(self.of.sinks, self.of.width if self.of.by_rows else lanes)
         self.of.blocks = up(self.of.sinks, self.of.width) // self.of.width
         return 0

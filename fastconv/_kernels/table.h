@@ -85,7 +85,8 @@ typedef struct {
                        ptrdiff_t step, const void *w, void *out, int more);
 
     /* out[k][p] = sum_t w[t][k] * x[offset[t] + p], with k over 1, 4 or `row_channels`
-     * channels and p over some vectors: 1, 2, 4 or 8 for a single channel, else 1, 2 or 3.
+     * channels and p over some vectors: 1, 2, 4 or 8 for a single channel, else 1, 2, 3, or
+     * 4 where `rows` has that.
      * Index: [which channels][which vectors].
      * `w` is packed (taps, channels); `out` has room for (channels, vectors * lanes), and
      * receives the sums unless there is an `exit` for them. */

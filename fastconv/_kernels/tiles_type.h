@@ -214,6 +214,9 @@ ROWS(one, 1, 8)
 ROWS(four, 4, 1)
 ROWS(four, 4, 2)
 ROWS(four, 4, 3)
+#if FC_ROW_CHANNELS > 4   /* as many registers */
+ROWS(four, 4, 4)
+#endif
 ROWS(many, FC_ROW_CHANNELS, 1)
 ROWS(many, FC_ROW_CHANNELS, 2)
 ROWS(many, FC_ROW_CHANNELS, 3)
@@ -430,6 +433,9 @@ static void NAME(fill_tiles)(fc_kernels *k)
     k->rows[1][0] = FC_PASTE(NAME(rows), fourx1);
     k->rows[1][1] = FC_PASTE(NAME(rows), fourx2);
     k->rows[1][2] = FC_PASTE(NAME(rows), fourx3);
+#if FC_ROW_CHANNELS > 4
+    k->rows[1][3] = FC_PASTE(NAME(rows), fourx4);
+#endif
     k->rows[2][0] = FC_PASTE(NAME(rows), manyx1);
     k->rows[2][1] = FC_PASTE(NAME(rows), manyx2);
     k->rows[2][2] = FC_PASTE(NAME(rows), manyx3);
