@@ -28,7 +28,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from fastconv._core.cost cimport peak
 from fastconv._core.epilogue cimport Exit, emit
 from fastconv._core.integers cimport even, gcd, modulo, up
-from fastconv._core.scratch cimport CACHE, Scratch, acquire
+from fastconv._core.scratch cimport CACHE, Scratch, acquire, fc_fetch
 from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.window cimport (
     Axis, Window, aim, block_axis, fill, fill_part, index_words, lay_out, real_t,
@@ -42,18 +42,6 @@ from fastconv._kernels.dispatch cimport (
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
 
 cnp.import_array()
-
-cdef extern from *:
-    """
-    static inline void fc_fetch(const char *from, Py_ssize_t bytes)
-    {
-    #ifdef __GNUC__
-        for (Py_ssize_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i, 0, 2);
-    #endif
-    }
-    """
-    # Brings lines to the second-level cache; the range need not be memory.
-    void fc_fetch(const void *start, Py_ssize_t bytes) nogil
 
 cdef double LONGEST_TASK = 1e10  # operations
 cdef double WORTH = 0.85         # of the products, left by skipping those with padding
@@ -898,6 +886,8 @@ cdef void pack_taps(const Packing *job, const Phase *phase, Py_ssize_t group, Py
         tap = t - c * spatial
         if in_order and spatial > 1 and job.sink != 1:
             count = min(spatial - tap, stop - t)
+            if job.sink == spatial:  # one stretch for all, far from the next source's
+                fc_fetch(weight + (c + 2) * job.source, n * spatial * sizeof(real_t))
             if g.flip:
                 k.transpose(n, count, weight + c * job.source + spatial - tap - count, job.sink,
                             out + (count - 1) * width, -width)

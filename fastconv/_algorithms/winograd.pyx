@@ -42,7 +42,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from fastconv._core.cost cimport BANDWIDTH, CLOCK, peak
 from fastconv._core.epilogue cimport Exit, emit, turned_size
 from fastconv._core.integers cimport even, parts, up
-from fastconv._core.scratch cimport CACHE, Scratch, acquire
+from fastconv._core.scratch cimport CACHE, Scratch, acquire, fc_fetch
 from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.window cimport (
     Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
@@ -647,7 +647,7 @@ cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_s
     cdef Py_ssize_t kept = of.sources // of.joint if of.filled else of.sources
     cdef Py_ssize_t n = min(width, of.sinks - start), channels = min(CHUNK, kept - chunk)
     cdef Py_ssize_t tap, c, q, p0, p1, p2, i1, i2, j1, j2, n1, n2, r1, r2, sinks, sources
-    cdef Py_ssize_t row_step, col_step
+    cdef Py_ssize_t row_step, col_step, taps, spare = FC_WINOGRAD_KERNEL * FC_WINOGRAD_KERNEL
     cdef bint reverse = g.flip != of.backward
     cdef bint upright = not of.square and of.transformed[1]   # one line, along the middle axis
     cdef const real_t *weight
@@ -663,13 +663,22 @@ cdef void pack_part(const Packing *job, Py_ssize_t group, Py_ssize_t start, Py_s
             weight = (<const real_t *>job.weight) + (
                 ((group * of.joint + q) * sources + chunk) * sinks + start) * job.kernel
             for c in range(min(channels, sources)):
-                of.k.transpose(n, job.kernel, weight + c * sinks * job.kernel, job.kernel,
+                # Whole blocks are faster; what is too much of them the next channel overwrites,
+                # or it stays between the lines and the part.
+                taps = job.kernel
+                if n == width and chunk + c + 1 < sources and up(taps, lanes) - taps <= spare:
+                    taps = up(taps, lanes)
+                fc_fetch(weight + (c + 2) * sinks * job.kernel, n * job.kernel * sizeof(real_t))
+                of.k.transpose(n, taps, weight + c * sinks * job.kernel, job.kernel,
                                line + c * job.kernel * width, width)
         else:
             weight = (<const real_t *>job.weight) + (
                 ((group * of.joint + q) * sinks + start) * sources + chunk) * job.kernel
             of.k.transpose(n, min(channels, sources) * job.kernel, weight, sources * job.kernel,
                            line, width)
+            for c in range(n):  # the next chunk comes while this one is at work
+                fc_fetch(weight + c * sources * job.kernel + CHUNK * job.kernel,
+                         CHUNK * job.kernel * sizeof(real_t))
     r1 = of.r if of.transformed[1] else 1
     r2 = of.r if of.transformed[2] else 1
     for c in range(channels):
