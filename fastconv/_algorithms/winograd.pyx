@@ -10,11 +10,11 @@ over channels makes a matrix product, and transformed back.
     y    = A' M A        for every tile and filter
 
 A *stride* s splits kernel and input into s phases an axis: outputs are sums over the phases, of
-correlations without stride whose kernels are s times shorter. A long kernel falls into *sections* of
-r taps, each of which meets the input further on. Both are *parts* of the kernel, and parts join the
-sum over channels. A *dilation* d splits outputs and inputs into d interleaved maps, each correlated
-without dilation; a tile takes every d-th position. So d tiles lie inside each other, and make one
-*span*.
+correlations without stride whose kernels are s times shorter. A long kernel falls into *sections*
+of r taps, each of which meets the input further on. Both are *parts* of the kernel, and parts join
+the sum over channels. A *dilation* d splits outputs and inputs into d interleaved maps, each
+correlated without dilation; a tile takes every d-th position. So d tiles lie inside each other,
+and make one *span*.
 
 A task takes a block of spans through all three steps, so that V and M stay in the cache; only
 the transformed weights U stream by. Channels lie in the lanes of the transforms, so that a tile
