@@ -66,10 +66,11 @@ cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.75
 # transposed, of packed weights that fit the cache, and of those that do not.
 cdef double STARTED = 3e-6, PER_BLOCK = 0.4e-6, INDEXED = 5e-9
 cdef double GATHERED = 0.1e-9, STORED = 0.1e-9, STORED_ONE = 0.3e-9, TURNED = 0.2e-9
-cdef double PACKED = 0.2e-9, PACKED_BEYOND = 0.6e-9, GRADIENT_TURNED = 0.5e-9
+cdef double PACKED = 0.2e-9, PACKED_BEYOND = 0.6e-9, GRADIENT_TURNED = 0.25e-9
 cdef double STREAMED = 0.1e-9  # and for one that a thread reads again
-# The same of gradients with pixels in the lanes, and for a strip of a few filters at some lags.
-cdef double LAGS = 0.90, PER_LAGS = 25e-9
+# The same of gradients with pixels in the lanes, where few filters meet some lags: for each call,
+# and each of its rows.
+cdef double LAGS = 0.75, PER_LAGS = 60e-9, PER_LAGS_ROW = 3e-9
 
 cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
@@ -78,6 +79,9 @@ cdef enum:
     MOST_USES = 2  # of weights that are packed anew for each
     STEPS = 2 * FC_SUM_BLOCK  # vectors of a strip of gradients
     PARTS = 8     # of sums, for threads
+    # Channels up to which `lags` makes direct the faster choice: Winograd's gradients take less
+    # than its model says where they are more, so there the time of `tile` is given.
+    FEW = 8
     LATENT = 7    # sums that a kernel needs to hide most of the latency of its multiply-adds
     # Rounding errors: kernels cut sums into blocks of 64 products and add the blocks up in a
     # row; a row of more than LONG products is one block of a further such level.
@@ -1882,9 +1886,13 @@ def workspace(ConvDesc desc, which, int threads):
 def efficiency(ConvDesc desc, which):
     """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
     cdef double seconds
+    cdef Layout layout
     cdef Gradient job
     if which == BACKWARD_WEIGHT:
-        set_gradient(Layout(desc, False, False, False), &job, 1)
+        layout = Layout(desc, False, False, False)
+        set_gradient(layout, &job, 1)
+        if job.by_lags and job.channels > FEW:
+            set_tiles(layout, &job, 1)
         seconds = gradient_seconds(&job)
     else:
         seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of,
@@ -1948,7 +1956,8 @@ cdef double gradient_seconds(const Gradient *job) noexcept:
             wide += 2 if job.filters % FC_PLANES == 1 else 2.5
         return STARTED + job.groups * (
             2 * job.rows * wide * pixels / (LAGS * peak(g.itemsize))
-            + blocks * (PER_BLOCK + GATHERED * job.window.size + PER_LAGS * job.blocks * job.tiles)
+            + blocks * (PER_BLOCK + GATHERED * job.window.size + job.blocks * job.tiles * (
+                PER_LAGS + PER_LAGS_ROW * axis[1].block))
             + job.filters * job.rows * PACKED)
     return STARTED + tasks * (
         2 * job.rows * wide * pixels / (GRADIENT * peak(g.itemsize))
