@@ -79,6 +79,7 @@ cdef enum:
     MOST_USES = 2  # of weights that are packed anew for each
     STEPS = 2 * FC_SUM_BLOCK  # vectors of a strip of gradients
     PARTS = 8     # of sums, for threads
+    BEYOND = 16 << 20  # bytes of gradients that come from memory: fetched ahead of their use
     # Channels up to which `lags` makes direct the faster choice: Winograd's gradients take less
     # than its model says where they are more, so there the time of `tile` is given.
     FEW = 8
@@ -1307,6 +1308,7 @@ cdef struct Gradient:
     Py_ssize_t row_long               # products that are added up before they go to `total`
     bint along_taps
     bint in_place                     # x is read where it is
+    bint fetches                      # gradients ahead of their use
     const char *skips                 # images whose sums leave out rows outside of x, or NULL
     char *scratch
     Py_ssize_t scratch_size, grad_at, sum_at, total_at, order_at, offset_at, words_at, pieces_at
@@ -1520,6 +1522,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     # as many sums are added up in a row as there are such rows
     job.row_long = max(<Py_ssize_t>LONG,
                        <Py_ssize_t>(8 * (<double>job.units * job.pixels) ** 0.5))
+    job.fetches = cnp.PyArray_SIZE(grad) * g.itemsize > BEYOND
     if job.by_lags:  # ranges of filters change no sum, so there are as many as threads want
         job.row_long *= job.k.lanes
         tasks *= count
@@ -1755,6 +1758,7 @@ cdef void weight_lags(Gradient *job, Py_ssize_t task, int thread, real_t *kind) 
     cdef bint fresh = True, totals = False
     cdef const real_t *x
     cdef const real_t *grad
+    cdef const real_t *ahead
     cdef real_t *out
     for t in range(job.rows):
         i = t % taps
@@ -1797,8 +1801,11 @@ cdef void weight_lags(Gradient *job, Py_ssize_t task, int thread, real_t *kind) 
                 grad, row, plane = copied, count[2], count[1] * count[2]
             for t from 0 <= t < job.rows by job.tile:
                 lags = min(job.tile, job.rows - t)
+                ahead = NULL
+                if job.fetches and block + 1 < high and t < FC_PLANES * job.tile:
+                    ahead = grad + (FC_PLANES + t // job.tile) * plane
                 k.lags[planes - 1][lags - 1](count[1], count[2], offset + t, window, x_row, grad,
-                                             plane, row, out, not fresh)
+                                             plane, row, ahead, out, not fresh)
                 out += FC_PLANES * job.tile
         fresh = False
     if totals:

@@ -81,8 +81,8 @@ cdef extern from "table.h" nogil:
         int most_lags
         void (*lags[FC_PLANES][9])(Py_ssize_t rows, Py_ssize_t n, const Py_ssize_t *offset,
                                    const void *x, Py_ssize_t x_row, const void *g,
-                                   Py_ssize_t g_plane, Py_ssize_t g_row, void *out,
-                                   int more) noexcept nogil
+                                   Py_ssize_t g_plane, Py_ssize_t g_row, const void *ahead,
+                                   void *out, int more) noexcept nogil
         void (*copy)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                      Py_ssize_t src_c, void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*scatter)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,

@@ -64,7 +64,8 @@ FC_INLINE void NAME(lags_step)(vec acc[FC_PLANES][FC_LAGS], const REAL *const at
 /* An iteration should be planes * lags vfmadd of registers, and planes + lags loads. */
 FC_INLINE void NAME(lags)(ptrdiff_t rows, ptrdiff_t n, const ptrdiff_t *offset, const REAL *x,
                           ptrdiff_t x_row, const REAL *g, ptrdiff_t g_plane, ptrdiff_t g_row,
-                          REAL *out, int more, const int planes, const int lags)
+                          const REAL *ahead, REAL *out, int more, const int planes,
+                          const int lags)
 {
     REAL part[FC_PLANES * FC_LAGS * LANES], sums[2 * FC_PLANES * FC_LAGS * LANES];
     const ptrdiff_t size = planes * lags * LANES, whole = n / LANES * LANES;
@@ -93,6 +94,10 @@ FC_INLINE void NAME(lags)(ptrdiff_t rows, ptrdiff_t n, const ptrdiff_t *offset, 
             products = 0;
         }
         products += steps;
+        if (ahead) {
+            for (ptrdiff_t j = 0; j < n; j += 64 / (BITS / 8)) __builtin_prefetch(ahead + j, 0, 2);
+            ahead += g_row;
+        }
         for (const ptrdiff_t end = i + whole; i < end; i += LANES, g += LANES) {
             __asm__("" : "+r"(i)); /* one index for all, not a pointer for each */
             NAME(lags_step)(acc, at, i, g, g_plane, LANES, planes, lags, 1);
@@ -119,9 +124,10 @@ FC_INLINE void NAME(lags)(ptrdiff_t rows, ptrdiff_t n, const ptrdiff_t *offset, 
 #define LAGS_OF(f, t)                                                                          \
     static void FC_PASTE(NAME(lags), f##x##t)(                                                 \
         ptrdiff_t rows, ptrdiff_t n, const ptrdiff_t *offset, const void *x, ptrdiff_t x_row,  \
-        const void *g, ptrdiff_t g_plane, ptrdiff_t g_row, void *out, int more)                \
+        const void *g, ptrdiff_t g_plane, ptrdiff_t g_row, const void *ahead, void *out,       \
+        int more)                                                                              \
     {                                                                                          \
-        NAME(lags)(rows, n, offset, x, x_row, g, g_plane, g_row, out, more, f, t);             \
+        NAME(lags)(rows, n, offset, x, x_row, g, g_plane, g_row, ahead, out, more, f, t);      \
     }
 #if FC_LAGS == 9
 #define ALL(OF, f) OF(f, 1) OF(f, 2) OF(f, 3) OF(f, 4) OF(f, 5) OF(f, 6) OF(f, 7) OF(f, 8) OF(f, 9)
