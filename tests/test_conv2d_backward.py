@@ -196,9 +196,12 @@ def test_few_channels_in_every_geometry(groups, flip, stride, mode):
     args = {"stride": stride, "padding": ((2, 1), (0, 5)), "dilation": (2, 1), "groups": groups}
     args |= {"padding_mode": mode, "flip": flip}
     x, shape = numbers((3, 2 * groups, 41, 77)), (5 * groups, 2, 3, 4)
-    grad = numbers(fastconv.conv_output_shape(
-        x.shape, shape, **{k: v for k, v in args.items() if k not in ("padding_mode", "flip")}
-    ), seed=1)
+    grad = numbers(
+        fastconv.conv_output_shape(
+            x.shape, shape, **{k: v for k, v in args.items() if k not in ("padding_mode", "flip")}
+        ),
+        seed=1,
+    )
     got = check_weight(grad, x, shape, method="direct", **args)
     views = np.asfortranarray(grad), x[:, :, ::-1][:, :, ::-1].copy("F")
     for threads in (1, 2, 3):

@@ -8,7 +8,8 @@ gradient multiplies no zeros. backward_weight is a correlation whose sum runs ov
 
 Two kernels serve (see _kernels/README.md): `tile` holds output channels in the lanes and
 broadcasts input scalars, `rows` holds pixels in the lanes and broadcasts weights, for layers
-with few output channels. Both read x through a table of offsets into a window.
+with few output channels. Both read x through a table of offsets into a window. A third, `lags`,
+serves gradients of weights that see few channels.
 
 Sources: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
 architectures" (SC 2018); Zhang et al., "High performance zero-memory overhead direct
@@ -27,7 +28,8 @@ from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._core.cost cimport peak
 from fastconv._core.epilogue cimport Exit, emit
-from fastconv._core.integers cimport even, gcd, modulo, parts, up
+from fastconv._core.integers cimport even, gcd, modulo, up
+from fastconv._core.integers cimport parts as parts_of
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.window cimport (
@@ -1332,8 +1334,8 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
 cdef int set_lags(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     """Block the sums for the `lags` kernel.
 
-    A strip of rows of all gradients stays in the second-level cache while all lags meet it, for
-    the strips of FC_PLANES filters the first level is enough.
+    The gradients of FC_PLANES filters on a strip of rows, and a channel of the window, stay in the
+    first-level cache while all lags meet them.
     """
     cdef const conv_geometry *g = layer.of.g
     cdef Axis *axis = layer.of.phases[0].axis
@@ -1343,8 +1345,8 @@ cdef int set_lags(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     job.filters = g.filters // g.groups
     job.rows = job.channels * g.kernel[0] * g.kernel[1] * g.kernel[2]
     job.tile = even(job.rows, layer.of.k.most_lags)
-    job.tiles = parts(job.rows, job.tile)
-    job.blocks = parts(job.filters, FC_PLANES)
+    job.tiles = parts_of(job.rows, job.tile)
+    job.blocks = parts_of(job.filters, FC_PLANES)
     job.share, job.ranges, job.chunks = job.blocks, 1, 1
     job.window.axis = axis
     job.window.channels = job.channels
@@ -1352,7 +1354,7 @@ cdef int set_lags(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     job.along_taps = job.in_place = False
     block_axis(&axis[0], 1, False)
     block_axis(&axis[2], even(max(axis[2].count, 1), FC_SUM_BLOCK * lanes), True)
-    steps = parts(axis[2].block, lanes)
+    steps = parts_of(axis[2].block, lanes)
     rows = max(1, min(axis[1].count, STEPS // steps))
     while True:
         block_axis(&axis[1], rows, False)
@@ -1361,14 +1363,14 @@ cdef int set_lags(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
             break
         rows = (rows + 1) // 2
     # strips that make equal parts for threads
-    count = parts(max(axis[1].count, 1), rows)
+    count = parts_of(max(axis[1].count, 1), rows)
     while count & (count - 1) if count <= PARTS else count % PARTS:
         count += 1
-    block_axis(&axis[1], parts(max(axis[1].count, 1), count), False)
+    block_axis(&axis[1], parts_of(max(axis[1].count, 1), count), False)
     lay_out(&job.window, 0, lanes, True)
     job.pixels = axis[1].block * axis[2].block
     for a in range(AXES):
-        job.out_blocks[a] = parts(axis[a].count, axis[a].block)
+        job.out_blocks[a] = parts_of(axis[a].count, axis[a].block)
     job.all_units = batch * job.out_blocks[0] * job.out_blocks[1] * job.out_blocks[2]
 
     job.grad_at = up((job.window.size + job.window.slack) * itemsize, 64)
@@ -1465,6 +1467,14 @@ cdef int set_tiles(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     return 0
 
 
+cdef Py_ssize_t cuts(const Gradient *job, double work) noexcept:
+    """Parts that the sums are cut into for threads, and so that tasks are not too long."""
+    cdef Py_ssize_t tasks = max(1, job.groups * job.ranges * job.chunks), count = PARTS // tasks
+    if job.by_lags:
+        count = max(count, <Py_ssize_t>(work / tasks / LONGEST_TASK))
+    return min(job.all_units, max(1, count))
+
+
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
                     bint per_sample, int threads):
     """Sum grad_output times x into `out`, which has the weight's shape.
@@ -1513,12 +1523,9 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     # parts up in order. So the result is the same for any number of threads.
     tasks = job.groups * job.ranges * job.chunks
     work = desc.flops(job.batch)
-    count = PARTS // tasks
-    if job.by_lags:
-        count = max(count, <Py_ssize_t>(work / tasks / LONGEST_TASK))
-    count = job.batch if per_sample else min(job.all_units, max(1, count))
-    job.units = even(job.all_units, parts(job.all_units, count))
-    count = parts(job.all_units, job.units)
+    count = job.batch if per_sample else cuts(&job, work)
+    job.units = even(job.all_units, parts_of(job.all_units, count))
+    count = parts_of(job.all_units, job.units)
     # as many sums are added up in a row as there are such rows
     job.row_long = max(<Py_ssize_t>LONG,
                        <Py_ssize_t>(8 * (<double>job.units * job.pixels) ** 0.5))
@@ -1528,7 +1535,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
         tasks *= count
         job.share = even(job.blocks, max(1, <Py_ssize_t>(job.blocks / max(
             work / tasks / LONGEST_TASK, PARTS // tasks if threads > 1 else 1, 1.0))))
-        job.ranges = parts(job.blocks, job.share)
+        job.ranges = parts_of(job.blocks, job.share)
         tasks = job.groups * job.ranges
     partial = out
     if not per_sample and count > 1:
@@ -1883,7 +1890,7 @@ def workspace(ConvDesc desc, which, int threads):
     cdef conv_geometry *g = &desc.g
     if which == BACKWARD_WEIGHT:
         set_gradient(Layout(desc, False, False, False), &job, 1)
-        count = min(job.all_units, PARTS // max(1, job.groups * job.ranges * job.chunks))
+        count = cuts(&job, desc.flops())
         return job.scratch_size * threads + (
             0 if count < 2 else count * g.filters * job.channels * g.kernel[0] * g.kernel[1]
             * g.kernel[2] * g.itemsize)
