@@ -170,6 +170,92 @@ def test_bias_of_many_positive_numbers(dtype, shape):
     assert_within_contract(got, exact, exact)
 
 
+# ------------------------------------------- weights that see few channels: pixels in the lanes
+
+
+@pytest.mark.parametrize("width", [3, 15, 16, 17, 30, 33, 64, 71])
+@pytest.mark.parametrize("filters", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_channels_exactly(dtype, filters, width):
+    """Tails of rows, strips of rows, and every number of filters and taps of a last tile."""
+    channels, kernel = 1 + filters % 3, (1 + width % 5, 1 + width % 4)
+    x = integers((2, channels, 75, width + kernel[1] - 1), dtype)
+    grad = integers((2, filters, 75 - kernel[0] + 3, width), dtype, 1)
+    shape, args = (filters, channels, *kernel), {"padding": (1, 0), "method": "direct"}
+    exact = reference.conv_backward_weight(grad, x, shape, padding=(1, 0))
+    for threads in (1, 2, 5):
+        got = fastconv.conv2d_backward_weight(grad, x, shape, **args, num_threads=threads)
+        assert_exact(got, exact)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stride", [1, (2, 3)])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_few_channels_in_every_geometry(groups, flip, stride, mode):
+    args = {"stride": stride, "padding": ((2, 1), (0, 5)), "dilation": (2, 1), "groups": groups}
+    args |= {"padding_mode": mode, "flip": flip}
+    x, shape = numbers((3, 2 * groups, 41, 77)), (5 * groups, 2, 3, 4)
+    grad = numbers(
+        fastconv.conv_output_shape(
+            x.shape, shape, **{k: v for k, v in args.items() if k not in ("padding_mode", "flip")}
+        ),
+        seed=1,
+    )
+    got = check_weight(grad, x, shape, method="direct", **args)
+    views = np.asfortranarray(grad), x[:, :, ::-1][:, :, ::-1].copy("F")
+    for threads in (1, 2, 3):
+        again = fastconv.conv2d_backward_weight(
+            *views, shape, method="direct", precision="highest", num_threads=threads, **args
+        )
+        np.testing.assert_array_equal(again, got)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_few_channels_for_each_image(threads):
+    """Neither the batch nor the threads change an image's own sums."""
+    x, grad = numbers((3, 2, 60, 90)), numbers((3, 13, 60, 90), seed=1)
+    args = {"padding": 1, "method": "direct", "precision": "highest"}
+    got = fastconv.conv2d_backward_weight(
+        grad, x, (13, 2, 3, 3), per_sample=True, num_threads=threads, **args
+    )
+    for n in range(3):
+        alone = fastconv.conv2d_backward_weight(
+            grad[n : n + 1], x[n : n + 1], (13, 2, 3, 3), per_sample=True, num_threads=1, **args
+        )
+        np.testing.assert_array_equal(got[n], alone[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 300_000), (1, 2, 700, 500), (3000, 1, 8, 9)], ids=str)
+def test_few_channels_and_long_sums(shape, dtype):
+    """Positive numbers: errors do not cancel."""
+    rng = np.random.default_rng(0)
+    weight_shape = (4, shape[1], 1 if shape[2] == 1 else 3, 5)
+    grad_shape = (shape[0], 4, *(shape[2 + a] - weight_shape[2 + a] + 1 for a in range(2)))
+    x, grad = rng.random(shape).astype(dtype), rng.random(grad_shape).astype(dtype)
+    check_weight(grad, x, weight_shape, method="direct")
+
+
+def test_few_channels_and_gradients_that_exceed_the_cache():
+    """Then they are fetched ahead of their use."""
+    x, grad = integers((2, 1, 402, 402)), integers((2, 16, 400, 400), seed=1)
+    assert grad.nbytes > 16 << 20
+    got = fastconv.conv2d_backward_weight(grad, x, (16, 1, 3, 3), method="direct")
+    assert_exact(got, reference.conv_backward_weight(grad, x, (16, 1, 3, 3)))
+
+
+def test_few_channels_and_numbers_beside_a_row():
+    """What lies beside a row's last pixels meets no gradient: not even an infinity in x does."""
+    x, grad = integers((1, 1, 20, 21)), integers((1, 3, 18, 19), seed=1) + np.float32(10)
+    x[0, 0, 5, 0] = np.inf
+    got = fastconv.conv2d_backward_weight(grad, x, (3, 1, 3, 3), method="direct")
+    assert np.isinf(got[..., 0]).all()
+    x[0, 0, 5, 0] = 0
+    exact = reference.conv_backward_weight(grad, x, (3, 1, 3, 3))
+    assert_exact(got[..., 1:], exact[..., 1:])
+
+
 # ----------------------------------------------------------------------- shapes and dtypes
 
 

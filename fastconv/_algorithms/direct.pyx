@@ -8,7 +8,8 @@ gradient multiplies no zeros. backward_weight is a correlation whose sum runs ov
 
 Two kernels serve (see _kernels/README.md): `tile` holds output channels in the lanes and
 broadcasts input scalars, `rows` holds pixels in the lanes and broadcasts weights, for layers
-with few output channels. Both read x through a table of offsets into a window.
+with few output channels. Both read x through a table of offsets into a window. A third, `lags`,
+serves gradients of weights that see few channels.
 
 Sources: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
 architectures" (SC 2018); Zhang et al., "High performance zero-memory overhead direct
@@ -28,6 +29,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from fastconv._core.cost cimport peak
 from fastconv._core.epilogue cimport Exit, emit
 from fastconv._core.integers cimport even, gcd, modulo, up
+from fastconv._core.integers cimport parts as parts_of
 from fastconv._core.scratch cimport CACHE, Scratch, acquire, fc_fetch
 from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.window cimport (
@@ -36,7 +38,7 @@ from fastconv._core.window cimport (
 )
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport (
-    FC_CLIP, FC_IDENTITY, FC_SUM_BLOCK, fc_epilogue, fc_exit, fc_kernels, kernels,
+    FC_CLIP, FC_IDENTITY, FC_PLANES, FC_SUM_BLOCK, fc_epilogue, fc_exit, fc_kernels, kernels,
 )
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
@@ -54,14 +56,23 @@ cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.75
 # transposed, of packed weights that fit the cache, and of those that do not.
 cdef double STARTED = 3e-6, PER_BLOCK = 0.4e-6, INDEXED = 0.5e-9
 cdef double GATHERED = 0.1e-9, STORED = 0.1e-9, STORED_ONE = 0.3e-9, TURNED = 0.2e-9
-cdef double PACKED = 0.2e-9, PACKED_BEYOND = 0.6e-9, GRADIENT_TURNED = 0.5e-9
+cdef double PACKED = 0.2e-9, PACKED_BEYOND = 0.6e-9, GRADIENT_TURNED = 0.25e-9
 cdef double STREAMED = 0.1e-9  # and for one that a thread reads again
+# The same of gradients with pixels in the lanes, where few filters meet some lags: for each call,
+# and each of its rows.
+cdef double LAGS = 0.75, PER_LAGS = 60e-9, PER_LAGS_ROW = 3e-9
 
 cdef enum:
     CHUNK = 192   # taps whose weights share the first-level cache with the tiles' input
     STRIP = 32    # tiles that pass over such a chunk
     MOST = 1024   # pixels that gradients are turned for at once
     MOST_USES = 2  # of weights that are packed anew for each
+    STEPS = 2 * FC_SUM_BLOCK  # vectors of a strip of gradients
+    PARTS = 8     # of sums, for threads
+    BEYOND = 16 << 20  # bytes of gradients that come from memory: fetched ahead of their use
+    # Channels up to which `lags` makes direct the faster choice: Winograd's gradients take less
+    # than its model says where they are more, so there the time of `tile` is given.
+    FEW = 8
     LATENT = 7    # sums that a kernel needs to hide most of the latency of its multiply-adds
     # Rounding errors: kernels cut sums into blocks of 64 products and add the blocks up in a
     # row; a row of more than LONG products is one block of a further such level.
@@ -1266,7 +1277,9 @@ cdef inline void carry(const Layer *of, Py_ssize_t tap, Py_ssize_t taps, Py_ssiz
 # part of the pixels of all images: grad_weight[filter, channel, tap] = sum over pixels of
 # grad_output[filter, pixel] * x[channel, pixel * stride + tap]. The `tile` kernel holds filters
 # in its lanes, sums over pixels, and takes for its "pixels" what lies at equal steps in the
-# window: channels, or where those are few the taps along the last axis.
+# window: channels, or where those are few the taps along the last axis. The `lags` kernel holds
+# pixels in its lanes, so that neither gradients nor sums are turned: for few channels, and rows
+# that fill vectors.
 cdef struct Gradient:
     const conv_geometry *g
     const fc_kernels *k
@@ -1281,6 +1294,8 @@ cdef struct Gradient:
     Py_ssize_t batch
     Py_ssize_t units, all_units       # blocks of outputs of a part, and of the batch
     Py_ssize_t groups, filters, channels
+    bint by_lags                      # `lags` kernel, else `tile`
+    Py_ssize_t tile, tiles            # lags that share a pass over the gradients; such tiles
     Py_ssize_t chunks                 # of channels
     Py_ssize_t blocks, share, ranges  # of filters; of a range; such ranges
     Py_ssize_t out_blocks[3]          # of outputs, on each axis
@@ -1289,13 +1304,85 @@ cdef struct Gradient:
     Py_ssize_t row_long               # products that are added up before they go to `total`
     bint along_taps
     bint in_place                     # x is read where it is
+    bint fetches                      # gradients ahead of their use
     const char *skips                 # images whose sums leave out rows outside of x, or NULL
     char *scratch
     Py_ssize_t scratch_size, grad_at, sum_at, total_at, order_at, offset_at, words_at, pieces_at
 
 
 cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
-    """Block the sums: everything in `job` that does not depend on the arrays."""
+    """Block the sums: everything in `job` that does not depend on the arrays.
+
+    The kernel is the one that takes less time for one image, whatever the batch.
+    """
+    cdef double seconds
+    set_tiles(layer, job, 1)
+    if not layer.of.g.channels_last and not layer.of.collapsed:
+        seconds = gradient_seconds(job)
+        set_lags(layer, job, batch)
+        if gradient_seconds(job) < seconds:
+            return 0
+    return set_tiles(layer, job, batch)
+
+
+cdef int set_lags(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
+    """Block the sums for the `lags` kernel.
+
+    The gradients of FC_PLANES filters on a strip of rows, and a channel of the window, stay in the
+    first-level cache while all lags meet them.
+    """
+    cdef const conv_geometry *g = layer.of.g
+    cdef Axis *axis = layer.of.phases[0].axis
+    cdef Py_ssize_t itemsize = g.itemsize, lanes = layer.of.k.lanes, steps, rows, count
+    cdef int a
+    job.by_lags = True
+    job.filters = g.filters // g.groups
+    job.rows = job.channels * g.kernel[0] * g.kernel[1] * g.kernel[2]
+    job.tile = even(job.rows, layer.of.k.most_lags)
+    job.tiles = parts_of(job.rows, job.tile)
+    job.blocks = parts_of(job.filters, FC_PLANES)
+    job.share, job.ranges, job.chunks = job.blocks, 1, 1
+    job.window.axis = axis
+    job.window.channels = job.channels
+    job.window.channels_last = False
+    job.along_taps = job.in_place = False
+    block_axis(&axis[0], 1, False)
+    block_axis(&axis[2], even(max(axis[2].count, 1), FC_SUM_BLOCK * lanes), True)
+    steps = parts_of(axis[2].block, lanes)
+    rows = max(1, min(axis[1].count, STEPS // steps))
+    while True:
+        block_axis(&axis[1], rows, False)
+        lay_out(&job.window, 0, lanes, True)
+        if rows == 1 or job.window.size * itemsize <= CACHE // 4:
+            break
+        rows = (rows + 1) // 2
+    # strips that make equal parts for threads
+    count = parts_of(max(axis[1].count, 1), rows)
+    while count & (count - 1) if count <= PARTS else count % PARTS:
+        count += 1
+    block_axis(&axis[1], parts_of(max(axis[1].count, 1), count), False)
+    lay_out(&job.window, 0, lanes, True)
+    job.pixels = axis[1].block * axis[2].block
+    for a in range(AXES):
+        job.out_blocks[a] = parts_of(axis[a].count, axis[a].block)
+    job.all_units = batch * job.out_blocks[0] * job.out_blocks[1] * job.out_blocks[2]
+
+    job.grad_at = up((job.window.size + job.window.slack) * itemsize, 64)
+    job.sum_at = job.grad_at + up(FC_PLANES * job.pixels * itemsize, 64)
+    job.total_at = job.sum_at + up(lag_sums(job) * itemsize, 64)
+    job.offset_at = job.total_at + job.total_at - job.sum_at
+    job.words_at = job.offset_at + up(job.rows * sizeof(Py_ssize_t), 64)
+    job.scratch_size = job.words_at + up(index_words(&job.window) * sizeof(Py_ssize_t), 64)
+    return 0
+
+
+cdef inline Py_ssize_t lag_sums(const Gradient *job) noexcept nogil:
+    """Sums of a range of filters, (blocks, tiles, planes * lags)."""
+    return job.share * job.tiles * job.tile * FC_PLANES
+
+
+cdef int set_tiles(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
+    """Block the sums for the `tile` kernel."""
     cdef const conv_geometry *g = layer.of.g
     cdef Axis *axis = layer.of.phases[0].axis
     cdef Py_ssize_t itemsize = g.itemsize, lanes = layer.of.k.lanes, half = layer.of.k.half
@@ -1303,6 +1390,7 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     cdef Py_ssize_t budget = CACHE // 4 // itemsize, most, fits, rows, columns
     cdef double work
     cdef int a
+    job.by_lags = False
     job.g = g
     job.k = layer.of.k
     job.axis = axis
@@ -1373,6 +1461,14 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     return 0
 
 
+cdef Py_ssize_t cuts(const Gradient *job, double work) noexcept:
+    """Parts that the sums are cut into for threads, and so that tasks are not too long."""
+    cdef Py_ssize_t tasks = max(1, job.groups * job.ranges * job.chunks), count = PARTS // tasks
+    if job.by_lags:
+        count = max(count, <Py_ssize_t>(work / tasks / LONGEST_TASK))
+    return min(job.all_units, max(1, count))
+
+
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
                     bint per_sample, int threads):
     """Sum grad_output times x into `out`, which has the weight's shape.
@@ -1382,7 +1478,8 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     cdef Layout layer
     cdef conv_geometry *g = &desc.g
     cdef Gradient job
-    cdef Py_ssize_t tasks, parts
+    cdef Py_ssize_t tasks, count
+    cdef double work
     cdef int rank = <int>g.rank, first = 1 if g.channels_last else 2
     cdef Scratch scratch
     cdef cnp.ndarray skips
@@ -1412,27 +1509,36 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
 
     # A zero outside of x does not matter, unless the gradient that it meets is infinite.
     job.skips = NULL
-    if g.padding_mode == PAD_ZEROS and layer.inside_rows() <= WORTH:
+    if not job.by_lags and g.padding_mode == PAD_ZEROS and layer.inside_rows() <= WORTH:
         skips = np.array([all_finite(image, threads) for image in grad], np.uint8)
         job.skips = cnp.PyArray_BYTES(skips)
 
     # Few tasks: cut the sums as well, in a way that depends on the problem alone, and add the
     # parts up in order. So the result is the same for any number of threads.
     tasks = job.groups * job.ranges * job.chunks
-    parts = job.batch if per_sample else min(job.all_units, max(1, 8 // tasks))
-    job.units = even(job.all_units, (job.all_units + parts - 1) // parts)
-    parts = (job.all_units + job.units - 1) // job.units
+    work = desc.flops(job.batch)
+    count = job.batch if per_sample else cuts(&job, work)
+    job.units = even(job.all_units, parts_of(job.all_units, count))
+    count = parts_of(job.all_units, job.units)
     # as many sums are added up in a row as there are such rows
     job.row_long = max(<Py_ssize_t>LONG,
                        <Py_ssize_t>(8 * (<double>job.units * job.pixels) ** 0.5))
+    job.fetches = cnp.PyArray_SIZE(grad) * g.itemsize > BEYOND
+    if job.by_lags:  # ranges of filters change no sum, so there are as many as threads want
+        job.row_long *= job.k.lanes
+        tasks *= count
+        job.share = even(job.blocks, max(1, <Py_ssize_t>(job.blocks / max(
+            work / tasks / LONGEST_TASK, PARTS // tasks if threads > 1 else 1, 1.0))))
+        job.ranges = parts_of(job.blocks, job.share)
+        tasks = job.groups * job.ranges
     partial = out
-    if not per_sample and parts > 1:
-        partial = np.empty((parts,) + (<object>out).shape, (<object>out).dtype)
+    if not per_sample and count > 1:
+        partial = np.empty((count,) + (<object>out).shape, (<object>out).dtype)
     job.out = cnp.PyArray_BYTES(partial)
     scratch = acquire(job.scratch_size * threads)
     job.scratch = scratch.data
-    parallel_for(weight_f32 if g.itemsize == 4 else weight_f64, &job, tasks * parts, threads,
-                 desc.flops(job.batch))
+    parallel_for(weight_f32 if g.itemsize == 4 else weight_f64, &job, tasks * count, threads,
+                 work)
     if partial is not out:
         np.add.reduce(partial, axis=0, out=out)
 
@@ -1450,11 +1556,17 @@ cdef void set_window(Gradient *job, Py_ssize_t rows, Py_ssize_t columns, Py_ssiz
 
 
 cdef void weight_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    weight_block(<Gradient *>context, task, thread, <float *>NULL)
+    if (<Gradient *>context).by_lags:
+        weight_lags(<Gradient *>context, task, thread, <float *>NULL)
+    else:
+        weight_block(<Gradient *>context, task, thread, <float *>NULL)
 
 
 cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    weight_block(<Gradient *>context, task, thread, <double *>NULL)
+    if (<Gradient *>context).by_lags:
+        weight_lags(<Gradient *>context, task, thread, <double *>NULL)
+    else:
+        weight_block(<Gradient *>context, task, thread, <double *>NULL)
 
 
 cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
@@ -1542,12 +1654,7 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
     part_window.channels = channels
 
     for u in range(part * job.units, min(job.all_units, (part + 1) * job.units)):
-        i = u
-        for a in range(2, -1, -1):
-            first[a] = i % job.out_blocks[a] * axis[a].block
-            count[a] = min(axis[a].block, axis[a].count - first[a])
-            i //= job.out_blocks[a]
-        image = i
+        image = find_unit(job, u, first, count)
         t = count[0] * count[1] * count[2]
         if in_row and in_row + t > job.row_long:
             if totals:
@@ -1617,6 +1724,108 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
         k.transpose(channels * taps, filters, order, width, out, job.channels * taps)
 
 
+cdef inline Py_ssize_t find_unit(const Gradient *job, Py_ssize_t unit, Py_ssize_t *first,
+                                 Py_ssize_t *count) noexcept nogil:
+    """The outputs of a unit, on each axis, and its image."""
+    cdef int a
+    for a in range(2, -1, -1):
+        first[a] = unit % job.out_blocks[a] * job.axis[a].block
+        count[a] = min(job.axis[a].block, job.axis[a].count - first[a])
+        unit //= job.out_blocks[a]
+    return unit
+
+
+cdef void weight_lags(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
+    """`weight_block` by the `lags` kernel."""
+    cdef const fc_kernels *k = job.k
+    cdef const conv_geometry *g = job.g
+    cdef Axis *axis = job.axis
+    cdef char *scratch = job.scratch + thread * job.scratch_size
+    cdef real_t *window = <real_t *>scratch
+    cdef real_t *copied = <real_t *>(scratch + job.grad_at)
+    cdef real_t *sums = <real_t *>(scratch + job.sum_at)
+    cdef real_t *total = <real_t *>(scratch + job.total_at)
+    cdef Py_ssize_t *offset = <Py_ssize_t *>(scratch + job.offset_at)
+    cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
+    cdef Py_ssize_t low = task % job.ranges * job.share
+    cdef Py_ssize_t high = min(job.blocks, low + job.share)
+    cdef Py_ssize_t group = task // job.ranges % job.groups
+    cdef Py_ssize_t part = task // (job.ranges * job.groups)
+    cdef Py_ssize_t taps = job.rows // job.channels, size = lag_sums(job), in_row = 0
+    cdef Py_ssize_t x_row = axis[1].wstep * job.window.position[1]
+    cdef Py_ssize_t first[3]
+    cdef Py_ssize_t count[3]
+    cdef Py_ssize_t u, i, t, c, f, image, planes, lags, plane, row, block, aimed = -1
+    cdef bint fresh = True, totals = False
+    cdef const real_t *x
+    cdef const real_t *grad
+    cdef const real_t *ahead
+    cdef real_t *out
+    for t in range(job.rows):
+        i = t % taps
+        offset[t] = (t // taps * job.window.channel
+                     + axis[0].at[i // (g.kernel[1] * g.kernel[2])] * job.window.position[0]
+                     + axis[1].at[i // g.kernel[2] % g.kernel[1]] * job.window.position[1]
+                     + axis[2].at[i % g.kernel[2]] * job.window.position[2])
+
+    for u in range(part * job.units, min(job.all_units, (part + 1) * job.units)):
+        image = find_unit(job, u, first, count)
+        x = (<const real_t *>job.x) + (
+            image * job.x_image + group * job.channels * job.x_stride[0])
+        i = u - image * (job.all_units // job.batch)
+        if aimed != i:
+            aim(&job.window, first, count, words)
+        # zeros outside stay where the last image's were
+        fill_part(&job.window, words, x, job.x_stride, k, window, aimed != i)
+        aimed = i
+        if in_row and in_row + count[1] * count[2] > job.row_long:
+            if totals:
+                k.add(size, sums, total)
+            else:
+                memcpy(total, sums, size * sizeof(real_t))
+            totals = fresh = True
+            in_row = 0
+        in_row += count[1] * count[2]
+        out = sums
+        for block in range(low, high):
+            planes = min(<Py_ssize_t>FC_PLANES, job.filters - block * FC_PLANES)
+            grad = (<const real_t *>job.grad) + (
+                image * job.grad_image
+                + (group * job.filters + block * FC_PLANES) * job.grad_stride[0]
+                + first[0] * job.grad_stride[1] + first[1] * job.grad_stride[2]
+                + first[2] * job.grad_stride[3])
+            plane, row = job.grad_stride[0], job.grad_stride[2]
+            if job.grad_stride[3] != 1 and count[2] > 1:
+                for f in range(planes):
+                    k.copy(count[1], count[2], grad + f * plane, row, job.grad_stride[3],
+                           copied + f * count[1] * count[2], count[2])
+                grad, row, plane = copied, count[2], count[1] * count[2]
+            for t from 0 <= t < job.rows by job.tile:
+                lags = min(job.tile, job.rows - t)
+                ahead = NULL
+                if job.fetches and block + 1 < high and t < FC_PLANES * job.tile:
+                    ahead = grad + (FC_PLANES + t // job.tile) * plane
+                k.lags[planes - 1][lags - 1](count[1], count[2], offset + t, window, x_row, grad,
+                                             plane, row, ahead, out, not fresh)
+                out += FC_PLANES * job.tile
+        fresh = False
+    if totals:
+        k.add(size, total, sums)
+
+    out = (<real_t *>job.out) + part * job.out_image + group * job.filters * job.rows
+    for block in range(low, high):
+        planes = min(<Py_ssize_t>FC_PLANES, job.filters - block * FC_PLANES)
+        for t from 0 <= t < job.rows by job.tile:
+            lags = min(job.tile, job.rows - t)
+            for f in range(planes):
+                for c in range(lags):
+                    i = t + c
+                    if g.flip:
+                        i += taps - 1 - 2 * (i % taps)
+                    out[(block * FC_PLANES + f) * job.rows + i] = sums[f * lags + c]
+            sums += FC_PLANES * job.tile
+
+
 cdef void turn_gradients(const Gradient *job, const real_t *grad, Py_ssize_t filters,
                          const Py_ssize_t *count, Py_ssize_t width, real_t *out) noexcept nogil:
     """The gradients of a block of outputs as (pixels, filters), the layout of packed weights."""
@@ -1678,7 +1887,7 @@ cdef bint all_finite(cnp.ndarray array, int threads) except -1:
         job.size = cnp.PyArray_SIZE(array)
         job.piece = 1 << 17
         job.found = False
-        parallel_for(check_piece, &job, (job.size + job.piece - 1) // job.piece, threads, 0.0)
+        parallel_for(check_piece, &job, parts_of(job.size, job.piece), threads, 0.0)
         return not job.found
     with np.errstate(all="ignore"):
         total = (<object>array).sum()  # a quick look: infinite, or not a number, if one is
@@ -1695,9 +1904,9 @@ def workspace(ConvDesc desc, which, int threads):
     cdef conv_geometry *g = &desc.g
     if which == BACKWARD_WEIGHT:
         set_gradient(Layout(desc, False, False, False), &job, 1)
-        parts = min(job.all_units, 8 // max(1, job.groups * job.ranges * job.chunks))
+        count = cuts(&job, desc.flops())
         return job.scratch_size * threads + (
-            0 if parts < 2 else parts * g.filters * job.channels * g.kernel[0] * g.kernel[1]
+            0 if count < 2 else count * g.filters * job.channels * g.kernel[0] * g.kernel[1]
             * g.kernel[2] * g.itemsize)
     return Layout.get(desc, which == BACKWARD_DATA).workspace(threads)
 
@@ -1705,9 +1914,13 @@ def workspace(ConvDesc desc, which, int threads):
 def efficiency(ConvDesc desc, which):
     """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
     cdef double seconds
+    cdef Layout layout
     cdef Gradient job
     if which == BACKWARD_WEIGHT:
-        set_gradient(Layout(desc, False, False, False), &job, 1)
+        layout = Layout(desc, False, False, False)
+        set_gradient(layout, &job, 1)
+        if job.by_lags and job.channels > FEW:
+            set_tiles(layout, &job, 1)
         seconds = gradient_seconds(&job)
     else:
         seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of,
@@ -1759,10 +1972,21 @@ cdef double correlation_seconds(const Layer *of, bint planned) noexcept:
 cdef double gradient_seconds(const Gradient *job) noexcept:
     """Products with the lanes that stay empty, windows once for each range of filters."""
     cdef const conv_geometry *g = job.g
+    cdef Axis *axis = job.axis
     cdef double pixels = (<double>g.output[0]) * g.output[1] * g.output[2], blocks, tasks, wide
     wide = up(min(job.filters, 2 * job.k.lanes), job.k.lanes) * job.blocks
     blocks = (<double>job.out_blocks[0]) * job.out_blocks[1] * job.out_blocks[2]
     tasks = (<double>job.groups) * job.chunks
+    if job.by_lags:
+        pixels *= <double>up(axis[2].block, job.k.lanes) / axis[2].block
+        wide = job.filters // FC_PLANES * FC_PLANES
+        if job.filters % FC_PLANES:  # with few planes, loads take longer than products
+            wide += 2 if job.filters % FC_PLANES == 1 else 2.5
+        return STARTED + job.groups * (
+            2 * job.rows * wide * pixels / (LAGS * peak(g.itemsize))
+            + blocks * (PER_BLOCK + GATHERED * job.window.size + job.blocks * job.tiles * (
+                PER_LAGS + PER_LAGS_ROW * axis[1].block))
+            + job.filters * job.rows * PACKED)
     return STARTED + tasks * (
         2 * job.rows * wide * pixels / (GRADIENT * peak(g.itemsize))
         + job.ranges * blocks * (PER_BLOCK + GATHERED * job.window.size)

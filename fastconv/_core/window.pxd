@@ -38,7 +38,8 @@ cdef struct Window:
     Py_ssize_t slack         # readable elements past it
 
 cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogil
-cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector) noexcept nogil
+cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector,
+                  bint whole=*) noexcept nogil
 cdef Py_ssize_t index_words(const Window *window) noexcept nogil
 cdef void aim(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
               Py_ssize_t *words) noexcept nogil

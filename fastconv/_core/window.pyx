@@ -60,8 +60,12 @@ cdef Py_ssize_t spread(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
     return stride if stride < 4 * vector else (up(stride, vector) // vector | 1) * vector
 
 
-cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector) noexcept nogil:
-    """Strides and size. Kernels may read `overrun` outputs past a line's end."""
+cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector,
+                  bint whole=False) noexcept nogil:
+    """Strides and size. Kernels may read `overrun` outputs past a line's end.
+
+    whole: lines are whole vectors, so that fewer loads meet two cache lines.
+    """
     cdef Axis *axis = window.axis
     cdef Py_ssize_t pixel = 1
     if window.channels_last:
@@ -69,6 +73,8 @@ cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector) noexcep
         window.channel = 1
     window.position[2] = pixel
     window.position[1] = pixel * axis[2].window
+    if whole:
+        window.position[1] = up(window.position[1], vector)
     window.position[0] = window.position[1] * axis[1].window
     window.size = window.position[0] * axis[0].window
     if not window.channels_last:
@@ -291,7 +297,7 @@ cdef void fill_part(const Window *window, const Py_ssize_t *words, const real_t 
                     while end < n1 and (index0[i0] < 0 or index1[end] < 0):
                         end += 1
                     if zeros:
-                        memset(target, 0, (end - i1) * axis[2].window * sizeof(real_t))
+                        memset(target, 0, (end - i1) * window.position[1] * sizeof(real_t))
                     i1 = end
                     continue
                 # rows that lie equally far apart

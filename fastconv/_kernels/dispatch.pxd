@@ -32,7 +32,7 @@ cdef extern from "table.h" nogil:
         Py_ssize_t row, rows, pixel, width
 
     enum:
-        FC_SUM_BLOCK, FC_WINOGRAD_SIZES, FC_WINOGRAD_KERNEL, FC_WINOGRAD_OUTPUTS
+        FC_SUM_BLOCK, FC_PLANES, FC_WINOGRAD_SIZES, FC_WINOGRAD_KERNEL, FC_WINOGRAD_OUTPUTS
 
     ctypedef void (*fc_winograd)(Py_ssize_t vectors, const void *src, Py_ssize_t row,
                                  Py_ssize_t col, void *dst, Py_ssize_t dst_row,
@@ -78,6 +78,11 @@ cdef extern from "table.h" nogil:
                         const Py_ssize_t *offset, const void *x, Py_ssize_t x_row,
                         Py_ssize_t x_step, const void *g, Py_ssize_t g_row, Py_ssize_t g_step,
                         void *out) noexcept nogil
+        int most_lags
+        void (*lags[FC_PLANES][9])(Py_ssize_t rows, Py_ssize_t n, const Py_ssize_t *offset,
+                                   const void *x, Py_ssize_t x_row, const void *g,
+                                   Py_ssize_t g_plane, Py_ssize_t g_row, const void *ahead,
+                                   void *out, int more) noexcept nogil
         void (*copy)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                      Py_ssize_t src_c, void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*scatter)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,

@@ -14,6 +14,9 @@
  * long sum grows with the block and with the number of blocks, not their product. */
 enum { FC_SUM_BLOCK = 64 };
 
+/* Planes that `lags` takes at once. */
+enum { FC_PLANES = 3 };
+
 typedef enum {
     FC_IDENTITY, FC_CLIP, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU
 } fc_activation;
@@ -158,6 +161,15 @@ typedef struct {
     void (*dots[9])(ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full, ptrdiff_t last,
                     const ptrdiff_t *offset, const void *x, ptrdiff_t x_row, ptrdiff_t x_step,
                     const void *g, ptrdiff_t g_row, ptrdiff_t g_step, void *out);
+
+    /* out[f][t] = sum_{r, p} g[f * g_plane + r * g_row + p] * x[offset[t] + r * x_row + p] for 1 to
+     * 3 planes f, 1 to `most_lags` lags t, r < rows and p < n, where n is at most FC_SUM_BLOCK
+     * vectors; or added to what `out` holds if `more`. Rows at `ahead`, g_row apart, are prefetched
+     * meanwhile, unless it is NULL; they need not be memory. Index: [planes - 1][lags - 1]. */
+    int most_lags;
+    void (*lags[FC_PLANES][9])(ptrdiff_t rows, ptrdiff_t n, const ptrdiff_t *offset, const void *x,
+                               ptrdiff_t x_row, const void *g, ptrdiff_t g_plane,
+                               ptrdiff_t g_row, const void *ahead, void *out, int more);
 
     /* dst[r][c] = src[r * src_r + c * src_c] for r < nr, c < nc. */
     void (*copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r, ptrdiff_t src_c,

@@ -416,6 +416,7 @@ static double NAME(peak)(ptrdiff_t rounds)
 }
 
 #include "depthwise_type.h"
+#include "lags_type.h"
 
 static void NAME(fill_tiles)(fc_kernels *k)
 {
@@ -456,6 +457,7 @@ static void NAME(fill_tiles)(fc_kernels *k)
     k->dots[6] = FC_PASTE(NAME(dots), 7);
     k->dots[7] = FC_PASTE(NAME(dots), 8);
     k->dots[8] = FC_PASTE(NAME(dots), 9);
+    NAME(fill_lags)(k);
     k->copy = NAME(copy);
     k->scatter = NAME(scatter);
 }

@@ -14,31 +14,37 @@
  * weights and one broadcast scalar: 28 + 3 of 32 registers, or 12 + 3 of 16.
  * Four rows of FC_COLUMN_VECTORS leave room for three weights and as many vectors of input:
  * 16 + 3 + 4 of 32 registers, or 8 + 3 + 2 of 16.
- * Two tiles of spectra by FC_SPECTRA filters take 16 + 6 of 32 registers, or 8 + 4 of 16. */
+ * Two tiles of spectra by FC_SPECTRA filters take 16 + 6 of 32 registers, or 8 + 4 of 16.
+ * Three planes by FC_LAGS lags take 27 + 3 + 1 of 32 registers, or 12 + 3 + 1 of 16 (9 + 3 + 2
+ * where a product and a sum are two instructions). */
 #if defined(__AVX512F__)
 #define FC_VECTOR_BYTES 64
 #define FC_HALF 7
 #define FC_ROW_CHANNELS 8
 #define FC_COLUMN_VECTORS 4
 #define FC_SPECTRA 4
+#define FC_LAGS 9
 #elif defined(__AVX2__)
 #define FC_VECTOR_BYTES 32
 #define FC_HALF 3
 #define FC_ROW_CHANNELS 4
 #define FC_COLUMN_VECTORS 2
 #define FC_SPECTRA 2
+#define FC_LAGS 4
 #elif defined(__aarch64__)
 #define FC_VECTOR_BYTES 16
 #define FC_HALF 7
 #define FC_ROW_CHANNELS 8
 #define FC_COLUMN_VECTORS 4
 #define FC_SPECTRA 4
+#define FC_LAGS 9
 #else
 #define FC_VECTOR_BYTES 16
 #define FC_HALF 3
 #define FC_ROW_CHANNELS 4
 #define FC_COLUMN_VECTORS 2
 #define FC_SPECTRA 2
+#define FC_LAGS 3
 #endif
 
 /* Whether vectors can be loaded in part, for about what whole ones cost. */
