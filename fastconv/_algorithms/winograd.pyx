@@ -267,17 +267,20 @@ cdef class Layout:
         cdef double packed = (<double>self.of.groups) * self.of.frequencies * (
             self.of.depth * self.of.padded)
         cdef bint near
+        seconds += self.moved_seconds()
+        if not self.desc.planned:
+            near = packed * self.desc.g.itemsize <= BEYOND or self.is_one_task()
+            seconds += packed * (PACKED if near else PACKED_BEYOND)
+        return seconds
+
+    cdef double moved_seconds(self) noexcept:
+        """For an image that comes from memory, and goes there."""
         cdef double moved = self.desc.g.itemsize * (
             <double>self.of.groups * self.of.sources * self.of.axis[0].length
             * self.of.axis[1].length * self.of.axis[2].length
             + <double>self.of.groups * self.of.sinks * self.of.sink_axis[0]
             * self.of.sink_axis[1] * self.of.sink_axis[2])
-        if moved > LARGE:  # images that come from memory, and go there
-            seconds += moved / BANDWIDTH
-        if not self.desc.planned:
-            near = packed * self.desc.g.itemsize <= BEYOND or self.is_one_task()
-            seconds += packed * (PACKED if near else PACKED_BEYOND)
-        return seconds
+        return moved / BANDWIDTH if moved > LARGE else 0
 
     cdef double cycles(self) noexcept:
         """Estimated time of one image on one thread, in cycles.
@@ -1067,12 +1070,12 @@ cdef class GradientLayout:
         cycles += itemsize * sums * (2 * blocks + 1) / STREAM
         # transforms, and what they move between the caches
         vectors = max(of.taps / lanes, <double>of.parts[1]) + of.padded / lanes
-        cycles += blocks * tiles * vectors * (2.4 * n * n if of.square else 5 * n)
-        cycles += 2 * blocks * itemsize * f * tiles * (of.pitch + of.padded) / STREAM
+        cycles += blocks * tiles * vectors * (2.0 * n * n if of.square else 5 * n)
+        cycles += blocks * itemsize * f * tiles * (of.pitch + of.padded) / STREAM / 2
         cycles += sums / lanes * 4
         cycles += blocks * LINE * (of.axis[0].window * of.axis[1].window * of.sources
                                    + self.job.grad_axis[1].window * of.sinks)
-        return 2 * STARTED + of.groups * cycles / CLOCK
+        return STARTED + of.groups * cycles / CLOCK + self.layout.moved_seconds()
 
 
 cdef GradientLayout gradient_layout(ConvDesc desc):
