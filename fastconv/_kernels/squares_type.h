@@ -7,6 +7,8 @@
 #define ivec NAME(ivec)
 
 #ifdef FC_PARTS
+#define FC_SQUARE_BLOCK 16384 /* bytes of input */
+
 /* NaN are not kept on the way, but noticed: a pair of vectors in one comparison. */
 #if defined(__AVX512F__)
 typedef unsigned NAME(unordered);
@@ -110,8 +112,9 @@ FC_INLINE vec NAME(square_row)(const REAL *x, const NAME(lanes) *some, int next,
 }
 
 FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, ptrdiff_t col,
-                                 ptrdiff_t n, const fc_square_op op, const int kernel,
-                                 const int stride, const int edge)
+                                 ptrdiff_t n, ptrdiff_t first, ptrdiff_t rows,
+                                 const fc_square_op op, const int kernel, const int stride,
+                                 const int edge)
 {
     const int kept = kernel - stride; /* rows that the next row of windows meets again */
     const ptrdiff_t at = col * stride - of->left;
@@ -126,9 +129,10 @@ FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, pt
         some[t] = NAME(within)(at + (stride == 1 ? t : t * LANES), of->width);
     /* Copies: the compiler must not think that storing results changes them. */
     const ptrdiff_t height = of->height, width = of->width, out_width = of->out_width;
-    ptrdiff_t r = of->row * stride - of->top;
+    const ptrdiff_t below = (rows * stride + kept) * width;
+    ptrdiff_t r = first * stride - of->top;
     const REAL *row = x + (r * width + at);
-    y += of->row * out_width + col;
+    y += first * out_width + col;
 #define ROW(i)                                                                                 \
     ((size_t)(r + (i)) < (size_t)height                                                        \
          ? NAME(square_row)(row + (i) * width, some, next, neutral, &seen, op, kernel, stride, \
@@ -138,8 +142,12 @@ FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, pt
         h[i] = ROW(i);
         if (op != FC_SQUARE_SUM) NAME(notice)(&seen, NAME(any_nan)(h[i], h[i]));
     }
-    for (ptrdiff_t left = of->rows; left > 0; left--) {
+    for (ptrdiff_t left = rows; left > 0; left--) {
         FC_UNROLL for (int i = kept; i < kernel; i++) h[i] = ROW(i);
+        /* what the block below reads: strips narrower than rows are no stream */
+        FC_UNROLL for (int i = 0; i < stride; i++)
+            FC_UNROLL for (int t = 0; t < stride; t++)
+                __builtin_prefetch(row + below + i * width + t * LANES);
         if (op != FC_SQUARE_SUM && kernel == 3 && stride == 2)
             NAME(notice)(&seen, NAME(any_nan)(h[1], h[2]));
         vec v = NAME(combine)(h[0], h[1], op);
@@ -159,14 +167,20 @@ FC_INLINE int NAME(square)(const fc_square *of, const REAL *x, REAL *y, const fc
                            const int kernel, const int stride)
 {
     const ptrdiff_t end = of->col + of->cols;
+    /* Blocks of rows that stay in the nearest cache, with the next of them. */
+    const ptrdiff_t fits = FC_SQUARE_BLOCK / (stride * of->width * (ptrdiff_t)sizeof(REAL));
+    const ptrdiff_t last = of->row + of->rows, block = fits > 0 ? fits : 1;
     int seen = 0;
-    for (ptrdiff_t next = of->col; next < end; next += LANES) {
-        const ptrdiff_t n = of->cols < LANES ? of->cols : LANES;
-        const ptrdiff_t col = end - next < n ? end - n : next, at = col * stride - of->left;
-        if (at >= 0 && at + stride * (LANES - 1) + kernel <= of->width)
-            seen |= NAME(square_strip)(of, x, y, col, n, op, kernel, stride, 0);
-        else
-            seen |= NAME(square_strip)(of, x, y, col, n, op, kernel, stride, 1);
+    for (ptrdiff_t row = of->row; row < last; row += block) {
+        const ptrdiff_t rows = last - row < block ? last - row : block;
+        for (ptrdiff_t next = of->col; next < end; next += LANES) {
+            const ptrdiff_t n = of->cols < LANES ? of->cols : LANES;
+            const ptrdiff_t col = end - next < n ? end - n : next, at = col * stride - of->left;
+            if (at >= 0 && at + stride * (LANES - 1) + kernel <= of->width)
+                seen |= NAME(square_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 0);
+            else
+                seen |= NAME(square_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 1);
+        }
     }
     return seen;
 }
