@@ -1,7 +1,8 @@
-/* One element type's poolings of small square windows, a part of tiles.c. Outputs of a row lie in
- * the lanes; a strip of them goes down the rows, so that each row of input is reduced along the
- * row once, and combined with those above it in registers. Nothing is copied: the ends of rows are
- * loaded in part, and rows of padding are left out. Only where FC_PARTS says that this is cheap. */
+/* One element type's poolings of small square windows, and of small planes that are one window
+ * each; a part of tiles.c. Of squares, outputs of a row lie in the lanes; a strip of them goes down
+ * the rows, so that each row of input is reduced along the row once, and combined with those above
+ * it in registers. Nothing is copied: the ends of rows are loaded in part, and rows of padding are
+ * left out. Only where FC_PARTS says that this is cheap. */
 #define NAME(base) FC_PASTE(base, BITS)
 #define vec NAME(vec)
 #define ivec NAME(ivec)
@@ -198,6 +199,64 @@ SQUARES(FC_SQUARE_MIN, min)
 SQUARES(FC_SQUARE_SUM, sum)
 #undef SQUARE
 #undef SQUARES
+
+/* ---- whole planes ----
+ *
+ * A vector of sums, or extremes, for each plane; then those of LANES planes become one vector of
+ * results: LANES / 2 pairs of vectors, of which each keeps one half, and so on.
+ */
+FC_INLINE vec NAME(keep)(vec a, vec b, const fc_square_op op)
+{
+    const vec v = NAME(combine)(a, b, op);
+    return op == FC_SQUARE_SUM ? v : NAME(select)((ivec)(b != b), b, v);
+}
+
+FC_INLINE void NAME(whole)(ptrdiff_t planes, ptrdiff_t length, double divisor, double factor,
+                           const void *x_, void *y_, const fc_square_op op)
+{
+    const vec neutral = (op == FC_SQUARE_SUM ? 0 : op == FC_SQUARE_MAX ? -(REAL)INFINITY
+                                                                       : (REAL)INFINITY) - (vec){0};
+    const ptrdiff_t most = (length - 1) / LANES * LANES; /* and at least one element more */
+    const NAME(lanes) rest = NAME(within)(0, length - most);
+    const REAL *x = x_;
+    REAL *y = y_;
+    vec kept[LANES], part[LANES];
+    FC_UNROLL for (int p = 0; p < LANES; p++) kept[p] = neutral;
+    for (; planes > 0; planes -= LANES, y += LANES) {
+        const ptrdiff_t n = planes < LANES ? planes : LANES;
+        for (ptrdiff_t p = 0; p < n; p++, x += length) { /* kept in memory: it is no bottleneck */
+            vec v = NAME(load_some)(x + most, rest, neutral, 1);
+            for (ptrdiff_t t = 0; t < most; t += LANES) v = NAME(keep)(v, NAME(load)(x + t), op);
+            kept[p] = v;
+        }
+        FC_UNROLL for (int p = 0; p < LANES; p++) part[p] = kept[p];
+        FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
+            FC_UNROLL for (int p = 0; p < LANES; p++)
+                if (p < h) {
+                    /* the halves of each block of 2h lanes meet: a's left, b's right */
+                    const ivec lane = NAME(iota)();
+                    const ivec low = lane + (lane & h) / h * (LANES - h);
+                    const vec a = part[p], b = part[p + h];
+                    part[p] = NAME(keep)(NAME(shuffle)(a, b, low), NAME(shuffle)(a, b, low + h),
+                                         op);
+                }
+        if (op == FC_SQUARE_SUM)
+            part[0] = factor ? part[0] * (REAL)factor : part[0] / (REAL)divisor;
+        if (n == LANES) NAME(save)(y, part[0]);
+        else NAME(save_first)(y, part[0], n);
+    }
+}
+
+#define WHOLE(op, word)                                                                        \
+    static void FC_PASTE(NAME(whole), word)(ptrdiff_t planes, ptrdiff_t length, double divisor, \
+                                            double factor, const void *x, void *y)             \
+    {                                                                                          \
+        NAME(whole)(planes, length, divisor, factor, x, y, op);                                \
+    }
+WHOLE(FC_SQUARE_MAX, max)
+WHOLE(FC_SQUARE_MIN, min)
+WHOLE(FC_SQUARE_SUM, sum)
+#undef WHOLE
 #endif
 
 static void NAME(fill_squares)(fc_pools *k)
@@ -212,6 +271,9 @@ static void NAME(fill_squares)(fc_pools *k)
     SQUARES(FC_SQUARE_MIN, min)
     SQUARES(FC_SQUARE_SUM, sum)
 #undef SQUARES
+    k->whole[FC_SQUARE_MAX] = FC_PASTE(NAME(whole), max);
+    k->whole[FC_SQUARE_MIN] = FC_PASTE(NAME(whole), min);
+    k->whole[FC_SQUARE_SUM] = FC_PASTE(NAME(whole), sum);
 #else
     (void)k;
 #endif
