@@ -13,14 +13,20 @@
 #define FC_MAP_AHEAD 16384
 #define FC_MAP_PLANE 262144
 
-/* Into all caches, or all but the nearest. */
+/* Into all caches, or all but the nearest. Two lines at a time: counting costs as much. */
 FC_INLINE void fc_prefetch(const char *p, ptrdiff_t bytes)
 {
-    for (ptrdiff_t at = 0; at < bytes; at += 64) __builtin_prefetch(p + at);
+    for (ptrdiff_t at = 0; at < bytes; at += 128) {
+        __builtin_prefetch(p + at);
+        __builtin_prefetch(p + at + 64);
+    }
 }
 FC_INLINE void fc_prefetch_far(const char *p, ptrdiff_t bytes)
 {
-    for (ptrdiff_t at = 0; at < bytes; at += 64) __builtin_prefetch(p + at, 0, 2);
+    for (ptrdiff_t at = 0; at < bytes; at += 128) {
+        __builtin_prefetch(p + at, 0, 2);
+        __builtin_prefetch(p + at + 64, 0, 2);
+    }
 }
 
 #if defined(__AVX512F__)
