@@ -588,3 +588,30 @@ def test_guard_pages(buffers, dtype, end, data_format):
                     back = buffers[1].empty(guarded.shape, dtype, end)
                     fastconv.avg_pool1d_backward(out, guarded.shape, **args, out=back)
                     assert np.isfinite(back).all()
+
+
+@pytest.mark.parametrize("end", ["front", "back"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_planes_that_are_one_window(buffers, dtype, end):
+    """In any number, a kernel's vectors of planes or a part of one; nothing outside is read."""
+    for length in [*range(1, 50), 64, *(10 * n + i for n in (4, 8, 16) for i in (-1, 0, 1)), 200]:
+        for planes in (1, 2, 15, 16, 37):
+            case = f"{planes} planes of {length}"
+            x = buffers[0].place(numbers((planes, 1, length), dtype, length), end)
+            out = buffers[1].empty((planes, 1, 1), dtype, end)
+            exact, size = x.sum(-1, np.longdouble), abs(x).sum(-1, np.longdouble)
+            fastconv.global_avg_pool(x, out=out)
+            assert_within_contract(out[..., 0], exact / length, size / length, context=case)
+            alone = np.stack([fastconv.global_avg_pool(plane, rank=1) for plane in x])
+            assert_exact(out, alone, case)
+            fastconv.avg_pool1d(x, length, divisor_override=7, out=out)
+            assert_within_contract(out[..., 0], exact / 7, size / 7, context=case)
+            # The last place of all: a NaN and an infinity stay in their planes.
+            x[planes // 2, 0, -1] = np.nan
+            x[planes // 3, 0, 0] = -np.inf
+            fastconv.global_max_pool(x, out=out)
+            assert_exact(out, x.max(-1, keepdims=True), case)
+            fastconv.min_pool1d(x, length, out=out)
+            assert_exact(out, x.min(-1, keepdims=True), case)
+            fastconv.global_avg_pool(x, out=out)
+            assert np.array_equal(np.isfinite(out), np.isfinite(x).all(-1, keepdims=True)), case

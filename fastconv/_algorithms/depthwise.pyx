@@ -44,11 +44,11 @@ cnp.import_array()
 
 # The cost model (docs/algorithms/choice.rst): parts of the peak that sums of few filters, of many,
 # and gradients of weights reach,
-cdef double FEW = 0.47, MANY = 0.32, GRADIENT = 0.20
+cdef double FEW = 0.47, MANY = 0.32, GRADIENT = 0.20, MAP_GRADIENT = 0.50
 # and seconds for a call, a channel, a byte of the result, a product whose lanes must be
 # rearranged, a strided element, a row of such, and a tap of a gradient.
 cdef double STARTED = 3e-6, PER_CHANNEL = 0.08e-6, STORED = 0.08e-9, REARRANGED = 1e-9
-cdef double STRIDED = 0.15e-9, STRIDED_ROW = 10e-9, PER_TAP = 0.04e-6
+cdef double STRIDED = 0.15e-9, STRIDED_ROW = 10e-9, PER_TAP = 0.04e-6, PER_MAP = 0.04e-6
 
 cdef enum:
     FARTHEST = 1 << 16  # elements from an output's place to what it reads, of rows in place
@@ -1763,7 +1763,11 @@ def efficiency(ConvDesc desc, which):
     outputs = (<double>g.output[0]) * g.output[1] * g.output[2] * g.filters
     products = outputs * taps * channels
     if which == BACKWARD_WEIGHT:
-        seconds = STARTED + 2 * products / (GRADIENT * full) + PER_TAP * g.filters * channels * taps
+        if Layout.get(desc, False).of.map >= 0 and channels == 1 and filters == 1:
+            rate, seconds = MAP_GRADIENT, PER_MAP * g.filters
+        else:
+            rate, seconds = GRADIENT, PER_TAP * g.filters * channels * taps
+        seconds += STARTED + 2 * products / (rate * full)
         if g.stride[2] > 1:
             seconds *= 2
     else:

@@ -126,6 +126,8 @@ cdef extern from "table.h" nogil:
         double divisor, factor
 
     ctypedef int (*fc_square_pool)(const fc_square *of, const void *x, void *y) noexcept nogil
+    ctypedef void (*fc_whole_pool)(Py_ssize_t planes, Py_ssize_t length, double divisor,
+                                   double factor, const void *x, void *y) noexcept nogil
 
     ctypedef struct fc_pools:
         int size, index_size
@@ -140,6 +142,7 @@ cdef extern from "table.h" nogil:
         void (*to_float)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         void (*to_double)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         fc_square_pool square[3][2][2]
+        fc_whole_pool whole[3]
 
     ctypedef struct fc_table:
         const char *name

@@ -7,8 +7,27 @@
 #include "vector.h"
 
 #ifdef FC_PARTS
-/* The largest kernel. */
+/* The largest kernel; how many bytes of a block of rows, and of a plane and the gradients that it
+ * meets, are prefetched at most: they must not drive out of a cache what is in use. */
 #define FC_MAP_KERNEL 5
+#define FC_MAP_AHEAD 16384
+#define FC_MAP_PLANE 262144
+
+/* Into all caches, or all but the nearest. Two lines at a time: counting costs as much. */
+FC_INLINE void fc_prefetch(const char *p, ptrdiff_t bytes)
+{
+    for (ptrdiff_t at = 0; at < bytes; at += 128) {
+        __builtin_prefetch(p + at);
+        __builtin_prefetch(p + at + 64);
+    }
+}
+FC_INLINE void fc_prefetch_far(const char *p, ptrdiff_t bytes)
+{
+    for (ptrdiff_t at = 0; at < bytes; at += 128) {
+        __builtin_prefetch(p + at, 0, 2);
+        __builtin_prefetch(p + at + 64, 0, 2);
+    }
+}
 
 #if defined(__AVX512F__)
 /* Vectors of a tile, weights that registers are left for, and whether the last tile of a row

@@ -331,6 +331,11 @@ FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const R
                     ends[known].of[j][v] = NAME(within)(low + j + v * LANES, of->length);
             known++;
         }
+        /* What the block below reads, or else the next plane, is fetched meanwhile: tiles narrower
+         * than rows are no stream that the processor would foresee. Of long rows they are. */
+        const ptrdiff_t block = height * step * of->x_row * (ptrdiff_t)sizeof(REAL);
+        const int fetches = of->x_row == of->length && block <= FC_MAP_AHEAD;
+        const ptrdiff_t share = fetches ? block / strips : 0;
         for (ptrdiff_t c = 0; c < of->planes; c++)
             for (ptrdiff_t r = 0; r < rows; r += height) {
                 if (r > rows - height) r = rows - height;
@@ -338,11 +343,16 @@ FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const R
                 const REAL *from = x + c * of->x_plane + row * of->x_row - of->left;
                 const int whole = row >= 0 && row + (height - 1) * step + size <= of->height;
                 REAL *to = y + c * of->y_plane + r * of->y_row;
-                for (const NAME(strip) *s = strip; s < strip + strips; s++)
+                const ptrdiff_t below = row + height * step;
+                const char *ahead = (const char *)(
+                    x + c * of->x_plane + (below < of->height ? below * of->x_row : of->x_plane));
+                for (const NAME(strip) *s = strip; s < strip + strips; s++, ahead += share) {
+                    fc_prefetch(ahead, share);
                     s->function[s->edge ? 2 : whole](of, from + s->p * step, row,
                                                      w + c * size * size, s->ends,
                                                      bias ? bias + c : NULL, clip, to + s->p,
                                                      s->last, s->tiles);
+                }
             }
     }
 }
@@ -407,6 +417,16 @@ FC_INLINE void NAME(weight_plane)(const fc_map *of, const REAL *x, const REAL *g
     vec sum[FC_MAP_KERNEL][FC_MAP_KERNEL];
     REAL sums[FC_MAP_KERNEL][FC_MAP_KERNEL][LANES];
     ptrdiff_t products = 0, blocks = 0;
+    /* Each tile of the first columns fetches its share of the next plane. */
+    const ptrdiff_t tiles = strips * (of->rows / rows + of->rows % rows);
+    const ptrdiff_t x_bytes = of->height * of->length * (ptrdiff_t)sizeof(REAL);
+    const ptrdiff_t g_bytes = of->rows * of->n * (ptrdiff_t)sizeof(REAL);
+    const int runs = first == 0 && of->x_row == of->length && of->y_row == of->n;
+    const int fetches = runs && x_bytes + g_bytes <= FC_MAP_PLANE;
+    const ptrdiff_t x_share = fetches ? x_bytes / tiles + 1 : 0;
+    const ptrdiff_t g_share = fetches ? g_bytes / tiles + 1 : 0;
+    const char *x_ahead = (const char *)(x + of->x_plane);
+    const char *g_ahead = (const char *)(g + of->y_plane);
     FC_UNROLL for (int i = 0; i < size; i++)
         FC_UNROLL for (int j = first; j < end; j++) sum[i][j] = (vec){0};
     for (ptrdiff_t s = 0; s < strips; s++) {
@@ -425,6 +445,10 @@ FC_INLINE void NAME(weight_plane)(const fc_map *of, const REAL *x, const REAL *g
                 blocks++;
             }
             products += now;
+            fc_prefetch_far(x_ahead, x_share);
+            fc_prefetch_far(g_ahead, g_share);
+            x_ahead += x_share;
+            g_ahead += g_share;
             const ptrdiff_t row = r * step - of->top;
             const REAL *from = x + row * of->x_row + s * LANES * step - of->left;
             const REAL *grad = g + r * of->y_row + s * LANES;
@@ -577,6 +601,11 @@ static void NAME(map_spread)(const fc_map *of, const void *g_, const void *w_, v
                 const REAL *before = a - 1 >= 0 && a - 1 < of->height
                                      ? g + (a - 1) * of->x_row + b : NAME(nothing) + 1;
                 REAL *to = y + r * of->y_row + 2 * b - of->left;
+                if (tiles > 1) { /* two rows in turn are no stream: fetch those two pairs on */
+                    FC_UNROLL for (int i = 0; i < 4; i++)
+                        __builtin_prefetch(to + (4 + i / 2) * of->y_row + i % 2 * LANES, 1);
+                    __builtin_prefetch(here + 2 * of->x_row);
+                }
                 if (t == 0 || t >= tiles - 2)
                     NAME(spread_tile)(here, before, w, to, of->y_row, first, second,
                                       &ends[t == 0 ? 0 : t == tiles - 1 ? 2 : 1], 1);

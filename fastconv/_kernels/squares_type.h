@@ -1,12 +1,15 @@
-/* One element type's poolings of small square windows, a part of tiles.c. Outputs of a row lie in
- * the lanes; a strip of them goes down the rows, so that each row of input is reduced along the
- * row once, and combined with those above it in registers. Nothing is copied: the ends of rows are
- * loaded in part, and rows of padding are left out. Only where FC_PARTS says that this is cheap. */
+/* One element type's poolings of small square windows, and of small planes that are one window
+ * each; a part of tiles.c. Of squares, outputs of a row lie in the lanes; a strip of them goes down
+ * the rows, so that each row of input is reduced along the row once, and combined with those above
+ * it in registers. Nothing is copied: the ends of rows are loaded in part, and rows of padding are
+ * left out. Only where FC_PARTS says that this is cheap. */
 #define NAME(base) FC_PASTE(base, BITS)
 #define vec NAME(vec)
 #define ivec NAME(ivec)
 
 #ifdef FC_PARTS
+#define FC_SQUARE_BLOCK 16384 /* bytes of input */
+
 /* NaN are not kept on the way, but noticed: a pair of vectors in one comparison. */
 #if defined(__AVX512F__)
 typedef unsigned NAME(unordered);
@@ -110,8 +113,9 @@ FC_INLINE vec NAME(square_row)(const REAL *x, const NAME(lanes) *some, int next,
 }
 
 FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, ptrdiff_t col,
-                                 ptrdiff_t n, const fc_square_op op, const int kernel,
-                                 const int stride, const int edge)
+                                 ptrdiff_t n, ptrdiff_t first, ptrdiff_t rows,
+                                 const fc_square_op op, const int kernel, const int stride,
+                                 const int edge)
 {
     const int kept = kernel - stride; /* rows that the next row of windows meets again */
     const ptrdiff_t at = col * stride - of->left;
@@ -126,9 +130,10 @@ FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, pt
         some[t] = NAME(within)(at + (stride == 1 ? t : t * LANES), of->width);
     /* Copies: the compiler must not think that storing results changes them. */
     const ptrdiff_t height = of->height, width = of->width, out_width = of->out_width;
-    ptrdiff_t r = of->row * stride - of->top;
+    const ptrdiff_t below = (rows * stride + kept) * width;
+    ptrdiff_t r = first * stride - of->top;
     const REAL *row = x + (r * width + at);
-    y += of->row * out_width + col;
+    y += first * out_width + col;
 #define ROW(i)                                                                                 \
     ((size_t)(r + (i)) < (size_t)height                                                        \
          ? NAME(square_row)(row + (i) * width, some, next, neutral, &seen, op, kernel, stride, \
@@ -138,8 +143,12 @@ FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, pt
         h[i] = ROW(i);
         if (op != FC_SQUARE_SUM) NAME(notice)(&seen, NAME(any_nan)(h[i], h[i]));
     }
-    for (ptrdiff_t left = of->rows; left > 0; left--) {
+    for (ptrdiff_t left = rows; left > 0; left--) {
         FC_UNROLL for (int i = kept; i < kernel; i++) h[i] = ROW(i);
+        /* what the block below reads: strips narrower than rows are no stream */
+        FC_UNROLL for (int i = 0; i < stride; i++)
+            FC_UNROLL for (int t = 0; t < stride; t++)
+                __builtin_prefetch(row + below + i * width + t * LANES);
         if (op != FC_SQUARE_SUM && kernel == 3 && stride == 2)
             NAME(notice)(&seen, NAME(any_nan)(h[1], h[2]));
         vec v = NAME(combine)(h[0], h[1], op);
@@ -159,14 +168,20 @@ FC_INLINE int NAME(square)(const fc_square *of, const REAL *x, REAL *y, const fc
                            const int kernel, const int stride)
 {
     const ptrdiff_t end = of->col + of->cols;
+    /* Blocks of rows that stay in the nearest cache, with the next of them. */
+    const ptrdiff_t fits = FC_SQUARE_BLOCK / (stride * of->width * (ptrdiff_t)sizeof(REAL));
+    const ptrdiff_t last = of->row + of->rows, block = fits > 0 ? fits : 1;
     int seen = 0;
-    for (ptrdiff_t next = of->col; next < end; next += LANES) {
-        const ptrdiff_t n = of->cols < LANES ? of->cols : LANES;
-        const ptrdiff_t col = end - next < n ? end - n : next, at = col * stride - of->left;
-        if (at >= 0 && at + stride * (LANES - 1) + kernel <= of->width)
-            seen |= NAME(square_strip)(of, x, y, col, n, op, kernel, stride, 0);
-        else
-            seen |= NAME(square_strip)(of, x, y, col, n, op, kernel, stride, 1);
+    for (ptrdiff_t row = of->row; row < last; row += block) {
+        const ptrdiff_t rows = last - row < block ? last - row : block;
+        for (ptrdiff_t next = of->col; next < end; next += LANES) {
+            const ptrdiff_t n = of->cols < LANES ? of->cols : LANES;
+            const ptrdiff_t col = end - next < n ? end - n : next, at = col * stride - of->left;
+            if (at >= 0 && at + stride * (LANES - 1) + kernel <= of->width)
+                seen |= NAME(square_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 0);
+            else
+                seen |= NAME(square_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 1);
+        }
     }
     return seen;
 }
@@ -184,6 +199,64 @@ SQUARES(FC_SQUARE_MIN, min)
 SQUARES(FC_SQUARE_SUM, sum)
 #undef SQUARE
 #undef SQUARES
+
+/* ---- whole planes ----
+ *
+ * A vector of sums, or extremes, for each plane; then those of LANES planes become one vector of
+ * results: LANES / 2 pairs of vectors, of which each keeps one half, and so on.
+ */
+FC_INLINE vec NAME(keep)(vec a, vec b, const fc_square_op op)
+{
+    const vec v = NAME(combine)(a, b, op);
+    return op == FC_SQUARE_SUM ? v : NAME(select)((ivec)(b != b), b, v);
+}
+
+FC_INLINE void NAME(whole)(ptrdiff_t planes, ptrdiff_t length, double divisor, double factor,
+                           const void *x_, void *y_, const fc_square_op op)
+{
+    const vec neutral = (op == FC_SQUARE_SUM ? 0 : op == FC_SQUARE_MAX ? -(REAL)INFINITY
+                                                                       : (REAL)INFINITY) - (vec){0};
+    const ptrdiff_t most = (length - 1) / LANES * LANES; /* and at least one element more */
+    const NAME(lanes) rest = NAME(within)(0, length - most);
+    const REAL *x = x_;
+    REAL *y = y_;
+    vec kept[LANES], part[LANES];
+    FC_UNROLL for (int p = 0; p < LANES; p++) kept[p] = neutral;
+    for (; planes > 0; planes -= LANES, y += LANES) {
+        const ptrdiff_t n = planes < LANES ? planes : LANES;
+        for (ptrdiff_t p = 0; p < n; p++, x += length) { /* kept in memory: it is no bottleneck */
+            vec v = NAME(load_some)(x + most, rest, neutral, 1);
+            for (ptrdiff_t t = 0; t < most; t += LANES) v = NAME(keep)(v, NAME(load)(x + t), op);
+            kept[p] = v;
+        }
+        FC_UNROLL for (int p = 0; p < LANES; p++) part[p] = kept[p];
+        FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
+            FC_UNROLL for (int p = 0; p < LANES; p++)
+                if (p < h) {
+                    /* the halves of each block of 2h lanes meet: a's left, b's right */
+                    const ivec lane = NAME(iota)();
+                    const ivec low = lane + (lane & h) / h * (LANES - h);
+                    const vec a = part[p], b = part[p + h];
+                    part[p] = NAME(keep)(NAME(shuffle)(a, b, low), NAME(shuffle)(a, b, low + h),
+                                         op);
+                }
+        if (op == FC_SQUARE_SUM)
+            part[0] = factor ? part[0] * (REAL)factor : part[0] / (REAL)divisor;
+        if (n == LANES) NAME(save)(y, part[0]);
+        else NAME(save_first)(y, part[0], n);
+    }
+}
+
+#define WHOLE(op, word)                                                                        \
+    static void FC_PASTE(NAME(whole), word)(ptrdiff_t planes, ptrdiff_t length, double divisor, \
+                                            double factor, const void *x, void *y)             \
+    {                                                                                          \
+        NAME(whole)(planes, length, divisor, factor, x, y, op);                                \
+    }
+WHOLE(FC_SQUARE_MAX, max)
+WHOLE(FC_SQUARE_MIN, min)
+WHOLE(FC_SQUARE_SUM, sum)
+#undef WHOLE
 #endif
 
 static void NAME(fill_squares)(fc_pools *k)
@@ -198,6 +271,9 @@ static void NAME(fill_squares)(fc_pools *k)
     SQUARES(FC_SQUARE_MIN, min)
     SQUARES(FC_SQUARE_SUM, sum)
 #undef SQUARES
+    k->whole[FC_SQUARE_MAX] = FC_PASTE(NAME(whole), max);
+    k->whole[FC_SQUARE_MIN] = FC_PASTE(NAME(whole), min);
+    k->whole[FC_SQUARE_SUM] = FC_PASTE(NAME(whole), sum);
 #else
     (void)k;
 #endif

@@ -264,6 +264,11 @@ typedef enum { FC_SQUARE_MAX, FC_SQUARE_MIN, FC_SQUARE_SUM } fc_square_op;
  * have got lost. */
 typedef int (*fc_square_pool)(const fc_square *, const void *x, void *y);
 
+/* y[p] = the reduction of x[p * length + i] over i < length, for p < planes; of sums as above. NaN
+ * propagate. A sum has length / lanes additions one after the other. */
+typedef void (*fc_whole_pool)(ptrdiff_t planes, ptrdiff_t length, double divisor, double factor,
+                              const void *x, void *y);
+
 typedef struct {
     int size, index_size; /* bytes */
     fc_pool max, min, sum, wide_sum; /* wide: into double */
@@ -279,6 +284,8 @@ typedef struct {
     /* Index: operation, kernel - 2, stride - 1. NULL where vectors cannot be loaded in part, and
      * for all but f32 and f64. */
     fc_square_pool square[3][2][2];
+    /* Index: operation. NULL where `square` is. */
+    fc_whole_pool whole[3];
 } fc_pools;
 
 typedef struct {

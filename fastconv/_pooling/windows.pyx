@@ -15,9 +15,10 @@ whatever the data, without a subtraction, so that no rounding error, NaN or infi
 one window into another, and sums are added in pairs.
 
 Small square windows of float32 and float64 have a kernel of their own, which reads planes in
-place and reduces both axes at once. Other planes that are small are laid out with their padding
-first, many of them one after the other. All windows are whole then, and elementwise steps run
-over the ends of rows and planes; what they make there is left behind.
+place and reduces both axes at once; and so have small planes that are one window each. Other planes
+that are small are laid out with their padding first, many of them one after the other. All windows
+are whole then, and elementwise steps run over the ends of rows and planes; what they make there is
+left behind.
 
 A search for positions carries an index beside each element, and takes the axes from the last to the
 first, so that the first of equal elements in row-major order wins.
@@ -38,7 +39,7 @@ from fastconv._desc cimport (
 from fastconv._kernels.dispatch cimport (
     FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U8, FC_U16, FC_U32, FC_U64, fc_double,
     fc_pool, fc_pools, fc_search, fc_search_double, fc_square, fc_square_pool, fc_table, fc_type,
-    fc_windows, kernels,
+    fc_whole_pool, fc_windows, kernels,
 )
 
 cnp.import_array()
@@ -49,6 +50,7 @@ cdef enum operation:
 cdef enum:
     TILE = 8192       # elements that a tile reads, about, and its intermediate results
     STRIP = 1024      # elements of a row that a tile reads, about, where columns are doubled
+    SMALL = 10        # vectors of a plane that a kernel reduces whole
     DEEPEST = 14      # additions in a row that keep a float32 average within its contract
 
 # How to reduce along one axis: an element in and out, and an index.
@@ -76,6 +78,7 @@ cdef struct Job:
     bint loads                  # a tile is copied to scratch before it is reduced
     fc_square_pool square       # windows are small squares, which a kernel reads in place;
     fc_square window            # what it is told
+    fc_whole_pool whole         # planes are small, and each one window: the kernel for them
     bint pads                   # a tile is whole planes, laid out with their padding,
     Py_ssize_t padded[2]        # of so many rows, so far apart,
     char neutral[8]             # with this element
@@ -210,7 +213,6 @@ cdef fc_square_pool square_for(Job *job) noexcept:
     """The kernel of small square windows for this job, or NULL."""
     cdef const pool_axis *rows = &job.axis[1]
     cdef const pool_axis *columns = &job.axis[2]
-    cdef int exponent
     if (job.op not in (MAX, MIN, MEAN) or job.where != NULL or job.loads or job.inner != 1
             or job.source != job.inside or not single(&job.axis[0])
             or rows.kind != REGULAR or columns.kind != REGULAR
@@ -222,11 +224,19 @@ cdef fc_square_pool square_for(Job *job) noexcept:
     job.window.height, job.window.width = rows.length, columns.length
     job.window.top, job.window.left = rows.before, columns.before
     job.window.out_width = columns.outputs
-    job.window.divisor = job.divisor
-    job.window.factor = 0
-    if job.op == MEAN and fabs(frexp(job.divisor, &exponent)) == 0.5 and -100 < exponent < 100:
-        job.window.factor = 1 / job.divisor
     return job.source.square[<int>job.op][rows.kernel - 2][rows.stride - 1]
+
+
+cdef fc_whole_pool whole_for(Job *job) noexcept:
+    """The kernel of small planes that are one window each for this job, or NULL."""
+    cdef const pool_axis *plane = &job.axis[2]
+    if (job.op not in (MAX, MIN, MEAN) or job.where != NULL or job.loads or job.inner != 1
+            or job.source != job.inside or not single(&job.axis[0]) or not single(&job.axis[1])
+            or plane.kind != REGULAR or not whole(plane)
+            or plane.length > SMALL * (job.table.vector_bytes // job.source.size)
+            or (job.op == MEAN and job.divisor == 0)):
+        return NULL
+    return job.source.whole[<int>job.op]
 
 
 cdef int bits(Py_ssize_t n) noexcept:
@@ -305,6 +315,8 @@ cdef void cut(Job *job) noexcept:
     job.block[0] = 1
     if single(&a[0]) and single(&a[1]):
         job.block[0] = max(1, min(job.outer, TILE // run))
+        if job.whole != NULL:
+            job.block[0] = parts(job.block[0], 16) * 16  # whole vectors of results
     elif job.square != NULL and job.block[2] == a[1].outputs and job.block[3] == a[2].outputs:
         job.block[0] = max(1, min(job.outer, TILE // (reads[1] * run)))
     job.tiles[0] = parts(job.outer, job.block[0])
@@ -501,6 +513,10 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
             search_tile(job, place[0], rest, e, scratch)
         elif job.op == NORM and out_of_range(job, place[0], rest, e):
             norm_tile(job, place[0], rest, e)
+        elif job.whole != NULL:
+            job.whole(rest, job.axis[2].length, job.window.divisor, job.window.factor,
+                      job.x + place[0] * job.axis[2].length * job.source.size,
+                      job.y + place[0] * job.y_size)
         elif job.square != NULL:
             square_tile(job, place[0], rest, e, scratch)
         elif job.pads:
@@ -1050,7 +1066,7 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint co
     cdef double work = desc.work()
     cdef fc_type kind = type_of(x.dtype), inside
     cdef bint wide
-    cdef int i
+    cdef int i, exponent
     if cnp.PyArray_SIZE(out) == 0:
         return
     memset(&job, 0, sizeof(job))
@@ -1096,7 +1112,11 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, where, str op, bint co
     set_steps(&job.first, job.inside if job.where != NULL else job.source, job.op, wide,
               job.where != NULL)
     set_steps(&job.later, job.inside, job.op, False, job.where != NULL)
+    job.window.divisor = job.divisor
+    if job.op == MEAN and fabs(frexp(job.divisor, &exponent)) == 0.5 and -100 < exponent < 100:
+        job.window.factor = 1 / job.divisor
     job.square = square_for(&job)
+    job.whole = whole_for(&job)
     job.pads = job.square == NULL and worth_padding(&job)
     if job.pads and job.op != MEAN:
         memcpy(job.neutral, <const char *>NEUTRAL[x.dtype.char, op], 8)
