@@ -70,9 +70,6 @@ cdef enum:
     STEPS = 2 * FC_SUM_BLOCK  # vectors of a strip of gradients
     PARTS = 8     # of sums, for threads
     BEYOND = 16 << 20  # bytes of gradients that come from memory: fetched ahead of their use
-    # Channels up to which `lags` makes direct the faster choice: Winograd's gradients take less
-    # than its model says where they are more, so there the time of `tile` is given.
-    FEW = 8
     LATENT = 7    # sums that a kernel needs to hide most of the latency of its multiply-adds
     # Rounding errors: kernels cut sums into blocks of 64 products and add the blocks up in a
     # row; a row of more than LONG products is one block of a further such level.
@@ -1919,8 +1916,6 @@ def efficiency(ConvDesc desc, which):
     if which == BACKWARD_WEIGHT:
         layout = Layout(desc, False, False, False)
         set_gradient(layout, &job, 1)
-        if job.by_lags and job.channels > FEW:
-            set_tiles(layout, &job, 1)
         seconds = gradient_seconds(&job)
     else:
         seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of,
