@@ -9,9 +9,6 @@
  * of x, and 3 broadcasts before them; on AVX2, with two vectors, 24, 12 and 3.
  */
 
-/* (vec){0} is subtracted, not added: -0 stays what it is, and the compiler sees a broadcast. */
-FC_INLINE vec NAME(spread)(REAL s) { return s - (vec){0}; }
-
 /* Long sums: blocks of FC_SUM_BLOCK products are added up in sums[0], as many blocks in a row;
  * the rows are added up in sums[1]. */
 static __attribute__((noinline)) void NAME(carry)(ptrdiff_t size, const REAL *part, REAL *sums,
@@ -257,40 +254,6 @@ static void NAME(pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_
  * vectors at both ends of a row are loaded in part, so that nothing is copied.
  */
 #ifdef FC_PARTS
-#if defined(__AVX512F__)
-typedef unsigned NAME(lanes);
-#else
-typedef ivec NAME(lanes);
-#endif
-
-/* The lanes i whose element at + i is one of 0 ... length - 1. */
-FC_INLINE NAME(lanes) NAME(within)(ptrdiff_t at, ptrdiff_t length)
-{
-    ptrdiff_t low = at < 0 ? -at : 0, high = length > at ? length - at : 0;
-    if (low > LANES) low = LANES;
-    if (high > LANES) high = LANES;
-#if defined(__AVX512F__)
-    return ((1u << high) - 1) & (~0u << low);
-#else
-    const ivec lane = NAME(iota)();
-    return (lane >= (INT)low) & (lane < (INT)high);
-#endif
-}
-
-/* Memory of other lanes is not touched. */
-FC_INLINE vec NAME(load_lanes)(const REAL *p, NAME(lanes) lanes)
-{
-#if defined(__AVX512F__) && BITS == 32
-    return (vec)_mm512_maskz_loadu_ps((__mmask16)lanes, p);
-#elif defined(__AVX512F__)
-    return (vec)_mm512_maskz_loadu_pd((__mmask8)lanes, p);
-#elif BITS == 32
-    return (vec)_mm256_maskload_ps(p, (__m256i)lanes);
-#else
-    return (vec)_mm256_maskload_pd(p, (__m256i)lanes);
-#endif
-}
-
 /* Ends that are found once for all rows. */
 #define FC_KNOWN 64
 

@@ -29,20 +29,6 @@ static __attribute__((noinline)) void NAME(fold)(ptrdiff_t n, const REAL *vector
     }
 }
 
-/* In a register, from here on: the compiler would rather load a factor again for each of its uses,
- * begin with the loads of many, and let a sum take their registers, which leads to spills. */
-FC_INLINE vec NAME(held)(vec v)
-{
-#if defined(__AVX512F__)
-    __asm__ volatile("" : "+v"(v));
-#elif defined(__SSE2__)
-    __asm__ volatile("" : "+x"(v));
-#elif defined(__aarch64__)
-    __asm__ volatile("" : "+w"(v));
-#endif
-    return v;
-}
-
 /* One vector of pixels, or the first n of it. */
 FC_INLINE void NAME(lags_step)(vec acc[FC_PLANES][FC_LAGS], const REAL *const at[FC_LAGS],
                                ptrdiff_t i, const REAL *g, ptrdiff_t g_plane, ptrdiff_t n,

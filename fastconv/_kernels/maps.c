@@ -41,6 +41,7 @@ FC_INLINE void fc_prefetch_far(const char *p, ptrdiff_t bytes)
 #define REAL float
 #define BITS 32
 #define NAME(base) FC_PASTE(base, half_32)
+#include "lanes_type.h"
 #include "maps_type.h"
 #undef REAL
 #undef BITS
@@ -49,6 +50,7 @@ FC_INLINE void fc_prefetch_far(const char *p, ptrdiff_t bytes)
 #define REAL double
 #define BITS 64
 #define NAME(base) FC_PASTE(base, half_64)
+#include "lanes_type.h"
 #include "maps_type.h"
 #undef REAL
 #undef BITS
@@ -75,6 +77,7 @@ FC_INLINE void fc_prefetch_far(const char *p, ptrdiff_t bytes)
 #define REAL float
 #define BITS 32
 #define NAME(base) FC_PASTE(base, 32)
+#include "lanes_type.h"
 #include "maps_type.h"
 #undef REAL
 #undef BITS
@@ -83,6 +86,7 @@ FC_INLINE void fc_prefetch_far(const char *p, ptrdiff_t bytes)
 #define REAL double
 #define BITS 64
 #define NAME(base) FC_PASTE(base, 64)
+#include "lanes_type.h"
 #include "maps_type.h"
 #endif
 

@@ -1,5 +1,5 @@
 /* One element type's kernels for whole planes and square kernels of a known size. Included once
- * for each type and size of vectors, with REAL, BITS, BYTES and NAME set.
+ * for each type and size of vectors, after lanes_type.h.
  *
  * Pixels are in the lanes. A tile is `rows` output rows by one or two vectors; each row of input
  * that it meets is loaded once for every column of the kernel, and serves all outputs and taps
@@ -7,119 +7,8 @@
  * Vectors at the ends of rows are loaded in part, so nothing is copied, and rows of padding are
  * loads from zeros. One call computes many planes: those of small maps take 50 cycles each.
  */
-#define vec NAME(vec)
-#define ivec NAME(ivec)
-#define INT FC_INT(BITS)
-#define LANES (BYTES / (BITS / 8))
-
-typedef REAL vec __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
-typedef INT ivec __attribute__((vector_size(BYTES)));
-
-FC_INLINE vec NAME(spread)(REAL s) { return s - (vec){0}; }
-FC_INLINE void NAME(save)(REAL *p, vec v) { *(vec *)p = v; }
-
 /* As a value in a register: the compiler would rather load it again for each of its uses. */
-FC_INLINE vec NAME(load)(const REAL *p)
-{
-    vec v = *(const vec *)p;
-#if defined(__AVX512F__)
-    __asm__ volatile("" : "+v"(v));
-#else
-    __asm__ volatile("" : "+x"(v));
-#endif
-    return v;
-}
-
-FC_INLINE ivec NAME(iota)(void)
-{
-    ivec v;
-    FC_UNROLL for (int i = 0; i < LANES; i++) v[i] = i;
-    return v;
-}
-
-#if defined(__AVX512F__)
-typedef unsigned NAME(lanes);
-#else
-typedef ivec NAME(lanes);
-#endif
-
-/* The lanes i whose element at + i is one of 0 ... length - 1. */
-FC_INLINE NAME(lanes) NAME(within)(ptrdiff_t at, ptrdiff_t length)
-{
-    ptrdiff_t low = at < 0 ? -at : 0, high = length > at ? length - at : 0;
-    if (low > LANES) low = LANES;
-    if (high > LANES) high = LANES;
-#if defined(__AVX512F__)
-    return ((1u << high) - 1) & (~0u << low);
-#else
-    const ivec lane = NAME(iota)();
-    return (lane >= (INT)low) & (lane < (INT)high);
-#endif
-}
-
-/* Intrinsics of this size and type. */
-#if BYTES == 64 && BITS == 32
-#define MM(name) _mm512_##name##_ps
-#define MM_TYPE __m512
-#define MM_MASK __mmask16
-#define MM_INT __m512i
-#elif BYTES == 64
-#define MM(name) _mm512_##name##_pd
-#define MM_TYPE __m512d
-#define MM_MASK __mmask8
-#define MM_INT __m512i
-#elif BITS == 32
-#define MM(name) _mm256_##name##_ps
-#define MM_TYPE __m256
-#define MM_MASK __mmask8
-#define MM_INT __m256i
-#else
-#define MM(name) _mm256_##name##_pd
-#define MM_TYPE __m256d
-#define MM_MASK __mmask8
-#define MM_INT __m256i
-#endif
-
-/* Memory of other lanes is not touched. */
-FC_INLINE vec NAME(load_lanes)(const REAL *p, NAME(lanes) lanes)
-{
-#if defined(__AVX512F__)
-    return (vec)MM(maskz_loadu)((MM_MASK)lanes, p);
-#else
-    return (vec)MM(maskload)(p, (MM_INT)lanes);
-#endif
-}
-
-/* The first n lanes. AVX2's stores in part are slow on some processors. */
-FC_INLINE void NAME(save_first)(REAL *p, vec v, ptrdiff_t n)
-{
-#if defined(__AVX512F__)
-    MM(mask_storeu)(p, (MM_MASK)((1u << n) - 1), (MM_TYPE)v);
-#elif BITS == 32
-    __m128 part = _mm256_castps256_ps128((__m256)v);
-    if (n & 8) _mm256_storeu_ps(p, (__m256)v);
-    if (n & 4) {
-        _mm_storeu_ps(p, part);
-        part = _mm256_extractf128_ps((__m256)v, 1);
-        p += 4;
-    }
-    if (n & 2) {
-        _mm_storel_pi((__m64 *)p, part);
-        part = _mm_movehl_ps(part, part);
-        p += 2;
-    }
-    if (n & 1) _mm_store_ss(p, part);
-#else
-    __m128d part = _mm256_castpd256_pd128((__m256d)v);
-    if (n & 4) _mm256_storeu_pd(p, (__m256d)v);
-    if (n & 2) {
-        _mm_storeu_pd(p, part);
-        part = _mm256_extractf128_pd((__m256d)v, 1);
-        p += 2;
-    }
-    if (n & 1) _mm_store_sd(p, part);
-#endif
-}
+FC_INLINE vec NAME(load_held)(const REAL *p) { return NAME(held)(NAME(load)(p)); }
 
 /* NaN passes through: the second operand is taken where one is NaN. */
 FC_INLINE vec NAME(bound)(vec v, vec lo, vec hi)
@@ -165,7 +54,7 @@ FC_INLINE vec NAME(map_load)(const REAL *line, const NAME(ends) *ends, const int
                              const int edge)
 {
     const REAL *p = line + j + i * LANES;
-    return edge ? NAME(load_lanes)(p, ends->of[j][i]) : NAME(load)(p);
+    return edge ? NAME(load_lanes)(p, ends->of[j][i]) : NAME(load_held)(p);
 }
 
 /* What the outputs of each vector meet in a row of input: columns `first` ... end - 1. */
@@ -386,7 +275,7 @@ FC_INLINE void NAME(weight_tile)(vec sum[FC_MAP_KERNEL][FC_MAP_KERNEL], const fc
     vec gv[7];
     FC_UNROLL for (int r = 0; r < rows; r++) {
         const REAL *p = g + r * of->y_row;
-        gv[r] = edge ? NAME(load_lanes)(p, ends->outputs) : NAME(load)(p);
+        gv[r] = edge ? NAME(load_lanes)(p, ends->outputs) : NAME(load_held)(p);
         if (step == 2) gv[r] = NAME(in_order)(gv[r]); /* which is its own inverse */
     }
     FC_UNROLL for (int q = 0; q < (rows - 1) * step + size; q++) {
@@ -546,8 +435,8 @@ FC_INLINE void NAME(spread_tile)(const REAL *g, const REAL *before, const vec w[
 {
     vec here[2], above[2], out[2];
     FC_UNROLL for (int h = 0; h < 2; h++) {
-        here[h] = edge ? NAME(load_lanes)(g - h, ends->reads[h]) : NAME(load)(g - h);
-        above[h] = edge ? NAME(load_lanes)(before - h, ends->reads[h]) : NAME(load)(before - h);
+        here[h] = edge ? NAME(load_lanes)(g - h, ends->reads[h]) : NAME(load_held)(g - h);
+        above[h] = edge ? NAME(load_lanes)(before - h, ends->reads[h]) : NAME(load_held)(before - h);
     }
     if (first) {
         NAME(interleave)(out, here[0] * w[0][0] + here[1] * w[2][0] + above[0] * w[0][2]
@@ -663,11 +552,3 @@ MAP(5, 2)
 #undef TILES
 #undef ALL
 #undef TILE
-#undef MM
-#undef MM_TYPE
-#undef MM_MASK
-#undef MM_INT
-#undef LANES
-#undef INT
-#undef ivec
-#undef vec

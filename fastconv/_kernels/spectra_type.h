@@ -1,8 +1,4 @@
-/* One element type's products of spectra. Included once per type, after tiles_type.h's helpers
- * for vectors, with REAL, BITS and LANES set. */
-#define NAME(base) FC_PASTE(base, BITS)
-#define vec NAME(vec)
-#define ivec NAME(ivec)
+/* One element type's products of spectra. Included once per type, after lanes_type.h. */
 
 /* ---- spectra: frequencies in the lanes, sums over channels ----
  *
@@ -94,7 +90,3 @@ static void NAME(fill_spectra)(fc_kernels *k)
     k->spectra[0][1] = FC_PASTE(NAME(spectra), 1xmany);
     k->spectra[1][1] = FC_PASTE(NAME(spectra), 2xmany);
 }
-
-#undef NAME
-#undef vec
-#undef ivec

@@ -3,9 +3,6 @@
  * the rows, so that each row of input is reduced along the row once, and combined with those above
  * it in registers. Nothing is copied: the ends of rows are loaded in part, and rows of padding are
  * left out. Only where FC_PARTS says that this is cheap. */
-#define NAME(base) FC_PASTE(base, BITS)
-#define vec NAME(vec)
-#define ivec NAME(ivec)
 
 #ifdef FC_PARTS
 #define FC_SQUARE_BLOCK 16384 /* bytes of input */
@@ -278,7 +275,3 @@ static void NAME(fill_squares)(fc_pools *k)
     (void)k;
 #endif
 }
-
-#undef NAME
-#undef vec
-#undef ivec

@@ -8,19 +8,21 @@
 #include "table.h"
 #include "vector.h"
 
+#define BYTES FC_VECTOR_BYTES
+#define NAME(base) FC_PASTE(base, BITS)
+
 #define REAL float
 #define BITS 32
-#define LANES (FC_VECTOR_BYTES / 4)
+#include "lanes_type.h"
 #include "tiles_type.h"
 #include "squares_type.h"
 #include "spectra_type.h"
 #undef REAL
 #undef BITS
-#undef LANES
 
 #define REAL double
 #define BITS 64
-#define LANES (FC_VECTOR_BYTES / 8)
+#include "lanes_type.h"
 #include "tiles_type.h"
 #include "squares_type.h"
 #include "spectra_type.h"

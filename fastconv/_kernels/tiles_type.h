@@ -1,69 +1,4 @@
-/* One element type's tile kernels. Included once per type with REAL, BITS and LANES set. */
-#define NAME(base) FC_PASTE(base, BITS)
-#define vec NAME(vec)
-#define ivec NAME(ivec)
-#define INT FC_INT(BITS)
-
-typedef REAL vec __attribute__((vector_size(FC_VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-typedef INT ivec __attribute__((vector_size(FC_VECTOR_BYTES)));
-
-FC_INLINE vec NAME(load)(const REAL *p) { return *(const vec *)p; }
-FC_INLINE void NAME(save)(REAL *p, vec v) { *(vec *)p = v; }
-
-FC_INLINE ivec NAME(iota)(void)
-{
-    ivec v;
-    FC_UNROLL for (int i = 0; i < LANES; i++) v[i] = i;
-    return v;
-}
-
-/* The first n lanes (0 < n <= LANES): never touches memory past them. */
-FC_INLINE vec NAME(load_first)(const REAL *p, ptrdiff_t n)
-{
-#if defined(__AVX512F__) && BITS == 32
-    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
-#elif defined(__AVX512F__)
-    return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
-#elif defined(__AVX2__) && BITS == 32
-    return (vec)_mm256_maskload_ps(p, (__m256i)(NAME(iota)() < (INT)n));
-#elif defined(__AVX2__)
-    return (vec)_mm256_maskload_pd(p, (__m256i)(NAME(iota)() < (INT)n));
-#else
-    if (n == LANES) return NAME(load)(p);
-    vec v = {0};
-    for (ptrdiff_t i = 0; i < n; i++) v[i] = p[i];
-    return v;
-#endif
-}
-
-FC_INLINE void NAME(save_first)(REAL *p, vec v, ptrdiff_t n)
-{
-#if defined(__AVX512F__) && BITS == 32
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
-#elif defined(__AVX512F__)
-    _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
-#elif defined(__AVX2__) && BITS == 32
-    _mm256_maskstore_ps(p, (__m256i)(NAME(iota)() < (INT)n), (__m256)v);
-#elif defined(__AVX2__)
-    _mm256_maskstore_pd(p, (__m256i)(NAME(iota)() < (INT)n), (__m256d)v);
-#else
-    if (n == LANES) { NAME(save)(p, v); return; }
-    for (ptrdiff_t i = 0; i < n; i++) p[i] = v[i];
-#endif
-}
-
-FC_INLINE vec NAME(select)(ivec mask, vec yes, vec no)
-{
-    return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
-}
-
-/* Comparisons are false for NaN, which so passes through. */
-FC_INLINE vec NAME(clip)(vec v, vec lo, vec hi)
-{
-    v = NAME(select)(v < lo, lo, v);
-    return NAME(select)(v > hi, hi, v);
-}
-
+/* One element type's tile kernels. Included once per type, after lanes_type.h. */
 /* ---- tile: output channels in the lanes, input scalars broadcast from memory ----
  *
  * With two halves and two vectors on AVX-512, an iteration should be 28 vfmadd, 14
@@ -336,22 +271,6 @@ static void NAME(store_any)(ptrdiff_t nr, ptrdiff_t nc, const void *acc, ptrdiff
 #undef CASE
 }
 
-/* Lanes of a (0 ... LANES - 1) and b (from LANES on). Clang has no shuffle by a vector of
- * indices, but makes one of the loop, whose indices are constants after unrolling. */
-FC_INLINE vec NAME(shuffle)(vec a, vec b, ivec index)
-{
-#ifdef __clang__
-    vec v;
-    FC_UNROLL for (int i = 0; i < LANES; i++)
-        v[i] = index[i] < LANES ? a[index[i]] : b[index[i] - LANES];
-    return v;
-#else
-    return __builtin_shuffle(a, b, index);
-#endif
-}
-
-/* ---- transpose: LANES x LANES blocks by log2(LANES) rounds of shuffles ---- */
-
 FC_INLINE void NAME(transpose_block)(ptrdiff_t rows, ptrdiff_t cols, const REAL *src,
                                      ptrdiff_t src_r, REAL *dst, ptrdiff_t dst_r,
                                      const int full)
@@ -461,8 +380,3 @@ static void NAME(fill_tiles)(fc_kernels *k)
     k->copy = NAME(copy);
     k->scatter = NAME(scatter);
 }
-
-#undef NAME
-#undef vec
-#undef ivec
-#undef INT

@@ -1,13 +1,4 @@
-/* One element type's kernels of Winograd's algorithm. Included once per type with REAL, BITS and
- * LANES set. */
-#define NAME(base) FC_PASTE(base, BITS)
-#define vec NAME(vec)
-#define ivec NAME(ivec)
-#define INT FC_INT(BITS)
-
-typedef REAL vec __attribute__((vector_size(FC_VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-typedef INT ivec __attribute__((vector_size(FC_VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-
+/* One element type's kernels of Winograd's algorithm. Included once per type, after lanes_type.h. */
 /* ---- transforms of one line ----
  *
  * F(m, r) computes m outputs of a kernel of length r with n = m + r - 1 multiplications. It
@@ -437,18 +428,6 @@ PRODUCTS(BOTH)
  * shuffles, LANES stores. Pixels go on from one row to the next; where they do not fill the last
  * block, it begins earlier, so that nothing needs masks.
  */
-FC_INLINE vec NAME(shuffled)(vec a, vec b, ivec index)
-{
-#ifdef __clang__
-    vec v;
-    FC_UNROLL for (int i = 0; i < LANES; i++)
-        v[i] = index[i] < LANES ? a[index[i]] : b[index[i] - LANES];
-    return v;
-#else
-    return __builtin_shuffle(a, b, index);
-#endif
-}
-
 FC_INLINE void NAME(turn)(vec *v)
 {
     ivec lane;
@@ -458,8 +437,8 @@ FC_INLINE void NAME(turn)(vec *v)
             if (!(i & h)) {
                 const ivec low = lane + (lane & h) / h * (LANES - h);
                 const vec a = v[i], b = v[i + h];
-                v[i] = NAME(shuffled)(a, b, low);
-                v[i + h] = NAME(shuffled)(a, b, low + h);
+                v[i] = NAME(shuffle)(a, b, low);
+                v[i + h] = NAME(shuffle)(a, b, low + h);
             }
 }
 
@@ -548,7 +527,7 @@ FC_INLINE void NAME(joint_tiles)(ptrdiff_t phases, const REAL *x, ptrdiff_t step
             FC_UNROLL for (int i = 0; i < LANES; i++) lane[i] = i / per * per + c;
             const vec weight = *(const vec *)w;
             FC_UNROLL for (int p = 0; p < tiles; p++)
-                acc[p] += NAME(shuffled)(v[p], v[p], lane) * weight;
+                acc[p] += NAME(shuffle)(v[p], v[p], lane) * weight;
         }
     }
     FC_UNROLL for (int p = 0; p < tiles; p++) *(vec *)(out + p * LANES) = acc[p];
@@ -611,7 +590,3 @@ static void NAME(fill_winograd)(fc_kernels *k)
 
 #undef PRODUCTS
 #undef SIZES
-#undef NAME
-#undef vec
-#undef ivec
-#undef INT
