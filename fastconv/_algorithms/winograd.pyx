@@ -101,6 +101,7 @@ cdef struct Layer:
     bint whole                            # rows of outputs lie one after the other
     Py_ssize_t lines                      # rows of spans that are sent out together
     Py_ssize_t blocks[3]                  # tasks along each axis
+    double input_share                    # of a task's time, for the transform of its input
     Py_ssize_t taps                       # length of the sums: [phase][channel]
     bint filled                           # groups that share vectors fill them
     Py_ssize_t depth                      # taps whose weights are kept: without zeros if `filled`
@@ -227,6 +228,7 @@ cdef class Layout:
         if best_rows == 0:
             best_rows = 1
         of.rows, of.columns, of.together = best_rows, best_columns, best_together
+        self.cycles()  # and the share of the input in that
         block_axis(&of.axis[0], 1, False)
         block_axis(&of.axis[1], of.rows, False)
         block_axis(&of.axis[2], of.columns, False)
@@ -300,7 +302,7 @@ cdef class Layout:
         cdef double weights = itemsize * f * of.depth * of.padded
         cdef double v = itemsize * f * tiles * of.pitch
         cdef double result = itemsize * f * tiles * 2 * lanes * of.together
-        cdef double window, sources, streams, lines_in, lines_out, cycles
+        cdef double window, sources, streams, lines_in, lines_out, cycles, inputs
         cdef bint small
         # a piece of fewer than four tiles waits for its own sums; a single vector of filters
         # leaves as many broadcasts as multiply-adds
@@ -326,17 +328,18 @@ cdef class Layout:
                             of.k.lanes) * (of.taps / (of.sources * of.phases[2]))
         if of.square:
             small = n <= 6  # less passes through memory
-            cycles += tiles * sources * (2.0 if small else 2.8) * n * n
+            inputs = tiles * sources * (2.0 if small else 2.8) * n * n
             cycles += tiles * vectors * (0.9 if small else 1.1) * (
                 n * n + 1.5 * n * m + 2 * m * m)
         else:
-            cycles += tiles * sources * 6 * n + tiles * vectors * 6 * (n + m)
+            inputs = tiles * sources * 6 * n
+            cycles += tiles * vectors * 6 * (n + m)
         window = 1
         for a in range(1, AXES):
             window *= of.axis[a].taps + ((of.rows if a == 1 else of.columns) - 1.0
                                          ) * of.axis[a].step
         window *= of.axis[0].taps
-        cycles += window * parts(of.sources, of.k.lanes) * 3
+        inputs += window * parts(of.sources, of.k.lanes) * 3
         cycles += (<double>spans) * of.made[1] * of.made[2] * vectors * 6
         # rows that lie one after the other are one long row
         lines_in = of.axis[1].taps + (of.rows - 1.0) * of.axis[1].step
@@ -344,7 +347,9 @@ cdef class Layout:
         if self.is_whole():
             lines_in = parts(<Py_ssize_t>lines_in * of.axis[2].length * of.g.itemsize, PAGE)
             lines_out = parts(<Py_ssize_t>lines_out * of.sink_axis[2] * of.g.itemsize, PAGE)
-        cycles += LINE * (of.axis[0].taps * lines_in * of.sources + lines_out * of.padded)
+        inputs += LINE * of.axis[0].taps * lines_in * of.sources
+        cycles += inputs + LINE * lines_out * of.padded
+        of.input_share = inputs / cycles
         return of.groups * blocks * cycles
 
     cdef Py_ssize_t scratch(self, Run *job) noexcept:
@@ -356,8 +361,7 @@ cdef class Layout:
         job.v_step = off(tiles * of.pitch, lanes)
         job.m_step = off(tiles * 2 * lanes, lanes)
         job.v_at = up((of.window.size + of.window.slack) * itemsize, 64)
-        job.v_size = up(of.frequencies * job.v_step * itemsize, 64)
-        job.m_at = job.v_at + (0 if job.apart else job.v_size)
+        job.m_at = job.v_at + up(of.frequencies * job.v_step * itemsize, 64)
         job.line_at = job.m_at + up(
             of.together * of.frequencies * job.m_step * itemsize, 64)
         job.turned_at = job.line_at + up(of.lines * of.made[1] * line * 2 * lanes * itemsize, 64)
@@ -384,7 +388,8 @@ cdef class Layout:
     cdef Py_ssize_t share_out(self, Run *job, Py_ssize_t batch, int threads) noexcept:
         """Cut the work into tasks; returns how many. Sums do not depend on how."""
         cdef const Layer *of = &self.of
-        cdef Py_ssize_t tasks, size, splits, total, best, wasted
+        cdef Py_ssize_t tasks, size, splits
+        cdef double time, least = 0
         job.batch = batch
         job.images = 1
         if of.blocks[0] * of.blocks[1] * of.blocks[2] == 1:
@@ -400,19 +405,15 @@ cdef class Layout:
             job.images = even(batch, job.images)
         job.n_images = (batch + job.images - 1) // job.images
         tasks = job.n_images * of.groups * of.blocks[0] * of.blocks[1] * of.blocks[2]
-        # Filters are split only where tasks are too few to keep all threads busy to the end: each
-        # part transforms its input again, unless there is just one, for which all do it before.
+        # Filters are split where tasks are too few to keep all threads busy to the end. Each part
+        # transforms its input again, since what one core makes is far from another.
         job.splits = 1
-        job.apart = threads > 1 and tasks == 1 and of.filter_blocks > 1
-        if job.apart:
-            job.splits = min(of.filter_blocks, 4 * threads)
-        elif threads > 1 and 0 < tasks < 8 * threads:
-            best = -1
+        if threads > 1 and 0 < tasks < 8 * threads:
             for splits in range(1, min(of.filter_blocks, 2 * threads) + 1):
-                total = tasks * splits
-                wasted = (up(total, threads) - total) * 1000 // total + 30 * splits
-                if best < 0 or wasted < best:
-                    best = wasted
+                time = parts(tasks * splits, threads) * (of.input_share + (1 - of.input_share) * (
+                    parts(of.filter_blocks, splits) / <double>of.filter_blocks))
+                if splits == 1 or time < 0.98 * least:
+                    least = time
                     job.splits = splits
         job.fresh = (job.fresh and job.n_images == 1 and self.is_one_task()
                      and threads <= of.groups * of.filter_blocks)
@@ -427,8 +428,7 @@ cdef class Layout:
         cdef Run job
         job.fresh = False
         self.share_out(&job, 1 << 20, threads)  # images may share a task's scratch
-        return (job.scratch_size * threads + (job.v_size if job.apart else 0)
-                + self.packed_size() * self.desc.g.itemsize)
+        return job.scratch_size * threads + self.packed_size() * self.desc.g.itemsize
 
 
 cdef Py_ssize_t phase_length(const conv_geometry *g) noexcept:
@@ -528,9 +528,6 @@ cdef struct Run:
     Py_ssize_t scratch_size, v_at, m_at, line_at, turned_at, words_at, largest_at, fresh_at, pack_at
     Packing packing
     bint fresh                            # weights are not transformed yet
-    bint apart                            # V is made before, by all threads, and is at
-    char *shared
-    Py_ssize_t v_size
 
 
 cdef class Winograd:
@@ -605,12 +602,8 @@ cdef class Winograd:
         if self.weight is not None and not job.fresh:
             self.pack(threads)
         job.packed = NULL if job.fresh else self.packed.data
-        scratch = acquire(job.scratch_size * threads + (job.v_size if job.apart else 0))
+        scratch = acquire(job.scratch_size * threads)
         job.scratch = scratch.data
-        job.shared = scratch.data + job.scratch_size * threads
-        if job.apart:
-            parallel_for(input_f32 if itemsize == 4 else input_f64, &job,
-                         job.images * parts(of.sources, of.chunk), threads, 0.0)
         parallel_for(run_f32 if itemsize == 4 else run_f64, &job, tasks, threads,
                      self.layout.desc.flops(job.batch))
         if not refused.any():
@@ -752,27 +745,6 @@ cdef inline void input_tiles(const Layer *of, const Window *part, const real_t *
                                 t += phases
 
 
-cdef void input_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    input_chunk(<Run *>context, task, thread, <float *>NULL)
-
-
-cdef void input_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    input_chunk(<Run *>context, task, thread, <double *>NULL)
-
-
-cdef void input_chunk(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """Transform some channels of one image, of which there is just one block."""
-    cdef const Layer *of = job.of
-    cdef Py_ssize_t chunks = parts(of.sources, of.chunk)
-    cdef Py_ssize_t first[3]
-    cdef Py_ssize_t count[3]
-    first[0] = first[1] = first[2] = 0
-    count[0] = 1
-    count[1], count[2] = of.axis[1].count, of.axis[2].count
-    make_input(job, job.scratch + thread * job.scratch_size, <real_t *>job.shared, first, count, 0,
-               0, task // chunks, task % chunks * of.chunk)
-
-
 cdef void make_input(const Run *job, char *scratch, real_t *v, const Py_ssize_t *first,
                      const Py_ssize_t *count, Py_ssize_t group, Py_ssize_t image, Py_ssize_t i,
                      Py_ssize_t chunk) noexcept nogil:
@@ -843,12 +815,9 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     count[2] = columns = min(of.columns, axis[2].count - first[2])
     tiles = images * rows * of.maps[1] * columns * of.maps[2]
 
-    if job.apart:
-        v = <real_t *>job.shared
-    else:
-        for i in range(images):
-            for chunk from 0 <= chunk < of.sources by of.chunk:
-                make_input(job, scratch, v, first, count, group, image, i, chunk)
+    for i in range(images):
+        for chunk from 0 <= chunk < of.sources by of.chunk:
+            make_input(job, scratch, v, first, count, group, image, i, chunk)
 
     # Where outputs lie.
     stride[2] = of.sinks * of.groups if last_format else 1
