@@ -198,7 +198,8 @@ cdef class Layout:
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = of.k.lanes
         cdef Py_ssize_t rows = max(of.axis[1].count, 1), columns = max(of.axis[2].count, 1)
         cdef Py_ssize_t weights, cut, most, best_rows = 0, best_columns = 1, best_together = 1
-        cdef double best = 0, cycles
+        cdef Py_ssize_t tasks
+        cdef double best = 0, cycles, divided
         # An odd number of vectors: neighbouring tiles stay off the same sets of the cache. What
         # the last vector of channels has too much goes beyond the taps.
         of.pitch = (up(of.taps + lanes - 1, lanes) // lanes | 1) * lanes
@@ -218,9 +219,13 @@ cdef class Layout:
                 of.columns = parts(columns, cut)
                 if of.columns > most and of.columns > 1:
                     continue
-                for divided in (1, 2):  # the most rows, or half of them
-                    of.rows = even(rows, max(1, most // of.columns // divided))
+                for divided in (1, 1.34, 2):  # the most rows, three quarters, or half of them
+                    of.rows = even(rows, max(1, <Py_ssize_t>(most // of.columns / divided)))
                     cycles = self.cycles()
+                    tasks = max(of.axis[0].count, 1) * parts(rows, of.rows) * parts(
+                        columns, of.columns)
+                    if tasks % 2 and tasks > 1:  # one thread of two will wait at the end
+                        cycles *= 1 + 0.25 / tasks
                     if best_rows == 0 or cycles < best:
                         best = cycles
                         best_rows, best_columns = of.rows, of.columns

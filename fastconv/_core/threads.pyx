@@ -11,6 +11,7 @@ import os
 import threading
 
 from cpython.exc cimport PyErr_CheckSignals
+from libc.stdlib cimport free
 from cython.parallel cimport prange
 
 cdef extern from *:
@@ -228,20 +229,31 @@ cdef bint is_long(double work) noexcept:
 
 cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int threads,
                       double work) except -1:
-    """Call run(context, task, thread) for every task in range(tasks), without the GIL."""
+    """Call run(context, task, thread) for every task in range(tasks), without the GIL.
+
+    Each thread has a stretch of its own, from call to call the same, so that it finds in its
+    caches what it left there; one that has finished helps the others.
+    """
     cdef Py_ssize_t piece = tasks, start = 0, stop, task
+    cdef Py_ssize_t *next = NULL
+    cdef int part
     if is_long(work):
         piece = max(threads, <Py_ssize_t>(tasks * (PIECE * threads / work)))
+    threads = <int>min(<Py_ssize_t>threads, tasks)
     while start < tasks:
         stop = min(tasks, start + piece)
-        if threads == 1 or tasks == 1 or forked:
+        if threads == 1 or forked:
             with nogil:
                 for task in range(start, stop):
                     run(context, task, 0)
         else:
+            next = fc_stretches(start, stop, threads)
+            if next == NULL:
+                raise MemoryError("cannot allocate the counters of a team of threads")
             with nogil:
-                for task in prange(start, stop, schedule="dynamic", num_threads=threads):
-                    run(context, task, thread_number())
+                for part in prange(threads, schedule="static", chunksize=1, num_threads=threads):
+                    fc_take(run, context, next, part, threads, thread_number())
+            free(next)
         start = stop
         if start < tasks:
             PyErr_CheckSignals()
@@ -305,8 +317,35 @@ cdef extern from *:
     #endif
     static _Thread_local double last_call = -1.0;  /* of this thread, for which it had a team */
     #define set_last_call(now) (last_call = (now))
+
+    /* The next task of each stretch and its end, a line of the cache apart. */
+    #include <stdlib.h>
+    #define FC_APART (128 / sizeof(Py_ssize_t))
+    typedef void (*fc_task)(void *context, Py_ssize_t task, int thread);
+    static Py_ssize_t *fc_stretches(Py_ssize_t start, Py_ssize_t stop, int threads)
+    {
+        Py_ssize_t *next = malloc(threads * FC_APART * sizeof(Py_ssize_t));
+        if (next)
+            for (int t = 0; t < threads; t++) {
+                next[t * FC_APART] = start + (stop - start) * t / threads;
+                next[t * FC_APART + 1] = start + (stop - start) * (t + 1) / threads;
+            }
+        return next;
+    }
+    /* All of stretch number `own`, then what others have left. */
+    static void fc_take(fc_task run, void *context, Py_ssize_t *next, int own, int threads, int thread)
+    {
+        for (int t = 0; t < threads; t++) {
+            Py_ssize_t *of = next + (own + t) % threads * FC_APART, task;
+            while ((task = __atomic_fetch_add(of, 1, __ATOMIC_RELAXED)) < of[1])
+                run(context, task, thread);
+        }
+    }
     """
     int thread_number() noexcept nogil
     double seconds() noexcept
     double last_call
     void set_last_call(double now) noexcept
+    Py_ssize_t *fc_stretches(Py_ssize_t start, Py_ssize_t stop, int threads) noexcept nogil
+    void fc_take(task_function run, void *context, Py_ssize_t *next, int own, int threads,
+                 int thread) noexcept nogil
