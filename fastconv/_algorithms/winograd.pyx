@@ -43,7 +43,7 @@ from fastconv._core.cost cimport BANDWIDTH, CLOCK, peak
 from fastconv._core.epilogue cimport Exit, emit, turned_size
 from fastconv._core.integers cimport even, parts, up
 from fastconv._core.scratch cimport CACHE, Scratch, acquire, fc_fetch
-from fastconv._core.threads cimport is_long, parallel_for
+from fastconv._core.threads cimport PIECE, is_long, parallel_for
 from fastconv._core.window cimport (
     Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
 )
@@ -943,17 +943,24 @@ cdef struct Gradient:
     Py_ssize_t count[3]
     Py_ssize_t group
     bint more                # not the first block: add to the sums
-    char *x
+    bint per_sample
+    Py_ssize_t unit, stop    # blocks of the batch, which a task of its own takes for
+    Py_ssize_t splits        # so many ranges of filters
+    char *first_x
+    char *first_grad
+    char *x                  # of this image
     char *grad
     char *out
     char *refused            # a byte for each task of the last step
+    Py_ssize_t x_image, grad_image   # bytes
     Py_ssize_t x_stride[4]
     Py_ssize_t grad_stride[4]
-    char *v                  # [frequency][tile][tap]
+    char *v                  # [frequency][tile][tap], for each range of filters
     char *g                  # [frequency][block of filters][tile][filter]
     char *sums               # [frequency][block of filters][tap][filter]
     Py_ssize_t *offset       # of each tile in v
-    Py_ssize_t v_at, g_at, sums_at, offset_at, tasks_at, scratch_size, words_at
+    char *scratch            # of each thread
+    Py_ssize_t sums_at, offset_at, scratch_at, scratch_size, words_at, v_size
 
 
 cdef class GradientLayout:
@@ -1013,13 +1020,12 @@ cdef class GradientLayout:
         lay_out(&job.grad_window, 0, lanes)
         of.side_by_side = (of.transformed[2] and of.phases[2] > 1 and of.chunk == of.sources
                            and of.window.position[2] == of.sources)
-        job.v_at = 0
-        job.g_at = up(of.frequencies * off(job.most_tiles * of.pitch, lanes) * itemsize
-                      + 64 * lanes, 64)
-        job.sums_at = job.g_at + up(
+        job.v_size = up(of.frequencies * off(job.most_tiles * of.pitch, lanes) * itemsize
+                        + 64 * lanes, 64)
+        job.sums_at = up(
             of.frequencies * off(job.most_tiles * of.padded, lanes) * itemsize, 64)
         job.offset_at = job.sums_at + up(sums_at(job, of.frequencies, 0) * itemsize, 64)
-        job.tasks_at = job.offset_at + up(job.most_tiles * sizeof(Py_ssize_t), 64)
+        job.scratch_at = job.offset_at + up(job.most_tiles * sizeof(Py_ssize_t), 64)
         words = max(index_words(&of.window), index_words(&job.grad_window))
         job.words_at = up(itemsize * max(
             max(of.window.size + of.window.slack, job.grad_window.size + job.grad_window.slack),
@@ -1031,7 +1037,15 @@ cdef class GradientLayout:
         free(self.words)
 
     cdef Py_ssize_t size(self, int threads) noexcept:
-        return self.job.tasks_at + threads * self.job.scratch_size
+        return self.job.scratch_at + threads * self.job.scratch_size + (
+            self.job.v_size * self.splits(threads))
+
+    cdef Py_ssize_t splits(self, int threads) noexcept:
+        """Ranges of filters whose gradients one thread each makes from the input on, since what
+        one core makes is far from another; 1 where there are more threads than ranges, which
+        then share every step.
+        """
+        return threads if threads <= self.layout.of.filter_blocks else 1
 
     cdef double seconds(self) noexcept:
         """Estimated time of one image on one thread."""
@@ -1078,11 +1092,10 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     cdef Gradient job
     cdef Scratch scratch
     cdef cnp.ndarray refused
-    cdef Py_ssize_t image, batch = cnp.PyArray_DIM(x, 0), itemsize = desc.g.itemsize, block, b, i
-    cdef Py_ssize_t group
-    cdef Py_ssize_t kernel, x_image, grad_image, places
+    cdef Py_ssize_t batch = cnp.PyArray_DIM(x, 0), itemsize = desc.g.itemsize, blocks, units, image
+    cdef Py_ssize_t group, kernel, places, most, i
     cdef double work = desc.flops(batch)  # of all blocks: Ctrl-C is heard between them
-    cdef int a, rank = <int>desc.g.rank
+    cdef int rank = <int>desc.g.rank
     cdef bint single = itemsize == 4
     if cnp.PyArray_SIZE(out) == 0:
         return None
@@ -1094,49 +1107,97 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     of = job.of
     source_strides(x, False, of.g.channels_last, rank, itemsize, job.x_stride)
     source_strides(grad, False, of.g.channels_last, rank, itemsize, job.grad_stride)
-    x_image = cnp.PyArray_STRIDES(x)[0]
-    grad_image = cnp.PyArray_STRIDES(grad)[0]
+    job.x_image = cnp.PyArray_STRIDES(x)[0]
+    job.grad_image = cnp.PyArray_STRIDES(grad)[0]
+    job.first_x = cnp.PyArray_BYTES(x)
+    job.first_grad = cnp.PyArray_BYTES(grad)
+    job.per_sample = per_sample
+    job.splits = layout.splits(threads)
     places = of.filter_blocks * job.chunks
     refused = np.zeros((batch, max(places, 1)), np.int8)
     scratch = acquire(layout.size(threads))
-    job.v = scratch.data
-    job.g = scratch.data + job.g_at
+    job.g = scratch.data
     job.sums = scratch.data + job.sums_at
     job.offset = <Py_ssize_t *>(scratch.data + job.offset_at)
+    job.scratch = scratch.data + job.scratch_at
+    job.v = job.scratch + threads * job.scratch_size
     for i in range(job.most_tiles):
         job.offset[i] = i * of.pitch
     kernel = of.g.kernel[0] * of.g.kernel[1] * of.g.kernel[2]
+    blocks = of.blocks[0] * of.blocks[1] * of.blocks[2]
+    units = batch * blocks
+    most = max(1, <Py_ssize_t>(units * of.groups * (PIECE / work))) if is_long(work) else units
     for group in range(of.groups):
         job.group = group
-        for image in range(batch):
-            job.more = image > 0 and not per_sample
-            job.x = cnp.PyArray_BYTES(x) + image * x_image
-            job.grad = cnp.PyArray_BYTES(grad) + image * grad_image
-            for block in range(of.blocks[0] * of.blocks[1] * of.blocks[2]):
-                b = block
-                job.tiles = of.maps[1] * of.maps[2]
-                for a in range(2, -1, -1):
-                    job.first[a] = b % of.blocks[a] * of.axis[a].block
-                    job.count[a] = min(of.axis[a].block, of.axis[a].count - job.first[a])
-                    job.tiles *= job.count[a]
-                    b //= of.blocks[a]
+        job.stop = 0
+        while job.stop < units:
+            job.unit = job.stop
+            if job.splits == threads:
+                job.stop = min(units, job.unit + most)
+                if per_sample:
+                    job.stop = min(job.stop, (job.unit // blocks + 1) * blocks)
+                parallel_for(range_f32 if single else range_f64, &job, job.splits, threads, 0.0)
+            else:
+                job.stop = job.unit + 1
+                aim_unit(&job, job.unit)
                 parallel_for(transform_f32 if single else transform_f64, &job,
                              job.chunks + of.filter_blocks, threads, 0.0)
                 parallel_for(multiply_f32 if single else multiply_f64, &job,
                              of.frequencies * of.filter_blocks, threads, 0.0)
-                job.more = True
-                if is_long(work):
-                    PyErr_CheckSignals()
-            if per_sample or image == batch - 1:
+            if job.stop == units or per_sample and job.stop % blocks == 0:
+                image = (job.stop - 1) // blocks
                 job.out = cnp.PyArray_BYTES(out) + itemsize * kernel * of.sources * (
                     group * of.sinks + (image * of.g.filters if per_sample else 0))
                 job.refused = cnp.PyArray_BYTES(refused) + image * max(places, 1)
                 parallel_for(back_f32 if single else back_f64, &job, places, threads, 0.0)
-        if is_long(work):
-            PyErr_CheckSignals()
+            if is_long(work):
+                PyErr_CheckSignals()
     if not refused.any():
         return None
     return refused.any(axis=1).nonzero()[0].tolist()
+
+
+cdef void aim_unit(Gradient *job, Py_ssize_t unit) noexcept nogil:
+    """Point `job` to one block of one image."""
+    cdef const Layer *of = job.of
+    cdef Py_ssize_t blocks = of.blocks[0] * of.blocks[1] * of.blocks[2]
+    cdef Py_ssize_t image = unit // blocks, block = unit % blocks
+    cdef int a
+    job.more = (unit % blocks if job.per_sample else unit) > 0
+    job.x = job.first_x + image * job.x_image
+    job.grad = job.first_grad + image * job.grad_image
+    job.tiles = of.maps[1] * of.maps[2]
+    for a in range(2, -1, -1):
+        job.first[a] = block % of.blocks[a] * of.axis[a].block
+        job.count[a] = min(of.axis[a].block, of.axis[a].count - job.first[a])
+        job.tiles *= job.count[a]
+        block //= of.blocks[a]
+
+
+cdef void range_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    filter_range(<const Gradient *>context, task, thread, <float *>NULL)
+
+
+cdef void range_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    filter_range(<const Gradient *>context, task, thread, <double *>NULL)
+
+
+cdef void filter_range(const Gradient *job, Py_ssize_t task, int thread,
+                       real_t *kind) noexcept nogil:
+    """The sums of one range of filters over some blocks."""
+    cdef Gradient own = job[0]
+    cdef Py_ssize_t filters = own.of.filter_blocks, unit, i, f
+    cdef Py_ssize_t first = filters * task // own.splits, last = filters * (task + 1) // own.splits
+    own.v = job.v + task * job.v_size
+    for unit in range(job.unit, job.stop):
+        aim_unit(&own, unit)
+        for i in range(own.chunks):
+            transform(&own, i, thread, kind)
+        for i in range(first, last):
+            transform(&own, own.chunks + i, thread, kind)
+        for f in range(own.of.frequencies):
+            for i in range(first, last):
+                multiply(&own, f * filters + i, kind)
 
 
 cdef void transform_f32(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -1150,7 +1211,7 @@ cdef void transform_f64(void *context, Py_ssize_t task, int thread) noexcept nog
 cdef void transform(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
     """A chunk of channels of this block's input, or a block of filters of its gradient."""
     cdef const Layer *of = job.of
-    cdef char *scratch = job.v + job.tasks_at + thread * job.scratch_size
+    cdef char *scratch = job.scratch + thread * job.scratch_size
     cdef real_t *window = <real_t *>scratch
     cdef Py_ssize_t *words = <Py_ssize_t *>(scratch + job.words_at)
     cdef Py_ssize_t lanes = of.k.lanes, chunk, start, width, n, r, c, q1, q2, p
@@ -1241,7 +1302,7 @@ cdef void back(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     """Transform the sums of a block of filters and chunk of channels to their kernels."""
     cdef const Layer *of = job.of
     cdef const conv_geometry *g = of.g
-    cdef real_t *lines = <real_t *>(job.v + job.tasks_at + thread * job.scratch_size)
+    cdef real_t *lines = <real_t *>(job.scratch + thread * job.scratch_size)
     cdef Py_ssize_t lanes = of.k.lanes
     cdef Py_ssize_t start = task // job.chunks * 2 * lanes
     cdef Py_ssize_t width = min(2 * lanes, of.padded - start), n = min(width, of.sinks - start)
