@@ -333,7 +333,8 @@ cdef extern from *:
         return next;
     }
     /* All of stretch number `own`, then what others have left. */
-    static void fc_take(fc_task run, void *context, Py_ssize_t *next, int own, int threads, int thread)
+    static void fc_take(fc_task run, void *context, Py_ssize_t *next, int own, int threads,
+                        int thread)
     {
         for (int t = 0; t < threads; t++) {
             Py_ssize_t *of = next + (own + t) % threads * FC_APART, task;
