@@ -443,7 +443,11 @@ cdef Py_ssize_t phase_length(const conv_geometry *g) noexcept:
 
 cdef Py_ssize_t kernel_length(const conv_geometry *g) noexcept:
     """r: the length of its sections, as few as there can be."""
-    cdef Py_ssize_t length = phase_length(g)
+    return section_length(phase_length(g))
+
+
+cpdef Py_ssize_t section_length(Py_ssize_t length) noexcept:
+    """Taps of a section of a kernel, or of its phases, of this length."""
     return even(length, FC_WINOGRAD_KERNEL)
 
 

@@ -109,7 +109,7 @@ def contenders(layer):
     tuple
         An algorithm, its tile (see `errors`), and how a table names both.
     """
-    r = LAYERS[layer][0]
+    r = winograd.section_length(LAYERS[layer][0])
     for algorithm in ALGORITHMS:
         if algorithm.name == "winograd":
             for m in (m for m in winograd.TILES if 4 <= m + r - 1 <= 8):
