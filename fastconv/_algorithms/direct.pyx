@@ -50,7 +50,7 @@ cdef double WORTH = 0.85         # of the products, left by skipping those with 
 cdef Py_ssize_t MOST_TRIMMED = 1 << 16  # outputs of a row whose pieces are looked at one by one
 
 # The cost model (docs/algorithms/choice.rst): parts of the peak that the kernels reach,
-cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.80, GRADIENT = 0.75
+cdef double TILES = 0.80, ROWS_ONE = 0.40, ROWS_MANY = 0.85, GRADIENT = 0.75
 # and seconds for a call, for a block of outputs and group, a position along a block's axes, and
 # an element of a window, of the result, of a single output channel's, of one that has to be
 # transposed, of packed weights that fit the cache, and of those that do not.

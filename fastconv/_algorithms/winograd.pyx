@@ -287,7 +287,7 @@ cdef class Layout:
             * self.of.axis[1].length * self.of.axis[2].length
             + <double>self.of.groups * self.of.sinks * self.of.sink_axis[0]
             * self.of.sink_axis[1] * self.of.sink_axis[2])
-        return moved / BANDWIDTH if moved > LARGE else 0
+        return 1.25 * moved / BANDWIDTH if moved > LARGE else 0
 
     cdef double cycles(self) noexcept:
         """Estimated time of one image on one thread, in cycles.
