@@ -405,7 +405,10 @@ cdef class Layout:
             job.images = max(1, min(batch, (LARGE if self.block_size() > CACHE // 4
                                             else CACHE * 5 // 8) // (
                 size * (of.pitch + 2 * of.k.lanes * of.together))))
-            if threads > 1:
+            # Threads share out images, or filters where each set of weights that is transformed as
+            # it is needed serves one thread alone.
+            if threads > 1 and not (job.fresh and self.is_one_task()
+                                    and threads <= of.groups * of.filter_blocks):
                 job.images = min(job.images, max(1, (batch + threads - 1) // threads))
             job.images = even(batch, job.images)
         job.n_images = (batch + job.images - 1) // job.images
