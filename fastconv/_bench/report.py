@@ -218,8 +218,10 @@ def to_json(path, records, environment, targets=()):
 
 
 def _csv_table(title, header, rows):
-    header, *cells = ("   " + ", ".join('"{}"'.format(c.replace('"', '""')) for c in row)
-                      for row in (header, *rows))  # fmt: skip
+    def quoted(cell):
+        return r'"\-"' if cell == "-" else '"{}"'.format(cell.replace('"', '""'))  # "-": a list
+
+    header, *cells = ("   " + ", ".join(map(quoted, row)) for row in (header, *rows))
     return [f".. csv-table:: {title}", f"   :header: {header.strip()}", "", *cells, ""]
 
 
