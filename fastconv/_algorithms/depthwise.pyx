@@ -45,6 +45,7 @@ cnp.import_array()
 # The cost model (docs/algorithms/choice.rst): parts of the peak that sums of few filters, of many,
 # and gradients of weights reach, and those by whole planes,
 cdef double FEW = 0.47, MANY = 0.32, GRADIENT = 0.20, MAP_GRADIENT = 0.50
+cdef double MAPS = 0.5  # of the time of other sums, by whole planes
 # and seconds for a call, a channel, a byte of the result, a product whose lanes must be
 # rearranged, a strided element, a row of such, a tap of a gradient, and a plane of one.
 cdef double STARTED = 3e-6, PER_CHANNEL = 0.08e-6, STORED = 0.08e-9, REARRANGED = 1e-9
@@ -1755,6 +1756,7 @@ def efficiency(ConvDesc desc, which):
     cdef conv_geometry *g = &desc.g
     cdef double full = peak(g.itemsize), channels, filters, taps, inputs, outputs, products
     cdef double seconds, rate
+    cdef Layout layout
     if supports(desc, which) is not None:
         return 0.0
     channels, filters = <double>g.channels / g.groups, <double>g.filters / g.groups
@@ -1771,6 +1773,7 @@ def efficiency(ConvDesc desc, which):
         if g.stride[2] > 1:
             seconds *= 2
     else:
+        layout = Layout.get(desc, which == BACKWARD_DATA)
         rate = FEW if filters <= 8 else MANY
         if which == BACKWARD_DATA:
             rate *= 0.7
@@ -1779,8 +1782,10 @@ def efficiency(ConvDesc desc, which):
         seconds = (STARTED + 2 * products / (rate * full) + PER_CHANNEL * max(g.channels, g.filters)
                    + STORED * g.itemsize * (inputs if which == BACKWARD_DATA else outputs))
         if g.stride[2] > (1 if which == BACKWARD_DATA or g.channels_last else 2) and not (
-                which == BACKWARD_DATA and Layout.get(desc, True).of.spread):
+                which == BACKWARD_DATA and layout.of.spread):
             seconds += STRIDED * inputs + STRIDED_ROW * inputs / max(g.input[2], 1)
+        if layout.of.map >= 0 or layout.of.spread:
+            seconds *= MAPS
     if g.channels_last and (g.channels if which == BACKWARD_DATA else g.filters) > 1 and not (
             channels == 1 and filters == 1):
         seconds += REARRANGED * products
