@@ -45,7 +45,7 @@ cnp.import_array()
 # The cost model (docs/algorithms/choice.rst): parts of the peak that sums of few filters, of many,
 # and gradients of weights reach, and those by whole planes,
 cdef double FEW = 0.47, MANY = 0.32, GRADIENT = 0.20, MAP_GRADIENT = 0.50
-cdef double MAPS = 0.5  # of the time of other sums, by whole planes
+cdef double MAPS = 0.5  # what sums by whole planes take of the time of others
 # and seconds for a call, a channel, a byte of the result, a product whose lanes must be
 # rearranged, a strided element, a row of such, a tap of a gradient, and a plane of one.
 cdef double STARTED = 3e-6, PER_CHANNEL = 0.08e-6, STORED = 0.08e-9, REARRANGED = 1e-9

@@ -102,7 +102,7 @@ cdef struct Layer:
     Py_ssize_t lines                      # rows of spans that are sent out together
     Py_ssize_t blocks[3]                  # tasks along each axis
     double input_share                    # of a task's time, for the transform of its input
-    Py_ssize_t taps                       # length of the sums: [phase][channel]
+    Py_ssize_t taps                       # length of the sums: [part][channel]
     bint filled                           # groups that share vectors fill them
     Py_ssize_t depth                      # taps whose weights are kept: without zeros if `filled`
     Py_ssize_t pitch                      # of V, from tile to tile

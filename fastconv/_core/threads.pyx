@@ -10,8 +10,9 @@ import operator
 import os
 import threading
 
-from cpython.exc cimport PyErr_CheckSignals
 from libc.stdlib cimport free
+
+from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 
 cdef extern from *:
