@@ -1,0 +1,1 @@
+"""What `ab.py` compares two builds of fastconv with."""
