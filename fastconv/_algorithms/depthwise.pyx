@@ -2,14 +2,14 @@
 
 Each plane of an image (or each vector of channels, where they come last) is convolved by itself.
 Rows are read where they lie, wherever the kernels allow it: a table says where each row of the
-input is, rows of padding are one row of zeros, and `lines` loads the ends of rows in part.
-Where the kernel is one of the usual squares `map` does so for many planes in one call, and
-`map_weight` for the gradient of the weights.
+input is, rows of padding are one row of zeros, and `dwconv_rows` loads the ends of rows in part.
+Where the kernel is one of the usual squares `dwconv_plane` does so for many planes in one
+call, and `dwconv_plane_backward_weight` for the gradient of the weights.
 Elsewhere the part of a plane that a block of outputs reads is copied into a window that stays in
 the cache, one call of `copy` for a whole plane; padding is written around it once for all planes
-of a task. One call of `planes` (or `pixels`) then computes the block. All take the taps as
-*columns*: runs of taps as far apart as two outputs are, so that a row of the window that has been
-loaded serves all outputs and taps that meet in it.
+of a task. One call of `dwconv_window` (or `dwconv_pixels`) then computes the block. All take the
+taps as *columns*: runs of taps as far apart as two outputs are, so that a row of the window that
+has been loaded serves all outputs and taps that meet in it.
 
 Strides are taken apart by phases. A kernel that moves by two sees the even source positions with
 its even taps and the odd ones with its odd taps; the window holds each such *slot* by itself, and
@@ -35,7 +35,8 @@ from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport real_t, source_strides
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
 from fastconv._kernels.dispatch cimport (
-    FC_CLIP, FC_IDENTITY, fc_ahead, fc_column, fc_epilogue, fc_kernels, fc_lines, fc_map, kernels,
+    FC_CLIP, FC_IDENTITY, fc_column, fc_epilogue, fc_kernels, fc_plane, fc_prefetch, fc_rows,
+    kernels,
 )
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
@@ -105,7 +106,7 @@ cdef struct Layer:
     bint wide                # channels in the lanes, else pixels
     bint in_place            # rows are read where they lie: the window is a table of rows
     int map                  # the kernel for planes of a square of taps in place, or -1
-    Py_ssize_t spread        # rows of a block, where `map_spread` serves, or 0
+    Py_ssize_t spread        # rows of a block, where `dwconv_plane_backward_data` serves, or 0
     int along                # the axis of the columns
     Py_ssize_t groups, sources, sinks   # channels per group, read and written
     Py_ssize_t channels      # of the sink
@@ -154,7 +155,7 @@ cdef class Layout:
         self.of.channels = self.of.groups * self.of.sinks
         self.of.wide = g.channels_last and self.of.channels > 1
         self.of.in_place = (
-            not windows and self.of.k.lines != NULL and not self.of.wide and g.kernel[1] > 1
+            not windows and self.of.k.dwconv_rows != NULL and not self.of.wide and g.kernel[1] > 1
             and (backward or (g.padding_mode == PAD_ZEROS and g.stride[2] <= 2))
             and max(g.before[2], g.dilation[2] * (g.kernel[2] - 1)) <= FARTHEST)
         self.make_phases()
@@ -305,7 +306,7 @@ cdef class Layout:
         return 0
 
     cdef int find_map(self) noexcept:
-        """Which `map` serves: of squares that move by one or two, where padding is short."""
+        """Which `dwconv_plane` serves: squares that move by one or two, where padding is short."""
         cdef conv_geometry *g = &self.desc.g
         cdef Axis *axis = self.of.phases[0].axis
         cdef Py_ssize_t size = g.kernel[2], step = axis[2].step
@@ -319,7 +320,7 @@ cdef class Layout:
         return -1
 
     cdef bint find_spread(self) except -1:
-        """Whether `map_spread` serves; then it is laid out, with all taps in the first phase."""
+        """Whether `dwconv_plane_backward_data` serves, with all taps in the first phase."""
         cdef conv_geometry *g = &self.desc.g
         cdef Phase *phase = &self.of.phases[0]
         cdef Py_ssize_t p, t, most
@@ -455,7 +456,7 @@ cdef class Layout:
         return 0
 
     cdef int make_square(self, Phase *phase) except -1:
-        """The order of the taps for `map`."""
+        """The order of the taps for `dwconv_plane`."""
         cdef Py_ssize_t size = self.desc.g.kernel[2], i, j, last = size * size - 1
         self.allocate_columns(phase)
         for j in range(size):
@@ -1028,7 +1029,7 @@ cdef void fill_item(Run *job, Item *item, const Item *before, real_t *window) no
         memset(window + item.phase.size, 0, item.phase.slack * sizeof(real_t))
 
 
-cdef void foresee(Run *job, Item *item, fc_ahead *ahead, real_t *kind) noexcept nogil:
+cdef void foresee(Run *job, Item *item, fc_prefetch *ahead, real_t *kind) noexcept nogil:
     """What to prefetch for a later item."""
     cdef const Layer *of = job.of
     cdef Axis *axis = item.phase.axis
@@ -1106,8 +1107,8 @@ cdef inline bint is_apart(const Axis *axis, const Py_ssize_t *stride) noexcept n
 
 
 cdef const real_t *frame(const Layer *of, const Source *from_, const Py_ssize_t *stride,
-                         const real_t *x, real_t *window, fc_map *what) noexcept nogil:
-    """Where `map` reads a block of planes from x on: in place, or, of one plane, from a copy."""
+                         const real_t *x, real_t *window, fc_plane *what) noexcept nogil:
+    """Where `dwconv_plane` reads planes from x on: in place, or, of one plane, from a copy."""
     cdef Axis *axis = from_.phase.axis
     cdef Py_ssize_t step = axis[2].step, size = of.g.kernel[2], low, high, left, right
     what.rows, what.n = from_.count[1], from_.count[2]
@@ -1131,7 +1132,7 @@ cdef const real_t *frame(const Layer *of, const Source *from_, const Py_ssize_t 
 
 
 cdef void run_maps(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """A run of items by calls of `map`: of many planes, where they are not cut into blocks."""
+    """A run of items by `dwconv_plane`: of many planes, where they are not cut into blocks."""
     cdef const Layer *of = job.of
     cdef Phase *phase = &of.phases[0]
     cdef Axis *axis = phase.axis
@@ -1145,7 +1146,7 @@ cdef void run_maps(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept
     cdef const fc_epilogue *clip = NULL
     cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
     cdef Item item
-    cdef fc_map what
+    cdef fc_plane what
     if not bare and not of.backward and of.epilogue.activation == FC_CLIP:
         clip = of.epilogue
     while number < end:
@@ -1159,7 +1160,7 @@ cdef void run_maps(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept
             channel = item.unit * of.sinks + sink
             at = ((item.image * of.channels + channel) * what.y_plane
                   + item.source.first[1] * what.y_row + item.source.first[2])
-            of.k.map[of.map // 2][of.map % 2](
+            of.k.dwconv_plane[of.map // 2][of.map % 2](
                 &what, x, (<const real_t *>job.packed) + phase.taps * channel,
                 NULL if bare or job.bias == NULL else (<const real_t *>job.bias) + channel, clip,
                 (<real_t *>job.sink) + at)
@@ -1171,7 +1172,7 @@ cdef void run_maps(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept
 
 
 cdef void run_spread(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """A run of items by calls of `map_spread`."""
+    """A run of items by calls of `dwconv_plane_backward_data`."""
     cdef const Layer *of = job.of
     cdef const conv_geometry *g = of.g
     cdef Py_ssize_t *stride = job.source_stride
@@ -1183,7 +1184,7 @@ cdef void run_spread(Run *job, Py_ssize_t task, int thread, real_t *kind) noexce
     cdef bint single = copies or finishes or of.blocks > 1 or of.sinks > 1
     cdef const real_t *x
     cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
-    cdef fc_map what
+    cdef fc_plane what
     while number < end:
         block = number % of.blocks
         unit = number // of.blocks % of.groups
@@ -1208,7 +1209,7 @@ cdef void run_spread(Run *job, Py_ssize_t task, int thread, real_t *kind) noexce
         for sink in range(of.sinks):
             channel = unit * of.sinks + sink
             at = (image * of.channels + channel) * what.y_plane + first * what.y_row
-            of.k.map_spread(&what, x, (<const real_t *>job.packed) + 9 * channel,
+            of.k.dwconv_plane_backward_data(&what, x, (<const real_t *>job.packed) + 9 * channel,
                             (<real_t *>job.sink) + at)
             if finishes:
                 finish(job, 1, what.rows * what.n, at, 0, channel, 0, <real_t *>NULL)
@@ -1244,7 +1245,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
     cdef real_t *window = <real_t *>(job.scratch + thread * job.scratch_size)
     cdef Py_ssize_t number = task * job.share, end = min(job.items, number + job.share), i
     cdef Item items[2]       # of two that follow each other, where i % 2 says
-    cdef fc_ahead ahead
+    cdef fc_prefetch ahead
     if of.spread:
         run_spread(job, task, thread, kind)
         return
@@ -1268,7 +1269,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
 
 
 cdef void compute_item(Run *job, Item *item, const real_t *window, const real_t **rows,
-                       real_t *tile, fc_ahead *ahead) noexcept nogil:
+                       real_t *tile, fc_prefetch *ahead) noexcept nogil:
     """One block of outputs from its window, or from its rows where these are read in place."""
     cdef const Layer *of = job.of
     cdef Phase *phase = item.phase
@@ -1310,7 +1311,7 @@ cdef void compute_item(Run *job, Item *item, const real_t *window, const real_t 
     row = up(axis[2].block, of.k.lanes)
     if of.in_place and job.residual == NULL and (
             of.backward or of.epilogue.activation in (FC_IDENTITY, FC_CLIP)):
-        finishes = False     # `lines` does it
+        finishes = False     # `dwconv_rows` does it
     for channel in range(item.unit * of.sinks, (item.unit + 1) * of.sinks):
         for q0 in range(count[0]):
             i = at + q0 * step[0] + channel * sink_stride[0]
@@ -1356,7 +1357,7 @@ cdef void lines(Run *job, Item *item, const real_t **rows, const real_t *w, Py_s
     cdef const real_t *bias = NULL
     cdef const fc_epilogue *clip = NULL
     cdef Py_ssize_t start, step = phase.axis[1].spacing
-    cdef fc_lines what
+    cdef fc_rows what
     if not bare and job.bias != NULL:
         bias = (<const real_t *>job.bias) + channel
     if not bare and not of.backward and of.epilogue.activation == FC_CLIP:
@@ -1368,44 +1369,44 @@ cdef void lines(Run *job, Item *item, const real_t **rows, const real_t *w, Py_s
     # rows as far apart as the taps are share their columns' input
     for start in range(min(step, item.source.count[1])):
         what.rows = (item.source.count[1] - start + step - 1) // step
-        of.k.lines(&what, <const void **>(rows + start), w, bias, clip, y + start * y_row,
+        of.k.dwconv_rows(&what, <const void **>(rows + start), w, bias, clip, y + start * y_row,
                    y_row * step)
 
 
 cdef void plane(const Layer *of, Phase *phase, const Py_ssize_t *count,
                 const real_t *window, const real_t *w, real_t *y, Py_ssize_t y_row,
-                fc_ahead *ahead) noexcept nogil:
+                fc_prefetch *ahead) noexcept nogil:
     """A plane of outputs with pixels in the lanes."""
     cdef Py_ssize_t start, step = phase.axis[1].spacing, row = phase.pitch
     if of.along == 2:
-        of.k.planes(count[1], count[2], phase.columns, phase.column, window, row,
-                    phase.axis[2].spacing, w, y, y_row, ahead)
+        of.k.dwconv_window(count[1], count[2], phase.columns, phase.column, window, row,
+                           phase.axis[2].spacing, w, y, y_row, ahead)
         return
     if step == 1:
-        of.k.planes(count[1], count[2], phase.columns, phase.column, window, row, row, w, y,
-                    y_row, ahead)
+        of.k.dwconv_window(count[1], count[2], phase.columns, phase.column, window, row, row, w, y,
+                           y_row, ahead)
         return
     # rows as far apart as the taps are share their columns' input
     for start in range(min(step, count[1])):
-        of.k.planes((count[1] - start + step - 1) // step, count[2], phase.columns, phase.column,
-                    window + start * row, row * step, row * step, w, y + start * y_row,
-                    y_row * step, ahead)
+        of.k.dwconv_window((count[1] - start + step - 1) // step, count[2], phase.columns,
+                           phase.column, window + start * row, row * step, row * step, w,
+                           y + start * y_row, y_row * step, ahead)
         ahead.from_ = NULL
 
 
 cdef void wide_plane(const Layer *of, Phase *phase, const Py_ssize_t *count,
                      const real_t *window, const real_t *w, Py_ssize_t width,
-                     const Py_ssize_t *y_step, real_t *y, fc_ahead *ahead) noexcept nogil:
+                     const Py_ssize_t *y_step, real_t *y, fc_prefetch *ahead) noexcept nogil:
     """A plane of outputs with channels in the lanes."""
     cdef Axis *axis = phase.axis
     cdef Py_ssize_t row = phase.pitch, pixel = axis[2].position, start, whole, rest
     cdef Py_ssize_t step = axis[of.along].spacing, rows, x_row, x_tap, y_row, size
     if of.fold == 1:
         for start in range(min(step, count[2])):
-            of.k.pixels((count[2] - start + step - 1) // step, count[1], width, width,
-                        phase.columns, phase.column, phase.taps, window + start * pixel,
-                        pixel * step, row, pixel * step, w, y + start * y_step[2],
-                        y_step[2] * step, y_step[1], ahead)
+            of.k.dwconv_pixels((count[2] - start + step - 1) // step, count[1], width, width,
+                               phase.columns, phase.column, phase.taps, window + start * pixel,
+                               pixel * step, row, pixel * step, w, y + start * y_step[2],
+                               y_step[2] * step, y_step[1], ahead)
             ahead.from_ = NULL
         return
     # Neighbouring pixels are one of `fold` times the channels, and the last may be shorter.
@@ -1421,14 +1422,14 @@ cdef void wide_plane(const Layer *of, Phase *phase, const Py_ssize_t *count,
             rows = count[1]
             x_row, x_tap, y_row = row, pixel * step, y_step[1]
         if whole:
-            of.k.pixels(rows, whole, size, size, phase.columns, phase.column, phase.taps,
-                        window + start * row, x_row, size, x_tap, w, y + start * y_step[1],
-                        y_row, size, ahead)
+            of.k.dwconv_pixels(rows, whole, size, size, phase.columns, phase.column, phase.taps,
+                               window + start * row, x_row, size, x_tap, w, y + start * y_step[1],
+                               y_row, size, ahead)
             ahead.from_ = NULL
         if rest:
-            of.k.pixels(rows, 1, rest, size, phase.columns, phase.column, phase.taps,
-                        window + start * row + whole * size, x_row, size, x_tap, w,
-                        y + start * y_step[1] + whole * size, y_row, size, ahead)
+            of.k.dwconv_pixels(rows, 1, rest, size, phase.columns, phase.column, phase.taps,
+                               window + start * row + whole * size, x_row, size, x_tap, w,
+                               y + start * y_step[1] + whole * size, y_row, size, ahead)
             ahead.from_ = NULL
 
 
@@ -1542,7 +1543,7 @@ cdef void weight_f64(void *context, Py_ssize_t task, int thread) noexcept nogil:
 
 
 cdef void weight_maps(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """`weight_part` by `map_weight`, for some planes at once."""
+    """`weight_part` by `dwconv_plane_backward_weight`, for some planes at once."""
     cdef const Layer *of = job.of
     cdef Phase *phase = &of.phases[0]
     cdef Axis *axis = phase.axis
@@ -1561,7 +1562,7 @@ cdef void weight_maps(Gradient *job, Py_ssize_t task, int thread, real_t *kind) 
     cdef const real_t *grad
     cdef real_t *out
     cdef Source from_
-    cdef fc_map what
+    cdef fc_plane what
     first = task % shares * job.share
     planes = min(job.share, job.units - first)
     cut = task // shares % job.cuts
@@ -1588,7 +1589,8 @@ cdef void weight_maps(Gradient *job, Py_ssize_t task, int thread, real_t *kind) 
                     of.k.copy(what.rows, what.n, grad, job.grad_stride[2], job.grad_stride[3],
                               copied, pitch)
                     grad, what.y_row = copied, pitch
-                of.k.map_weight[of.map // 2][of.map % 2](&what, x, grad, dots + c * taps)
+                of.k.dwconv_plane_backward_weight[of.map // 2][of.map % 2](&what, x, grad,
+                                                                           dots + c * taps)
             of.k.add(planes * taps, dots, sums)
             in_row += 1
             if in_row == ROW:
@@ -1719,8 +1721,9 @@ cdef void add_dots(Gradient *job, Phase *phase, Source *from_, const real_t *win
             grad, row = copied, up(n, lanes)
     taps = even(phase.taps, DOTS)
     for t from 0 <= t < phase.taps by taps:
-        k.dots[min(taps, phase.taps - t) - 1](rows, steps, full, last, phase.offset + t, window,
-                                              phase.pitch, x_step, grad, row, step, dots)
+        k.dwconv_backward_weight[min(taps, phase.taps - t) - 1](
+            rows, steps, full, last, phase.offset + t, window, phase.pitch, x_step, grad, row, step,
+            dots)
         k.add(min(taps, phase.taps - t) * lanes, dots, sums + t * lanes)
 
 

@@ -6,10 +6,10 @@ one for each phase of the stride: the input positions i with (i + padding) mod s
 reached by the same subset of the kernel's taps, and read grad_output at unit step. So a strided
 gradient multiplies no zeros. backward_weight is a correlation whose sum runs over pixels.
 
-Two kernels serve (see _kernels/README.md): `tile` holds output channels in the lanes and
-broadcasts input scalars, `rows` holds pixels in the lanes and broadcasts weights, for layers
-with few output channels. Both read x through a table of offsets into a window. A third, `lags`,
-serves gradients of weights that see few channels.
+Two kernels serve (see _kernels/README.md): `igemm` holds output channels in the lanes and
+broadcasts input scalars, `igemm_pixels` holds pixels in the lanes and broadcasts weights, for
+layers with few output channels. Both read x through a table of offsets into a window. A third,
+`conv_backward_weight`, serves gradients of weights that see few channels.
 
 Sources: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
 architectures" (SC 2018); Zhang et al., "High performance zero-memory overhead direct
@@ -38,7 +38,8 @@ from fastconv._core.window cimport (
 )
 from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport (
-    FC_CLIP, FC_IDENTITY, FC_PLANES, FC_SUM_BLOCK, fc_epilogue, fc_exit, fc_kernels, kernels,
+    FC_BACKWARD_FILTERS, FC_CLIP, FC_IDENTITY, FC_SUM_BLOCK, fc_epilogue, fc_kernels, fc_output,
+    kernels,
 )
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
@@ -105,8 +106,8 @@ cdef struct Layer:
     Py_ssize_t source_axis[3]           # spatial sizes read and written
     Py_ssize_t sink_axis[3]
     bint collapsed                      # spatial axes taken as one (1x1 kernels)
-    bint by_rows                        # `rows` kernel, else `tile`
-    int row_kind                        # which channels of `rows`
+    bint by_rows                        # `igemm_pixels` kernel, else `igemm`
+    int row_kind                        # which channels of `igemm_pixels`
     Py_ssize_t unit                     # pixels of a piece of a row
     Py_ssize_t width                    # output channels of a block of weights
     Py_ssize_t blocks, padded           # such blocks per group; sinks, filled up
@@ -390,10 +391,10 @@ cdef class Layout:
         if sinks == 1:
             self.of.row_kind, self.of.width = 0, 1
             rows *= 1.2
-        elif sinks <= 4 or up(sinks, 4) < up(sinks, self.of.k.row_channels):
+        elif sinks <= 4 or up(sinks, 4) < up(sinks, self.of.k.igemm_pixels_channels):
             self.of.row_kind, self.of.width = 1, 4
         else:
-            self.of.row_kind, self.of.width = 2, self.of.k.row_channels
+            self.of.row_kind, self.of.width = 2, self.of.k.igemm_pixels_channels
         rows *= (<double>up(sinks, self.of.width)) / sinks
         for i in range(axis[2].taps):
             reach = max(reach, abs(axis[2].tap[i] - axis[2].tap[0]))
@@ -421,7 +422,7 @@ cdef class Layout:
         self.of.unit = half
         if self.of.by_rows:
             self.of.unit = lanes * (8 if self.of.row_kind == 0 else 3)
-            if self.of.row_kind == 1 and self.of.k.rows[1][3] != NULL:
+            if self.of.row_kind == 1 and self.of.k.igemm_pixels[1][3] != NULL:
                 self.of.unit = lanes * 4
         self.of.padded = up(self.of.sinks, self.of.width if self.of.by_rows else lanes)
         self.of.blocks = up(self.of.sinks, self.of.width) // self.of.width
@@ -489,7 +490,7 @@ cdef class Layout:
         """Scratch memory of a thread: window, tile, its transpose, positions."""
         cdef Py_ssize_t itemsize = self.desc.g.itemsize, lanes = self.of.k.lanes
         cdef Py_ssize_t turned = max(up(2 * self.of.k.half, lanes) * 2,
-                                     8 * up(self.of.k.row_channels, lanes)) * lanes
+                                     8 * up(self.of.k.igemm_pixels_channels, lanes)) * lanes
         cdef Py_ssize_t tile = max(STRIP * 2 * self.of.k.half * 2, 3 * 8) * lanes
         cdef Py_ssize_t size = phase.window.size * job.images + phase.window.slack
         job.tile_at = up(size * itemsize, 64)
@@ -747,8 +748,8 @@ cdef struct Block:
     char *weights            # room for those of a chunk of taps
     const Packing *packing   # how to get them, or NULL: they are packed
     const Py_ssize_t *offset
-    Py_ssize_t step          # from a pixel to the next, for `tile`
-    bint leaves              # sums go from `rows` straight to the output
+    Py_ssize_t step          # from a pixel to the next, for `igemm`
+    bint leaves              # sums go from `igemm_pixels` straight to the output
     bint flat                # pieces are of one line of all rows,
     Py_ssize_t pitch         # one every so many pixels,
     Py_ssize_t columns       # of so many outputs
@@ -774,7 +775,7 @@ cdef struct Run:
 
 
 cdef double uses(const Layer *of, Py_ssize_t batch) noexcept:
-    """How many strips of tiles meet each weight; many where weights are packed for `rows`."""
+    """How many strips of tiles meet each weight; many where `igemm_pixels` serves."""
     cdef double strips, most = 0
     cdef Py_ssize_t p
     cdef const Phase *phase
@@ -1064,7 +1065,7 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                 for j in range(n):
                     size = unit
                     if of.by_rows and of.row_kind:
-                        # pieces of nearly as many vectors: `rows` is slow for a single one
+                        # pieces of nearly as many vectors: `igemm_pixels` is slow for a single one
                         size = (vectors // n + (j < vectors % n)) * lanes
                     if job.in_place and q2 + size > line:
                         # nothing is read beyond the source: some outputs are computed twice
@@ -1139,7 +1140,7 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
     cdef const real_t *chunk
     cdef Py_ssize_t vectors, size, end, tap, low, high, j, q1, q2
     cdef int a, halves
-    cdef fc_exit way
+    cdef fc_output way
     if this.packing == NULL:
         w += phase.packed + phase.taps * (group * of.padded + start)
     if this.leaves:
@@ -1164,13 +1165,13 @@ cdef void run_channels(const Layer *of, const Block *this, Py_ssize_t i, Py_ssiz
                 way.residual = (<const real_t *>exit.residual) + sink + pieces[i].sink
             way.pixels = pieces[i].pixels
             tap = pieces[i].low
-            k.rows[of.row_kind][a](pieces[i].high - tap, this.offset + tap, window + pieces[i].at,
-                                   w + tap * of.width, tile, &way)
+            k.igemm_pixels[of.row_kind][a](pieces[i].high - tap, this.offset + tap,
+                                           window + pieces[i].at, w + tap * of.width, tile, &way)
             i += 1
             continue
         for tap from 0 <= tap < max(phase.taps, 1) by LONG:
             low, high = max(tap, pieces[i].low), min(tap + LONG, pieces[i].high)
-            k.rows[of.row_kind][a](
+            k.igemm_pixels[of.row_kind][a](
                 max(high - low, 0), this.offset + low, window + pieces[i].at,
                 w + low * of.width, tile, NULL)
             carry(of, tap, phase.taps, of.width * vectors * lanes, tile, total)
@@ -1238,7 +1239,7 @@ cdef inline void sum_chunk(const fc_kernels *k, const Block *this, const Piece *
     cdef Py_ssize_t low = max(tap, min(piece[0].low, piece[halves - 1].low))
     cdef Py_ssize_t taps = min(tap + CHUNK, max(piece[0].high, piece[halves - 1].high)) - low
     if taps > 0 or tap % LONG == 0:  # the first chunk also clears the sums
-        k.tile[halves - 1][vectors - 1](
+        k.igemm[halves - 1][vectors - 1](
             max(taps, 0), this.offset + low, window + piece[0].at, window + piece[halves - 1].at,
             this.step, chunk + (low - tap) * vectors * k.lanes, tile, tap % LONG > 0)
 
@@ -1272,11 +1273,11 @@ cdef inline void carry(const Layer *of, Py_ssize_t tap, Py_ssize_t taps, Py_ssiz
 
 # What its tasks read. A task owns one group's range of filters and chunk of channels, for one
 # part of the pixels of all images: grad_weight[filter, channel, tap] = sum over pixels of
-# grad_output[filter, pixel] * x[channel, pixel * stride + tap]. The `tile` kernel holds filters
+# grad_output[filter, pixel] * x[channel, pixel * stride + tap]. The `igemm` kernel holds filters
 # in its lanes, sums over pixels, and takes for its "pixels" what lies at equal steps in the
-# window: channels, or where those are few the taps along the last axis. The `lags` kernel holds
-# pixels in its lanes, so that neither gradients nor sums are turned: for few channels, and rows
-# that fill vectors.
+# window: channels, or where those are few the taps along the last axis. The
+# `conv_backward_weight` kernel holds pixels in its lanes, so that neither gradients nor sums are
+# turned: for few channels, and rows that fill vectors.
 cdef struct Gradient:
     const conv_geometry *g
     const fc_kernels *k
@@ -1291,7 +1292,7 @@ cdef struct Gradient:
     Py_ssize_t batch
     Py_ssize_t units, all_units       # blocks of outputs of a part, and of the batch
     Py_ssize_t groups, filters, channels
-    bint by_lags                      # `lags` kernel, else `tile`
+    bint by_lags                      # `conv_backward_weight` kernel, else `igemm`
     Py_ssize_t tile, tiles            # lags that share a pass over the gradients; such tiles
     Py_ssize_t chunks                 # of channels
     Py_ssize_t blocks, share, ranges  # of filters; of a range; such ranges
@@ -1323,10 +1324,10 @@ cdef int set_gradient(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
 
 
 cdef int set_lags(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
-    """Block the sums for the `lags` kernel.
+    """Block the sums for the `conv_backward_weight` kernel.
 
-    The gradients of FC_PLANES filters on a strip of rows, and a channel of the window, stay in the
-    first-level cache while all lags meet them.
+    The gradients of FC_BACKWARD_FILTERS filters on a strip of rows, and a channel of the window,
+    stay in the first-level cache while all taps meet them.
     """
     cdef const conv_geometry *g = layer.of.g
     cdef Axis *axis = layer.of.phases[0].axis
@@ -1335,9 +1336,9 @@ cdef int set_lags(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     job.by_lags = True
     job.filters = g.filters // g.groups
     job.rows = job.channels * g.kernel[0] * g.kernel[1] * g.kernel[2]
-    job.tile = even(job.rows, layer.of.k.most_lags)
+    job.tile = even(job.rows, layer.of.k.conv_backward_weight_taps)
     job.tiles = parts_of(job.rows, job.tile)
-    job.blocks = parts_of(job.filters, FC_PLANES)
+    job.blocks = parts_of(job.filters, FC_BACKWARD_FILTERS)
     job.share, job.ranges, job.chunks = job.blocks, 1, 1
     job.window.axis = axis
     job.window.channels = job.channels
@@ -1365,7 +1366,7 @@ cdef int set_lags(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
     job.all_units = batch * job.out_blocks[0] * job.out_blocks[1] * job.out_blocks[2]
 
     job.grad_at = up((job.window.size + job.window.slack) * itemsize, 64)
-    job.sum_at = job.grad_at + up(FC_PLANES * job.pixels * itemsize, 64)
+    job.sum_at = job.grad_at + up(FC_BACKWARD_FILTERS * job.pixels * itemsize, 64)
     job.total_at = job.sum_at + up(lag_sums(job) * itemsize, 64)
     job.offset_at = job.total_at + job.total_at - job.sum_at
     job.words_at = job.offset_at + up(job.rows * sizeof(Py_ssize_t), 64)
@@ -1375,11 +1376,11 @@ cdef int set_lags(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
 
 cdef inline Py_ssize_t lag_sums(const Gradient *job) noexcept nogil:
     """Sums of a range of filters, (blocks, tiles, planes * lags)."""
-    return job.share * job.tiles * job.tile * FC_PLANES
+    return job.share * job.tiles * job.tile * FC_BACKWARD_FILTERS
 
 
 cdef int set_tiles(Layout layer, Gradient *job, Py_ssize_t batch) except -1:
-    """Block the sums for the `tile` kernel."""
+    """Block the sums for the `igemm` kernel."""
     cdef const conv_geometry *g = layer.of.g
     cdef Axis *axis = layer.of.phases[0].axis
     cdef Py_ssize_t itemsize = g.itemsize, lanes = layer.of.k.lanes, half = layer.of.k.half
@@ -1695,7 +1696,7 @@ cdef void weight_block(Gradient *job, Py_ssize_t task, int thread, real_t *kind)
                                                 False)
                     t1 = count[2] * rows_inside(&axis[1], pieces[i].row_tap, first[1], count[1],
                                                 True)
-                k.tile[halves - 1][vectors - 1](max(t1 - t0, 0), offset + t0,
+                k.igemm[halves - 1][vectors - 1](max(t1 - t0, 0), offset + t0,
                                                 source + pieces[i].at,
                                                 source + pieces[i + halves - 1].at,
                                                 pieces[i].step, grads + t0 * width,
@@ -1733,7 +1734,7 @@ cdef inline Py_ssize_t find_unit(const Gradient *job, Py_ssize_t unit, Py_ssize_
 
 
 cdef void weight_lags(Gradient *job, Py_ssize_t task, int thread, real_t *kind) noexcept nogil:
-    """`weight_block` by the `lags` kernel."""
+    """`weight_block` by the `conv_backward_weight` kernel."""
     cdef const fc_kernels *k = job.k
     cdef const conv_geometry *g = job.g
     cdef Axis *axis = job.axis
@@ -1785,10 +1786,10 @@ cdef void weight_lags(Gradient *job, Py_ssize_t task, int thread, real_t *kind) 
         in_row += count[1] * count[2]
         out = sums
         for block in range(low, high):
-            planes = min(<Py_ssize_t>FC_PLANES, job.filters - block * FC_PLANES)
+            planes = min(<Py_ssize_t>FC_BACKWARD_FILTERS, job.filters - block * FC_BACKWARD_FILTERS)
             grad = (<const real_t *>job.grad) + (
                 image * job.grad_image
-                + (group * job.filters + block * FC_PLANES) * job.grad_stride[0]
+                + (group * job.filters + block * FC_BACKWARD_FILTERS) * job.grad_stride[0]
                 + first[0] * job.grad_stride[1] + first[1] * job.grad_stride[2]
                 + first[2] * job.grad_stride[3])
             plane, row = job.grad_stride[0], job.grad_stride[2]
@@ -1800,18 +1801,19 @@ cdef void weight_lags(Gradient *job, Py_ssize_t task, int thread, real_t *kind) 
             for t from 0 <= t < job.rows by job.tile:
                 lags = min(job.tile, job.rows - t)
                 ahead = NULL
-                if job.fetches and block + 1 < high and t < FC_PLANES * job.tile:
-                    ahead = grad + (FC_PLANES + t // job.tile) * plane
-                k.lags[planes - 1][lags - 1](count[1], count[2], offset + t, window, x_row, grad,
-                                             plane, row, ahead, out, not fresh)
-                out += FC_PLANES * job.tile
+                if job.fetches and block + 1 < high and t < FC_BACKWARD_FILTERS * job.tile:
+                    ahead = grad + (FC_BACKWARD_FILTERS + t // job.tile) * plane
+                k.conv_backward_weight[planes - 1][lags - 1](
+                    count[1], count[2], offset + t, window, x_row, grad, plane, row, ahead, out,
+                    not fresh)
+                out += FC_BACKWARD_FILTERS * job.tile
         fresh = False
     if totals:
         k.add(size, total, sums)
 
     out = (<real_t *>job.out) + part * job.out_image + group * job.filters * job.rows
     for block in range(low, high):
-        planes = min(<Py_ssize_t>FC_PLANES, job.filters - block * FC_PLANES)
+        planes = min(<Py_ssize_t>FC_BACKWARD_FILTERS, job.filters - block * FC_BACKWARD_FILTERS)
         for t from 0 <= t < job.rows by job.tile:
             lags = min(job.tile, job.rows - t)
             for f in range(planes):
@@ -1819,8 +1821,8 @@ cdef void weight_lags(Gradient *job, Py_ssize_t task, int thread, real_t *kind) 
                     i = t + c
                     if g.flip:
                         i += taps - 1 - 2 * (i % taps)
-                    out[(block * FC_PLANES + f) * job.rows + i] = sums[f * lags + c]
-            sums += FC_PLANES * job.tile
+                    out[(block * FC_BACKWARD_FILTERS + f) * job.rows + i] = sums[f * lags + c]
+            sums += FC_BACKWARD_FILTERS * job.tile
 
 
 cdef void turn_gradients(const Gradient *job, const real_t *grad, Py_ssize_t filters,
@@ -1974,9 +1976,9 @@ cdef double gradient_seconds(const Gradient *job) noexcept:
     tasks = (<double>job.groups) * job.chunks
     if job.by_lags:
         pixels *= <double>up(axis[2].block, job.k.lanes) / axis[2].block
-        wide = job.filters // FC_PLANES * FC_PLANES
-        if job.filters % FC_PLANES:  # with few planes, loads take longer than products
-            wide += 2 if job.filters % FC_PLANES == 1 else 2.5
+        wide = job.filters // FC_BACKWARD_FILTERS * FC_BACKWARD_FILTERS
+        if job.filters % FC_BACKWARD_FILTERS:  # with few planes, loads take longer than products
+            wide += 2 if job.filters % FC_BACKWARD_FILTERS == 1 else 2.5
         return STARTED + job.groups * (
             2 * job.rows * wide * pixels / (LAGS * peak(g.itemsize))
             + blocks * (PER_BLOCK + GATHERED * job.window.size + job.blocks * job.tiles * (

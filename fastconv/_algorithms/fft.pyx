@@ -715,11 +715,11 @@ cdef void multiply(const fc_kernels *k, const Product *p, const char *x, const c
         n = min(strip, p.freq - f)
         i = 0
         while i < p.filters:
-            filters = k.spectra_filters if i + k.spectra_filters <= p.filters else 1
+            filters = k.cgemm_filters if i + k.cgemm_filters <= p.filters else 1
             t = 0
             while t < p.tiles:
                 tiles = 2 if t + 2 <= p.tiles else 1
-                k.spectra[tiles - 1][filters > 1](
+                k.cgemm[tiles - 1][filters > 1](
                     n, p.channels,
                     x + (t * p.x_tile * row + 2 * f) * itemsize, p.x_tile * row,
                     p.x_channel * row,

@@ -864,12 +864,12 @@ cdef void run_block(Run *job, Py_ssize_t task, int thread, real_t *kind) noexcep
                     u = (<const real_t *>job.packed) + weights_at(of, group, start, width, f)
                 mf = m + ((j - block) * of.frequencies + f) * job.m_step
                 if of.filled:
-                    k.joint[of.joint // 2 - 1](tiles, of.taps // lanes, vf, of.pitch, u, mf)
+                    k.grouped_gemm[of.joint // 2 - 1](tiles, of.taps // lanes, vf, of.pitch, u, mf)
                     continue
                 p = 0
                 for piece in range(pieces, 0, -1):
                     n = (tiles - p) // piece
-                    k.product[n - 1][width // lanes - 1](
+                    k.gemm[n - 1][width // lanes - 1](
                         of.taps, block_sum, vf + p * of.pitch, of.pitch, u, mf + p * width)
                     p += n
         # Transform back, a row of spans at a time, and send the outputs out.
@@ -1292,7 +1292,7 @@ cdef void multiply(Gradient *job, Py_ssize_t task, real_t *kind) noexcept nogil:
     cdef real_t *sums = (<real_t *>job.sums) + sums_at(job, f, start)
     for c from 0 <= c < job.channels by 2 * half:
         halves = 2 if c + half < job.channels else 1
-        of.k.tile[halves - 1][width // lanes - 1](
+        of.k.igemm[halves - 1][width // lanes - 1](
             job.tiles, job.offset, v + c, v + c + (halves - 1) * half, 1, g, sums + c * width,
             job.more)
 

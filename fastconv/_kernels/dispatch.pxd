@@ -9,7 +9,7 @@ cdef extern from "table.h" nogil:
         fc_activation activation
         double lo, hi
 
-    ctypedef struct fc_exit:
+    ctypedef struct fc_output:
         void *y
         const void *bias
         const void *residual
@@ -19,89 +19,92 @@ cdef extern from "table.h" nogil:
     ctypedef struct fc_column:
         Py_ssize_t offset, taps, shift, pair
 
-    ctypedef struct fc_lines:
+    ctypedef struct fc_rows:
         Py_ssize_t rows, n, columns
         const fc_column *column
         Py_ssize_t step, row_step, origin, length, low, high
 
-    ctypedef struct fc_map:
+    ctypedef struct fc_plane:
         Py_ssize_t planes, rows, n, height, length, top, left, x_plane, x_row, y_plane, y_row
 
-    ctypedef struct fc_ahead:
+    ctypedef struct fc_prefetch:
         const void *from_ "from"
         Py_ssize_t row, rows, pixel, width
 
     enum:
-        FC_SUM_BLOCK, FC_PLANES, FC_WINOGRAD_SIZES, FC_WINOGRAD_KERNEL, FC_WINOGRAD_OUTPUTS
+        FC_SUM_BLOCK, FC_BACKWARD_FILTERS
+        FC_WINOGRAD_SIZES, FC_WINOGRAD_KERNEL, FC_WINOGRAD_OUTPUTS
 
     ctypedef void (*fc_winograd)(Py_ssize_t vectors, const void *src, Py_ssize_t row,
                                  Py_ssize_t col, void *dst, Py_ssize_t dst_row,
                                  Py_ssize_t dst_col, void *largest) noexcept nogil
 
     ctypedef struct fc_kernels:
-        int lanes, half, row_channels
-        void (*tile[2][2])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x0,
-                           const void *x1, Py_ssize_t step, const void *w,
-                           void *out, int more) noexcept nogil
-        void (*rows[3][4])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x,
-                           const void *w, void *out, const fc_exit *exit) noexcept nogil
-        void (*store)(Py_ssize_t nr, Py_ssize_t nc, const void *acc, Py_ssize_t acc_r,
-                      void *y, Py_ssize_t y_r, const void *bias, Py_ssize_t bias_r,
-                      Py_ssize_t bias_c, const void *residual, Py_ssize_t res_r,
+        int lanes, half, igemm_pixels_channels
+        void (*igemm[2][2])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x0,
+                            const void *x1, Py_ssize_t step, const void *w, void *out,
+                            int more) noexcept nogil
+        void (*igemm_pixels[3][4])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x,
+                                   const void *w, void *out,
+                                   const fc_output *output) noexcept nogil
+        void (*store)(Py_ssize_t nr, Py_ssize_t nc, const void *acc, Py_ssize_t acc_r, void *y,
+                      Py_ssize_t y_r, const void *bias, Py_ssize_t bias_r, Py_ssize_t bias_c,
+                      const void *residual, Py_ssize_t res_r,
                       const fc_epilogue *epilogue) noexcept nogil
-        int spectra_filters
-        void (*spectra[2][2])(Py_ssize_t n, Py_ssize_t channels, const void *x,
-                              Py_ssize_t x_tile, Py_ssize_t x_channel, const void *w,
-                              Py_ssize_t w_filter, Py_ssize_t w_channel, void *y,
-                              Py_ssize_t y_tile, Py_ssize_t y_filter, int more) noexcept nogil
+        int cgemm_filters
+        void (*cgemm[2][2])(Py_ssize_t n, Py_ssize_t channels, const void *x, Py_ssize_t x_tile,
+                            Py_ssize_t x_channel, const void *w, Py_ssize_t w_filter,
+                            Py_ssize_t w_channel, void *y, Py_ssize_t y_tile, Py_ssize_t y_filter,
+                            int more) noexcept nogil
         void (*transpose)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                           void *dst, Py_ssize_t dst_r) noexcept nogil
-        void (*planes)(Py_ssize_t rows, Py_ssize_t n, Py_ssize_t columns,
-                       const fc_column *column, const void *x, Py_ssize_t x_row,
-                       Py_ssize_t x_tap, const void *w, void *y, Py_ssize_t y_row,
-                       const fc_ahead *ahead) noexcept nogil
-        void (*lines)(const fc_lines *of, const void *const *rows, const void *w,
-                      const void *bias, const fc_epilogue *clip, void *y,
-                      Py_ssize_t y_row) noexcept nogil
-        void (*map[2][2])(const fc_map *of, const void *x, const void *w, const void *bias,
-                          const fc_epilogue *clip, void *y) noexcept nogil
-        void (*map_weight[2][2])(const fc_map *of, const void *x, const void *g,
-                                 void *out) noexcept nogil
-        void (*map_spread)(const fc_map *of, const void *g, const void *w,
-                           void *y) noexcept nogil
-        void (*pixels)(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t n, Py_ssize_t packed,
-                       Py_ssize_t columns, const fc_column *column, Py_ssize_t taps,
-                       const void *x, Py_ssize_t x_row, Py_ssize_t x_pixel, Py_ssize_t x_tap,
-                       const void *w, void *y, Py_ssize_t y_row,
-                       Py_ssize_t y_pixel, const fc_ahead *ahead) noexcept nogil
-        void (*dots[9])(Py_ssize_t rows, Py_ssize_t steps, Py_ssize_t full, Py_ssize_t last,
-                        const Py_ssize_t *offset, const void *x, Py_ssize_t x_row,
-                        Py_ssize_t x_step, const void *g, Py_ssize_t g_row, Py_ssize_t g_step,
-                        void *out) noexcept nogil
-        int most_lags
-        void (*lags[FC_PLANES][9])(Py_ssize_t rows, Py_ssize_t n, const Py_ssize_t *offset,
-                                   const void *x, Py_ssize_t x_row, const void *g,
-                                   Py_ssize_t g_plane, Py_ssize_t g_row, const void *ahead,
-                                   void *out, int more) noexcept nogil
+        void (*dwconv_window)(Py_ssize_t rows, Py_ssize_t n, Py_ssize_t columns,
+                              const fc_column *column, const void *x, Py_ssize_t x_row,
+                              Py_ssize_t x_tap, const void *w, void *y, Py_ssize_t y_row,
+                              const fc_prefetch *prefetch) noexcept nogil
+        void (*dwconv_rows)(const fc_rows *of, const void *const *rows, const void *w,
+                            const void *bias, const fc_epilogue *clip, void *y,
+                            Py_ssize_t y_row) noexcept nogil
+        void (*dwconv_plane[2][2])(const fc_plane *of, const void *x, const void *w,
+                                   const void *bias, const fc_epilogue *clip,
+                                   void *y) noexcept nogil
+        void (*dwconv_plane_backward_weight[2][2])(
+            const fc_plane *of, const void *x, const void *g, void *out) noexcept nogil
+        void (*dwconv_plane_backward_data)(const fc_plane *of, const void *g, const void *w,
+                                           void *y) noexcept nogil
+        void (*dwconv_pixels)(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t n, Py_ssize_t packed,
+                              Py_ssize_t columns, const fc_column *column, Py_ssize_t taps,
+                              const void *x, Py_ssize_t x_row, Py_ssize_t x_pixel,
+                              Py_ssize_t x_tap, const void *w, void *y, Py_ssize_t y_row,
+                              Py_ssize_t y_pixel, const fc_prefetch *prefetch) noexcept nogil
+        void (*dwconv_backward_weight[9])(Py_ssize_t rows, Py_ssize_t steps, Py_ssize_t full,
+                                          Py_ssize_t last, const Py_ssize_t *offset, const void *x,
+                                          Py_ssize_t x_row, Py_ssize_t x_step, const void *g,
+                                          Py_ssize_t g_row, Py_ssize_t g_step,
+                                          void *out) noexcept nogil
+        int conv_backward_weight_taps
+        void (*conv_backward_weight[FC_BACKWARD_FILTERS][9])(
+            Py_ssize_t rows, Py_ssize_t n, const Py_ssize_t *offset, const void *x,
+            Py_ssize_t x_row, const void *g, Py_ssize_t g_filter, Py_ssize_t g_row,
+            const void *prefetch, void *out, int more) noexcept nogil
         void (*copy)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                      Py_ssize_t src_c, void *dst, Py_ssize_t dst_r) noexcept nogil
-        void (*scatter)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
-                        void *dst, Py_ssize_t dst_r, Py_ssize_t dst_c) noexcept nogil
+        void (*scatter)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r, void *dst,
+                        Py_ssize_t dst_r, Py_ssize_t dst_c) noexcept nogil
         void (*gather)(Py_ssize_t n, const void *src, Py_ssize_t step, void *dst) noexcept nogil
         void (*add)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         fc_winograd winograd_input[FC_WINOGRAD_SIZES][2]
         fc_winograd winograd_weight[FC_WINOGRAD_SIZES][FC_WINOGRAD_KERNEL - 1][2]
         fc_winograd winograd_output[FC_WINOGRAD_SIZES][FC_WINOGRAD_OUTPUTS - 1][2]
-        void (*product[14][2])(Py_ssize_t taps, Py_ssize_t block, const void *x, Py_ssize_t step,
-                               const void *w, void *out) noexcept nogil
-        void (*joint[2])(Py_ssize_t tiles, Py_ssize_t phases, const void *x, Py_ssize_t step,
-                         const void *w, void *out) noexcept nogil
+        void (*gemm[14][2])(Py_ssize_t taps, Py_ssize_t block, const void *x, Py_ssize_t step,
+                            const void *w, void *out) noexcept nogil
+        void (*grouped_gemm[2])(Py_ssize_t tiles, Py_ssize_t phases, const void *x,
+                                Py_ssize_t step, const void *w, void *out) noexcept nogil
         void (*planes_to_pixels)(Py_ssize_t n, Py_ssize_t row, const void *src, Py_ssize_t src_c,
                                  void *dst, Py_ssize_t dst_row, Py_ssize_t dst_p) noexcept nogil
         void (*pixels_to_planes)(Py_ssize_t n, Py_ssize_t channels, const void *src,
                                  Py_ssize_t src_p, void *dst, Py_ssize_t dst_c, const void *bias,
-                                 const void *residual,
-                                 const fc_epilogue *epilogue) noexcept nogil
+                                 const void *residual, const fc_epilogue *epilogue) noexcept nogil
         double (*peak)(Py_ssize_t rounds) noexcept nogil
         void (*triad)(Py_ssize_t n, double s, const void *b, const void *c, void *a) noexcept nogil
 
@@ -117,32 +120,33 @@ cdef extern from "table.h" nogil:
     ctypedef void (*fc_pool)(const fc_windows *w, const void *row, void *out) noexcept nogil
     ctypedef void (*fc_search)(const fc_windows *w, const void *row, const void *where, void *out,
                                void *place) noexcept nogil
-    ctypedef void (*fc_double)(Py_ssize_t n, Py_ssize_t shift, void *row) noexcept nogil
-    ctypedef void (*fc_search_double)(Py_ssize_t n, Py_ssize_t shift, void *row,
+    ctypedef void (*fc_shifted)(Py_ssize_t n, Py_ssize_t shift, void *row) noexcept nogil
+    ctypedef void (*fc_search_shifted)(Py_ssize_t n, Py_ssize_t shift, void *row,
                                       void *where) noexcept nogil
 
-    ctypedef struct fc_square:
+    ctypedef struct fc_pool_windows:
         Py_ssize_t height, width, top, left, row, rows, col, cols, out_width
         double divisor, factor
 
-    ctypedef int (*fc_square_pool)(const fc_square *of, const void *x, void *y) noexcept nogil
-    ctypedef void (*fc_whole_pool)(Py_ssize_t planes, Py_ssize_t length, double divisor,
+    ctypedef int (*fc_pool_2x2_3x3)(const fc_pool_windows *of, const void *x,
+                                    void *y) noexcept nogil
+    ctypedef void (*fc_global_pool)(Py_ssize_t planes, Py_ssize_t length, double divisor,
                                    double factor, const void *x, void *y) noexcept nogil
 
     ctypedef struct fc_pools:
         int size, index_size
         fc_pool max, min, sum, wide_sum
         fc_search max_search, min_search
-        fc_double max_double, min_double, sum_double
-        fc_search_double max_search_double, min_search_double
+        fc_shifted max_shifted, min_shifted, sum_shifted
+        fc_search_shifted max_search_shifted, min_search_shifted
         void (*places)(Py_ssize_t n, Py_ssize_t first, const void *where,
                        int64_t *out) noexcept nogil
         void (*number)(Py_ssize_t n, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t step,
                        void *where) noexcept nogil
         void (*to_float)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         void (*to_double)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
-        fc_square_pool square[3][2][2]
-        fc_whole_pool whole[3]
+        fc_pool_2x2_3x3 pool_2x2_3x3[3][2][2]
+        fc_global_pool global_pool[3]
 
     ctypedef struct fc_table:
         const char *name

@@ -68,7 +68,7 @@ FC_INLINE ivec NAME(iota)(void)
     return v;
 }
 
-#ifdef FC_PARTS
+#ifdef FC_PARTIAL_LOADS
 #if defined(__AVX512F__)
 typedef unsigned NAME(lanes);
 #else

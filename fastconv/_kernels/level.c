@@ -9,10 +9,10 @@
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 
-void fc_fill_tiles(fc_table *);
+void fc_fill_igemm(fc_table *);
 void fc_fill_rows(fc_table *);
 void fc_fill_winograd(fc_table *);
-void fc_fill_maps(fc_table *);
+void fc_fill_dwconv_plane(fc_table *);
 void fc_fill_pools(fc_table *);
 
 static fc_table table;
@@ -20,10 +20,10 @@ static fc_table table;
 static int exec(PyObject *module)
 {
     table.name = STRING(FC_LEVEL);
-    fc_fill_tiles(&table);
+    fc_fill_igemm(&table);
     fc_fill_rows(&table);
     fc_fill_winograd(&table);
-    fc_fill_maps(&table);
+    fc_fill_dwconv_plane(&table);
     fc_fill_pools(&table);
     PyObject *capsule = PyCapsule_New(&table, "fastconv.kernels", NULL);
     if (!capsule) return -1;

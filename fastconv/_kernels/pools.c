@@ -89,23 +89,23 @@ enum { FC_FEW = 16 };
                     y[i] = (TYPE)(sum[i] / d);                                                 \
             }                                                                                  \
     }
-DIVIDE(divide_f32, float, float)
-DIVIDE(divide_f64, double, double)
-DIVIDE(divide_f64_f32, double, float)
+DIVIDE(f32_divide, float, float)
+DIVIDE(f64_divide, double, double)
+DIVIDE(f64_f32_divide, double, float)
 
 void fc_fill_pools(fc_table *table)
 {
-    fill_pool_u8(&table->pools[FC_U8]);
-    fill_pool_i8(&table->pools[FC_I8]);
-    fill_pool_u16(&table->pools[FC_U16]);
-    fill_pool_i16(&table->pools[FC_I16]);
-    fill_pool_u32(&table->pools[FC_U32]);
-    fill_pool_i32(&table->pools[FC_I32]);
-    fill_pool_u64(&table->pools[FC_U64]);
-    fill_pool_i64(&table->pools[FC_I64]);
-    fill_pool_f32(&table->pools[FC_F32]);
-    fill_pool_f64(&table->pools[FC_F64]);
-    table->divide[0] = divide_f32;
-    table->divide[1] = divide_f64;
-    table->divide[2] = divide_f64_f32;
+    u8_fill_pools(&table->pools[FC_U8]);
+    i8_fill_pools(&table->pools[FC_I8]);
+    u16_fill_pools(&table->pools[FC_U16]);
+    i16_fill_pools(&table->pools[FC_I16]);
+    u32_fill_pools(&table->pools[FC_U32]);
+    i32_fill_pools(&table->pools[FC_I32]);
+    u64_fill_pools(&table->pools[FC_U64]);
+    i64_fill_pools(&table->pools[FC_I64]);
+    f32_fill_pools(&table->pools[FC_F32]);
+    f64_fill_pools(&table->pools[FC_F64]);
+    table->divide[0] = f32_divide;
+    table->divide[1] = f64_divide;
+    table->divide[2] = f64_f32_divide;
 }

@@ -7,8 +7,8 @@
 #else
 #define IS_NAN(a) 0
 #endif
-#define NAME(base) FC_PASTE(base, TAG)
-#define NAMES(op, base) FC_PASTE3(op, base, TAG)
+#define NAME(base) FC_PASTE(TAG, base)
+#define NAMES(op, base) FC_PASTE3(TAG, op, base)
 
 /* b replaces a where it is greater, or NaN; a search also asks that a is not NaN already, so
  * that the first of equal elements, or the first NaN, is kept. Integers never are. */
@@ -113,7 +113,7 @@ FC_INLINE TYPE NAME(min)(TYPE a, TYPE b)
                 NAMES(op, row)(n, taps, stride, tap, row, out);                                \
         }                                                                                      \
     }                                                                                          \
-    static void NAMES(op, double)(ptrdiff_t n, ptrdiff_t shift, void *row_)                    \
+    static void NAMES(op, shifted)(ptrdiff_t n, ptrdiff_t shift, void *row_)                    \
     {                                                                                          \
         TYPE *row = row_;                                                                      \
         FC_AHEAD                                                                               \
@@ -261,7 +261,7 @@ EXTREME(min)
     }
 #ifdef FLOATING
 SUM(sum, TYPE)
-static void NAME(sum_double)(ptrdiff_t n, ptrdiff_t shift, void *row_)
+static void NAME(sum_shifted)(ptrdiff_t n, ptrdiff_t shift, void *row_)
 {
     TYPE *row = row_;
     FC_AHEAD
@@ -361,7 +361,7 @@ SUM(wide, double)
                                       at + o * w->out_step);                                   \
         }                                                                                      \
     }                                                                                          \
-    static void NAMES(op, search_double)(ptrdiff_t n, ptrdiff_t shift, void *row_, void *where_) \
+    static void NAMES(op, search_shifted)(ptrdiff_t n, ptrdiff_t shift, void *row_, void *where_) \
     {                                                                                          \
         TYPE *row = row_;                                                                      \
         INDEX *where = where_;                                                                 \
@@ -411,24 +411,24 @@ static void NAME(to_double)(ptrdiff_t n, const void *src_, void *dst_)
     for (ptrdiff_t i = 0; i < n; i++) dst[i] = (double)src[i];
 }
 
-static void NAME(fill_pool)(fc_pools *k)
+static void NAME(fill_pools)(fc_pools *k)
 {
     k->size = sizeof(TYPE);
     k->max = NAME(max_pool);
     k->min = NAME(min_pool);
     k->wide_sum = NAME(wide_pool);
-    k->max_double = NAME(max_double);
-    k->min_double = NAME(min_double);
+    k->max_shifted = NAME(max_shifted);
+    k->min_shifted = NAME(min_shifted);
 #ifdef FLOATING
     k->sum = NAME(sum_pool);
-    k->sum_double = NAME(sum_double);
+    k->sum_shifted = NAME(sum_shifted);
 #endif
 #ifdef INDEX
     k->index_size = sizeof(INDEX);
     k->max_search = NAME(max_search);
     k->min_search = NAME(min_search);
-    k->max_search_double = NAME(max_search_double);
-    k->min_search_double = NAME(min_search_double);
+    k->max_search_shifted = NAME(max_search_shifted);
+    k->min_search_shifted = NAME(min_search_shifted);
     k->places = NAME(places);
     k->number = NAME(number);
 #endif

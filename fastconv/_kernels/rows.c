@@ -14,6 +14,6 @@
 
 void fc_fill_rows(fc_table *table)
 {
-    fill_rows_32(&table->f32);
-    fill_rows_64(&table->f64);
+    f32_fill_rows(&table->f32);
+    f64_fill_rows(&table->f64);
 }

@@ -1,5 +1,5 @@
 /* One element type's row kernels. Included once per type with REAL and BITS set. */
-#define NAME(base) FC_PASTE(base, BITS)
+#define NAME(base) FC_NAME(BITS, base)
 
 static void NAME(gather)(ptrdiff_t n, const void *src_, ptrdiff_t step, void *dst_)
 {

@@ -14,8 +14,8 @@
  * long sum grows with the block and with the number of blocks, not their product. */
 enum { FC_SUM_BLOCK = 64 };
 
-/* Planes that `lags` takes at once. */
-enum { FC_PLANES = 3 };
+/* Filters that `conv_backward_weight` takes at once. */
+enum { FC_BACKWARD_FILTERS = 3 };
 
 typedef enum {
     FC_IDENTITY, FC_CLIP, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU
@@ -36,9 +36,9 @@ typedef struct {
     const void *bias, *residual;
     ptrdiff_t y_row, channels, pixels;
     const fc_epilogue *epilogue;
-} fc_exit;
+} fc_output;
 
-/* Taps of a kernel that lie equally far apart, the first at `offset`. For `lines` they lie in
+/* Taps of a kernel that lie equally far apart, the first at `offset`. For `dwconv_rows` they lie in
  * one column of rows, `shift` elements from where an output's own begins; a pair are those
  * taps and their right neighbours. */
 typedef struct {
@@ -54,21 +54,21 @@ typedef struct {
     ptrdiff_t rows, n, columns;
     const fc_column *column;
     ptrdiff_t step, row_step, origin, length, low, high;
-} fc_lines;
+} fc_rows;
 
-/* Outputs of some planes, whose rows are runs of elements: output p of row r meets the rows r * step
- * - top on, and the elements p * step - left on, of an input of `height` rows of `length`. Outside
- * there are zeros, fewer than a kernel reaches; they are not read. */
+/* Outputs of some planes, whose rows are runs of elements: output p of row r meets the rows
+ * r * step - top on, and the elements p * step - left on, of an input of `height` rows of `length`.
+ * Outside there are zeros, fewer than a kernel reaches; they are not read. */
 typedef struct {
     ptrdiff_t planes, rows, n, height, length, top, left, x_plane, x_row, y_plane, y_row;
-} fc_map;
+} fc_plane;
 
 /* What to prefetch while output p of row r is computed: `width` elements at from + i * row +
  * p * pixel, for the `rows` rows i from r * rows on. Nothing if `from` is NULL. */
 typedef struct {
     const void *from;
     ptrdiff_t row, rows, pixel, width;
-} fc_ahead;
+} fc_prefetch;
 
 /* Winograd's algorithm: sizes n = 4 ... 8, the longest kernel, most outputs of a tile. */
 enum { FC_WINOGRAD_SIZES = 5, FC_WINOGRAD_KERNEL = 5, FC_WINOGRAD_OUTPUTS = 6 };
@@ -77,24 +77,24 @@ typedef void (*fc_winograd)(ptrdiff_t vectors, const void *src, ptrdiff_t row, p
 
 typedef struct {
     int lanes;      /* elements of a vector */
-    int half;       /* output pixels of half a tile of `tile` */
-    int row_channels;
+    int half;       /* output pixels of half a tile of `igemm` */
+    int igemm_pixels_channels;
 
     /* out[p][k] = sum_t x[offset[t] + p * step] * w[t][k], with p over one or two
      * half tiles starting at x0 and x1, and k over one or two vectors.
      * Index: [halves - 1][vectors - 1]. `w` is packed (taps, vectors * lanes); `out`
      * receives (halves * half, vectors * lanes), or is added to if `more`. */
-    void (*tile[2][2])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x0, const void *x1,
-                       ptrdiff_t step, const void *w, void *out, int more);
+    void (*igemm[2][2])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x0, const void *x1,
+                        ptrdiff_t step, const void *w, void *out, int more);
 
-    /* out[k][p] = sum_t w[t][k] * x[offset[t] + p], with k over 1, 4 or `row_channels`
-     * channels and p over some vectors: 1, 2, 4 or 8 for a single channel, else 1, 2, 3, or
-     * 4 where `rows` has that.
+    /* out[k][p] = sum_t w[t][k] * x[offset[t] + p], with k over 1, 4 or
+     * `igemm_pixels_channels` channels and p over some vectors: 1, 2, 4 or 8 for a single channel,
+     * else 1, 2, 3, or 4 where `igemm_pixels` has that.
      * Index: [which channels][which vectors].
      * `w` is packed (taps, channels); `out` has room for (channels, vectors * lanes), and
-     * receives the sums unless there is an `exit` for them. */
-    void (*rows[3][4])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x,
-                       const void *w, void *out, const fc_exit *exit);
+     * receives the sums unless there is an `output` for them. */
+    void (*igemm_pixels[3][4])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x,
+                               const void *w, void *out, const fc_output *output);
 
     /* y[r][c] = act(acc[r][c] + bias + residual[r][c]) for an (nr, nc) block that is
      * contiguous along c. bias may be NULL; it advances by bias_r per row and bias_c
@@ -104,13 +104,13 @@ typedef struct {
                   const void *residual, ptrdiff_t res_r, const fc_epilogue *epilogue);
 
     /* y[t][k][f] = sum_c x[t][c][f] * w[k][c][f] over complex numbers that lie as pairs, for n
-     * frequencies, one or two tiles t, and one or `spectra_filters` filters k; added to what y
+     * frequencies, one or two tiles t, and one or `cgemm_filters` filters k; added to what y
      * holds if `more`. Index: [tiles - 1][many filters]. */
-    int spectra_filters;
-    void (*spectra[2][2])(ptrdiff_t n, ptrdiff_t channels, const void *x, ptrdiff_t x_tile,
-                          ptrdiff_t x_channel, const void *w, ptrdiff_t w_filter,
-                          ptrdiff_t w_channel, void *y, ptrdiff_t y_tile, ptrdiff_t y_filter,
-                          int more);
+    int cgemm_filters;
+    void (*cgemm[2][2])(ptrdiff_t n, ptrdiff_t channels, const void *x, ptrdiff_t x_tile,
+                        ptrdiff_t x_channel, const void *w, ptrdiff_t w_filter,
+                        ptrdiff_t w_channel, void *y, ptrdiff_t y_tile, ptrdiff_t y_filter,
+                        int more);
 
     /* dst[c][r] = src[r][c] for r < nr, c < nc. */
     void (*transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r,
@@ -119,57 +119,62 @@ typedef struct {
     /* y[r][p] = sum_c sum_{i < taps[c]} x[offset[c] + i * x_tap + r * x_row + p] * w[c][i] for
      * r < rows, p < n. `w` is packed in the order of the sum; a column has at most FC_SUM_BLOCK
      * taps. Fastest where x_tap == x_row. Reads up to 8 vectors past a row's end. */
-    void (*planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const fc_column *column,
-                   const void *x, ptrdiff_t x_row, ptrdiff_t x_tap, const void *w, void *y,
-                   ptrdiff_t y_row, const fc_ahead *ahead);
+    void (*dwconv_window)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const fc_column *column,
+                          const void *x, ptrdiff_t x_row, ptrdiff_t x_tap, const void *w, void *y,
+                          ptrdiff_t y_row, const fc_prefetch *prefetch);
 
     /* The same of rows that lie anywhere, and finished with bias[0], unless that is NULL, and
      * bounds, unless `clip` is NULL. y[r][p] = clip(bias + sum_c sum_{i < taps[c], h <= pair[c]}
      * rows[offset[c] + (i + r) * row_step][p * step + shift[c] + h] * w[c][i][h]). NULL where
      * vectors cannot be loaded in part. */
-    void (*lines)(const fc_lines *of, const void *const *rows, const void *w, const void *bias,
-                  const fc_epilogue *clip, void *y, ptrdiff_t y_row);
+    void (*dwconv_rows)(const fc_rows *of, const void *const *rows, const void *w,
+                        const void *bias, const fc_epilogue *clip, void *y, ptrdiff_t y_row);
 
     /* y[c][r][p] = clip(bias[c] + sum_{j, i} x[c][r * step - top + i][p * step - left + j] *
-     * w[c][j][i]), finished as by `lines`. Index: kernel of 3x3, 5x5; step - 1. NULL where `lines`
-     * is. */
-    void (*map[2][2])(const fc_map *of, const void *x, const void *w, const void *bias,
-                      const fc_epilogue *clip, void *y);
+     * w[c][j][i]), finished as by `dwconv_rows`. Index: kernel of 3x3, 5x5; step - 1. NULL
+     * where `dwconv_rows` is. */
+    void (*dwconv_plane[2][2])(const fc_plane *of, const void *x, const void *w, const void *bias,
+                               const fc_epilogue *clip, void *y);
 
     /* The gradient of w, of which there is one sum for each plane and tap, where g lies like y:
      * out[c][j][i] = sum_{r, p} x[c][r * step - top + i][p * step - left + j] * g[c][r][p]. */
-    void (*map_weight[2][2])(const fc_map *of, const void *x, const void *g, void *out);
+    void (*dwconv_plane_backward_weight[2][2])(const fc_plane *of, const void *x, const void *g,
+                                               void *out);
 
-    /* The gradient of x of `map` with a stride of two and a kernel of 3x3, y, from its outputs'
-     * gradient g: y[c][r][p] = sum_{j, i} g[c][(r + top - i) / 2][(p + left - j) / 2] * w[c][j][i]
-     * where both divide evenly. `height` and `length` are g's. */
-    void (*map_spread)(const fc_map *of, const void *g, const void *w, void *y);
+    /* The gradient of x of `dwconv_plane` with a stride of two and a kernel of 3x3, y, from its
+     * outputs' gradient g: y[c][r][p] = sum_{j, i} g[c][(r + top - i) / 2][(p + left - j) / 2]
+     * * w[c][j][i] where both divide evenly. `height` and `length` are g's. */
+    void (*dwconv_plane_backward_data)(const fc_plane *of, const void *g, const void *w, void *y);
 
-    /* The same as `planes` for pixels of n channels that have weights of their own, y[r][q][k]
-     * = sum x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps` is the number
-     * of all. `w` is packed [block of two vectors][tap][channels of the block] for `packed` >= n
-     * channels, the last block filled up to one vector or two. Reads up to 2 vectors past a
-     * pixel. */
-    void (*pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_t packed,
-                   ptrdiff_t columns, const fc_column *column, ptrdiff_t taps, const void *x,
-                   ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap, const void *w, void *y,
-                   ptrdiff_t y_row, ptrdiff_t y_pixel, const fc_ahead *ahead);
+    /* The same as `dwconv_window` for pixels of n channels that have weights of their own,
+     * y[r][q][k] = sum x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps`
+     * is the number of all. `w` is packed [block of two vectors][tap][channels of the block] for
+     * `packed` >= n channels, the last block filled up to one vector or two. Reads up to 2 vectors
+     * past a pixel. */
+    void (*dwconv_pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_t packed,
+                          ptrdiff_t columns, const fc_column *column, ptrdiff_t taps,
+                          const void *x, ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap,
+                          const void *w, void *y, ptrdiff_t y_row, ptrdiff_t y_pixel,
+                          const fc_prefetch *prefetch);
 
     /* out[t][lane] = sum_{r, s} g[r * g_row + s * g_step + lane]
      * * x[offset[t] + r * x_row + s * x_step + lane] for 1 to 9 taps t (index: taps - 1), lane <
      * `full`, or < `last` where s is the last step; lanes beyond are not read. */
-    void (*dots[9])(ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full, ptrdiff_t last,
-                    const ptrdiff_t *offset, const void *x, ptrdiff_t x_row, ptrdiff_t x_step,
-                    const void *g, ptrdiff_t g_row, ptrdiff_t g_step, void *out);
+    void (*dwconv_backward_weight[9])(ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full,
+                                      ptrdiff_t last, const ptrdiff_t *offset, const void *x,
+                                      ptrdiff_t x_row, ptrdiff_t x_step, const void *g,
+                                      ptrdiff_t g_row, ptrdiff_t g_step, void *out);
 
-    /* out[f][t] = sum_{r, p} g[f * g_plane + r * g_row + p] * x[offset[t] + r * x_row + p] for 1 to
-     * 3 planes f, 1 to `most_lags` lags t, r < rows and p < n, where n is at most FC_SUM_BLOCK
-     * vectors; or added to what `out` holds if `more`. Rows at `ahead`, g_row apart, are prefetched
-     * meanwhile, unless it is NULL; they need not be memory. Index: [planes - 1][lags - 1]. */
-    int most_lags;
-    void (*lags[FC_PLANES][9])(ptrdiff_t rows, ptrdiff_t n, const ptrdiff_t *offset, const void *x,
-                               ptrdiff_t x_row, const void *g, ptrdiff_t g_plane,
-                               ptrdiff_t g_row, const void *ahead, void *out, int more);
+    /* out[f][t] = sum_{r, p} g[f * g_filter + r * g_row + p] * x[offset[t] + r * x_row + p] for 1
+     * to 3 filters f, 1 to `conv_backward_weight_taps` taps t, of one channel each, r < rows and
+     * p < n, where n is at most FC_SUM_BLOCK vectors; or added to what `out` holds if `more`. Rows
+     * at `prefetch`, g_row apart, are prefetched meanwhile, unless it is NULL; they need not be
+     * memory. Index: [filters - 1][taps - 1]. */
+    int conv_backward_weight_taps;
+    void (*conv_backward_weight[FC_BACKWARD_FILTERS][9])(
+        ptrdiff_t rows, ptrdiff_t n, const ptrdiff_t *offset, const void *x, ptrdiff_t x_row,
+        const void *g, ptrdiff_t g_filter, ptrdiff_t g_row, const void *prefetch, void *out,
+        int more);
 
     /* dst[r][c] = src[r * src_r + c * src_c] for r < nr, c < nc. */
     void (*copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r, ptrdiff_t src_c,
@@ -196,15 +201,15 @@ typedef struct {
     /* out[p][k] = sum_t x[t + p * step] * w[t][k] for 1 to 2 * half rows p and one or two vectors
      * of k, sums cut into blocks of `block` products. Index: [rows - 1][vectors - 1]. `w` is
      * packed (taps, vectors * lanes), `out` receives (rows, vectors * lanes). */
-    void (*product[14][2])(ptrdiff_t taps, ptrdiff_t block, const void *x, ptrdiff_t step,
-                           const void *w, void *out);
+    void (*gemm[14][2])(ptrdiff_t taps, ptrdiff_t block, const void *x, ptrdiff_t step,
+                        const void *w, void *out);
 
     /* The same for 2 or 4 groups whose channels, read and written, fill one vector together:
      * out[p][k] = sum_{h, c} x[p * step + h * lanes + k / per * per + c] * w[h * per + c][k] for
      * h < phases, c < per = lanes / groups, p < tiles. Index: groups / 2 - 1; NULL if there are
      * fewer lanes. */
-    void (*joint[2])(ptrdiff_t tiles, ptrdiff_t phases, const void *x, ptrdiff_t step,
-                     const void *w, void *out);
+    void (*grouped_gemm[2])(ptrdiff_t tiles, ptrdiff_t phases, const void *x, ptrdiff_t step,
+                            const void *w, void *out);
 
     /* dst[p / row * dst_row + p % row * dst_p + c] = src[c * src_c + p] for c < lanes, p < n, with
      * n >= lanes: rows that lie one after the other in `lanes` planes, to pixels. */
@@ -247,8 +252,8 @@ typedef void (*fc_pool)(const fc_windows *, const void *row, void *out);
 typedef void (*fc_search)(const fc_windows *, const void *row, const void *where, void *out,
                           void *place);
 /* row[i] = op(row[i], row[i + shift]) for i < n, in place; shift > 0 */
-typedef void (*fc_double)(ptrdiff_t n, ptrdiff_t shift, void *row);
-typedef void (*fc_search_double)(ptrdiff_t n, ptrdiff_t shift, void *row, void *where);
+typedef void (*fc_shifted)(ptrdiff_t n, ptrdiff_t shift, void *row);
+typedef void (*fc_search_shifted)(ptrdiff_t n, ptrdiff_t shift, void *row, void *where);
 
 /* Square windows of a plane (height, width) with padding `top` and `left` of it: outputs row ...
  * row + rows - 1 of columns col ... col + cols - 1, in rows of out_width. Sums are multiplied by
@@ -256,25 +261,25 @@ typedef void (*fc_search_double)(ptrdiff_t n, ptrdiff_t shift, void *row, void *
 typedef struct {
     ptrdiff_t height, width, top, left, row, rows, col, cols, out_width;
     double divisor, factor;
-} fc_square;
+} fc_pool_windows;
 
-typedef enum { FC_SQUARE_MAX, FC_SQUARE_MIN, FC_SQUARE_SUM } fc_square_op;
+typedef enum { FC_POOL_MAX, FC_POOL_MIN, FC_POOL_SUM } fc_pool_op;
 
 /* From and to the first element of a plane. True where a maximum or minimum met a NaN, which may
  * have got lost. */
-typedef int (*fc_square_pool)(const fc_square *, const void *x, void *y);
+typedef int (*fc_pool_2x2_3x3)(const fc_pool_windows *, const void *x, void *y);
 
 /* y[p] = the reduction of x[p * length + i] over i < length, for p < planes; of sums as above. NaN
  * propagate. A sum has length / lanes additions one after the other. */
-typedef void (*fc_whole_pool)(ptrdiff_t planes, ptrdiff_t length, double divisor, double factor,
+typedef void (*fc_global_pool)(ptrdiff_t planes, ptrdiff_t length, double divisor, double factor,
                               const void *x, void *y);
 
 typedef struct {
     int size, index_size; /* bytes */
     fc_pool max, min, sum, wide_sum; /* wide: into double */
     fc_search max_search, min_search;
-    fc_double max_double, min_double, sum_double;
-    fc_search_double max_search_double, min_search_double;
+    fc_shifted max_shifted, min_shifted, sum_shifted;
+    fc_search_shifted max_search_shifted, min_search_shifted;
     /* out[i] = first + where[i] */
     void (*places)(ptrdiff_t n, ptrdiff_t first, const void *where, int64_t *out);
     /* where[o * inner + i] = first + o * step for o < n */
@@ -283,9 +288,9 @@ typedef struct {
     void (*to_double)(ptrdiff_t n, const void *src, void *dst);
     /* Index: operation, kernel - 2, stride - 1. NULL where vectors cannot be loaded in part, and
      * for all but f32 and f64. */
-    fc_square_pool square[3][2][2];
-    /* Index: operation. NULL where `square` is. */
-    fc_whole_pool whole[3];
+    fc_pool_2x2_3x3 pool_2x2_3x3[3][2][2];
+    /* Index: operation. NULL where `pool_2x2_3x3` is. */
+    fc_global_pool global_pool[3];
 } fc_pools;
 
 typedef struct {

@@ -1,6 +1,6 @@
 /* The kernels of Winograd's algorithm, instantiated for each element type.
  *
- * Compiled with the vectorisers off, like tiles.c: the vectors are written out.
+ * Compiled with the vectorisers off, like igemm.c: the vectors are written out.
  */
 #include <math.h>
 
@@ -8,7 +8,7 @@
 #include "vector.h"
 
 #define BYTES FC_VECTOR_BYTES
-#define NAME(base) FC_PASTE(base, BITS)
+#define NAME(base) FC_NAME(BITS, base)
 
 #define REAL float
 #define BITS 32
@@ -24,6 +24,6 @@
 
 void fc_fill_winograd(fc_table *table)
 {
-    fill_winograd_32(&table->f32);
-    fill_winograd_64(&table->f64);
+    f32_fill_winograd(&table->f32);
+    f64_fill_winograd(&table->f64);
 }

@@ -1,4 +1,5 @@
-/* One element type's kernels of Winograd's algorithm. Included once per type, after lanes_type.h. */
+/* One element type's kernels of Winograd's algorithm. Included once per type, after
+ * lanes_type.h. */
 /* ---- transforms of one line ----
  *
  * F(m, r) computes m outputs of a kernel of length r with n = m + r - 1 multiplications. It
@@ -239,9 +240,8 @@ FC_INLINE void NAME(input_rows)(const REAL *src, ptrdiff_t row, ptrdiff_t col, R
     NAME(input_row)(second, NAME(walk)(dst, (last ? n - 1 : 1) * dst_row), dst_col, n);
 }
 
-FC_INLINE void NAME(small_input)(ptrdiff_t vectors, const REAL *src, ptrdiff_t row,
-                                  ptrdiff_t col, REAL *dst, ptrdiff_t dst_row,
-                                  ptrdiff_t dst_col, const int n)
+FC_INLINE void NAME(small_input)(ptrdiff_t vectors, const REAL *src, ptrdiff_t row, ptrdiff_t col,
+                                 REAL *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, const int n)
 {
     for (ptrdiff_t v = 0; v < vectors; v++, src += LANES, dst += LANES) {
 #define PART(part)                                                                             \
@@ -309,9 +309,9 @@ FC_INLINE void NAME(output_columns)(const REAL *src, ptrdiff_t row, ptrdiff_t co
     *largest = most;
 }
 
-FC_INLINE void NAME(small_output)(ptrdiff_t vectors, const REAL *src, ptrdiff_t row,
-                                   ptrdiff_t col, REAL *dst, ptrdiff_t dst_row,
-                                   ptrdiff_t dst_col, void *largest, const int n, const int m)
+FC_INLINE void NAME(small_output)(ptrdiff_t vectors, const REAL *src, ptrdiff_t row, ptrdiff_t col,
+                                  REAL *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest,
+                                  const int n, const int m)
 {
     /* columns whose sums leave room for two rows */
     enum { most = FC_HALF == 7 ? 18 : 8 };
@@ -328,29 +328,29 @@ FC_INLINE void NAME(small_output)(ptrdiff_t vectors, const REAL *src, ptrdiff_t 
 }
 
 #define SMALL_INPUT(n)                                                                         \
-    static void NAME(input_##n##_small)(ptrdiff_t vectors, const void *src, ptrdiff_t row,     \
-                                        ptrdiff_t col, void *dst, ptrdiff_t dst_row,           \
-                                        ptrdiff_t dst_col, void *largest)                      \
-    {                                                                                          \
-        (void)largest;                                                                         \
-        NAME(small_input)(vectors, src, row, col, dst, dst_row, dst_col, n);                  \
-    }
-#define SMALL_OUTPUT(n, m)                                                                     \
-    static void NAME(output_##n##_##m##_small)(                                                \
+    static void NAME(winograd_input_##n##_small)(                                              \
         ptrdiff_t vectors, const void *src, ptrdiff_t row, ptrdiff_t col, void *dst,           \
         ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest)                                   \
     {                                                                                          \
-        NAME(small_output)(vectors, src, row, col, dst, dst_row, dst_col, largest, n, m);     \
+        (void)largest;                                                                         \
+        NAME(small_input)(vectors, src, row, col, dst, dst_row, dst_col, n);                   \
+    }
+#define SMALL_OUTPUT(n, m)                                                                     \
+    static void NAME(winograd_output_##n##_##m##_small)(                                       \
+        ptrdiff_t vectors, const void *src, ptrdiff_t row, ptrdiff_t col, void *dst,           \
+        ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest)                                   \
+    {                                                                                          \
+        NAME(small_output)(vectors, src, row, col, dst, dst_row, dst_col, largest, n, m);      \
     }
 #define INPUT(n)                                                                               \
-    TRANSFORM(input_##n##_line, input, n, n, 0, 0, 0)                                          \
-    TRANSFORM(input_##n##_square, input, n, n, 0, 1, 0)                                        \
+    TRANSFORM(winograd_input_##n##_line, input, n, n, 0, 0, 0)                                 \
+    TRANSFORM(winograd_input_##n##_square, input, n, n, 0, 1, 0)                               \
     SMALL_INPUT(n)
 #define SIZE(n, m, r)                                                                          \
-    TRANSFORM(weight_##n##_##r##_line, weight, r, n, n, 0, 0)                                  \
-    TRANSFORM(weight_##n##_##r##_square, weight, r, n, n, 1, 0)                                \
-    TRANSFORM(output_##n##_##m##_line, output, n, m, m, 0, 1)                                  \
-    TRANSFORM(output_##n##_##m##_square, output, n, m, m, 1, 1)                                \
+    TRANSFORM(winograd_weight_##n##_##r##_line, weight, r, n, n, 0, 0)                         \
+    TRANSFORM(winograd_weight_##n##_##r##_square, weight, r, n, n, 1, 0)                       \
+    TRANSFORM(winograd_output_##n##_##m##_line, output, n, m, m, 0, 1)                         \
+    TRANSFORM(winograd_output_##n##_##m##_square, output, n, m, m, 1, 1)                       \
     SMALL_OUTPUT(n, m)
 #define SIZES                                                                                  \
     SIZE(4, 3, 2) SIZE(4, 2, 3)                                                                \
@@ -367,17 +367,17 @@ SIZES
 #undef INPUT
 #undef SIZE
 
-/* ---- product: the sums over channels at one frequency, channels of the output in the lanes ----
+/* ---- gemm: the sums over channels at one frequency, channels of the output in the lanes ----
  *
  * With 14 tiles and two vectors on AVX-512, an iteration should be 28 vfmadd, 14 broadcasts from
  * memory, 2 loads of weights and 2 prefetches; on AVX2, with 6 tiles, 12, 6, 2 and 2. The weights
  * pass by once: without the prefetches those beyond the second-level cache halve the speed.
  */
-FC_INLINE void NAME(product)(ptrdiff_t taps, ptrdiff_t block, const REAL *x, ptrdiff_t step,
-                             const REAL *restrict w, REAL *restrict out, const int tiles,
-                             const int vectors)
+FC_INLINE void NAME(gemm)(ptrdiff_t taps, ptrdiff_t block, const REAL *x, ptrdiff_t step,
+                          const REAL *restrict w, REAL *restrict out, const int tiles,
+                          const int vectors)
 {
-    enum { ahead = 8192 / sizeof(REAL) };
+    enum { prefetch = 8192 / sizeof(REAL) };
     const REAL *x1 = x + (tiles > FC_HALF ? FC_HALF * step : 0);
     for (ptrdiff_t first = 0; first < taps || first == 0; first += block) {
         const ptrdiff_t end = taps - first < block ? taps : first + block;
@@ -388,7 +388,7 @@ FC_INLINE void NAME(product)(ptrdiff_t taps, ptrdiff_t block, const REAL *x, ptr
             vec wv[2];
             FC_UNROLL for (int v = 0; v < vectors; v++) {
                 wv[v] = *(const vec *)(w + v * LANES);
-                __builtin_prefetch(w + ahead + v * LANES);
+                __builtin_prefetch(w + prefetch + v * LANES);
             }
             FC_UNROLL for (int p = 0; p < tiles; p++) {
                 const REAL scalar = (p < FC_HALF ? x + p * step : x1 + (p - FC_HALF) * step)[t];
@@ -405,22 +405,22 @@ FC_INLINE void NAME(product)(ptrdiff_t taps, ptrdiff_t block, const REAL *x, ptr
     }
 }
 
-#define PRODUCT(tiles, vectors)                                                                \
-    static void FC_PASTE(NAME(product), tiles##x##vectors)(                                    \
+#define GEMM(tiles, vectors)                                                                   \
+    static void FC_TILE(NAME(gemm), tiles, vectors)(                                           \
         ptrdiff_t taps, ptrdiff_t block, const void *x, ptrdiff_t step, const void *w,         \
         void *out)                                                                             \
     {                                                                                          \
-        NAME(product)(taps, block, x, step, w, out, tiles, vectors);                           \
+        NAME(gemm)(taps, block, x, step, w, out, tiles, vectors);                              \
     }
 #if FC_HALF == 7
-#define PRODUCTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define EACH_TILE(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #else
-#define PRODUCTS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define EACH_TILE(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #endif
-#define BOTH(tiles) PRODUCT(tiles, 1) PRODUCT(tiles, 2)
-PRODUCTS(BOTH)
+#define BOTH(tiles) GEMM(tiles, 1) GEMM(tiles, 2)
+EACH_TILE(BOTH)
 #undef BOTH
-#undef PRODUCT
+#undef GEMM
 
 /* ---- planes to pixels, and back ----
  *
@@ -476,9 +476,8 @@ static void NAME(planes_to_pixels)(ptrdiff_t n, ptrdiff_t row, const void *src_,
 }
 
 static void NAME(pixels_to_planes)(ptrdiff_t n, ptrdiff_t channels, const void *src_,
-                                   ptrdiff_t src_p, void *dst_, ptrdiff_t dst_c,
-                                   const void *bias_, const void *residual_,
-                                   const fc_epilogue *epilogue)
+                                   ptrdiff_t src_p, void *dst_, ptrdiff_t dst_c, const void *bias_,
+                                   const void *residual_, const fc_epilogue *epilogue)
 {
     const vec lo = (REAL)epilogue->lo + (vec){0}, hi = (REAL)epilogue->hi + (vec){0};
     const int clip = epilogue->activation == FC_CLIP;
@@ -508,14 +507,14 @@ static void NAME(pixels_to_planes)(ptrdiff_t n, ptrdiff_t channels, const void *
     }
 }
 
-/* ---- product of groups that share vectors ----
+/* ---- grouped_gemm: products of groups that share vectors ----
  *
  * Groups of `per` channels lie side by side in a vector. Channel c of every group, spread over the
  * lanes of its group, meets channel c of every group's weights. An iteration should be a load of
  * weights, and a permutation and a vfmadd for each tile.
  */
-FC_INLINE void NAME(joint_tiles)(ptrdiff_t phases, const REAL *x, ptrdiff_t step, const REAL *w,
-                                 REAL *out, const int per, const int tiles)
+FC_INLINE void NAME(grouped_gemm_tiles)(ptrdiff_t phases, const REAL *x, ptrdiff_t step,
+                                        const REAL *w, REAL *out, const int per, const int tiles)
 {
     vec acc[6];
     FC_UNROLL for (int p = 0; p < tiles; p++) acc[p] = (vec){0};
@@ -533,60 +532,63 @@ FC_INLINE void NAME(joint_tiles)(ptrdiff_t phases, const REAL *x, ptrdiff_t step
     FC_UNROLL for (int p = 0; p < tiles; p++) *(vec *)(out + p * LANES) = acc[p];
 }
 
-FC_INLINE void NAME(joint)(ptrdiff_t tiles, ptrdiff_t phases, const REAL *x, ptrdiff_t step,
-                           const REAL *w, REAL *out, const int per)
+FC_INLINE void NAME(grouped_gemm)(ptrdiff_t tiles, ptrdiff_t phases, const REAL *x, ptrdiff_t step,
+                                  const REAL *w, REAL *out, const int per)
 {
     enum { most = FC_HALF == 7 ? 6 : 4 };
     ptrdiff_t p = 0;
     for (; tiles >= most && p < tiles; p += most) {
         if (p + most > tiles) p = tiles - most; /* some once more */
-        NAME(joint_tiles)(phases, x + p * step, step, w, out + p * LANES, per, most);
+        NAME(grouped_gemm_tiles)(phases, x + p * step, step, w, out + p * LANES, per, most);
     }
     for (; p < tiles; p++)
-        NAME(joint_tiles)(phases, x + p * step, step, w, out + p * LANES, per, 1);
+        NAME(grouped_gemm_tiles)(phases, x + p * step, step, w, out + p * LANES, per, 1);
 }
 
-#define JOINT(groups)                                                                          \
-    static void FC_PASTE(NAME(joint), groups)(ptrdiff_t tiles, ptrdiff_t phases, const void *x, \
-                                              ptrdiff_t step, const void *w, void *out)        \
+#define GROUPED_GEMM(groups)                                                                   \
+    static void FC_PASTE(NAME(grouped_gemm), groups)(                                          \
+        ptrdiff_t tiles, ptrdiff_t phases, const void *x, ptrdiff_t step, const void *w,       \
+        void *out)                                                                             \
     {                                                                                          \
-        NAME(joint)(tiles, phases, x, step, w, out, LANES / groups);                           \
+        NAME(grouped_gemm)(tiles, phases, x, step, w, out, LANES / groups);                    \
     }
-JOINT(2)
+GROUPED_GEMM(2)
 #if FC_VECTOR_BYTES * 8 >= 4 * BITS
-JOINT(4)
+GROUPED_GEMM(4)
 #endif
-#undef JOINT
+#undef GROUPED_GEMM
 
 static void NAME(fill_winograd)(fc_kernels *k)
 {
     enum { small = FC_HALF == 7 ? 6 : 5 }; /* with 32 registers, or 16 */
     NAME(find_points)();
-    k->joint[0] = FC_PASTE(NAME(joint), 2);
+    k->grouped_gemm[0] = FC_PASTE(NAME(grouped_gemm), 2);
 #if FC_VECTOR_BYTES * 8 >= 4 * BITS
-    k->joint[1] = FC_PASTE(NAME(joint), 4);
+    k->grouped_gemm[1] = FC_PASTE(NAME(grouped_gemm), 4);
 #endif
     k->planes_to_pixels = NAME(planes_to_pixels);
     k->pixels_to_planes = NAME(pixels_to_planes);
 #define INPUT(n)                                                                               \
-    k->winograd_input[n - 4][0] = NAME(input_##n##_line);                                      \
-    k->winograd_input[n - 4][1] = n <= small ? NAME(input_##n##_small) : NAME(input_##n##_square);
+    k->winograd_input[n - 4][0] = NAME(winograd_input_##n##_line);                             \
+    k->winograd_input[n - 4][1] =                                                              \
+        n <= small ? NAME(winograd_input_##n##_small) : NAME(winograd_input_##n##_square);
 #define SIZE(n, m, r)                                                                          \
-    k->winograd_weight[n - 4][r - 2][0] = NAME(weight_##n##_##r##_line);                       \
-    k->winograd_weight[n - 4][r - 2][1] = NAME(weight_##n##_##r##_square);                     \
-    k->winograd_output[n - 4][m - 2][0] = NAME(output_##n##_##m##_line);                       \
+    k->winograd_weight[n - 4][r - 2][0] = NAME(winograd_weight_##n##_##r##_line);              \
+    k->winograd_weight[n - 4][r - 2][1] = NAME(winograd_weight_##n##_##r##_square);            \
+    k->winograd_output[n - 4][m - 2][0] = NAME(winograd_output_##n##_##m##_line);              \
     k->winograd_output[n - 4][m - 2][1] =                                                      \
-        n <= small ? NAME(output_##n##_##m##_small) : NAME(output_##n##_##m##_square);
+        n <= small ? NAME(winograd_output_##n##_##m##_small)                                   \
+                   : NAME(winograd_output_##n##_##m##_square);
 #define BOTH(tiles)                                                                            \
-    k->product[tiles - 1][0] = FC_PASTE(NAME(product), tiles##x1);                             \
-    k->product[tiles - 1][1] = FC_PASTE(NAME(product), tiles##x2);
+    k->gemm[tiles - 1][0] = FC_TILE(NAME(gemm), tiles, 1);                                     \
+    k->gemm[tiles - 1][1] = FC_TILE(NAME(gemm), tiles, 2);
     INPUT(4) INPUT(5) INPUT(6) INPUT(7) INPUT(8)
     SIZES
-    PRODUCTS(BOTH)
+    EACH_TILE(BOTH)
 #undef INPUT
 #undef SIZE
 #undef BOTH
 }
 
-#undef PRODUCTS
+#undef EACH_TILE
 #undef SIZES

@@ -37,9 +37,9 @@ from fastconv._desc cimport (
     ADAPTIVE, ADJOINT, AXES, REGULAR, PoolDesc, adjoint, counted, pool_axis, span, window,
 )
 from fastconv._kernels.dispatch cimport (
-    FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U8, FC_U16, FC_U32, FC_U64, fc_double,
-    fc_pool, fc_pools, fc_search, fc_search_double, fc_square, fc_square_pool, fc_table, fc_type,
-    fc_whole_pool, fc_windows, kernels,
+    FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U8, FC_U16, FC_U32, FC_U64, fc_global_pool,
+    fc_pool, fc_pool_2x2_3x3, fc_pool_windows, fc_pools, fc_search, fc_search_shifted, fc_shifted,
+    fc_table, fc_type, fc_windows, kernels,
 )
 
 cnp.import_array()
@@ -57,8 +57,8 @@ cdef enum:
 cdef struct Steps:
     fc_pool pool
     fc_search search
-    fc_double double_up
-    fc_search_double search_double
+    fc_shifted double_up
+    fc_search_shifted search_double
     bint sums
     Py_ssize_t size, out_size, index_size
 
@@ -76,9 +76,9 @@ cdef struct Job:
     pool_axis forward[AXES]     # SPREAD: the axes of the pooling itself
     bint doubles[AXES]
     bint loads                  # a tile is copied to scratch before it is reduced
-    fc_square_pool square       # windows are small squares, which a kernel reads in place;
-    fc_square window            # what it is told
-    fc_whole_pool whole         # planes are small, and each one window: the kernel for them
+    fc_pool_2x2_3x3 square      # windows are small squares, which a kernel reads in place;
+    fc_pool_windows window      # what it is told
+    fc_global_pool whole        # planes are small, and each one window: the kernel for them
     bint pads                   # a tile is whole planes, laid out with their padding,
     Py_ssize_t padded[2]        # of so many rows, so far apart,
     char neutral[8]             # with this element
@@ -209,7 +209,7 @@ cdef bint worth_padding(Job *job) noexcept:
     return True
 
 
-cdef fc_square_pool square_for(Job *job) noexcept:
+cdef fc_pool_2x2_3x3 square_for(Job *job) noexcept:
     """The kernel of small square windows for this job, or NULL."""
     cdef const pool_axis *rows = &job.axis[1]
     cdef const pool_axis *columns = &job.axis[2]
@@ -224,10 +224,10 @@ cdef fc_square_pool square_for(Job *job) noexcept:
     job.window.height, job.window.width = rows.length, columns.length
     job.window.top, job.window.left = rows.before, columns.before
     job.window.out_width = columns.outputs
-    return job.source.square[<int>job.op][rows.kernel - 2][rows.stride - 1]
+    return job.source.pool_2x2_3x3[<int>job.op][rows.kernel - 2][rows.stride - 1]
 
 
-cdef fc_whole_pool whole_for(Job *job) noexcept:
+cdef fc_global_pool whole_for(Job *job) noexcept:
     """The kernel of small planes that are one window each for this job, or NULL."""
     cdef const pool_axis *plane = &job.axis[2]
     if (job.op not in (MAX, MIN, MEAN) or job.where != NULL or job.loads or job.inner != 1
@@ -236,7 +236,7 @@ cdef fc_whole_pool whole_for(Job *job) noexcept:
             or plane.length > SMALL * (job.table.vector_bytes // job.source.size)
             or (job.op == MEAN and job.divisor == 0)):
         return NULL
-    return job.source.whole[<int>job.op]
+    return job.source.global_pool[<int>job.op]
 
 
 cdef int bits(Py_ssize_t n) noexcept:
@@ -623,7 +623,7 @@ cdef void value_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const 
 cdef void square_tile(const Job *job, Py_ssize_t outer, Py_ssize_t outers, const Extent *e,
                       char *scratch) noexcept nogil:
     """Small square windows, read in place; again with care where there is a NaN."""
-    cdef fc_square of = job.window
+    cdef fc_pool_windows of = job.window
     cdef Py_ssize_t o
     of.row, of.rows = e[1].lo, e[1].hi - e[1].lo
     of.col, of.cols = e[2].lo, e[2].hi - e[2].lo
@@ -1029,16 +1029,16 @@ cdef void set_steps(Steps *steps, const fc_pools *k, operation op, bint wide,
     steps.size = steps.out_size = k.size
     steps.index_size = k.index_size
     if op == MAX:
-        steps.pool, steps.double_up = k.max, k.max_double
+        steps.pool, steps.double_up = k.max, k.max_shifted
         if search:
-            steps.search, steps.search_double = k.max_search, k.max_search_double
+            steps.search, steps.search_double = k.max_search, k.max_search_shifted
     elif op == MIN:
-        steps.pool, steps.double_up = k.min, k.min_double
+        steps.pool, steps.double_up = k.min, k.min_shifted
         if search:
-            steps.search, steps.search_double = k.min_search, k.min_search_double
+            steps.search, steps.search_double = k.min_search, k.min_search_shifted
     else:
         steps.sums = True
-        steps.pool, steps.double_up = k.sum, k.sum_double
+        steps.pool, steps.double_up = k.sum, k.sum_shifted
         if wide:
             steps.pool = k.wide_sum
             steps.out_size = 8

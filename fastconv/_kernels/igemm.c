@@ -9,31 +9,31 @@
 #include "vector.h"
 
 #define BYTES FC_VECTOR_BYTES
-#define NAME(base) FC_PASTE(base, BITS)
+#define NAME(base) FC_NAME(BITS, base)
 
 #define REAL float
 #define BITS 32
 #include "lanes_type.h"
-#include "tiles_type.h"
-#include "squares_type.h"
-#include "spectra_type.h"
+#include "igemm_type.h"
+#include "pool_2x2_3x3_type.h"
+#include "cgemm_type.h"
 #undef REAL
 #undef BITS
 
 #define REAL double
 #define BITS 64
 #include "lanes_type.h"
-#include "tiles_type.h"
-#include "squares_type.h"
-#include "spectra_type.h"
+#include "igemm_type.h"
+#include "pool_2x2_3x3_type.h"
+#include "cgemm_type.h"
 
-void fc_fill_tiles(fc_table *table)
+void fc_fill_igemm(fc_table *table)
 {
     table->vector_bytes = FC_VECTOR_BYTES;
-    fill_tiles_32(&table->f32);
-    fill_tiles_64(&table->f64);
-    fill_spectra_32(&table->f32);
-    fill_spectra_64(&table->f64);
-    fill_squares_32(&table->pools[FC_F32]);
-    fill_squares_64(&table->pools[FC_F64]);
+    f32_fill_igemm(&table->f32);
+    f64_fill_igemm(&table->f64);
+    f32_fill_cgemm(&table->f32);
+    f64_fill_cgemm(&table->f64);
+    f32_fill_pool_2x2_3x3(&table->pools[FC_F32]);
+    f64_fill_pool_2x2_3x3(&table->pools[FC_F64]);
 }

@@ -1,14 +1,14 @@
-/* One element type's tile kernels. Included once per type, after lanes_type.h. */
-/* ---- tile: output channels in the lanes, input scalars broadcast from memory ----
+/* One element type's products through a table of offsets. Included once per type, after
+ * lanes_type.h. */
+/* ---- igemm: output channels in the lanes, input scalars broadcast from memory ----
  *
  * With two halves and two vectors on AVX-512, an iteration should be 28 vfmadd, 14
  * vbroadcastss from memory, 2 loads of weights, one of the offset, and the address
  * arithmetic of `step`; on AVX2 12 vfmadd, 6 broadcasts, 2 loads.
  */
-FC_INLINE void NAME(tile)(ptrdiff_t taps, const ptrdiff_t *restrict offset, const REAL *x0,
-                          const REAL *x1, ptrdiff_t step, const REAL *restrict w,
-                          REAL *restrict out, const int more, const int halves,
-                          const int vectors)
+FC_INLINE void NAME(igemm)(ptrdiff_t taps, const ptrdiff_t *restrict offset, const REAL *x0,
+                           const REAL *x1, ptrdiff_t step, const REAL *restrict w,
+                           REAL *restrict out, const int more, const int halves, const int vectors)
 {
     const ptrdiff_t second = x1 - x0;
     for (ptrdiff_t first = 0; first < taps || first == 0; first += FC_SUM_BLOCK) {
@@ -39,37 +39,38 @@ FC_INLINE void NAME(tile)(ptrdiff_t taps, const ptrdiff_t *restrict offset, cons
     }
 }
 
-#define TILE(halves, vectors)                                                                  \
-    static void FC_PASTE(NAME(tile), halves##x##vectors)(                                      \
+#define IGEMM(halves, pixels, vectors)                                                         \
+    static void FC_TILE(NAME(igemm), pixels, vectors)(                                         \
         ptrdiff_t taps, const ptrdiff_t *offset, const void *x0, const void *x1,               \
         ptrdiff_t step, const void *w, void *out, int more)                                    \
     {                                                                                          \
-        NAME(tile)(taps, offset, x0, x1, step, w, out, more, halves, vectors);                 \
+        NAME(igemm)(taps, offset, x0, x1, step, w, out, more, halves, vectors);                \
     }
-TILE(1, 1)
-TILE(1, 2)
-TILE(2, 1)
-TILE(2, 2)
-#undef TILE
+IGEMM(1, FC_HALF, 1)
+IGEMM(1, FC_HALF, 2)
+IGEMM(2, FC_FULL, 1)
+IGEMM(2, FC_FULL, 2)
+#undef IGEMM
 
-/* ---- rows: output pixels in the lanes, weights broadcast ----
+/* ---- igemm_pixels: output pixels in the lanes, weights broadcast ----
  *
  * With eight channels and three vectors on AVX-512 an iteration should be 24 vfmadd, 3 loads
  * of x and 8 broadcasts; on AVX2, with four channels, 12 vfmadd, 3 loads and 4 broadcasts.
  */
-FC_INLINE void NAME(rows)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
-                          const REAL *restrict x, const REAL *restrict w, REAL *restrict out,
-                          const fc_exit *exit, const int channels, const int vectors)
+FC_INLINE void NAME(igemm_pixels)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
+                                  const REAL *restrict x, const REAL *restrict w,
+                                  REAL *restrict out, const fc_output *output, const int channels,
+                                  const int vectors)
 {
     for (ptrdiff_t first = 0; first < taps || first == 0; first += FC_SUM_BLOCK) {
         const ptrdiff_t end = taps - first < FC_SUM_BLOCK ? taps : first + FC_SUM_BLOCK;
         vec acc[8][8];
         FC_UNROLL for (int k = 0; k < channels; k++)
             FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] = (vec){0};
-        if (exit && end == taps) { /* a result that is larger than the cache arrives meanwhile */
+        if (output && end == taps) { /* a result that is larger than the cache arrives meanwhile */
             FC_UNROLL for (int k = 0; k < channels; k++)
                 FC_UNROLL for (int v = 0; v < vectors; v++)
-                    __builtin_prefetch((REAL *)exit->y + k * exit->y_row + v * LANES, 1);
+                    __builtin_prefetch((REAL *)output->y + k * output->y_row + v * LANES, 1);
         }
         for (ptrdiff_t t = first; t < end; t++) {
             const REAL *p = x + offset[t];
@@ -86,19 +87,19 @@ FC_INLINE void NAME(rows)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
                     acc[k][v] += NAME(load)(o);
             o = out;
         }
-        if (!exit || end < taps) {
+        if (!output || end < taps) {
             FC_UNROLL for (int k = 0; k < channels; k++)
                 FC_UNROLL for (int v = 0; v < vectors; v++, o += LANES) NAME(save)(o, acc[k][v]);
             continue;
         }
-        REAL *y = exit->y;
-        const REAL *bias = exit->bias, *residual = exit->residual;
-        const vec lo = (REAL)exit->epilogue->lo + (vec){0};
-        const vec hi = (REAL)exit->epilogue->hi + (vec){0};
-        const int clip = exit->epilogue->activation == FC_CLIP;
-        if (exit->channels >= channels && exit->pixels >= vectors * LANES && !residual) {
+        REAL *y = output->y;
+        const REAL *bias = output->bias, *residual = output->residual;
+        const vec lo = (REAL)output->epilogue->lo + (vec){0};
+        const vec hi = (REAL)output->epilogue->hi + (vec){0};
+        const int clip = output->epilogue->activation == FC_CLIP;
+        if (output->channels >= channels && output->pixels >= vectors * LANES && !residual) {
             /* the usual case, without branches: they would take longer than the stores */
-            const ptrdiff_t row = exit->y_row;
+            const ptrdiff_t row = output->y_row;
             if (bias) {
                 FC_UNROLL for (int k = 0; k < channels; k++)
                     FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] += bias[k];
@@ -115,12 +116,12 @@ FC_INLINE void NAME(rows)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
             continue;
         }
         FC_UNROLL for (int k = 0; k < channels; k++) {
-            if (k >= exit->channels) continue;
+            if (k >= output->channels) continue;
             if (bias) {
                 FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] += bias[k];
             }
             FC_UNROLL for (int v = 0; v < vectors; v++) {
-                const ptrdiff_t at = k * exit->y_row + v * LANES, n = exit->pixels - v * LANES;
+                const ptrdiff_t at = k * output->y_row + v * LANES, n = output->pixels - v * LANES;
                 if (n >= LANES) {
                     if (residual) acc[k][v] += NAME(load)(residual + at);
                     if (clip) acc[k][v] = NAME(clip)(acc[k][v], lo, hi);
@@ -135,27 +136,27 @@ FC_INLINE void NAME(rows)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
     }
 }
 
-#define ROWS(kind, channels, vectors)                                                          \
-    static void FC_PASTE(NAME(rows), kind##x##vectors)(                                        \
+#define IGEMM_PIXELS(channels, vectors)                                                        \
+    static void FC_TILE(NAME(igemm_pixels), channels, vectors)(                                \
         ptrdiff_t taps, const ptrdiff_t *offset, const void *x, const void *w, void *out,      \
-        const fc_exit *exit)                                                                   \
+        const fc_output *output)                                                               \
     {                                                                                          \
-        NAME(rows)(taps, offset, x, w, out, exit, channels, vectors);                          \
+        NAME(igemm_pixels)(taps, offset, x, w, out, output, channels, vectors);                \
     }
-ROWS(one, 1, 1)
-ROWS(one, 1, 2)
-ROWS(one, 1, 4)
-ROWS(one, 1, 8)
-ROWS(four, 4, 1)
-ROWS(four, 4, 2)
-ROWS(four, 4, 3)
-#if FC_ROW_CHANNELS > 4   /* as many registers */
-ROWS(four, 4, 4)
+IGEMM_PIXELS(1, 1)
+IGEMM_PIXELS(1, 2)
+IGEMM_PIXELS(1, 4)
+IGEMM_PIXELS(1, 8)
+IGEMM_PIXELS(4, 1)
+IGEMM_PIXELS(4, 2)
+IGEMM_PIXELS(4, 3)
+#if FC_IGEMM_PIXELS_CHANNELS > 4   /* as many registers */
+IGEMM_PIXELS(4, 4)
+IGEMM_PIXELS(FC_IGEMM_PIXELS_CHANNELS, 1)
+IGEMM_PIXELS(FC_IGEMM_PIXELS_CHANNELS, 2)
+IGEMM_PIXELS(FC_IGEMM_PIXELS_CHANNELS, 3)
 #endif
-ROWS(many, FC_ROW_CHANNELS, 1)
-ROWS(many, FC_ROW_CHANNELS, 2)
-ROWS(many, FC_ROW_CHANNELS, 3)
-#undef ROWS
+#undef IGEMM_PIXELS
 
 /* ---- store: bias, residual and activation on the way out ---- */
 
@@ -272,8 +273,7 @@ static void NAME(store_any)(ptrdiff_t nr, ptrdiff_t nc, const void *acc, ptrdiff
 }
 
 FC_INLINE void NAME(transpose_block)(ptrdiff_t rows, ptrdiff_t cols, const REAL *src,
-                                     ptrdiff_t src_r, REAL *dst, ptrdiff_t dst_r,
-                                     const int full)
+                                     ptrdiff_t src_r, REAL *dst, ptrdiff_t dst_r, const int full)
 {
     vec v[LANES];
     FC_UNROLL for (int i = 0; i < LANES; i++)
@@ -334,49 +334,49 @@ static double NAME(peak)(ptrdiff_t rounds)
     return 2.0 * LANES * chains * (double)rounds;
 }
 
-#include "depthwise_type.h"
-#include "lags_type.h"
+#include "dwconv_type.h"
+#include "conv_backward_weight_type.h"
 
-static void NAME(fill_tiles)(fc_kernels *k)
+static void NAME(fill_igemm)(fc_kernels *k)
 {
     k->lanes = LANES;
     k->half = FC_HALF;
-    k->tile[0][0] = FC_PASTE(NAME(tile), 1x1);
-    k->tile[0][1] = FC_PASTE(NAME(tile), 1x2);
-    k->tile[1][0] = FC_PASTE(NAME(tile), 2x1);
-    k->tile[1][1] = FC_PASTE(NAME(tile), 2x2);
-    k->row_channels = FC_ROW_CHANNELS;
-    k->rows[0][0] = FC_PASTE(NAME(rows), onex1);
-    k->rows[0][1] = FC_PASTE(NAME(rows), onex2);
-    k->rows[0][2] = FC_PASTE(NAME(rows), onex4);
-    k->rows[0][3] = FC_PASTE(NAME(rows), onex8);
-    k->rows[1][0] = FC_PASTE(NAME(rows), fourx1);
-    k->rows[1][1] = FC_PASTE(NAME(rows), fourx2);
-    k->rows[1][2] = FC_PASTE(NAME(rows), fourx3);
-#if FC_ROW_CHANNELS > 4
-    k->rows[1][3] = FC_PASTE(NAME(rows), fourx4);
+    k->igemm[0][0] = FC_TILE(NAME(igemm), FC_HALF, 1);
+    k->igemm[0][1] = FC_TILE(NAME(igemm), FC_HALF, 2);
+    k->igemm[1][0] = FC_TILE(NAME(igemm), FC_FULL, 1);
+    k->igemm[1][1] = FC_TILE(NAME(igemm), FC_FULL, 2);
+    k->igemm_pixels_channels = FC_IGEMM_PIXELS_CHANNELS;
+    k->igemm_pixels[0][0] = FC_TILE(NAME(igemm_pixels), 1, 1);
+    k->igemm_pixels[0][1] = FC_TILE(NAME(igemm_pixels), 1, 2);
+    k->igemm_pixels[0][2] = FC_TILE(NAME(igemm_pixels), 1, 4);
+    k->igemm_pixels[0][3] = FC_TILE(NAME(igemm_pixels), 1, 8);
+    k->igemm_pixels[1][0] = FC_TILE(NAME(igemm_pixels), 4, 1);
+    k->igemm_pixels[1][1] = FC_TILE(NAME(igemm_pixels), 4, 2);
+    k->igemm_pixels[1][2] = FC_TILE(NAME(igemm_pixels), 4, 3);
+#if FC_IGEMM_PIXELS_CHANNELS > 4
+    k->igemm_pixels[1][3] = FC_TILE(NAME(igemm_pixels), 4, 4);
 #endif
-    k->rows[2][0] = FC_PASTE(NAME(rows), manyx1);
-    k->rows[2][1] = FC_PASTE(NAME(rows), manyx2);
-    k->rows[2][2] = FC_PASTE(NAME(rows), manyx3);
+    k->igemm_pixels[2][0] = FC_TILE(NAME(igemm_pixels), FC_IGEMM_PIXELS_CHANNELS, 1);
+    k->igemm_pixels[2][1] = FC_TILE(NAME(igemm_pixels), FC_IGEMM_PIXELS_CHANNELS, 2);
+    k->igemm_pixels[2][2] = FC_TILE(NAME(igemm_pixels), FC_IGEMM_PIXELS_CHANNELS, 3);
     k->store = NAME(store_any);
     k->transpose = NAME(transpose);
     k->peak = NAME(peak);
-    k->planes = NAME(planes);
-#ifdef FC_PARTS
-    k->lines = NAME(lines);
+    k->dwconv_window = NAME(dwconv_window);
+#ifdef FC_PARTIAL_LOADS
+    k->dwconv_rows = NAME(dwconv_rows);
 #endif
-    k->pixels = NAME(pixels);
-    k->dots[0] = FC_PASTE(NAME(dots), 1);
-    k->dots[1] = FC_PASTE(NAME(dots), 2);
-    k->dots[2] = FC_PASTE(NAME(dots), 3);
-    k->dots[3] = FC_PASTE(NAME(dots), 4);
-    k->dots[4] = FC_PASTE(NAME(dots), 5);
-    k->dots[5] = FC_PASTE(NAME(dots), 6);
-    k->dots[6] = FC_PASTE(NAME(dots), 7);
-    k->dots[7] = FC_PASTE(NAME(dots), 8);
-    k->dots[8] = FC_PASTE(NAME(dots), 9);
-    NAME(fill_lags)(k);
+    k->dwconv_pixels = NAME(dwconv_pixels);
+    k->dwconv_backward_weight[0] = FC_PASTE(NAME(dwconv_backward_weight), 1p);
+    k->dwconv_backward_weight[1] = FC_PASTE(NAME(dwconv_backward_weight), 2p);
+    k->dwconv_backward_weight[2] = FC_PASTE(NAME(dwconv_backward_weight), 3p);
+    k->dwconv_backward_weight[3] = FC_PASTE(NAME(dwconv_backward_weight), 4p);
+    k->dwconv_backward_weight[4] = FC_PASTE(NAME(dwconv_backward_weight), 5p);
+    k->dwconv_backward_weight[5] = FC_PASTE(NAME(dwconv_backward_weight), 6p);
+    k->dwconv_backward_weight[6] = FC_PASTE(NAME(dwconv_backward_weight), 7p);
+    k->dwconv_backward_weight[7] = FC_PASTE(NAME(dwconv_backward_weight), 8p);
+    k->dwconv_backward_weight[8] = FC_PASTE(NAME(dwconv_backward_weight), 9p);
+    NAME(fill_conv_backward_weight)(k);
     k->copy = NAME(copy);
     k->scatter = NAME(scatter);
 }

@@ -40,39 +40,39 @@ FC_INLINE vec NAME(in_order)(vec v) { return (vec)_mm256_permute4x64_pd((__m256d
 #endif
 
 /* What a row of padding is read from. */
-static const REAL NAME(nothing)[4 * LANES + FC_MAP_KERNEL];
+static const REAL NAME(nothing)[4 * LANES + FC_PLANE_KERNEL];
 
 /* The lanes of each load that lie inside a row: [column][vector], and those of the outputs. before:
  * the first column is not. */
 typedef struct {
-    NAME(lanes) of[FC_MAP_KERNEL][4], outputs;
+    NAME(lanes) of[FC_PLANE_KERNEL][4], outputs;
     int before;
 } NAME(ends);
 
 /* Vector i of a row of input from column j on. */
-FC_INLINE vec NAME(map_load)(const REAL *line, const NAME(ends) *ends, const int j, const int i,
-                             const int edge)
+FC_INLINE vec NAME(plane_load)(const REAL *line, const NAME(ends) *ends, const int j, const int i,
+                               const int edge)
 {
     const REAL *p = line + j + i * LANES;
     return edge ? NAME(load_lanes)(p, ends->of[j][i]) : NAME(load_held)(p);
 }
 
 /* What the outputs of each vector meet in a row of input: columns `first` ... end - 1. */
-FC_INLINE void NAME(map_meet)(vec x[FC_MAP_KERNEL][2], const REAL *line, const NAME(ends) *ends,
-                              const int first, const int end, const int vectors, const int step,
-                              const int edge)
+FC_INLINE void NAME(plane_meet)(vec x[FC_PLANE_KERNEL][2], const REAL *line, const NAME(ends) *ends,
+                                const int first, const int end, const int vectors, const int step,
+                                const int edge)
 {
     /* Of an odd number of columns the first is what the second of the first pair was before. */
     int j = first;
 #if defined(__AVX512F__)
     if (step == 2 && end - first == 3) j = first + 1;
 #endif
-    FC_UNROLL for (int k = 0; k < FC_MAP_KERNEL; k++, j += step) {
+    FC_UNROLL for (int k = 0; k < FC_PLANE_KERNEL; k++, j += step) {
         if (j >= end) continue;
         FC_UNROLL for (int v = 0; v < vectors; v++) {
-            x[j][v] = NAME(map_load)(line, ends, j, v * step, edge);
+            x[j][v] = NAME(plane_load)(line, ends, j, v * step, edge);
             if (step == 1) continue;
-            const vec a = x[j][v], b = NAME(map_load)(line, ends, j, v * step + 1, edge);
+            const vec a = x[j][v], b = NAME(plane_load)(line, ends, j, v * step + 1, edge);
             x[j][v] = NAME(evens)(a, b);
             if (j + 1 < end) x[j + 1][v] = NAME(odds)(a, b);
         }
@@ -89,28 +89,28 @@ FC_INLINE void NAME(map_meet)(vec x[FC_MAP_KERNEL][2], const REAL *line, const N
 /* A run of tiles side by side, the first with its first output at y. x: of input row `row`, what
  * its first tap would read, if it were there. whole: all rows are there. edge: `ends` are needed,
  * and there is one tile; of its last vector `last` lanes are stored. */
-FC_INLINE void NAME(map_tile)(const fc_map *of, const REAL *x, ptrdiff_t row, const REAL *w,
-                              const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip,
-                              REAL *y, ptrdiff_t last, ptrdiff_t tiles, const int rows,
-                              const int vectors, const int size, const int step, const int whole,
-                              const int edge)
+FC_INLINE void NAME(plane_tile)(const fc_plane *of, const REAL *x, ptrdiff_t row, const REAL *w,
+                                const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip,
+                                REAL *y, ptrdiff_t last, ptrdiff_t tiles, const int rows,
+                                const int vectors, const int size, const int step, const int whole,
+                                const int edge)
 {
     /* Columns that share a pass over the rows: as many as there are registers for weights. */
-    const int unit = FC_MAP_WEIGHTS >= size * size ? size : step;
+    const int unit = FC_PLANE_WEIGHTS >= size * size ? size : step;
     const int height = (rows - 1) * step + size;
     const ptrdiff_t x_row = of->x_row;
 next:;
-    const REAL *line[6 * 2 + FC_MAP_KERNEL];
+    const REAL *line[6 * 2 + FC_PLANE_KERNEL];
     vec acc[7][2];
     FC_UNROLL for (int r = 0; r < rows; r++)
         FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = (vec){0};
     FC_UNROLL for (int first = 0; first < size; first += unit) {
         const int end = first + unit < size ? first + unit : size;
-        vec wv[FC_MAP_KERNEL][FC_MAP_KERNEL];
+        vec wv[FC_PLANE_KERNEL][FC_PLANE_KERNEL];
         FC_UNROLL for (int j = first; j < end; j++)
             FC_UNROLL for (int i = 0; i < size; i++) wv[j][i] = NAME(spread)(w[j * size + i]);
         FC_UNROLL for (int q = 0; q < height; q++) {
-            vec xv[FC_MAP_KERNEL][2];
+            vec xv[FC_PLANE_KERNEL][2];
             if (whole) {
                 line[q] = q ? line[q - 1] + x_row : x;
                 __asm__("" : "+r"(line[q])); /* for each column anew, not kept in memory */
@@ -119,7 +119,7 @@ next:;
                 if ((size_t)(row + q) >= (size_t)of->height) line[q] = NAME(nothing);
                 __asm__ volatile("" : "+r"(line[q])); /* a value; the compiler would branch */
             }
-            NAME(map_meet)(xv, line[q], ends, first, end, vectors, step, edge);
+            NAME(plane_meet)(xv, line[q], ends, first, end, vectors, step, edge);
             FC_UNROLL for (int j = first; j < end; j++)
                 FC_UNROLL for (int v = 0; v < vectors; v++)
                     FC_UNROLL for (int r = 0; r < rows; r++)
@@ -152,16 +152,16 @@ next:;
     goto next;
 }
 
-typedef void NAME(map_function)(const fc_map *of, const REAL *x, ptrdiff_t row, const REAL *w,
+typedef void NAME(plane_function)(const fc_plane *of, const REAL *x, ptrdiff_t row, const REAL *w,
                                 const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip,
                                 REAL *y, ptrdiff_t last, ptrdiff_t tiles);
 
 #define TILE(size, step, name, rows, vectors, whole, edge)                                     \
-    static void FC_PASTE(NAME(map##size##step), name)(                                         \
-        const fc_map *of, const REAL *x, ptrdiff_t row, const REAL *w, const NAME(ends) *ends, \
+    static void FC_PASTE(NAME(dwconv_plane_##size##x##size##s##step), name)(                   \
+        const fc_plane *of, const REAL *x, ptrdiff_t row, const REAL *w, const NAME(ends) *ends, \
         const REAL *bias, const fc_epilogue *clip, REAL *y, ptrdiff_t last, ptrdiff_t tiles)   \
     {                                                                                          \
-        NAME(map_tile)(of, x, row, w, ends, bias, clip, y, last, tiles, rows, vectors, size,   \
+        NAME(plane_tile)(of, x, row, w, ends, bias, clip, y, last, tiles, rows, vectors, size, \
                        step, whole, edge);                                                     \
     }
 
@@ -169,14 +169,15 @@ typedef void NAME(map_function)(const fc_map *of, const REAL *x, ptrdiff_t row, 
 typedef struct {
     ptrdiff_t p, last, tiles;
     const NAME(ends) *ends;
-    NAME(map_function) *const *function;
+    NAME(plane_function) *const *function;
     int edge;
 } NAME(strip);
 
 /* tile: [one row, four, seven][vectors - 1][any, whole, edge] */
-FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const REAL *bias,
-                         const fc_epilogue *clip, REAL *y, const int size, const int step,
-                         NAME(map_function) *const tile[3][FC_MAP_VECTORS][3])
+FC_INLINE void NAME(dwconv_plane)(const fc_plane *of, const REAL *x, const REAL *w,
+                                  const REAL *bias, const fc_epilogue *clip, REAL *y,
+                                  const int size, const int step,
+                                  NAME(plane_function) *const tile[3][FC_PLANE_VECTORS][3])
 {
     enum { MOST = 32 };
     NAME(strip) strip[MOST];
@@ -189,15 +190,15 @@ FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const R
         for (; p < of->n && strips < MOST; strips++) {
             NAME(strip) *s = &strip[strips];
             ptrdiff_t vectors = (of->n - p + LANES - 1) / LANES;
-            if (vectors > FC_MAP_VECTORS) vectors = FC_MAP_VECTORS;
-            if (FC_MAP_OVERLAP && p + vectors * LANES > of->n && of->n >= LANES) {
+            if (vectors > FC_PLANE_VECTORS) vectors = FC_PLANE_VECTORS;
+            if (FC_PLANE_OVERLAP && p + vectors * LANES > of->n && of->n >= LANES) {
                 while (vectors * LANES > of->n) vectors--;
                 p = of->n - vectors * LANES;
             }
             const ptrdiff_t low = p * step - of->left, end = p + vectors * LANES;
             const int edge = low < 0 || end > of->n
                              || end * step - of->left + size - 1 > of->length;
-            NAME(map_function) *const *function = tile[height == 1 ? 0 : height == 4 ? 1 : 2]
+            NAME(plane_function) *const *function = tile[height == 1 ? 0 : height == 4 ? 1 : 2]
                                                       [vectors - 1];
             if (!edge && strips && !s[-1].edge && s[-1].function == function
                 && s[-1].p + s[-1].tiles * vectors * LANES == p) { /* one more of a run */
@@ -223,7 +224,7 @@ FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const R
         /* What the block below reads, or else the next plane, is fetched meanwhile: tiles narrower
          * than rows are no stream that the processor would foresee. Of long rows they are. */
         const ptrdiff_t block = height * step * of->x_row * (ptrdiff_t)sizeof(REAL);
-        const int fetches = of->x_row == of->length && block <= FC_MAP_AHEAD;
+        const int fetches = of->x_row == of->length && block <= FC_PLANE_ROWS_BYTES;
         const ptrdiff_t share = fetches ? block / strips : 0;
         for (ptrdiff_t c = 0; c < of->planes; c++)
             for (ptrdiff_t r = 0; r < rows; r += height) {
@@ -236,7 +237,7 @@ FC_INLINE void NAME(map)(const fc_map *of, const REAL *x, const REAL *w, const R
                 const char *ahead = (const char *)(
                     x + c * of->x_plane + (below < of->height ? below * of->x_row : of->x_plane));
                 for (const NAME(strip) *s = strip; s < strip + strips; s++, ahead += share) {
-                    fc_prefetch(ahead, share);
+                    fc_fetch_near(ahead, share);
                     s->function[s->edge ? 2 : whole](of, from + s->p * step, row,
                                                      w + c * size * size, s->ends,
                                                      bias ? bias + c : NULL, clip, to + s->p,
@@ -267,7 +268,7 @@ FC_INLINE REAL NAME(reduce)(vec v)
 }
 
 /* Columns `first` ... end - 1 of some rows of outputs: sum[i][j] += x[r * step + i][j] * g[r]. */
-FC_INLINE void NAME(weight_tile)(vec sum[FC_MAP_KERNEL][FC_MAP_KERNEL], const fc_map *of,
+FC_INLINE void NAME(weight_tile)(vec sum[FC_PLANE_KERNEL][FC_PLANE_KERNEL], const fc_plane *of,
                                  const REAL *x, ptrdiff_t row, const REAL *g,
                                  const NAME(ends) *ends, const int rows, const int first,
                                  const int end, const int size, const int step, const int edge)
@@ -279,11 +280,11 @@ FC_INLINE void NAME(weight_tile)(vec sum[FC_MAP_KERNEL][FC_MAP_KERNEL], const fc
         if (step == 2) gv[r] = NAME(in_order)(gv[r]); /* which is its own inverse */
     }
     FC_UNROLL for (int q = 0; q < (rows - 1) * step + size; q++) {
-        vec xv[FC_MAP_KERNEL][2];
+        vec xv[FC_PLANE_KERNEL][2];
         const REAL *line = x + q * of->x_row;
         if ((size_t)(row + q) >= (size_t)of->height) line = NAME(nothing);
         __asm__ volatile("" : "+r"(line)); /* a value; the compiler would branch */
-        NAME(map_meet)(xv, line, ends, first, end, 1, step, edge);
+        NAME(plane_meet)(xv, line, ends, first, end, 1, step, edge);
 #if defined(__AVX512F__)
         /* its last lane may be an output's that is not there */
         if (edge && step == 2 && end - first == 3)
@@ -297,21 +298,21 @@ FC_INLINE void NAME(weight_tile)(vec sum[FC_MAP_KERNEL][FC_MAP_KERNEL], const fc
 }
 
 /* Columns `first` ... end - 1 for a whole plane. */
-FC_INLINE void NAME(weight_plane)(const fc_map *of, const REAL *x, const REAL *g, REAL *out,
+FC_INLINE void NAME(weight_plane)(const fc_plane *of, const REAL *x, const REAL *g, REAL *out,
                                   const NAME(ends) *ends, const int first, const int end,
                                   const int size, const int step)
 {
-    const int rows = FC_MAP_WEIGHTS ? 7 : 4;
+    const int rows = FC_PLANE_WEIGHTS ? 7 : 4;
     const ptrdiff_t strips = (of->n + LANES - 1) / LANES;
-    vec sum[FC_MAP_KERNEL][FC_MAP_KERNEL];
-    REAL sums[FC_MAP_KERNEL][FC_MAP_KERNEL][LANES];
+    vec sum[FC_PLANE_KERNEL][FC_PLANE_KERNEL];
+    REAL sums[FC_PLANE_KERNEL][FC_PLANE_KERNEL][LANES];
     ptrdiff_t products = 0, blocks = 0;
     /* Each tile of the first columns fetches its share of the next plane. */
     const ptrdiff_t tiles = strips * (of->rows / rows + of->rows % rows);
     const ptrdiff_t x_bytes = of->height * of->length * (ptrdiff_t)sizeof(REAL);
     const ptrdiff_t g_bytes = of->rows * of->n * (ptrdiff_t)sizeof(REAL);
     const int runs = first == 0 && of->x_row == of->length && of->y_row == of->n;
-    const int fetches = runs && x_bytes + g_bytes <= FC_MAP_PLANE;
+    const int fetches = runs && x_bytes + g_bytes <= FC_PLANE_BYTES;
     const ptrdiff_t x_share = fetches ? x_bytes / tiles + 1 : 0;
     const ptrdiff_t g_share = fetches ? g_bytes / tiles + 1 : 0;
     const char *x_ahead = (const char *)(x + of->x_plane);
@@ -334,8 +335,8 @@ FC_INLINE void NAME(weight_plane)(const fc_map *of, const REAL *x, const REAL *g
                 blocks++;
             }
             products += now;
-            fc_prefetch_far(x_ahead, x_share);
-            fc_prefetch_far(g_ahead, g_share);
+            fc_fetch_far(x_ahead, x_share);
+            fc_fetch_far(g_ahead, g_share);
             x_ahead += x_share;
             g_ahead += g_share;
             const ptrdiff_t row = r * step - of->top;
@@ -357,8 +358,8 @@ FC_INLINE void NAME(weight_plane)(const fc_map *of, const REAL *x, const REAL *g
         }
 }
 
-FC_INLINE void NAME(map_weight)(const fc_map *of, const REAL *x, const REAL *g, REAL *out,
-                                const int size, const int step)
+FC_INLINE void NAME(dwconv_plane_backward_weight)(const fc_plane *of, const REAL *x, const REAL *g,
+                                                  REAL *out, const int size, const int step)
 {
 #if defined(__AVX512F__)
     const int unit = size == 3 ? 3 : step;
@@ -436,7 +437,8 @@ FC_INLINE void NAME(spread_tile)(const REAL *g, const REAL *before, const vec w[
     vec here[2], above[2], out[2];
     FC_UNROLL for (int h = 0; h < 2; h++) {
         here[h] = edge ? NAME(load_lanes)(g - h, ends->reads[h]) : NAME(load_held)(g - h);
-        above[h] = edge ? NAME(load_lanes)(before - h, ends->reads[h]) : NAME(load_held)(before - h);
+        above[h] = edge ? NAME(load_lanes)(before - h, ends->reads[h])
+                        : NAME(load_held)(before - h);
     }
     if (first) {
         NAME(interleave)(out, here[0] * w[0][0] + here[1] * w[2][0] + above[0] * w[0][2]
@@ -454,11 +456,12 @@ FC_INLINE void NAME(spread_tile)(const REAL *g, const REAL *before, const vec w[
     }
 }
 
-static void NAME(map_spread)(const fc_map *of, const void *g_, const void *w_, void *y_)
+static void NAME(dwconv_plane_backward_data)(const fc_plane *of, const void *g_, const void *w_,
+                                             void *y_)
 {
     const ptrdiff_t low = of->left / 2, end = (of->n - 1 + of->left) / 2 + 1;
     const ptrdiff_t tiles = (end - low + LANES - 1) / LANES;
-    FC_MAP_SMALL(end - low, map_spread, (of, g_, w_, y_))
+    FC_PLANE_SMALL(end - low, dwconv_plane_backward_data, (of, g_, w_, y_))
     /* the last tile overlaps the one before */
     const ptrdiff_t final = tiles > 1 ? end - LANES : low;
     NAME(spread_ends) ends[3]; /* of the first tile, the last but one and the last */
@@ -510,45 +513,51 @@ static void NAME(map_spread)(const fc_map *of, const void *g_, const void *w_, v
     TILE(size, step, name##_whole, rows, vectors, 1, 0)                                        \
     TILE(size, step, name##_edge, rows, vectors, 0, 1)
 #define TILES(size, step, vectors)                                                             \
-    ALL(size, step, 1x##vectors, 1, vectors)                                                   \
-    ALL(size, step, 4x##vectors, 4, vectors)                                                   \
-    ALL(size, step, 7x##vectors, 7, vectors)
+    ALL(size, step, 1x##vectors##v, 1, vectors)                                                \
+    ALL(size, step, 4x##vectors##v, 4, vectors)                                                \
+    ALL(size, step, 7x##vectors##v, 7, vectors)
+#define PLANE_NAME(size, step, name)                                                           \
+    FC_PASTE(NAME(dwconv_plane_##size##x##size##s##step), name)
 #define TILE_OF(size, step, name)                                                              \
-    {FC_PASTE(NAME(map##size##step), name), FC_PASTE(NAME(map##size##step), name##_whole),     \
-     FC_PASTE(NAME(map##size##step), name##_edge)}
-#if FC_MAP_VECTORS == 2
-#define MAP_TILES(size, step) TILES(size, step, 1) TILES(size, step, 2)
+    {PLANE_NAME(size, step, name), PLANE_NAME(size, step, name##_whole),                       \
+     PLANE_NAME(size, step, name##_edge)}
+#if FC_PLANE_VECTORS == 2
+#define PLANE_TILES(size, step) TILES(size, step, 1) TILES(size, step, 2)
 #define ROW(size, step, rows)                                                                  \
-    {TILE_OF(size, step, rows##x1), TILE_OF(size, step, rows##x2)}
+    {TILE_OF(size, step, rows##x1v), TILE_OF(size, step, rows##x2v)}
 #else
-#define MAP_TILES(size, step) TILES(size, step, 1)
-#define ROW(size, step, rows) {TILE_OF(size, step, rows##x1)}
+#define PLANE_TILES(size, step) TILES(size, step, 1)
+#define ROW(size, step, rows) {TILE_OF(size, step, rows##x1v)}
 #endif
-#define MAP(size, step)                                                                        \
-    MAP_TILES(size, step)                                                                      \
-    static void NAME(map##size##step)(const fc_map *of, const void *x, const void *w,          \
-                                      const void *bias, const fc_epilogue *clip, void *y)      \
+#define PLANE(size, step)                                                                      \
+    PLANE_TILES(size, step)                                                                    \
+    static void NAME(dwconv_plane_##size##x##size##s##step)(                                   \
+        const fc_plane *of, const void *x, const void *w, const void *bias,                    \
+        const fc_epilogue *clip, void *y)                                                      \
     {                                                                                          \
-        static NAME(map_function) *const tile[3][FC_MAP_VECTORS][3] = {                        \
+        static NAME(plane_function) *const tile[3][FC_PLANE_VECTORS][3] = {                    \
             ROW(size, step, 1), ROW(size, step, 4), ROW(size, step, 7),                        \
         };                                                                                     \
-        FC_MAP_SMALL(of->n, map##size##step, (of, x, w, bias, clip, y))                        \
-        NAME(map)(of, x, w, bias, clip, y, size, step, tile);                                  \
+        FC_PLANE_SMALL(of->n, dwconv_plane_##size##x##size##s##step,                           \
+                       (of, x, w, bias, clip, y))                                              \
+        NAME(dwconv_plane)(of, x, w, bias, clip, y, size, step, tile);                         \
     }                                                                                          \
-    static void NAME(map_weight##size##step)(const fc_map *of, const void *x, const void *g,   \
-                                             void *out)                                        \
+    static void NAME(dwconv_plane_backward_weight_##size##x##size##s##step)(                   \
+        const fc_plane *of, const void *x, const void *g, void *out)                           \
     {                                                                                          \
-        FC_MAP_SMALL(of->n, map_weight##size##step, (of, x, g, out))                           \
-        NAME(map_weight)(of, x, g, out, size, step);                                           \
+        FC_PLANE_SMALL(of->n, dwconv_plane_backward_weight_##size##x##size##s##step,           \
+                       (of, x, g, out))                                                        \
+        NAME(dwconv_plane_backward_weight)(of, x, g, out, size, step);                         \
     }
-MAP(3, 1)
-MAP(3, 2)
-MAP(5, 1)
-MAP(5, 2)
-#undef MAP
+PLANE(3, 1)
+PLANE(3, 2)
+PLANE(5, 1)
+PLANE(5, 2)
+#undef PLANE
 #undef ROW
-#undef MAP_TILES
+#undef PLANE_TILES
 #undef TILE_OF
+#undef PLANE_NAME
 #undef TILES
 #undef ALL
 #undef TILE

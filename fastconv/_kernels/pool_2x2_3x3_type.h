@@ -1,11 +1,11 @@
 /* One element type's poolings of small square windows, and of small planes that are one window
- * each; a part of tiles.c. Of squares, outputs of a row lie in the lanes; a strip of them goes down
+ * each; a part of igemm.c. Of squares, outputs of a row lie in the lanes; a strip of them goes down
  * the rows, so that each row of input is reduced along the row once, and combined with those above
  * it in registers. Nothing is copied: the ends of rows are loaded in part, and rows of padding are
- * left out. Only where FC_PARTS says that this is cheap. */
+ * left out. Only where FC_PARTIAL_LOADS says that this is cheap. */
 
-#ifdef FC_PARTS
-#define FC_SQUARE_BLOCK 16384 /* bytes of input */
+#ifdef FC_PARTIAL_LOADS
+#define FC_POOL_ROWS_BYTES 16384 /* bytes of input */
 
 /* NaN are not kept on the way, but noticed: a pair of vectors in one comparison. */
 #if defined(__AVX512F__)
@@ -48,20 +48,20 @@ FC_INLINE int NAME(noticed)(NAME(unordered) seen)
 }
 
 /* A NaN in a stays, one in b does not. */
-FC_INLINE vec NAME(combine)(vec a, vec b, const fc_square_op op)
+FC_INLINE vec NAME(combine)(vec a, vec b, const fc_pool_op op)
 {
-    if (op == FC_SQUARE_SUM) return a + b;
+    if (op == FC_POOL_SUM) return a + b;
 #if defined(__AVX512F__) && BITS == 32
-    return op == FC_SQUARE_MAX ? (vec)_mm512_max_ps((__m512)b, (__m512)a)
+    return op == FC_POOL_MAX ? (vec)_mm512_max_ps((__m512)b, (__m512)a)
                                : (vec)_mm512_min_ps((__m512)b, (__m512)a);
 #elif defined(__AVX512F__)
-    return op == FC_SQUARE_MAX ? (vec)_mm512_max_pd((__m512d)b, (__m512d)a)
+    return op == FC_POOL_MAX ? (vec)_mm512_max_pd((__m512d)b, (__m512d)a)
                                : (vec)_mm512_min_pd((__m512d)b, (__m512d)a);
 #elif BITS == 32
-    return op == FC_SQUARE_MAX ? (vec)_mm256_max_ps((__m256)b, (__m256)a)
+    return op == FC_POOL_MAX ? (vec)_mm256_max_ps((__m256)b, (__m256)a)
                                : (vec)_mm256_min_ps((__m256)b, (__m256)a);
 #else
-    return op == FC_SQUARE_MAX ? (vec)_mm256_max_pd((__m256d)b, (__m256d)a)
+    return op == FC_POOL_MAX ? (vec)_mm256_max_pd((__m256d)b, (__m256d)a)
                                : (vec)_mm256_min_pd((__m256d)b, (__m256d)a);
 #endif
 }
@@ -82,20 +82,20 @@ FC_INLINE vec NAME(load_some)(const REAL *p, NAME(lanes) lanes, vec neutral, con
 /* What a strip finds in a row of input: the reduction of each window's elements there. `some`
  * tells the lanes of each load that lie in the row, `next` whether the element does that the last
  * window shares with the strip to the right. */
-FC_INLINE vec NAME(square_row)(const REAL *x, const NAME(lanes) *some, int next, vec neutral,
-                               NAME(unordered) *seen, const fc_square_op op, const int kernel,
-                               const int stride, const int edge)
+FC_INLINE vec NAME(windows_row)(const REAL *x, const NAME(lanes) *some, int next, vec neutral,
+                                NAME(unordered) *seen, const fc_pool_op op, const int kernel,
+                                const int stride, const int edge)
 {
     vec v[3];
     if (stride == 1) {
         FC_UNROLL for (int t = 0; t < kernel; t++)
             v[t] = NAME(load_some)(x + t, some[t], neutral, edge);
-        if (op != FC_SQUARE_SUM) NAME(notice)(seen, NAME(any_nan)(v[0], v[kernel - 1]));
+        if (op != FC_POOL_SUM) NAME(notice)(seen, NAME(any_nan)(v[0], v[kernel - 1]));
     } else {
         const vec a = NAME(load_some)(x, some[0], neutral, edge);
         vec b = NAME(load_some)(x + LANES, some[1], neutral, edge);
         __asm__("" : "+v"(b)); /* used three times: loaded once */
-        if (op != FC_SQUARE_SUM) NAME(notice)(seen, NAME(any_nan)(a, b));
+        if (op != FC_POOL_SUM) NAME(notice)(seen, NAME(any_nan)(a, b));
         const ivec lane = NAME(iota)();
         v[0] = NAME(shuffle)(a, b, 2 * lane);
         v[1] = NAME(shuffle)(a, b, 2 * lane + 1);
@@ -104,19 +104,18 @@ FC_INLINE vec NAME(square_row)(const REAL *x, const NAME(lanes) *some, int next,
             v[2] = NAME(shuffle)(v[0], last - (vec){0}, lane + 1);
         }
     }
-    /* The last first: a NaN in `last` stays, for square_strip to notice. */
+    /* The last first: a NaN in `last` stays, for windows_strip to notice. */
     return kernel == 3 ? NAME(combine)(NAME(combine)(v[2], v[0], op), v[1], op)
                        : NAME(combine)(v[0], v[1], op);
 }
 
-FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, ptrdiff_t col,
-                                 ptrdiff_t n, ptrdiff_t first, ptrdiff_t rows,
-                                 const fc_square_op op, const int kernel, const int stride,
-                                 const int edge)
+FC_INLINE int NAME(windows_strip)(const fc_pool_windows *of, const REAL *x, REAL *y, ptrdiff_t col,
+                                  ptrdiff_t n, ptrdiff_t first, ptrdiff_t rows, const fc_pool_op op,
+                                  const int kernel, const int stride, const int edge)
 {
     const int kept = kernel - stride; /* rows that the next row of windows meets again */
     const ptrdiff_t at = col * stride - of->left;
-    const vec neutral = (op == FC_SQUARE_SUM ? 0 : op == FC_SQUARE_MAX ? -(REAL)INFINITY
+    const vec neutral = (op == FC_POOL_SUM ? 0 : op == FC_POOL_MAX ? -(REAL)INFINITY
                                                                        : (REAL)INFINITY) - (vec){0};
     const REAL divisor = (REAL)of->divisor, factor = (REAL)of->factor;
     const int next = at + 2 * LANES < of->width;
@@ -133,12 +132,12 @@ FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, pt
     y += first * out_width + col;
 #define ROW(i)                                                                                 \
     ((size_t)(r + (i)) < (size_t)height                                                        \
-         ? NAME(square_row)(row + (i) * width, some, next, neutral, &seen, op, kernel, stride, \
+         ? NAME(windows_row)(row + (i) * width, some, next, neutral, &seen, op, kernel, stride, \
                             edge)                                                              \
          : neutral)
     FC_UNROLL for (int i = 0; i < kept; i++) {
         h[i] = ROW(i);
-        if (op != FC_SQUARE_SUM) NAME(notice)(&seen, NAME(any_nan)(h[i], h[i]));
+        if (op != FC_POOL_SUM) NAME(notice)(&seen, NAME(any_nan)(h[i], h[i]));
     }
     for (ptrdiff_t left = rows; left > 0; left--) {
         FC_UNROLL for (int i = kept; i < kernel; i++) h[i] = ROW(i);
@@ -146,11 +145,11 @@ FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, pt
         FC_UNROLL for (int i = 0; i < stride; i++)
             FC_UNROLL for (int t = 0; t < stride; t++)
                 __builtin_prefetch(row + below + i * width + t * LANES);
-        if (op != FC_SQUARE_SUM && kernel == 3 && stride == 2)
+        if (op != FC_POOL_SUM && kernel == 3 && stride == 2)
             NAME(notice)(&seen, NAME(any_nan)(h[1], h[2]));
         vec v = NAME(combine)(h[0], h[1], op);
         if (kernel == 3) v = NAME(combine)(v, h[2], op);
-        if (op == FC_SQUARE_SUM) v = factor ? v * factor : v / divisor;
+        if (op == FC_POOL_SUM) v = factor ? v * factor : v / divisor;
         if (n == LANES) NAME(save)(y, v);
         else NAME(save_first)(y, v, n);
         FC_UNROLL for (int i = 0; i < kept; i++) h[i] = h[i + stride];
@@ -161,12 +160,12 @@ FC_INLINE int NAME(square_strip)(const fc_square *of, const REAL *x, REAL *y, pt
 }
 
 /* The last strip overlaps with the one before, where a row is as long as a vector. */
-FC_INLINE int NAME(square)(const fc_square *of, const REAL *x, REAL *y, const fc_square_op op,
-                           const int kernel, const int stride)
+FC_INLINE int NAME(pool_windows)(const fc_pool_windows *of, const REAL *x, REAL *y,
+                                 const fc_pool_op op, const int kernel, const int stride)
 {
     const ptrdiff_t end = of->col + of->cols;
     /* Blocks of rows that stay in the nearest cache, with the next of them. */
-    const ptrdiff_t fits = FC_SQUARE_BLOCK / (stride * of->width * (ptrdiff_t)sizeof(REAL));
+    const ptrdiff_t fits = FC_POOL_ROWS_BYTES / (stride * of->width * (ptrdiff_t)sizeof(REAL));
     const ptrdiff_t last = of->row + of->rows, block = fits > 0 ? fits : 1;
     int seen = 0;
     for (ptrdiff_t row = of->row; row < last; row += block) {
@@ -175,43 +174,43 @@ FC_INLINE int NAME(square)(const fc_square *of, const REAL *x, REAL *y, const fc
             const ptrdiff_t n = of->cols < LANES ? of->cols : LANES;
             const ptrdiff_t col = end - next < n ? end - n : next, at = col * stride - of->left;
             if (at >= 0 && at + stride * (LANES - 1) + kernel <= of->width)
-                seen |= NAME(square_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 0);
+                seen |= NAME(windows_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 0);
             else
-                seen |= NAME(square_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 1);
+                seen |= NAME(windows_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 1);
         }
     }
     return seen;
 }
 
-#define SQUARE(op, word, kernel, stride)                                                       \
-    static int FC_PASTE3(NAME(square), word, kernel##_##stride)(const fc_square *of,           \
+#define POOL(op, word, kernel, stride)                                                         \
+    static int NAME(word##_pool_##kernel##x##kernel##s##stride)(const fc_pool_windows *of,     \
                                                                 const void *x, void *y)        \
     {                                                                                          \
-        return NAME(square)(of, x, y, op, kernel, stride);                                     \
+        return NAME(pool_windows)(of, x, y, op, kernel, stride);                               \
     }
-#define SQUARES(op, word) SQUARE(op, word, 2, 1) SQUARE(op, word, 2, 2) SQUARE(op, word, 3, 1)  \
-    SQUARE(op, word, 3, 2)
-SQUARES(FC_SQUARE_MAX, max)
-SQUARES(FC_SQUARE_MIN, min)
-SQUARES(FC_SQUARE_SUM, sum)
-#undef SQUARE
-#undef SQUARES
+#define POOLS(op, word) POOL(op, word, 2, 1) POOL(op, word, 2, 2) POOL(op, word, 3, 1)         \
+    POOL(op, word, 3, 2)
+POOLS(FC_POOL_MAX, max)
+POOLS(FC_POOL_MIN, min)
+POOLS(FC_POOL_SUM, sum)
+#undef POOL
+#undef POOLS
 
 /* ---- whole planes ----
  *
  * A vector of sums, or extremes, for each plane; then those of LANES planes become one vector of
  * results: LANES / 2 pairs of vectors, of which each keeps one half, and so on.
  */
-FC_INLINE vec NAME(keep)(vec a, vec b, const fc_square_op op)
+FC_INLINE vec NAME(keep)(vec a, vec b, const fc_pool_op op)
 {
     const vec v = NAME(combine)(a, b, op);
-    return op == FC_SQUARE_SUM ? v : NAME(select)((ivec)(b != b), b, v);
+    return op == FC_POOL_SUM ? v : NAME(select)((ivec)(b != b), b, v);
 }
 
-FC_INLINE void NAME(whole)(ptrdiff_t planes, ptrdiff_t length, double divisor, double factor,
-                           const void *x_, void *y_, const fc_square_op op)
+FC_INLINE void NAME(global_pool)(ptrdiff_t planes, ptrdiff_t length, double divisor, double factor,
+                                 const void *x_, void *y_, const fc_pool_op op)
 {
-    const vec neutral = (op == FC_SQUARE_SUM ? 0 : op == FC_SQUARE_MAX ? -(REAL)INFINITY
+    const vec neutral = (op == FC_POOL_SUM ? 0 : op == FC_POOL_MAX ? -(REAL)INFINITY
                                                                        : (REAL)INFINITY) - (vec){0};
     const ptrdiff_t most = (length - 1) / LANES * LANES; /* and at least one element more */
     const NAME(lanes) rest = NAME(within)(0, length - most);
@@ -237,40 +236,40 @@ FC_INLINE void NAME(whole)(ptrdiff_t planes, ptrdiff_t length, double divisor, d
                     part[p] = NAME(keep)(NAME(shuffle)(a, b, low), NAME(shuffle)(a, b, low + h),
                                          op);
                 }
-        if (op == FC_SQUARE_SUM)
+        if (op == FC_POOL_SUM)
             part[0] = factor ? part[0] * (REAL)factor : part[0] / (REAL)divisor;
         if (n == LANES) NAME(save)(y, part[0]);
         else NAME(save_first)(y, part[0], n);
     }
 }
 
-#define WHOLE(op, word)                                                                        \
-    static void FC_PASTE(NAME(whole), word)(ptrdiff_t planes, ptrdiff_t length, double divisor, \
+#define GLOBAL_POOL(op, word)                                                                  \
+    static void NAME(word##_global_pool)(ptrdiff_t planes, ptrdiff_t length, double divisor,   \
                                             double factor, const void *x, void *y)             \
     {                                                                                          \
-        NAME(whole)(planes, length, divisor, factor, x, y, op);                                \
+        NAME(global_pool)(planes, length, divisor, factor, x, y, op);                          \
     }
-WHOLE(FC_SQUARE_MAX, max)
-WHOLE(FC_SQUARE_MIN, min)
-WHOLE(FC_SQUARE_SUM, sum)
-#undef WHOLE
+GLOBAL_POOL(FC_POOL_MAX, max)
+GLOBAL_POOL(FC_POOL_MIN, min)
+GLOBAL_POOL(FC_POOL_SUM, sum)
+#undef GLOBAL_POOL
 #endif
 
-static void NAME(fill_squares)(fc_pools *k)
+static void NAME(fill_pool_2x2_3x3)(fc_pools *k)
 {
-#ifdef FC_PARTS
-#define SQUARES(op, word)                                                                      \
-    k->square[op][0][0] = FC_PASTE3(NAME(square), word, 2_1);                                  \
-    k->square[op][0][1] = FC_PASTE3(NAME(square), word, 2_2);                                  \
-    k->square[op][1][0] = FC_PASTE3(NAME(square), word, 3_1);                                  \
-    k->square[op][1][1] = FC_PASTE3(NAME(square), word, 3_2);
-    SQUARES(FC_SQUARE_MAX, max)
-    SQUARES(FC_SQUARE_MIN, min)
-    SQUARES(FC_SQUARE_SUM, sum)
-#undef SQUARES
-    k->whole[FC_SQUARE_MAX] = FC_PASTE(NAME(whole), max);
-    k->whole[FC_SQUARE_MIN] = FC_PASTE(NAME(whole), min);
-    k->whole[FC_SQUARE_SUM] = FC_PASTE(NAME(whole), sum);
+#ifdef FC_PARTIAL_LOADS
+#define POOLS(op, word)                                                                        \
+    k->pool_2x2_3x3[op][0][0] = NAME(word##_pool_2x2s1);                                       \
+    k->pool_2x2_3x3[op][0][1] = NAME(word##_pool_2x2s2);                                       \
+    k->pool_2x2_3x3[op][1][0] = NAME(word##_pool_3x3s1);                                       \
+    k->pool_2x2_3x3[op][1][1] = NAME(word##_pool_3x3s2);
+    POOLS(FC_POOL_MAX, max)
+    POOLS(FC_POOL_MIN, min)
+    POOLS(FC_POOL_SUM, sum)
+#undef POOLS
+    k->global_pool[FC_POOL_MAX] = NAME(max_global_pool);
+    k->global_pool[FC_POOL_MIN] = NAME(min_global_pool);
+    k->global_pool[FC_POOL_SUM] = NAME(sum_global_pool);
 #else
     (void)k;
 #endif

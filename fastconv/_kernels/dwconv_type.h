@@ -1,12 +1,12 @@
 /* One element type's depthwise kernels: few channels meet in a sum, so what counts is how often
  * a loaded vector of input is used, and how little happens between two planes. Included by
- * tiles_type.h, whose helpers it uses.
+ * igemm_type.h, whose helpers it uses.
  *
  * A kernel is cut into columns: taps that lie at the distance of two output rows. While the
  * input rows below four output rows pass, each is loaded once for all taps of the column.
  *
- * With taps = 3 and four vectors on AVX-512, a column of `planes` should be 48 vfmadd, 24 loads
- * of x, and 3 broadcasts before them; on AVX2, with two vectors, 24, 12 and 3.
+ * With taps = 3 and four vectors on AVX-512, a column of `dwconv_window` should be 48 vfmadd, 24
+ * loads of x, and 3 broadcasts before them; on AVX2, with two vectors, 24, 12 and 3.
  */
 
 /* Long sums: blocks of FC_SUM_BLOCK products are added up in sums[0], as many blocks in a row;
@@ -137,76 +137,78 @@ typedef void NAME(block_function)(ptrdiff_t columns, const fc_column *column, co
                                   ptrdiff_t n);
 
 #define BLOCK(kind, rows, vectors, wide)                                                       \
-    static void FC_PASTE(NAME(kind), rows##x##vectors)(                                        \
+    static void FC_TILE(NAME(kind), rows, vectors)(                                            \
         ptrdiff_t columns, const fc_column *column, const REAL *x, ptrdiff_t x_tap,            \
         const REAL *w, REAL *y, ptrdiff_t y_row, ptrdiff_t n)                                  \
     {                                                                                          \
         NAME(block)(columns, column, x, x_tap, w, y, y_row, n, rows, vectors, wide);           \
     }
-BLOCK(planes, 1, 1, 0)
-BLOCK(planes, 1, 2, 0)
-BLOCK(planes, 1, 4, 0)
-BLOCK(planes, 1, 8, 0)
-BLOCK(planes, 4, 1, 0)
-BLOCK(planes, 4, 2, 0)
-BLOCK(planes, 7, 1, 0)
-#if FC_COLUMN_VECTORS == 4
-BLOCK(planes, 7, 2, 0)
-BLOCK(planes, 4, 3, 0)
-BLOCK(planes, 4, 4, 0)
+BLOCK(dwconv_window, 1, 1, 0)
+BLOCK(dwconv_window, 1, 2, 0)
+BLOCK(dwconv_window, 1, 4, 0)
+BLOCK(dwconv_window, 1, 8, 0)
+BLOCK(dwconv_window, 4, 1, 0)
+BLOCK(dwconv_window, 4, 2, 0)
+BLOCK(dwconv_window, 7, 1, 0)
+#if FC_DWCONV_VECTORS == 4
+BLOCK(dwconv_window, 7, 2, 0)
+BLOCK(dwconv_window, 4, 3, 0)
+BLOCK(dwconv_window, 4, 4, 0)
 #endif
-BLOCK(pixels, 1, 1, 1)
-BLOCK(pixels, 1, 2, 1)
-BLOCK(pixels, 4, 1, 1)
-BLOCK(pixels, 4, 2, 1)
+BLOCK(dwconv_pixels, 1, 1, 1)
+BLOCK(dwconv_pixels, 1, 2, 1)
+BLOCK(dwconv_pixels, 4, 1, 1)
+BLOCK(dwconv_pixels, 4, 2, 1)
 #undef BLOCK
 
 /* Ask for what a later call will copy, a little with every block, so that memory and arithmetic
  * work at the same time. Prefetching never faults. */
-FC_INLINE void NAME(look_ahead)(const fc_ahead *ahead, ptrdiff_t r, ptrdiff_t rows, ptrdiff_t p,
-                                ptrdiff_t n)
+FC_INLINE void NAME(prefetch)(const fc_prefetch *prefetch, ptrdiff_t r, ptrdiff_t rows, ptrdiff_t p,
+                              ptrdiff_t n)
 {
-    if (!ahead->from) return;
-    for (ptrdiff_t i = r * ahead->rows; i < (r + rows) * ahead->rows; i++) {
-        const char *line = (const char *)((const REAL *)ahead->from + i * ahead->row
-                                          + p * ahead->pixel);
-        const ptrdiff_t bytes = n * ahead->width * (ptrdiff_t)sizeof(REAL);
+    if (!prefetch->from) return;
+    for (ptrdiff_t i = r * prefetch->rows; i < (r + rows) * prefetch->rows; i++) {
+        const char *line = (const char *)((const REAL *)prefetch->from + i * prefetch->row
+                                          + p * prefetch->pixel);
+        const ptrdiff_t bytes = n * prefetch->width * (ptrdiff_t)sizeof(REAL);
         for (ptrdiff_t at = 0; at < bytes; at += 64) __builtin_prefetch(line + at);
     }
 }
 
 /* Several rows at a time where taps and rows are equally far apart; the last may overlap those
  * before, and are then computed again. */
-static void NAME(planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const fc_column *column,
-                         const void *x_, ptrdiff_t x_row, ptrdiff_t x_tap, const void *w,
-                         void *y_, ptrdiff_t y_row, const fc_ahead *ahead)
+static void NAME(dwconv_window)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns,
+                                const fc_column *column, const void *x_, ptrdiff_t x_row,
+                                ptrdiff_t x_tap, const void *w, void *y_, ptrdiff_t y_row,
+                                const fc_prefetch *prefetch)
 {
     static NAME(block_function) *const single[8] = {
-        FC_PASTE(NAME(planes), 1x1), FC_PASTE(NAME(planes), 1x2), FC_PASTE(NAME(planes), 1x4),
-        FC_PASTE(NAME(planes), 1x4), FC_PASTE(NAME(planes), 1x8), FC_PASTE(NAME(planes), 1x8),
-        FC_PASTE(NAME(planes), 1x8), FC_PASTE(NAME(planes), 1x8),
+        FC_TILE(NAME(dwconv_window), 1, 1), FC_TILE(NAME(dwconv_window), 1, 2),
+        FC_TILE(NAME(dwconv_window), 1, 4), FC_TILE(NAME(dwconv_window), 1, 4),
+        FC_TILE(NAME(dwconv_window), 1, 8), FC_TILE(NAME(dwconv_window), 1, 8),
+        FC_TILE(NAME(dwconv_window), 1, 8), FC_TILE(NAME(dwconv_window), 1, 8),
     };
-    static NAME(block_function) *const four[FC_COLUMN_VECTORS] = {
-        FC_PASTE(NAME(planes), 4x1), FC_PASTE(NAME(planes), 4x2),
-#if FC_COLUMN_VECTORS == 4
-        FC_PASTE(NAME(planes), 4x3), FC_PASTE(NAME(planes), 4x4),
+    static NAME(block_function) *const four[FC_DWCONV_VECTORS] = {
+        FC_TILE(NAME(dwconv_window), 4, 1), FC_TILE(NAME(dwconv_window), 4, 2),
+#if FC_DWCONV_VECTORS == 4
+        FC_TILE(NAME(dwconv_window), 4, 3), FC_TILE(NAME(dwconv_window), 4, 4),
 #endif
     };
-    static NAME(block_function) *const seven[FC_COLUMN_VECTORS / 2] = {
-        FC_PASTE(NAME(planes), 7x1),
-#if FC_COLUMN_VECTORS == 4
-        FC_PASTE(NAME(planes), 7x2),
+    static NAME(block_function) *const seven[FC_DWCONV_VECTORS / 2] = {
+        FC_TILE(NAME(dwconv_window), 7, 1),
+#if FC_DWCONV_VECTORS == 4
+        FC_TILE(NAME(dwconv_window), 7, 2),
 #endif
     };
     const int together = rows >= 4 && x_row == x_tap;
-    const ptrdiff_t most = together ? FC_COLUMN_VECTORS : 8;
+    const ptrdiff_t most = together ? FC_DWCONV_VECTORS : 8;
     ptrdiff_t height = together ? 4 : 1, vectors = (n + LANES - 1) / LANES;
     if (vectors > most) {
         const ptrdiff_t parts = (vectors + most - 1) / most;
         vectors = (vectors + parts - 1) / parts;
     }
     NAME(block_function) *block = together ? four[vectors - 1] : single[vectors - 1];
-    if (together && vectors <= FC_COLUMN_VECTORS / 2 && rows >= 7
+    if (together && vectors <= FC_DWCONV_VECTORS / 2 && rows >= 7
         && (rows + 6) / 7 * 7 <= (rows + 3) / 4 * 4) {
         height = 7;
         block = seven[vectors - 1];
@@ -217,17 +219,17 @@ static void NAME(planes)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns, const f
         REAL *y = (REAL *)y_ + r * y_row;
         for (ptrdiff_t p = 0; p < n; p += vectors * LANES) {
             const ptrdiff_t width = n - p < vectors * LANES ? n - p : vectors * LANES;
-            NAME(look_ahead)(ahead, r, height, p, width);
+            NAME(prefetch)(prefetch, r, height, p, width);
             block(columns, column, x + p, x_tap, w, y + p, y_row, width);
         }
     }
 }
 
-static void NAME(pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_t packed,
-                         ptrdiff_t columns, const fc_column *column, ptrdiff_t taps,
-                         const void *x, ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap,
-                         const void *w_, void *y, ptrdiff_t y_row, ptrdiff_t y_pixel,
-                         const fc_ahead *ahead)
+static void NAME(dwconv_pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_t packed,
+                                ptrdiff_t columns, const fc_column *column, ptrdiff_t taps,
+                                const void *x, ptrdiff_t x_row, ptrdiff_t x_pixel, ptrdiff_t x_tap,
+                                const void *w_, void *y, ptrdiff_t y_row, ptrdiff_t y_pixel,
+                                const fc_prefetch *prefetch)
 {
     const int by_four = rows >= 4 && x_row == x_tap;
     const ptrdiff_t height = by_four ? 4 : 1;
@@ -236,24 +238,26 @@ static void NAME(pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, ptrdiff_
         const int two = packed - c > LANES;
         const REAL *w = (const REAL *)w_ + taps * c;
         NAME(block_function) *const block =
-            by_four ? (two ? FC_PASTE(NAME(pixels), 4x2) : FC_PASTE(NAME(pixels), 4x1))
-                    : (two ? FC_PASTE(NAME(pixels), 1x2) : FC_PASTE(NAME(pixels), 1x1));
+            by_four && two ? FC_TILE(NAME(dwconv_pixels), 4, 2)
+            : by_four      ? FC_TILE(NAME(dwconv_pixels), 4, 1)
+            : two          ? FC_TILE(NAME(dwconv_pixels), 1, 2)
+                           : FC_TILE(NAME(dwconv_pixels), 1, 1);
         for (ptrdiff_t p = 0; p < pixels; p++)
             for (ptrdiff_t r = 0; r < rows; r += height) {
                 if (r > rows - height) r = rows - height;
                 block(columns, column, (const REAL *)x + r * x_row + p * x_pixel + c, x_tap, w,
                       (REAL *)y + r * y_row + p * y_pixel + c, y_row, width);
-                if (c == 0) NAME(look_ahead)(ahead, r, height, p, 1);
+                if (c == 0) NAME(prefetch)(prefetch, r, height, p, 1);
             }
     }
 }
 
-/* ---- lines: rows of input that lie anywhere ----
+/* ---- dwconv_rows: rows of input that lie anywhere ----
  *
- * As `planes`, but each row has a pointer of its own: into the array itself, or to zeros. The
- * vectors at both ends of a row are loaded in part, so that nothing is copied.
+ * As `dwconv_window`, but each row has a pointer of its own: into the array itself, or to zeros.
+ * The vectors at both ends of a row are loaded in part, so that nothing is copied.
  */
-#ifdef FC_PARTS
+#ifdef FC_PARTIAL_LOADS
 /* Ends that are found once for all rows. */
 #define FC_KNOWN 64
 
@@ -291,8 +295,8 @@ FC_INLINE void NAME(line_meet)(vec x[2], const REAL *row, const NAME(line_ends) 
 /* A column of few taps, whose weights are loaded first. */
 FC_INLINE void NAME(short_lines)(vec acc[7][4], const REAL *const *line, ptrdiff_t row_step,
                                  const NAME(line_ends) *ends, const REAL *w, const int taps,
-                                 const int rows, const int vectors, const int step,
-                                 const int pair, const int edge)
+                                 const int rows, const int vectors, const int step, const int pair,
+                                 const int edge)
 {
     vec wv[5][2];
     FC_UNROLL for (int i = 0; i < taps; i++)
@@ -326,8 +330,8 @@ FC_INLINE void NAME(line_row)(vec acc[7][4], const REAL *row, const NAME(line_en
 /* A column of more: the rows at both ends serve fewer outputs. */
 FC_INLINE void NAME(long_lines)(vec acc[7][4], const REAL *const *line, ptrdiff_t row_step,
                                 const NAME(line_ends) *ends, const REAL *w, ptrdiff_t taps,
-                                const int rows, const int vectors, const int step,
-                                const int pair, const int edge)
+                                const int rows, const int vectors, const int step, const int pair,
+                                const int edge)
 {
     FC_UNROLL for (int q = 0; q < rows - 1; q++, line += row_step, w += 1 + pair)
         NAME(line_row)(acc, *line, ends, w, 0, q + 1, vectors, step, pair, edge);
@@ -339,8 +343,8 @@ FC_INLINE void NAME(long_lines)(vec acc[7][4], const REAL *const *line, ptrdiff_
 
 FC_INLINE void NAME(line_column)(vec acc[7][4], const REAL *const *line, ptrdiff_t row_step,
                                  const NAME(line_ends) *ends, const REAL *w, ptrdiff_t taps,
-                                 const int rows, const int vectors, const int step,
-                                 const int pair, const int edge)
+                                 const int rows, const int vectors, const int step, const int pair,
+                                 const int edge)
 {
     /* a long column has at least as many taps as rows that meet only some of its outputs */
     const int longest = pair && rows <= 4 ? 3 : 5;
@@ -359,7 +363,7 @@ FC_INLINE void NAME(line_column)(vec acc[7][4], const REAL *const *line, ptrdiff
 }
 
 /* Where the vectors of a column end, for a block of outputs from p on. */
-FC_INLINE NAME(line_ends) NAME(find_ends)(const fc_lines *of, const fc_column *column,
+FC_INLINE NAME(line_ends) NAME(find_ends)(const fc_rows *of, const fc_column *column,
                                           ptrdiff_t p, ptrdiff_t vectors)
 {
     NAME(line_ends) ends;
@@ -375,11 +379,10 @@ FC_INLINE NAME(line_ends) NAME(find_ends)(const fc_lines *of, const fc_column *c
 /* A block of outputs from p on. edge: the first and the last vector of a row may be partly
  * outside, as `known` says, unless it is NULL. Of the last vector and those before it,
  * n lanes are stored. */
-FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdiff_t p,
-                                const NAME(line_ends) *known, const REAL *w,
-                                const REAL *bias, const fc_epilogue *clip, REAL *y,
-                                ptrdiff_t y_row, ptrdiff_t n, const int rows, const int vectors,
-                                const int step, const int edge)
+FC_INLINE void NAME(line_block)(const fc_rows *of, const REAL *const *x, ptrdiff_t p,
+                                const NAME(line_ends) *known, const REAL *w, const REAL *bias,
+                                const fc_epilogue *clip, REAL *y, ptrdiff_t y_row, ptrdiff_t n,
+                                const int rows, const int vectors, const int step, const int edge)
 {
     REAL part[16 * LANES], sums[2 * 16 * LANES];
     const ptrdiff_t size = rows * vectors * LANES;
@@ -446,48 +449,48 @@ FC_INLINE void NAME(line_block)(const fc_lines *of, const REAL *const *x, ptrdif
         }
 }
 
-typedef void NAME(line_function)(const fc_lines *of, const REAL *const *x, ptrdiff_t p,
+typedef void NAME(line_function)(const fc_rows *of, const REAL *const *x, ptrdiff_t p,
                                  const NAME(line_ends) *known, const REAL *w,
                                  const REAL *bias, const fc_epilogue *clip, REAL *y,
                                  ptrdiff_t y_row, ptrdiff_t n);
 
-#define LINES(name, rows, vectors, step, edge)                                                 \
-    static void FC_PASTE(NAME(lines), name)(                                                   \
-        const fc_lines *of, const REAL *const *x, ptrdiff_t p, const NAME(line_ends) *known,   \
-        const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,         \
+#define ROWS(name, rows, vectors, step, edge)                                                  \
+    static void FC_PASTE(NAME(dwconv_rows), name)(                                             \
+        const fc_rows *of, const REAL *const *x, ptrdiff_t p, const NAME(line_ends) *known,    \
+        const REAL *w, const REAL *bias, const fc_epilogue *clip, REAL *y,                     \
         ptrdiff_t y_row, ptrdiff_t n)                                                          \
     {                                                                                          \
         NAME(line_block)(of, x, p, known, w, bias, clip, y, y_row, n, rows, vectors, step,     \
                          edge);                                                                \
     }
-LINES(1x1, 1, 1, 1, 0)
-LINES(1x2, 1, 2, 1, 0)
-LINES(4x1, 4, 1, 1, 0)
-LINES(4x2, 4, 2, 1, 0)
-LINES(7x1, 7, 1, 1, 0)
-LINES(1x1_edge, 1, 1, 1, 1)
-LINES(1x2_edge, 1, 2, 1, 1)
-LINES(4x1_edge, 4, 1, 1, 1)
-LINES(4x2_edge, 4, 2, 1, 1)
-LINES(7x1_edge, 7, 1, 1, 1)
-LINES(1x1_two, 1, 1, 2, 1)
-LINES(4x1_two, 4, 1, 2, 1)
-#if FC_COLUMN_VECTORS == 4
-LINES(4x3, 4, 3, 1, 0)
-LINES(4x4, 4, 4, 1, 0)
-LINES(7x2, 7, 2, 1, 0)
-LINES(4x3_edge, 4, 3, 1, 1)
-LINES(4x4_edge, 4, 4, 1, 1)
-LINES(7x2_edge, 7, 2, 1, 1)
-LINES(4x2_two, 4, 2, 2, 1)
-LINES(7x1_two, 7, 1, 2, 1)
+ROWS(1x1v, 1, 1, 1, 0)
+ROWS(1x2v, 1, 2, 1, 0)
+ROWS(4x1v, 4, 1, 1, 0)
+ROWS(4x2v, 4, 2, 1, 0)
+ROWS(7x1v, 7, 1, 1, 0)
+ROWS(1x1v_edge, 1, 1, 1, 1)
+ROWS(1x2v_edge, 1, 2, 1, 1)
+ROWS(4x1v_edge, 4, 1, 1, 1)
+ROWS(4x2v_edge, 4, 2, 1, 1)
+ROWS(7x1v_edge, 7, 1, 1, 1)
+ROWS(1x1v_s2, 1, 1, 2, 1)
+ROWS(4x1v_s2, 4, 1, 2, 1)
+#if FC_DWCONV_VECTORS == 4
+ROWS(4x3v, 4, 3, 1, 0)
+ROWS(4x4v, 4, 4, 1, 0)
+ROWS(7x2v, 7, 2, 1, 0)
+ROWS(4x3v_edge, 4, 3, 1, 1)
+ROWS(4x4v_edge, 4, 4, 1, 1)
+ROWS(7x2v_edge, 7, 2, 1, 1)
+ROWS(4x2v_s2, 4, 2, 2, 1)
+ROWS(7x1v_s2, 7, 1, 2, 1)
 #endif
-#undef LINES
+#undef ROWS
 
 /* Ask for the rows that the block after next is the first to read. With a stride there are more
  * of them than the processor foresees. */
-FC_INLINE void NAME(lines_ahead)(const fc_lines *of, const REAL *const *rows, ptrdiff_t r,
-                                 ptrdiff_t height, ptrdiff_t p, ptrdiff_t n)
+FC_INLINE void NAME(prefetch_rows)(const fc_rows *of, const REAL *const *rows, ptrdiff_t r,
+                                   ptrdiff_t height, ptrdiff_t p, ptrdiff_t n)
 {
     for (ptrdiff_t c = 0; c < of->columns; c++) {
         const fc_column *column = &of->column[c];
@@ -502,46 +505,46 @@ FC_INLINE void NAME(lines_ahead)(const fc_lines *of, const REAL *const *rows, pt
     }
 }
 
-static void NAME(lines)(const fc_lines *of, const void *const *rows_, const void *w,
-                        const void *bias, const fc_epilogue *clip, void *y_, ptrdiff_t y_row)
+static void NAME(dwconv_rows)(const fc_rows *of, const void *const *rows_, const void *w,
+                              const void *bias, const fc_epilogue *clip, void *y_, ptrdiff_t y_row)
 {
-#define LINES(name) FC_PASTE(NAME(lines), name)
+#define ROWS(name) FC_PASTE(NAME(dwconv_rows), name)
     /* [edge][vectors - 1] */
     static NAME(line_function) *const single[2][2] = {
-        {LINES(1x1), LINES(1x2)}, {LINES(1x1_edge), LINES(1x2_edge)},
+        {ROWS(1x1v), ROWS(1x2v)}, {ROWS(1x1v_edge), ROWS(1x2v_edge)},
     };
-#if FC_COLUMN_VECTORS == 4
+#if FC_DWCONV_VECTORS == 4
     static NAME(line_function) *const four[2][4] = {
-        {LINES(4x1), LINES(4x2), LINES(4x3), LINES(4x4)},
-        {LINES(4x1_edge), LINES(4x2_edge), LINES(4x3_edge), LINES(4x4_edge)},
+        {ROWS(4x1v), ROWS(4x2v), ROWS(4x3v), ROWS(4x4v)},
+        {ROWS(4x1v_edge), ROWS(4x2v_edge), ROWS(4x3v_edge), ROWS(4x4v_edge)},
     };
     static NAME(line_function) *const seven[2][2] = {
-        {LINES(7x1), LINES(7x2)}, {LINES(7x1_edge), LINES(7x2_edge)},
+        {ROWS(7x1v), ROWS(7x2v)}, {ROWS(7x1v_edge), ROWS(7x2v_edge)},
     };
     static NAME(line_function) *const two[3][2] = {
-        {LINES(1x1_two), NULL}, {LINES(4x1_two), LINES(4x2_two)}, {LINES(7x1_two), NULL},
+        {ROWS(1x1v_s2), NULL}, {ROWS(4x1v_s2), ROWS(4x2v_s2)}, {ROWS(7x1v_s2), NULL},
     };
 #else
     static NAME(line_function) *const four[2][2] = {
-        {LINES(4x1), LINES(4x2)}, {LINES(4x1_edge), LINES(4x2_edge)},
+        {ROWS(4x1v), ROWS(4x2v)}, {ROWS(4x1v_edge), ROWS(4x2v_edge)},
     };
-    static NAME(line_function) *const seven[2][1] = {{LINES(7x1)}, {LINES(7x1_edge)}};
-    static NAME(line_function) *const two[3][1] = {{LINES(1x1_two)}, {LINES(4x1_two)}, {NULL}};
+    static NAME(line_function) *const seven[2][1] = {{ROWS(7x1v)}, {ROWS(7x1v_edge)}};
+    static NAME(line_function) *const two[3][1] = {{ROWS(1x1v_s2)}, {ROWS(4x1v_s2)}, {NULL}};
 #endif
-#undef LINES
+#undef ROWS
     const REAL *const *rows = (const REAL *const *)rows_;
     const ptrdiff_t step = of->step, n = of->n;
     const int by_seven = of->rows >= 7 && (of->rows + 6) / 7 * 7 <= (of->rows + 3) / 4 * 4;
     ptrdiff_t height = of->rows < 4 ? 1 : 4, vectors = (n + LANES - 1) / LANES;
-    const ptrdiff_t half = FC_COLUMN_VECTORS / 2;
+    const ptrdiff_t half = FC_DWCONV_VECTORS / 2;
     const ptrdiff_t most = step == 2 ? (height == 1 ? 1 : half)
-                           : height == 1 ? 2 : by_seven ? half : FC_COLUMN_VECTORS;
+                           : height == 1 ? 2 : by_seven ? half : FC_DWCONV_VECTORS;
     if (vectors > most) {
         const ptrdiff_t parts = (vectors + most - 1) / most;
         vectors = (vectors + parts - 1) / parts;
     }
-    if (by_seven && (step == 1 ? vectors <= FC_COLUMN_VECTORS / 2
-                               : vectors == 1 && FC_COLUMN_VECTORS == 4))
+    if (by_seven && (step == 1 ? vectors <= FC_DWCONV_VECTORS / 2
+                               : vectors == 1 && FC_DWCONV_VECTORS == 4))
         height = 7;
     const ptrdiff_t row = height == 1 ? 0 : height == 4 ? 1 : 2;
     const fc_column *column = of->column;
@@ -567,7 +570,7 @@ static void NAME(lines)(const fc_lines *of, const void *const *rows_, const void
             if (fits && first)
                 for (ptrdiff_t c = 0; c < of->columns; c++)
                     ends[c] = NAME(find_ends)(of, &column[c], p, now);
-            if (step == 2) NAME(lines_ahead)(of, rows, r, height, p, width);
+            if (step == 2) NAME(prefetch_rows)(of, rows, r, height, p, width);
             block(of, rows + r * of->row_step, p, fits ? ends : NULL, w, bias,
                   clip, y, y_row, width);
             if (fits) ends += of->columns;
@@ -577,8 +580,8 @@ static void NAME(lines)(const fc_lines *of, const void *const *rows_, const void
 #endif
 
 /* ---- scatter: a block of rows to places some way apart ---- */
-static void NAME(scatter)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
-                          void *dst_, ptrdiff_t dst_r, ptrdiff_t dst_c)
+static void NAME(scatter)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r, void *dst_,
+                          ptrdiff_t dst_r, ptrdiff_t dst_c)
 {
     for (ptrdiff_t r = 0; r < nr; r++) {
         const REAL *src = (const REAL *)src_ + r * src_r;
@@ -603,14 +606,15 @@ static void NAME(scatter)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_
     }
 }
 
-/* ---- dots: the gradient of the weights, one sum for each lane and tap ----
+/* ---- dwconv_backward_weight: the gradient of the weights, one sum for each lane and tap ----
  *
  * An iteration should be `taps` vfmadd that read x from memory, and a load of g.
  */
-FC_INLINE void NAME(dots)(ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full, ptrdiff_t last,
-                          const ptrdiff_t *restrict offset, const REAL *x, ptrdiff_t x_row,
-                          ptrdiff_t x_step, const REAL *g, ptrdiff_t g_row, ptrdiff_t g_step,
-                          REAL *out, const int taps)
+FC_INLINE void NAME(dwconv_backward_weight)(ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full,
+                                            ptrdiff_t last, const ptrdiff_t *restrict offset,
+                                            const REAL *x, ptrdiff_t x_row, ptrdiff_t x_step,
+                                            const REAL *g, ptrdiff_t g_row, ptrdiff_t g_step,
+                                            REAL *out, const int taps)
 {
     REAL part[12 * LANES], sums[2 * 12 * LANES];
     const ptrdiff_t size = taps * LANES;
@@ -659,25 +663,25 @@ FC_INLINE void NAME(dots)(ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full, ptrdi
     FC_UNROLL for (int t = 0; t < taps; t++) NAME(save)(out + t * LANES, acc[t]);
 }
 
-#define DOTS(taps)                                                                             \
-    static void FC_PASTE(NAME(dots), taps)(                                                    \
+#define GRADIENT(taps)                                                                         \
+    static void FC_PASTE(NAME(dwconv_backward_weight), taps##p)(                               \
         ptrdiff_t rows, ptrdiff_t steps, ptrdiff_t full, ptrdiff_t last,                       \
         const ptrdiff_t *offset, const void *x, ptrdiff_t x_row, ptrdiff_t x_step,             \
         const void *g, ptrdiff_t g_row, ptrdiff_t g_step, void *out)                           \
     {                                                                                          \
-        NAME(dots)(rows, steps, full, last, offset, x, x_row, x_step, g, g_row, g_step, out,   \
-                   taps);                                                                      \
+        NAME(dwconv_backward_weight)(rows, steps, full, last, offset, x, x_row, x_step, g,     \
+                                     g_row, g_step, out, taps);                                \
     }
-DOTS(1)
-DOTS(2)
-DOTS(3)
-DOTS(4)
-DOTS(5)
-DOTS(6)
-DOTS(7)
-DOTS(8)
-DOTS(9)
-#undef DOTS
+GRADIENT(1)
+GRADIENT(2)
+GRADIENT(3)
+GRADIENT(4)
+GRADIENT(5)
+GRADIENT(6)
+GRADIENT(7)
+GRADIENT(8)
+GRADIENT(9)
+#undef GRADIENT
 
 /* ---- copy: a block of rows, whose elements may lie some way apart ---- */
 static void NAME(copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
@@ -701,7 +705,7 @@ static void NAME(copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t s
             NAME(save_first)(dst, NAME(load_first)(src, n), n);
         return;
     }
-#ifdef FC_PARTS
+#ifdef FC_PARTIAL_LOADS
     if (src_c == 2) {
         const ptrdiff_t low = 2 * n - 1 < LANES ? 2 * n - 1 : LANES, high = 2 * n - 1 - low;
         for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r) {
