@@ -50,6 +50,7 @@ def _settings(draw, kind):
 
 
 MAKERS = conv_cases.MAKERS | pool_cases.MAKERS | {"settings": _settings}
+CHOOSING = re.compile(r"conv(\dd)?(_backward_(data|weight))?$|conv_transpose(\dd)?$|plan_conv$")
 NUMBERED = re.compile(r"(conv|conv_backward_\w+|conv_transpose|(?!global_)\w*_(un)?pool|"
                       r"\w*_pool_backward)$")  # fmt: skip
 
@@ -82,6 +83,8 @@ class Case:
     then: tuple = ()
 
     def __str__(self):
+        if self.function == "settings":
+            return ", ".join(f"{name}({', '.join(map(repr, call))})" for name, call in self.then)
         words = [repr(value) if place < self.positional else f"{name}={value!r}"
                  for place, (name, value) in enumerate(self.arguments.items())]  # fmt: skip
         text = f"{self.function}({', '.join(words)})"
@@ -92,9 +95,9 @@ class Case:
 
     @property
     def method(self):
-        """The method asked for, or an empty string."""
-        method = self.arguments.get("method", "auto" if "conv" in self.function else "")
-        return method if isinstance(method, str) else ""
+        """The method asked for, or an empty string where there is no choice of one."""
+        method = self.arguments.get("method", "auto")
+        return method if isinstance(method, str) and CHOOSING.match(self.function) else ""
 
 
 def numbered(name, rank):
@@ -103,6 +106,13 @@ def numbered(name, rank):
         return name
     where = name.replace("_backward", f"{rank}d_backward")
     return where if where != name else f"{name}{rank}d"
+
+
+def names():
+    """The names of all functions that cases call."""
+    called = [numbered(name, rank) for name in WEIGHTS if NUMBERED.match(name)
+              for rank in (None, 1, 2, 3)]  # fmt: skip
+    return {*called, *WEIGHTS, *(name for name, _ in SETTINGS), "ConvPlan"}
 
 
 def draw_case(seed, index):

@@ -7,6 +7,7 @@ import math
 import os
 import pickle
 import re
+import signal
 import sys
 import warnings
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ import numpy as np
 
 from builds import times
 from builds.arrays import Array
-from builds.cases import SETTINGS, WEIGHTS, draw_case, numbered
+from builds.cases import draw_case, names
 from builds.draw import Alias
 
-PASSES = {"conv_backward_data": "backward_data", "conv_backward_weight": "backward_weight"}
+PASSES = {"conv_transpose": "backward_data", "conv_backward_data": "backward_data",
+          "conv_backward_weight": "backward_weight"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,32 +44,29 @@ class Answer:
 
 
 def serve():
-    """Answer requests from the standard input until it ends."""
+    """Answer requests from the standard input until it ends, which Ctrl-C leaves to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what is printed must not come between the answers
     sys.set_int_max_str_digits(0)
-    while True:
-        try:
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
             name, *arguments = pickle.load(sys.stdin.buffer)
-        except EOFError:
-            return
-        for answer in REQUESTS[name](*arguments):
-            pickle.dump(answer, answers)
-            answers.flush()
+            for answer in REQUESTS[name](*arguments):
+                pickle.dump(answer, answers)
+                answers.flush()
 
 
 def _identify():
     """Where this build is, what it runs on, and the public functions that no case calls."""
     import fastconv
 
-    called = {numbered(name, rank) for name in WEIGHTS for rank in (None, 1, 2, 3)}
-    called |= {name for name, _ in SETTINGS} | {"ConvPlan"}
     runtime = fastconv.show_runtime(mode="dicts")
     yield {
         "path": os.path.dirname(fastconv.__file__),
         "about": f"fastconv {fastconv.__version__}, {runtime['isa']}, {runtime['num_threads']} "
                  f"threads, Python {sys.version.split()[0]}, NumPy {np.__version__}",
-        "not called": sorted(set(fastconv.__all__) - called),
+        "not called": sorted(set(fastconv.__all__) - names()),
     }  # fmt: skip
 
 
@@ -196,6 +195,7 @@ def _chosen(fastconv, case, arguments, result):
         "conv": lambda a: (np.shape(a["x"]), np.shape(a["weight"])),
         "conv_backward_data": lambda a: (a["input_shape"], np.shape(a["weight"])),
         "conv_backward_weight": lambda a: (np.shape(a["x"]), a["weight_shape"]),
+        "conv_transpose": lambda a: (result.shape, np.shape(a["weight"])),
     }.get(base)
     if shape is None:
         return "auto"
