@@ -21,11 +21,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))  # which `python -P` leaves out
 
-from builds import times  # noqa: E402
-from builds.arrays import Array  # noqa: E402
-from builds.cases import draw_case, names  # noqa: E402
-from builds.conv_cases import METHODS  # noqa: E402
-from builds.process import Build, announce  # noqa: E402
+from builds import times
+from builds.arrays import Array
+from builds.cases import draw_case, names
+from builds.conv_cases import METHODS
+from builds.process import Build, announce
 
 CHUNK = 50  # cases that a process is asked for at once
 PRINTED = 20  # differences that are printed in full
