@@ -9,19 +9,19 @@ cimport cython
 import numpy as np
 
 cimport numpy as cnp
-from cpython.contextvars cimport get_value
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t
 
+from fastconv._core.precision cimport precision_in_force
 from fastconv._core.threads cimport is_long, threads_for
 from fastconv._desc cimport (
     AXES, PAD_ZEROS, ConvDesc, PoolDesc, TransposedDesc, as_array, as_shape, compute_dtype,
     conv_geometry, operand, source_index,
 )
 
-from fastconv import _select, runtime
+from fastconv import _select
 from fastconv._algorithms.im2col import gather_columns, scatter_columns
 from fastconv._desc import (
     channels_first, check_shape, columns_shape, describe_adaptive, describe_columns,
@@ -305,8 +305,7 @@ cdef object shape_of(shape):
 cdef object algorithm_for(ConvDesc desc, str which, method, precision, max_workspace):
     """`choose`, remembered where the description alone decides."""
     if (precision is None and max_workspace is None and type(method) is str and method == "auto"
-            and get_value(precision_override) is None
-            and len(precision_set) == 1 and precision_set[0] is None):
+            and precision_in_force() is None):
         algorithm = desc.kept.get(which)
         if algorithm is None:
             algorithm = desc.kept[which] = choose(desc, which, method, None, None)
@@ -315,8 +314,6 @@ cdef object algorithm_for(ConvDesc desc, str which, method, precision, max_works
 
 
 cdef object choose = _select.choose
-cdef object precision_override = runtime._override
-cdef list precision_set = runtime._set
 
 
 # ---- arrays ----

@@ -7,10 +7,11 @@ them.
 from __future__ import annotations
 
 from fastconv._algorithms import depthwise, direct, fft, im2col, sliding, winograd
-from fastconv._algorithms.record import FORWARD, PASSES, Algorithm
+from fastconv._algorithms.record import PASSES, Algorithm
 from fastconv._core.cost import peak_flops
+from fastconv._core.precision import TIERS
 from fastconv._fallback import guarded
-from fastconv.runtime import TIERS, precision_for
+from fastconv.runtime import precision_for
 
 ALGORITHMS: tuple[Algorithm, ...] = (
     depthwise.ALGORITHM, direct.ALGORITHM, guarded(winograd.ALGORITHM, direct.ALGORITHM),
@@ -136,4 +137,4 @@ def explanation(desc, which, precision, max_workspace, method, threads, seconds)
     return Explanation(title, rows)
 
 
-__all__ = ["ALGORITHMS", "FORWARD", "PASSES", "Explanation", "choose", "explanation", "verdict"]
+__all__ = ["ALGORITHMS", "PASSES", "Explanation", "choose", "explanation", "verdict"]

@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
-import os
 import platform
 import sys
 
+from fastconv._core.precision import as_tier, override, precision_in_force, set_for_program
 from fastconv._core.threads import (
     HAS_OPENMP,
     get_num_threads,
@@ -21,32 +20,14 @@ __all__ = [
     "set_precision", "show_config", "show_runtime",
 ]
 
-TIERS = ("highest", "high", "medium")
 _DEFAULTS = {4: "high", 8: "highest"}  # by the itemsize of the arithmetic
-
-_override: contextvars.ContextVar = contextvars.ContextVar("fastconv.precision", default=None)
-_set: list = []  # what set_precision said, or else the environment
-
-
-def _tier(name, value):
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {', '.join(map(repr, TIERS))}, not {value!r}")
-    if value not in TIERS:
-        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, TIERS))}")
-    return value
 
 
 def precision_for(function, precision, itemsize):
     """The tier of one call: its own argument, or the default for the arithmetic's itemsize."""
     if precision is not None:
-        return _tier(f"{function}: precision", precision)
-    precision = _override.get()
-    if precision is None:
-        if not _set:
-            text = os.environ.get("FASTCONV_PRECISION", "").strip()
-            _set.append(_tier("FASTCONV_PRECISION", text.lower()) if text else None)
-        precision = _set[0]
-    return _DEFAULTS[itemsize] if precision is None else precision
+        return as_tier(f"{function}: precision", precision)
+    return precision_in_force() or _DEFAULTS[itemsize]
 
 
 def set_precision(precision):
@@ -77,7 +58,7 @@ def set_precision(precision):
     'highest'
     >>> fastconv.set_precision(None)
     """
-    _set[:] = [None if precision is None else _tier("set_precision: precision", precision)]
+    set_for_program(None if precision is None else as_tier("set_precision: precision", precision))
 
 
 def get_precision(dtype="float32"):
@@ -140,11 +121,11 @@ def precision(tier):
     ...     fastconv.get_precision()
     'highest'
     """
-    token = _override.set(_tier("precision: tier", tier))
+    token = override.set(as_tier("precision: tier", tier))
     try:
         yield
     finally:
-        _override.reset(token)
+        override.reset(token)
 
 
 def _print(title, entries):

@@ -1,0 +1,1 @@
+cpdef object precision_in_force()

@@ -1,0 +1,1 @@
+TIERS: tuple[str, ...]
