@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 version: str
 PADDING_MODES: dict[str, int]
 ACTIVATIONS: tuple[str, ...]
-DATA_FORMATS: tuple[str, ...]
 NAMED_PADDING: tuple[str, ...]
 
 class ConvDesc:

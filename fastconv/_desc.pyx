@@ -53,7 +53,6 @@ PADDING_MODES = {
     "circular": PAD_CIRCULAR, "wrap": PAD_CIRCULAR,
 }
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu")
-DATA_FORMATS = ("channels_first", "channels_last")
 NAMED_PADDING = ("valid", "same", "same_lower", "full")
 
 cdef object float16 = np.dtype(np.float16)

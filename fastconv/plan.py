@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 from fastconv._call import Prepared
+from fastconv._desc import as_array
+from fastconv.runtime import get_num_threads
 
 __all__ = ["ConvPlan", "plan_conv"]
 
@@ -86,8 +88,6 @@ class ConvPlan:
     @property
     def workspace_bytes(self):
         """Scratch memory of a call on the present number of threads, in bytes."""
-        from fastconv.runtime import get_num_threads
-
         threads = self._made_from[2]["num_threads"] or get_num_threads()
         return self._prepared.algorithm.workspace(
             self._prepared.description, "forward", threads)
@@ -156,8 +156,6 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
     >>> plan.output_shape
     (1, 8, 32, 32)
     """
-    from fastconv._desc import as_array
-
     return ConvPlan(
         tuple(x_shape), as_array("plan_conv", "weight", weight, True), bias=bias, stride=stride,
         padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode,
