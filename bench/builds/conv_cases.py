@@ -11,6 +11,15 @@ MODES = ("reflect", "symmetric", "replicate", "edge", "circular", "wrap", "const
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu", ("clip", -0.5, 0.75))
 MULTIPLY_ADDS = 3_000_000
 PROFILES = {"small": 4, "deep": 3, "wide": 3, "depthwise": 2, "pointwise": 1, "filter": 1, "3x3": 2}
+# The size of layers in networks: groups, channels and filters of each, kernel, stride, outputs.
+NETWORK = (
+    (1, 3, 64, (7, 7), 2, 112**2), (1, 64, 192, (5, 5), 1, 27**2), (1, 64, 64, (3, 3), 1, 56**2),
+    (1, 128, 128, (3, 3), 1, 28**2), (1, 256, 256, (3, 3), 1, 14**2), (1, 512, 512, (3, 3), 1, 98),
+    (1, 256, 64, (1, 1), 1, 56**2), (1, 1024, 256, (1, 1), 1, 14**2), (32, 4, 4, (3, 3), 1, 56**2),
+    (64, 1, 1, (3, 3), 1, 112**2), (512, 1, 1, (3, 3), 1, 14**2), (240, 1, 1, (5, 5), 1, 28**2),
+    (1, 1, 1, (31, 31), 1, 512**2), (1, 64, 64, (9,), 1, 4096), (1, 1, 1, (63,), 1, 1 << 18),
+    (1, 16, 32, (3, 3, 3), 1, 20**3), (1, 64, 64, (3, 3, 3), 1, 12**3),
+)  # fmt: skip
 # The profile that a method is meant for, drawn more often with it.
 FITTING = {"depthwise": "depthwise", "winograd": "3x3", "fft": "filter"}
 
@@ -21,25 +30,32 @@ class Layer:
     def __init__(self, draw, *, transposed=False):
         self.draw = draw
         self.method = draw.pick(METHODS, (6, 2, 2, 2.5, 2, 2, 1))
-        fitting = FITTING.get(self.method)
-        profile = fitting if fitting and draw.chance(0.7) else draw.pick(
-            tuple(PROFILES), tuple(PROFILES.values()))  # fmt: skip
-        self.rank = draw.pick((1, 2, 3), (3, 6, 2))
-        self.groups, per_group, filters = self._channels(profile)
+        network = draw.chance(0.015)
+        if network:
+            self.method = "auto" if self.method == "sliding" else self.method  # would take seconds
+            self.groups, per_group, filters, kernel, step, positions = draw.pick(NETWORK)
+            self.rank = len(kernel)
+            stride, dilation = (step,) * self.rank, (1,) * self.rank
+        else:
+            fitting = FITTING.get(self.method)
+            profile = fitting if fitting and draw.chance(0.7) else draw.pick(
+                tuple(PROFILES), tuple(PROFILES.values()))  # fmt: skip
+            self.rank = draw.pick((1, 2, 3), (3, 6, 2))
+            self.groups, per_group, filters = self._channels(profile)
+            kernel, stride, dilation = self._window(profile)
+            positions = self._positions(per_group, filters, kernel, stride)
         self.filters = self.groups * filters
-        kernel, stride, dilation = self._window(profile)
-        products = max(1, math.prod(kernel) * per_group * self.filters)
         self.geometry = Geometry.draw(
             draw, self.groups * per_group, kernel, stride, dilation,
-            draw_padding(draw, kernel, dilation),
-            self._positions(draw.budget(MULTIPLY_ADDS) / products, per_group, stride),
+            draw_padding(draw, kernel, dilation), positions,
         )  # fmt: skip
         self.weight_shape = (self.filters, per_group, *kernel)
         self.rounds = self.method in ("winograd", "fft")  # and so refuses integers
-        self.dtype = draw.pick(CONV_DTYPES)
+        self.dtype = draw.pick(("float32", "float64") if network else CONV_DTYPES)
         if self.rounds and np.dtype(self.dtype).kind in "biu" and draw.chance(0.8):
             self.dtype = "float32"
-        self.weight_dtype = self.dtype if draw.chance(0.9) else draw.pick(CONV_DTYPES)
+        same = network or draw.chance(0.9)
+        self.weight_dtype = self.dtype if same else draw.pick(CONV_DTYPES)
         if transposed:
             self._transpose()
 
@@ -75,11 +91,13 @@ class Layer:
         stride = draw.axes(1, 4, rank) if draw.chance(0.35) else ones
         return kernel, stride, draw.axes(1, 4, rank) if draw.chance(0.2) else ones
 
-    def _positions(self, count, per_group, stride):
+    def _positions(self, per_group, filters, kernel, stride):
         """How many outputs to have: few enough for the channels, sometimes just one."""
         if self.draw.chance(0.06):
             return 1
-        return most_windows(count, max(self.filters, self.groups * per_group), stride)
+        products = max(1, math.prod(kernel) * per_group * self.groups * filters)
+        count = self.draw.budget(MULTIPLY_ADDS) / products
+        return most_windows(count, self.groups * max(filters, per_group), stride)
 
     def _transpose(self):
         """Read the convolution backwards: the array has what was the output."""

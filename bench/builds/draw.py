@@ -176,9 +176,9 @@ class Geometry:
         return draw.pick((tuple, list))(self.padding)
 
 
-def most_windows(count, channels, stride):
-    """`count`, as far as the arrays do not become large by the channels or the stride."""
-    return int(min(max(count, 1), 300_000 / max(1, channels) / math.prod(stride)))
+def most_windows(count, channels, stride, elements=300_000):
+    """`count`, as far as the arrays have no more than so many elements."""
+    return int(min(max(count, 1), elements / max(1, channels) / math.prod(stride)))
 
 
 def draw_padding(draw, kernel, dilation, most=3):

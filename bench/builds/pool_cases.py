@@ -21,10 +21,12 @@ class Pooling:
         dilation = draw.axes(1, 3, self.rank) if draw.chance(0.2) else ones
         self.ceil_mode = draw.chance(0.3)
         channels = draw.log(1, 9) if draw.chance(0.6) else draw.log(8, 200)
-        windows = draw.budget(ELEMENTS) / math.prod(kernel) / max(channels, 1)
+        windows, elements = draw.budget(ELEMENTS) / math.prod(kernel) / channels, 300_000
+        if draw.chance(0.02):  # of the size that networks have
+            windows, elements = 1e7 / math.prod(kernel) / channels, 2_000_000
         self.geometry = Geometry.draw(
             draw, channels, kernel, stride, dilation, draw_padding(draw, kernel, dilation, 2),
-            most_windows(windows, channels, stride), self.ceil_mode)  # fmt: skip
+            most_windows(windows, channels, stride, elements), self.ceil_mode)  # fmt: skip
         self.dtype = draw.pick(POOL_DTYPES)
 
     def _kernel(self):
