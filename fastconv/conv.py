@@ -29,21 +29,18 @@ def _conv(rank):
             >>> fastconv.conv(np.arange(5.0).reshape(1, 1, 5), np.array([[[1.0, 0, -1]]]))
             array([[[-2., -2., -2.]]])
             >>> fastconv.conv(np.ones((1, 2, 6, 6, 6)), np.ones((4, 2, 3, 3, 3))).shape
-            (1, 4, 4, 4, 4)
-            """,
+            (1, 4, 4, 4, 4)""",
         1: """
             >>> signal = np.array([[0.0, 1, 2, 1, 0]])
             >>> difference = np.array([[[1.0, 0, -1]]])
             >>> fastconv.conv1d(signal, difference, padding="same")
-            array([[-1., -2.,  0.,  2.,  1.]])
-            """,
+            array([[-1., -2.,  0.,  2.,  1.]])""",
         2: """
             >>> image = np.arange(16.0).reshape(1, 1, 4, 4)
             >>> sobel = np.array([[[[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]]])
             >>> fastconv.conv2d(image, sobel)
             array([[[[-8., -8.],
-                     [-8., -8.]]]])
-            """,
+                     [-8., -8.]]]])""",
         3: """
             >>> volume = np.arange(27.0).reshape(1, 3, 3, 3)
             >>> mean = np.full((1, 1, 2, 2, 2), 1 / 8)
@@ -52,8 +49,7 @@ def _conv(rank):
                      [ 9.5, 10.5]],
             <BLANKLINE>
                     [[15.5, 16.5],
-                     [18.5, 19.5]]]])
-            """,
+                     [18.5, 19.5]]]])""",
     })
     def conv(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
              padding_mode="zeros", data_format="channels_first", flip=False, activation=None,
@@ -135,11 +131,7 @@ def _conv(rank):
         ----------
         V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", 2016.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import fastconv
-        $example
+        $examples
         """
         return _call.forward(name, rank, x, weight, bias, stride, padding, dilation, groups,
                              padding_mode, data_format, flip, activation, residual, precision,
@@ -157,27 +149,23 @@ def _conv_backward_data(rank):
     @documented(name, rank, {
         None: """
             >>> fastconv.conv_backward_data(np.ones((1, 1, 2)), np.ones((1, 1, 2)), (1, 1, 3))
-            array([[[1., 2., 1.]]])
-            """,
+            array([[[1., 2., 1.]]])""",
         1: """
             >>> grad = np.ones((1, 1, 2))
             >>> fastconv.conv1d_backward_data(grad, np.ones((1, 1, 2)), (1, 1, 3))
-            array([[[1., 2., 1.]]])
-            """,
+            array([[[1., 2., 1.]]])""",
         2: """
             >>> grad = np.ones((1, 1, 2, 2))
             >>> fastconv.conv2d_backward_data(grad, np.ones((1, 1, 2, 2)), (1, 1, 3, 3))
             array([[[[1., 2., 1.],
                      [2., 4., 2.],
-                     [1., 2., 1.]]]])
-            """,
+                     [1., 2., 1.]]]])""",
         3: """
             >>> grad = np.ones((1, 1, 1, 2, 2))
             >>> fastconv.conv3d_backward_data(grad, np.ones((1, 1, 1, 2, 2)), (1, 1, 1, 3, 3))
             array([[[[[1., 2., 1.],
                       [2., 4., 2.],
-                      [1., 2., 1.]]]]])
-            """,
+                      [1., 2., 1.]]]]])""",
     })
     def conv_backward_data(grad_output, weight, input_shape, stride=1, padding=0, dilation=1,
                            groups=1, *, padding_mode="zeros", data_format="channels_first",
@@ -187,12 +175,10 @@ def _conv_backward_data(rank):
 
         Parameters
         ----------
-        grad_output : array_like
-            Gradient of the result, with its shape.
+        $grad_output
         weight : array_like
             The weights of the forward call$rank.
-        input_shape : sequence of int
-            Shape of the forward call's `x`.
+        $input_shape
         stride, padding, dilation, groups, padding_mode, data_format, flip
             As in the forward call.
         precision, method, max_workspace, num_threads, out
@@ -215,11 +201,7 @@ def _conv_backward_data(rank):
         conv${d}_backward_weight : The gradient with respect to the weights.
         conv_transpose$d : The same sums, without the input's shape.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import fastconv
-        $example
+        $examples
         """
         return _call.backward_data(name, rank, grad_output, weight, input_shape, stride, padding,
                                    dilation, groups, padding_mode, data_format, flip, precision,
@@ -239,25 +221,21 @@ def _conv_backward_weight(rank):
         None: """
             >>> x = np.arange(4.0).reshape(1, 1, 4)
             >>> fastconv.conv_backward_weight(np.ones((1, 1, 3)), x, (1, 1, 2))
-            array([[[3., 6.]]])
-            """,
+            array([[[3., 6.]]])""",
         1: """
             >>> x = np.arange(4.0).reshape(1, 1, 4)
             >>> fastconv.conv1d_backward_weight(np.ones((1, 1, 3)), x, (1, 1, 2))
-            array([[[3., 6.]]])
-            """,
+            array([[[3., 6.]]])""",
         2: """
             >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
             >>> fastconv.conv2d_backward_weight(np.ones((1, 1, 2, 2)), x, (1, 1, 2, 2))
             array([[[[ 8., 12.],
-                     [20., 24.]]]])
-            """,
+                     [20., 24.]]]])""",
         3: """
             >>> x = np.arange(9.0).reshape(1, 1, 1, 3, 3)
             >>> fastconv.conv3d_backward_weight(np.ones((1, 1, 1, 2, 2)), x, (1, 1, 1, 2, 2))
             array([[[[[ 8., 12.],
-                      [20., 24.]]]]])
-            """,
+                      [20., 24.]]]]])""",
     })
     def conv_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, dilation=1,
                              groups=1, *, per_sample=False, padding_mode="zeros",
@@ -267,8 +245,7 @@ def _conv_backward_weight(rank):
 
         Parameters
         ----------
-        grad_output : array_like
-            Gradient of the result, with its shape.
+        $grad_output
         x : array_like
             The input of the forward call.
         weight_shape : sequence of int
@@ -296,11 +273,7 @@ def _conv_backward_weight(rank):
         conv$d : The forward pass.
         conv${d}_backward_data : The gradient with respect to the input.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import fastconv
-        $example
+        $examples
         """
         return _call.backward_weight(name, rank, grad_output, x, weight_shape, stride, padding,
                                      dilation, groups, padding_mode, data_format, flip,
@@ -320,20 +293,16 @@ def _conv_backward_bias(rank):
     @documented(name, rank, {
         None: """
             >>> fastconv.conv_backward_bias(np.ones((2, 3, 4)))
-            array([8., 8., 8.])
-            """,
+            array([8., 8., 8.])""",
         1: """
             >>> fastconv.conv1d_backward_bias(np.ones((2, 3, 4)))
-            array([8., 8., 8.])
-            """,
+            array([8., 8., 8.])""",
         2: """
             >>> fastconv.conv2d_backward_bias(np.ones((2, 3, 4, 4)))
-            array([32., 32., 32.])
-            """,
+            array([32., 32., 32.])""",
         3: """
             >>> fastconv.conv3d_backward_bias(np.ones((2, 3, 4, 4, 4)))
-            array([128., 128., 128.])
-            """,
+            array([128., 128., 128.])""",
     })
     def conv_backward_bias(grad_output, *, data_format="channels_first"):
         """Gradient of `conv$d` with respect to its bias.
@@ -366,11 +335,7 @@ def _conv_backward_bias(rank):
         --------
         conv$d : The forward pass.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import fastconv
-        $example
+        $examples
         """
         return _call.backward_bias(name, rank, grad_output, data_format)
 
@@ -387,8 +352,7 @@ def _conv_transpose(rank):
     @documented(name, rank, {
         None: """
             >>> fastconv.conv_transpose(np.ones((1, 1, 3)), np.ones((1, 1, 3)), stride=2)
-            array([[[1., 1., 2., 1., 2., 1., 1.]]])
-            """,
+            array([[[1., 1., 2., 1., 2., 1., 1.]]])""",
         1: """
             >>> signal = np.array([[1.0, 2, 3]])
             >>> fastconv.conv_transpose1d(signal, np.array([[[1.0, 1]]]), stride=2)
@@ -404,8 +368,7 @@ def _conv_transpose(rank):
             >>> fastconv.conv1d_backward_weight(signal, grad, weight.shape, stride=2)
             array([[[16., 22.]]])
             >>> fastconv.conv1d_backward_bias(grad)
-            array([15.])
-            """,
+            array([15.])""",
         2: """
             >>> image = np.array([[[1.0, 2], [3, 4]]])
             >>> fastconv.conv_transpose2d(image, np.ones((1, 1, 2, 2)), stride=2)
@@ -426,14 +389,12 @@ def _conv_transpose(rank):
             array([[[[ 68.,  78.],
                      [108., 118.]]]])
             >>> fastconv.conv2d_backward_bias(grad)
-            array([120.])
-            """,
+            array([120.])""",
         3: """
             >>> x = np.ones((1, 8, 4, 4, 4), np.float32)
             >>> weight = np.ones((8, 2, 3, 3, 3), np.float32)
             >>> fastconv.conv_transpose3d(x, weight, stride=2, padding="same").shape
-            (1, 2, 8, 8, 8)
-            """,
+            (1, 2, 8, 8, 8)""",
     })
     def conv_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1,
                        dilation=1, *, output_size=None, data_format="channels_first",
@@ -511,11 +472,7 @@ def _conv_transpose(rank):
         2010. V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning",
         2016.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import fastconv
-        $example
+        $examples
         """
         return _call.transposed(name, rank, x, weight, bias, stride, padding, output_padding,
                                 groups, dilation, output_size, data_format, precision, method,

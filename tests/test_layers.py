@@ -14,7 +14,6 @@ LEVELS = [
     ("command line", r"cli|_demo(\..*)?|_bench(\..*)?", True),
     ("testing", r"testing(\..*)?", True),
     ("public", r"|conv|pool|plan", False),
-    ("docstrings", r"_pool_docs", False),
     ("calls", r"_call", False),
     ("docstrings and parts", r"_ranks|_parts", False),
     ("selection", r"_select", False),
