@@ -16,9 +16,9 @@ from libc.stdint cimport int64_t
 
 from fastconv._core.precision cimport precision_in_force
 from fastconv._core.threads cimport is_long, threads_for
+from fastconv._core.padding cimport AXES, PAD_ZEROS, source_index
 from fastconv._desc cimport (
-    AXES, PAD_ZEROS, ConvDesc, PoolDesc, TransposedDesc, as_array, as_shape, compute_dtype,
-    conv_geometry, operand, source_index,
+    ConvDesc, PoolDesc, TransposedDesc, as_array, as_shape, compute_dtype, conv_geometry, operand,
 )
 
 from fastconv import _select

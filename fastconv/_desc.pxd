@@ -1,12 +1,7 @@
 cimport numpy as cnp
 
+from fastconv._core.padding cimport AXES
 from fastconv._kernels.dispatch cimport fc_activation, fc_epilogue
-
-cdef enum:
-    AXES = 3  # every description has three spatial axes; those a rank lacks have length one
-
-cdef enum padding_mode_t:
-    PAD_ZEROS, PAD_REFLECT, PAD_SYMMETRIC, PAD_REPLICATE, PAD_CIRCULAR
 
 # Plain integers, so that their bytes can key a dictionary.
 cdef struct conv_geometry:
@@ -79,7 +74,6 @@ cdef span window(const pool_axis *axis, Py_ssize_t o) noexcept nogil
 cdef Py_ssize_t counted(const pool_axis *axis, Py_ssize_t o, bint padding) noexcept nogil
 cdef pool_axis adjoint(const pool_axis *axis) noexcept nogil
 
-cdef Py_ssize_t source_index(Py_ssize_t i, Py_ssize_t length, Py_ssize_t mode) noexcept nogil
 cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=*)
 cpdef compute_dtype(str function, tuple arrays, bint parts=*)
 cpdef cnp.ndarray operand(cnp.ndarray array, dtype)

@@ -18,6 +18,9 @@ cimport numpy as cnp
 from libc.string cimport memset
 
 from fastconv._core.integers cimport gcd
+from fastconv._core.padding cimport (
+    AXES, PAD_CIRCULAR, PAD_REFLECT, PAD_REPLICATE, PAD_SYMMETRIC, PAD_ZEROS,
+)
 from fastconv._kernels.dispatch cimport (
     FC_CLIP, FC_IDENTITY, FC_LEAKY_RELU, FC_SIGMOID, FC_SILU, FC_TANH,
 )
@@ -1265,32 +1268,3 @@ def describe_unpool(str function, int rank, x_shape, kernel_size, stride, paddin
         desc.g.axis[axis].outputs = size
     check_count(function, "the result", desc.output_shape())
     return desc.output_shape()
-
-
-# ---- padding modes --------------------------------------------------------------------------
-
-cdef Py_ssize_t source_index(Py_ssize_t i, Py_ssize_t length, Py_ssize_t mode) noexcept nogil:
-    """Where padded coordinate `i` lies in the input, as `np.pad` has it; -1 for a zero."""
-    cdef Py_ssize_t period
-    if 0 <= i < length:
-        return i
-    if mode == PAD_ZEROS:
-        return -1
-    if mode == PAD_REPLICATE:
-        return 0 if i < 0 else length - 1
-    if mode == PAD_CIRCULAR:
-        i %= length
-        return i + length if i < 0 else i
-    if mode == PAD_REFLECT:
-        if length == 1:
-            return 0
-        period = 2 * (length - 1)
-        i %= period
-        if i < 0:
-            i += period
-        return i if i < length else period - i
-    period = 2 * length
-    i %= period
-    if i < 0:
-        i += period
-    return i if i < length else period - 1 - i

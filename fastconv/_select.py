@@ -37,6 +37,11 @@ def verdict(algorithm, desc, which, precision, max_workspace):
     return reason
 
 
+def efficiency(desc, cost):
+    """The estimated fraction of the multiply-add peak."""
+    return desc.flops() / (cost.seconds * peak_flops(desc.itemsize))
+
+
 def choose(desc, which, method, precision, max_workspace):
     """The algorithm for one pass of one description; the description keeps it."""
     tier = precision_for(desc.function, precision, desc.itemsize)
@@ -53,7 +58,7 @@ def choose(desc, which, method, precision, max_workspace):
         raise TypeError(f"{desc.function}: method must be a name, not {method!r}")
     if method == "auto":
         fit = [a for a in ALGORITHMS if verdict(a, desc, which, tier, max_workspace) is None]
-        chosen = max(fit, key=lambda algorithm: algorithm.efficiency(desc, which))
+        chosen = max(fit, key=lambda algorithm: efficiency(desc, algorithm.cost(desc, which)))
     else:
         if method not in _BY_NAME:
             names = ", ".join(map(repr, ("auto", *_BY_NAME)))
@@ -118,8 +123,7 @@ def explanation(desc, which, precision, max_workspace, method, threads, seconds)
         reason = verdict(algorithm, desc, which, precision, max_workspace)
         # an algorithm may have nothing to say of what it does not support
         fits = which in algorithm.passes and algorithm.supports(desc, which) is None
-        efficiency = algorithm.efficiency(desc, which) if fits else 0.0
-        one_image = desc.flops() / (efficiency * peak_flops(desc.itemsize)) if efficiency else None
+        cost = algorithm.cost(desc, which) if fits else None
         rows.append({
             "method": algorithm.name,
             "verdict": "chosen" if algorithm is chosen else
@@ -128,8 +132,9 @@ def explanation(desc, which, precision, max_workspace, method, threads, seconds)
             "flops": desc.flops(desc.batch),
             "workspace_bytes": algorithm.workspace(desc, which, threads) if fits else 0,
             "tier": algorithm.tier,
-            "estimated_efficiency": efficiency,
-            "estimated_seconds": None if one_image is None else one_image * desc.batch,
+            "estimated_efficiency": efficiency(desc, cost) if fits else 0.0,
+            "estimated_seconds": cost.seconds * desc.batch if fits and desc.flops() else None,
+            "cost": cost,
             "seconds": seconds(algorithm) if seconds and reason is None else None,
         })
     title = (f"{which} of x {desc.input_shape(desc.batch)} with weight {desc.weight_shape()}, "

@@ -32,14 +32,15 @@ from fastconv._core.cost cimport peak
 from fastconv._core.integers cimport even, gcd, modulo, up
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for
-from fastconv._core.window cimport real_t, source_strides
-from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
+from fastconv._core.old_window cimport real_t, source_strides
+from fastconv._core.padding cimport AXES, PAD_ZEROS, source_index
+from fastconv._desc cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport (
     FC_CLIP, FC_IDENTITY, fc_column, fc_epilogue, fc_kernels, fc_plane, fc_prefetch, fc_rows,
-    kernels,
+    kernels_for,
 )
 
-from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm, Cost
 
 cnp.import_array()
 
@@ -148,7 +149,7 @@ cdef class Layout:
         self.of.backward = backward
         self.of.g = g
         self.of.epilogue = &desc.epilogue
-        self.of.k = &kernels().f32 if g.itemsize == 4 else &kernels().f64
+        self.of.k = kernels_for(g.itemsize)
         self.of.groups = g.groups
         self.of.sources = (g.filters if backward else g.channels) // g.groups
         self.of.sinks = (g.channels if backward else g.filters) // g.groups
@@ -1754,14 +1755,12 @@ def workspace(ConvDesc desc, which, int threads):
     return layout.scratch() * threads + layout.of.packed_size * desc.g.itemsize
 
 
-def efficiency(ConvDesc desc, which):
+def cost(ConvDesc desc, which):
     """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
     cdef conv_geometry *g = &desc.g
     cdef double full = peak(g.itemsize), channels, filters, taps, inputs, outputs, products
     cdef double seconds, rate
     cdef Layout layout
-    if supports(desc, which) is not None:
-        return 0.0
     channels, filters = <double>g.channels / g.groups, <double>g.filters / g.groups
     taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2]
     inputs = (<double>g.input[0]) * g.input[1] * g.input[2] * g.channels
@@ -1792,7 +1791,7 @@ def efficiency(ConvDesc desc, which):
     if g.channels_last and (g.channels if which == BACKWARD_DATA else g.filters) > 1 and not (
             channels == 1 and filters == 1):
         seconds += REARRANGED * products
-    return desc.flops() / (seconds * full)
+    return Cost(arithmetic=seconds)
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
@@ -1802,6 +1801,6 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 
 ALGORITHM = Algorithm(
     name="depthwise", passes=PASSES, tier="highest",
-    supports=supports, workspace=workspace, efficiency=efficiency, prepare=prepare,
+    supports=supports, workspace=workspace, cost=cost, prepare=prepare,
     weight_gradient=weight_gradient,
 )

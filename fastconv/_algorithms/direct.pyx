@@ -32,17 +32,18 @@ from fastconv._core.integers cimport even, gcd, modulo, up
 from fastconv._core.integers cimport parts as parts_of
 from fastconv._core.scratch cimport CACHE, Scratch, acquire, fc_fetch
 from fastconv._core.threads cimport is_long, parallel_for
-from fastconv._core.window cimport (
+from fastconv._core.old_window cimport (
     Axis, Window, aim, block_axis, fill, fill_part, index_words, lay_out, real_t,
     source_strides,
 )
-from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
+from fastconv._core.padding cimport AXES, PAD_ZEROS
+from fastconv._desc cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport (
     FC_BACKWARD_FILTERS, FC_CLIP, FC_IDENTITY, FC_SUM_BLOCK, fc_epilogue, fc_kernels, fc_output,
-    kernels,
+    kernels_for,
 )
 
-from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm, Cost
 
 cnp.import_array()
 
@@ -151,7 +152,7 @@ cdef class Layout:
         self.of.backward = backward
         self.of.g = g
         self.of.epilogue = &desc.epilogue
-        self.of.k = &kernels().f32 if g.itemsize == 4 else &kernels().f64
+        self.of.k = kernels_for(g.itemsize)
         self.of.groups = g.groups
         self.of.sources = (g.filters if backward else g.channels) // g.groups
         self.of.sinks = (g.channels if backward else g.filters) // g.groups
@@ -1910,7 +1911,7 @@ def workspace(ConvDesc desc, which, int threads):
     return Layout.get(desc, which == BACKWARD_DATA).workspace(threads)
 
 
-def efficiency(ConvDesc desc, which):
+def cost(ConvDesc desc, which):
     """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
     cdef double seconds
     cdef Layout layout
@@ -1922,7 +1923,7 @@ def efficiency(ConvDesc desc, which):
     else:
         seconds = correlation_seconds(&Layout.get(desc, which == BACKWARD_DATA).of,
                                       desc.planned)
-    return desc.flops() / (seconds * peak(desc.g.itemsize))
+    return Cost(arithmetic=seconds)
 
 
 cdef double correlation_seconds(const Layer *of, bint planned) noexcept:
@@ -2003,6 +2004,6 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 
 ALGORITHM = Algorithm(
     name="direct", passes=PASSES, tier="highest",
-    supports=supports, workspace=workspace, efficiency=efficiency, prepare=prepare,
+    supports=supports, workspace=workspace, cost=cost, prepare=prepare,
     weight_gradient=weight_gradient,
 )

@@ -34,12 +34,13 @@ from libc.string cimport memset
 
 from fastconv._core.cost cimport BANDWIDTH, peak
 from fastconv._core.integers cimport gcd
-from fastconv._core.threads cimport share
-from fastconv._core.window cimport real_t
-from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry, source_index
-from fastconv._kernels.dispatch cimport fc_kernels, kernels
+from fastconv._core.threads cimport python_parallel_for
+from fastconv._core.types cimport real_t
+from fastconv._core.padding cimport AXES, PAD_ZEROS, source_index
+from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._kernels.dispatch cimport fc_kernels, kernels_for
 
-from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm, Cost
 
 cnp.import_array()
 
@@ -759,7 +760,7 @@ cdef class Fft:
             fill_weights(layout, weight, first, tile)
             self.spectra[first:first + len(tile)] = fft.rfftn(tile, axes=layout.axes)
 
-        share(transform, parts(layout.sinks, rows), threads)
+        python_parallel_for(transform, parts(layout.sinks, rows), threads)
 
     cdef set_range(self, double largest, double total):
         """Magnitudes that stay within the arithmetic's range in all transforms and products.
@@ -807,7 +808,7 @@ cdef class Fft:
                 else:
                     job.sinks(spectra, image, first, 0, layout.sinks)
 
-            share(piece, batch * pieces, threads)
+            python_parallel_for(piece, batch * pieces, threads)
         else:
             for image in range(batch):
                 self.in_two_steps(job, image, refused, threads)
@@ -838,11 +839,11 @@ cdef class Fft:
                 plane = task * many
                 job.sinks(spectra, image, first, plane, min(many, layout.sinks - plane))
 
-            share(forth, tiles * per_tile, threads)
+            python_parallel_for(forth, tiles * per_tile, threads)
             if image in refused:
                 return
             many = max(16, planes // tiles)
-            share(back, parts(layout.sinks, many), threads)
+            python_parallel_for(back, parts(layout.sinks, many), threads)
 
 
 cdef class Job:
@@ -910,7 +911,7 @@ cdef class Job:
 
 
 cdef const fc_kernels *kernel_table(ConvDesc desc):
-    return &kernels().f32 if desc.g.itemsize == 4 else &kernels().f64
+    return kernels_for(desc.g.itemsize)
 
 
 cdef complex_of(ConvDesc desc):
@@ -1016,8 +1017,8 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
         largest[:] = [], []
         for first in range(0, layout.tiles, waiting):
             tiles = min(waiting, layout.tiles - first)
-            share(forth, tiles * sum(pieces), threads)
-            share(add_up, n_rows, threads)
+            python_parallel_for(forth, tiles * sum(pieces), threads)
+            python_parallel_for(add_up, n_rows, threads)
         with np.errstate(all="ignore"):
             a, b = np.max(largest[0]), np.max(largest[1])  # NaN passes through
         if not (a * b <= most and a <= most * size and b <= most * size) or (
@@ -1031,9 +1032,9 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
         else:
             total += part
         if per_sample:
-            share(back, n_rows, threads)
+            python_parallel_for(back, n_rows, threads)
     if not per_sample:
-        share(back, n_rows, threads)
+        python_parallel_for(back, n_rows, threads)
     return refused
 
 
@@ -1117,7 +1118,7 @@ def workspace(ConvDesc desc, which, int threads):
     return Layout.get(desc, which).workspace(threads)
 
 
-def efficiency(ConvDesc desc, which):
+def cost(ConvDesc desc, which):
     """Of small layers, whose description may be made anew at every call, a bound will do."""
     cdef conv_geometry *g = &desc.g
     cdef double seconds = STARTED + 2 * PER_PIECE + LEAST * (
@@ -1125,7 +1126,7 @@ def efficiency(ConvDesc desc, which):
         + (<double>g.filters) * g.output[0] * g.output[1] * g.output[2])
     if desc.flops() >= SMALL:
         seconds = Layout.get(desc, which).seconds
-    return desc.flops() / (seconds * peak(desc.g.itemsize))
+    return Cost(arithmetic=seconds)
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
@@ -1147,5 +1148,5 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 
 ALGORITHM = Algorithm(
     name="fft", passes=PASSES, tier="high", supports=supports, workspace=workspace,
-    efficiency=efficiency, prepare=prepare, weight_gradient=weight_gradient,
+    cost=cost, prepare=prepare, weight_gradient=weight_gradient,
 )

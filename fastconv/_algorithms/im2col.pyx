@@ -20,11 +20,12 @@ from fastconv._core.blas cimport gemm, load
 from fastconv._core.cost cimport peak
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
-from fastconv._core.window cimport real_t
-from fastconv._desc cimport ConvDesc, conv_geometry, source_index
-from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
+from fastconv._core.types cimport real_t
+from fastconv._core.padding cimport source_index
+from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels_for
 
-from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm, Cost
 
 cnp.import_array()
 
@@ -69,7 +70,7 @@ cdef int set_up(ConvDesc desc, Job *job) except -1:
     cdef conv_geometry *g = &desc.g
     job.g = g
     job.epilogue = &desc.epilogue
-    job.k = &kernels().f32 if g.itemsize == 4 else &kernels().f64
+    job.k = kernels_for(g.itemsize)
     job.groups = g.groups
     job.filters = g.filters // g.groups
     job.channels = g.channels // g.groups
@@ -479,7 +480,7 @@ def workspace(ConvDesc desc, which, int threads):
     return job.scratch_size * threads
 
 
-def efficiency(ConvDesc desc, which):
+def cost(ConvDesc desc, which):
     """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
     cdef Job job
     cdef double seconds, columns, matrix
@@ -493,7 +494,7 @@ def efficiency(ConvDesc desc, which):
                    PER_TILE + ((job.filters - 1) // 32 + 1.0) * ((job.tile - 1) // 64 + 1)
                    * ((job.rows - 1) // 128 + 1) * PER_PRODUCT)
                + (<double>job.g.filters) * job.pixels * STORED + matrix * PACKED)
-    return desc.flops() / (seconds * peak(desc.g.itemsize))
+    return Cost(arithmetic=seconds)
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
@@ -502,5 +503,5 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 
 ALGORITHM = Algorithm(
     name="im2col", passes=PASSES, tier="highest", supports=supports, workspace=workspace,
-    efficiency=efficiency, prepare=prepare, weight_gradient=weight_gradient,
+    cost=cost, prepare=prepare, weight_gradient=weight_gradient,
 )

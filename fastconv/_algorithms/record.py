@@ -7,6 +7,34 @@ from typing import NamedTuple
 FORWARD, BACKWARD_DATA, BACKWARD_WEIGHT = PASSES = "forward", "backward_data", "backward_weight"
 
 
+class Cost(NamedTuple):
+    """Estimated seconds for one image on one thread, term by term.
+
+    Attributes
+    ----------
+    arithmetic : float
+        Products, with the lanes of vectors that stay empty.
+    gather : float
+        What is copied before it is multiplied: windows, columns, tiles.
+    transform : float
+        Into another form and back: Winograd's and Fourier's, and packed weights.
+    traffic : float
+        What caches and memory deliver besides: results, weights, spectra.
+    start : float
+        Of a call and of its blocks, whatever their size.
+    """
+
+    arithmetic: float = 0.0
+    gather: float = 0.0
+    transform: float = 0.0
+    traffic: float = 0.0
+    start: float = 0.0
+
+    @property
+    def seconds(self):
+        return sum(self)
+
+
 class Algorithm(NamedTuple):
     """One way to compute a convolution.
 
@@ -22,8 +50,8 @@ class Algorithm(NamedTuple):
         None where it can serve, else the reason in words.
     workspace : callable(desc, pass, threads) -> int
         Scratch memory in bytes, packed weights included, for one call of any batch size.
-    efficiency : callable(desc, pass) -> float
-        Estimated fraction of the multiply-add peak: what the automatic choice compares.
+    cost : callable(desc, pass) -> Cost
+        What the automatic choice compares, of what it supports.
     prepare : callable(desc, pass, weight, threads) -> object
         For forward and backward_data: an object with ``run(source, bias, residual, out,
         threads)``, which holds the weights as the algorithm wants them.
@@ -43,6 +71,6 @@ class Algorithm(NamedTuple):
     tier: str
     supports: Callable
     workspace: Callable
-    efficiency: Callable
+    cost: Callable
     prepare: Callable
     weight_gradient: Callable

@@ -14,11 +14,12 @@ cimport numpy as cnp
 
 from fastconv._core.cost cimport peak
 from fastconv._core.threads cimport parallel_for
-from fastconv._core.window cimport real_t
-from fastconv._desc cimport ConvDesc, conv_geometry, source_index
-from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels
+from fastconv._core.types cimport real_t
+from fastconv._core.padding cimport source_index
+from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels, kernels_for
 
-from fastconv._algorithms.record import BACKWARD_DATA, PASSES, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, PASSES, Algorithm, Cost
 
 cnp.import_array()
 
@@ -284,7 +285,7 @@ cdef class Sliding:
             return
         job.g = g
         job.epilogue = &self.desc.epilogue
-        job.k = &kernels().f32 if g.itemsize == 4 else &kernels().f64
+        job.k = kernels_for(g.itemsize)
         job.batch = cnp.PyArray_DIM(source, 0)
         job.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
         job.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
@@ -332,10 +333,10 @@ def workspace(ConvDesc desc, which, int threads):
     return 0
 
 
-def efficiency(ConvDesc desc, which):
+def cost(ConvDesc desc, which):
     """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
     cdef double seconds = STARTED + PER_PRODUCT * desc.flops() / 2
-    return desc.flops() / (seconds * peak(desc.g.itemsize))
+    return Cost(arithmetic=seconds)
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
@@ -344,5 +345,5 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 
 ALGORITHM = Algorithm(
     name="sliding", passes=PASSES, tier="highest", supports=supports, workspace=workspace,
-    efficiency=efficiency, prepare=prepare, weight_gradient=weight_gradient,
+    cost=cost, prepare=prepare, weight_gradient=weight_gradient,
 )

@@ -43,14 +43,15 @@ from fastconv._core.cost cimport BANDWIDTH, CLOCK, peak
 from fastconv._core.epilogue cimport Exit, emit, turned_size
 from fastconv._core.integers cimport even, parts, up
 from fastconv._core.scratch cimport CACHE, Scratch, acquire, fc_fetch
-from fastconv._core.threads cimport PIECE, is_long, parallel_for
-from fastconv._core.window cimport (
+from fastconv._core.threads cimport SIGNAL_WORK, is_long, parallel_for
+from fastconv._core.old_window cimport (
     Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
 )
-from fastconv._desc cimport AXES, PAD_ZEROS, ConvDesc, conv_geometry
-from fastconv._kernels.dispatch cimport FC_WINOGRAD_KERNEL, fc_kernels, kernels
+from fastconv._core.padding cimport AXES, PAD_ZEROS
+from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._kernels.dispatch cimport FC_WINOGRAD_KERNEL, fc_kernels, kernels_for
 
-from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm
+from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm, Cost
 
 cnp.import_array()
 
@@ -125,7 +126,7 @@ cdef class Layout:
         cdef int a
         self.desc = desc
         of.g = g
-        of.k = &kernels().f32 if g.itemsize == 4 else &kernels().f64
+        of.k = kernels_for(g.itemsize)
         of.backward = backward
         # Groups of few channels share vectors: their weights are blocks along the diagonal of a
         # matrix that is zero elsewhere. That multiplies the products, but not the transforms.
@@ -1133,7 +1134,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     kernel = of.g.kernel[0] * of.g.kernel[1] * of.g.kernel[2]
     blocks = of.blocks[0] * of.blocks[1] * of.blocks[2]
     units = batch * blocks
-    most = max(1, <Py_ssize_t>(units * of.groups * (PIECE / work))) if is_long(work) else units
+    most = max(1, <Py_ssize_t>(units * of.groups * (SIGNAL_WORK / work))) if is_long(work) else units
     for group in range(of.groups):
         job.group = group
         job.stop = 0
@@ -1378,14 +1379,14 @@ def workspace(ConvDesc desc, which, int threads):
     return layout_for(desc, which).workspace(threads)
 
 
-def efficiency(ConvDesc desc, which):
+def cost(ConvDesc desc, which):
     """By the seconds that one image takes on one thread: docs/algorithms/choice.rst."""
     cdef double seconds
     if which == BACKWARD_WEIGHT:
         seconds = gradient_layout(desc).seconds()
     else:
         seconds = layout_for(desc, which).seconds()
-    return desc.flops() / (seconds * peak(desc.g.itemsize))
+    return Cost(arithmetic=seconds)
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
@@ -1406,7 +1407,7 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 
 ALGORITHM = Algorithm(
     name="winograd", passes=PASSES, tier="high",
-    supports=supports, workspace=workspace, efficiency=efficiency, prepare=prepare,
+    supports=supports, workspace=workspace, cost=cost, prepare=prepare,
     weight_gradient=weight_gradient,
 )
 

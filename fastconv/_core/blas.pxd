@@ -1,6 +1,4 @@
-ctypedef fused real_t:
-    float
-    double
+from fastconv._core.types cimport real_t
 
 cdef int load() except -1
 

@@ -12,6 +12,8 @@ times as long as everything else that `import fastconv` does.
 """
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 
+from fastconv._core.integers cimport ceil_div
+
 ctypedef void (*sgemm_function)(char *, char *, int *, int *, int *, float *, float *, int *,
                                 float *, int *, float *, float *, int *) noexcept nogil
 ctypedef void (*dgemm_function)(char *, char *, int *, int *, int *, double *, double *, int *,
@@ -56,7 +58,7 @@ cdef void gemm(bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_
 
     Leading dimensions are below 2^31.
     """
-    cdef Py_ssize_t i, j, p
+    cdef Py_ssize_t block_i, block_j, block_p, i, j, p
     cdef int bm, bn, bk, ia = <int>lda, ib = <int>ldb, ic = <int>ldc
     cdef real_t one = 1, beta
     cdef char ta = c't' if trans_a else c'n'
@@ -67,12 +69,15 @@ cdef void gemm(bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_
         for i in range(m):
             for j in range(n):
                 c[i * ldc + j] = 0
-    for i from 0 <= i < m by BLOCK_M:
-        bm = <int>min(BLOCK_M, m - i)
-        for j from 0 <= j < n by BLOCK_N:
-            bn = <int>min(BLOCK_N, n - j)
-            for p from 0 <= p < k by BLOCK_K:
-                bk = <int>min(BLOCK_K, k - p)
+    for block_i in range(ceil_div(m, BLOCK_M)):
+        i = block_i * BLOCK_M
+        bm = <int>min(<Py_ssize_t>BLOCK_M, m - i)
+        for block_j in range(ceil_div(n, BLOCK_N)):
+            j = block_j * BLOCK_N
+            bn = <int>min(<Py_ssize_t>BLOCK_N, n - j)
+            for block_p in range(ceil_div(k, BLOCK_K)):
+                p = block_p * BLOCK_K
+                bk = <int>min(<Py_ssize_t>BLOCK_K, k - p)
                 beta = 1 if accumulate or p else 0
                 pa = a + (p * lda + i if trans_a else i * lda + p)
                 pb = b + (j * ldb + p if trans_b else p * ldb + j)

@@ -6,7 +6,7 @@ here and in the algorithms are those of one machine (a Xeon of the Sapphire Rapi
 under all its vector loads, one thread of two cores), and only the width of the vectors is looked
 up. What decides is the ratio of times, which varies less between machines than times do.
 """
-from fastconv._kernels.dispatch cimport fc_kernels, kernels
+from fastconv._kernels.dispatch cimport fc_kernels, kernels_for
 
 BANDWIDTH = 1.0e10     # bytes a second, of streams from memory
 
@@ -15,7 +15,7 @@ cdef double CLOCK = 2.3e9
 
 cdef double peak(Py_ssize_t itemsize) except -1:
     """Floating-point operations a second: two vector units, two operations a multiply-add."""
-    cdef const fc_kernels *k = &kernels().f32 if itemsize == 4 else &kernels().f64
+    cdef const fc_kernels *k = kernels_for(itemsize)
     # the narrowest level has no fused multiply-add, so it takes two instructions
     return CLOCK * 4 * k.lanes / (2 if k.lanes * itemsize == 16 else 1)
 

@@ -1,4 +1,4 @@
-from fastconv._core.window cimport real_t
+from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_epilogue, fc_kernels
 
 # Where sums go: arrays of the result's shape, and what happens on the way.

@@ -3,7 +3,7 @@ import functools
 import time
 
 from fastconv._core.threads cimport parallel_for
-from fastconv._kernels.dispatch cimport fc_kernels, kernels
+from fastconv._kernels.dispatch cimport fc_kernels, kernels_for
 
 import numpy as np
 
@@ -36,7 +36,7 @@ cdef void run_triad(void *context, Py_ssize_t task, int thread) noexcept nogil:
 def fma_gflops(dtype="float32", int threads=1, double seconds=0.05):
     """Multiply-adds from registers: the best of several short runs, in GFLOP/s."""
     cdef Job job
-    job.k = &kernels().f32 if np.dtype(dtype) == np.float32 else &kernels().f64
+    job.k = kernels_for(np.dtype(dtype).itemsize)
     job.rounds = 100_000
     best = 0.0
     end = time.perf_counter() + seconds
@@ -57,7 +57,7 @@ def triad_gbs(int threads=1, double seconds=0.2, Py_ssize_t megabytes=64):
     """a = b + s * c on arrays past the caches: the best of several runs, in GB/s."""
     cdef Job job
     cdef Py_ssize_t tasks = 8 * threads
-    job.k = &kernels().f32
+    job.k = kernels_for(4)
     job.itemsize = 4
     job.n = megabytes * (1 << 20) // 4 // tasks
     a, b, c = _triad_arrays(job.n * tasks)

@@ -35,7 +35,7 @@ cdef bint PASSIVE = os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "pa
 cdef double SMALL = 2.0e6     # not worth a team that spins
 cdef double ASLEEP = 6.0e6    # nor, below this, one that sleeps
 cdef double SPINS = 3e-3      # seconds that a team spins, at least
-cdef double PIECE = 4.0e9     # at 8 GFLOP/s, a slow case, half a second
+cdef double SIGNAL_WORK = 4.0e9  # between two looks for Ctrl-C: at 8 GFLOP/s, a slow case, 0.5 s
 cdef int default_threads = 0  # 0: not asked for yet
 cdef bint forked = False
 
@@ -225,21 +225,21 @@ cdef bint is_awake() noexcept:
 
 cdef bint is_long(double work) noexcept:
     """Whether a call may be interrupted before its end."""
-    return work > PIECE
+    return work > SIGNAL_WORK
 
 
 cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int threads,
                       double work) except -1:
     """Call run(context, task, thread) for every task in range(tasks), without the GIL.
 
-    Each thread has a stretch of its own, from call to call the same, so that it finds in its
+    Each thread has a range of its own, from call to call the same, so that it finds in its
     caches what it left there; one that has finished helps the others.
     """
     cdef Py_ssize_t piece = tasks, start = 0, stop, task
     cdef Py_ssize_t *next = NULL
     cdef int part
     if is_long(work):
-        piece = max(threads, <Py_ssize_t>(tasks * (PIECE * threads / work)))
+        piece = max(threads, <Py_ssize_t>(tasks * (SIGNAL_WORK * threads / work)))
     threads = <int>min(<Py_ssize_t>threads, tasks)
     while start < tasks:
         stop = min(tasks, start + piece)
@@ -248,12 +248,12 @@ cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int th
                 for task in range(start, stop):
                     run(context, task, 0)
         else:
-            next = fc_stretches(start, stop, threads)
+            next = make_ranges(start, stop, threads)
             if next == NULL:
                 raise MemoryError("cannot allocate the counters of a team of threads")
             with nogil:
                 for part in prange(threads, schedule="static", chunksize=1, num_threads=threads):
-                    fc_take(run, context, next, part, threads, thread_number())
+                    run_and_steal(run, context, next, part, threads, thread_number())
             free(next)
         start = stop
         if start < tasks:
@@ -261,7 +261,33 @@ cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int th
     return 0
 
 
-cdef int share(object function, Py_ssize_t tasks, int threads) except -1:
+cdef Slices slices(Py_ssize_t tasks, double work, int threads) noexcept:
+    """All tasks, in slices between which Ctrl-C is heard: for loops that are a `prange`.
+
+    ``s = slices(tasks, work, threads)`` and ``while next_slice(&s):`` around a ``prange(s.start,
+    s.stop, num_threads=s.threads)``, with a number of threads from `threads_for`.
+    """
+    cdef Slices s
+    s.tasks = s.size = tasks
+    s.start = s.stop = 0
+    if is_long(work):
+        s.size = max(threads, <Py_ssize_t>(tasks * (SIGNAL_WORK * threads / work)))
+    s.threads = 1 if forked else <int>max(1, min(<Py_ssize_t>threads, tasks))
+    return s
+
+
+cdef bint next_slice(Slices *s) except -1:
+    """Move to the next slice; False where there is none."""
+    if s.stop >= s.tasks:
+        return False
+    if s.stop > 0:
+        PyErr_CheckSignals()
+    s.start = s.stop
+    s.stop = min(s.tasks, s.start + s.size)
+    return True
+
+
+cdef int python_parallel_for(object function, Py_ssize_t tasks, int threads) except -1:
     """Call function(task) for every task in range(tasks), on threads of Python's.
 
     That is for work which gives the interpreter up by itself, but is not ours: the transforms of
@@ -319,26 +345,26 @@ cdef extern from *:
     static _Thread_local double last_call = -1.0;  /* of this thread, for which it had a team */
     #define set_last_call(now) (last_call = (now))
 
-    /* The next task of each stretch and its end, a line of the cache apart. */
+    /* The next task of each range and its end, some lines of the cache apart. */
     #include <stdlib.h>
-    #define FC_APART (128 / sizeof(Py_ssize_t))
+    #define RANGE_STEP (128 / sizeof(Py_ssize_t))
     typedef void (*fc_task)(void *context, Py_ssize_t task, int thread);
-    static Py_ssize_t *fc_stretches(Py_ssize_t start, Py_ssize_t stop, int threads)
+    static Py_ssize_t *make_ranges(Py_ssize_t start, Py_ssize_t stop, int threads)
     {
-        Py_ssize_t *next = malloc(threads * FC_APART * sizeof(Py_ssize_t));
+        Py_ssize_t *next = malloc(threads * RANGE_STEP * sizeof(Py_ssize_t));
         if (next)
             for (int t = 0; t < threads; t++) {
-                next[t * FC_APART] = start + (stop - start) * t / threads;
-                next[t * FC_APART + 1] = start + (stop - start) * (t + 1) / threads;
+                next[t * RANGE_STEP] = start + (stop - start) * t / threads;
+                next[t * RANGE_STEP + 1] = start + (stop - start) * (t + 1) / threads;
             }
         return next;
     }
-    /* All of stretch number `own`, then what others have left. */
-    static void fc_take(fc_task run, void *context, Py_ssize_t *next, int own, int threads,
+    /* All of range number `own`, then what others have left. */
+    static void run_and_steal(fc_task run, void *context, Py_ssize_t *next, int own, int threads,
                         int thread)
     {
         for (int t = 0; t < threads; t++) {
-            Py_ssize_t *of = next + (own + t) % threads * FC_APART, task;
+            Py_ssize_t *of = next + (own + t) % threads * RANGE_STEP, task;
             while ((task = __atomic_fetch_add(of, 1, __ATOMIC_RELAXED)) < of[1])
                 run(context, task, thread);
         }
@@ -348,6 +374,6 @@ cdef extern from *:
     double seconds() noexcept
     double last_call
     void set_last_call(double now) noexcept
-    Py_ssize_t *fc_stretches(Py_ssize_t start, Py_ssize_t stop, int threads) noexcept nogil
-    void fc_take(task_function run, void *context, Py_ssize_t *next, int own, int threads,
+    Py_ssize_t *make_ranges(Py_ssize_t start, Py_ssize_t stop, int threads) noexcept nogil
+    void run_and_steal(task_function run, void *context, Py_ssize_t *next, int own, int threads,
                  int thread) noexcept nogil

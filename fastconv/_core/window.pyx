@@ -6,23 +6,19 @@ lies outside the source (zeros, or its reflection, …) filled in. So padding of
 stride, dilation, layout and the strides of the caller's array end here, and no padded copy of
 an image is ever made.
 
-An axis of the window is laid out in one of three ways: one stretch from the smallest to the
-largest position; or, where that is shorter, a stretch of `block` positions for each tap (large
+An axis of the window is laid out in one of three ways: one segment from the smallest to the
+largest position; or, where that is shorter, a segment of `block` positions for each tap (large
 dilations, 1x1 kernels with stride); or, where outputs have to be neighbours though they read at
-steps, every so many positions as a stretch.
+steps, a segment for each phase of the step.
 """
 from libc.string cimport memcpy, memset
 
-cimport numpy as cnp
-
-from fastconv._core.integers cimport up
-from fastconv._desc cimport source_index
-
-cnp.import_array()
+from fastconv._core.integers cimport round_up
+from fastconv._core.padding cimport source_index
 
 
-cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogil:
-    """Lay the axis out for blocks of `block` outputs; unit_step asks for wstep == 1."""
+cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step) noexcept nogil:
+    """Lay the axis out for blocks of `block` outputs; unit_step asks for window_step == 1."""
     cdef Py_ssize_t i, high, whole
     axis.block = block
     axis.low = high = axis.tap[0] if axis.taps else 0
@@ -33,75 +29,75 @@ cdef void block_axis(Axis *axis, Py_ssize_t block, bint unit_step) noexcept nogi
     whole = high - axis.low + 1 + (block - 1) * axis.step if block > 1 else high - axis.low + 1
     unit_step = unit_step and axis.step != 1 and block > 1
     axis.per_tap = axis.taps * block < whole or unit_step
-    axis.stretch = block if axis.per_tap else 0
+    axis.segment = block if axis.per_tap else 0
     axis.window = axis.taps * block if axis.per_tap else whole
-    axis.wstep = axis.step if block > 1 and not axis.per_tap else 1
+    axis.window_step = axis.step if block > 1 and not axis.per_tap else 1
     if unit_step and axis.step * (block + (high - axis.low) // axis.step) < axis.window:
         axis.per_tap = False
-        axis.stretch = block + (high - axis.low) // axis.step
-        axis.window = axis.step * axis.stretch
+        axis.segment = block + (high - axis.low) // axis.step
+        axis.window = axis.step * axis.segment
     for i in range(axis.taps):
         axis.at[i] = axis.tap[i] - axis.low
-        if axis.stretch:
+        if axis.segment:
             axis.at[i] = i * block if axis.per_tap else (
-                axis.at[i] % axis.step * axis.stretch + axis.at[i] // axis.step)
+                axis.at[i] % axis.step * axis.segment + axis.at[i] // axis.step)
 
 
-cdef inline Py_ssize_t start_of(const Axis *axis, Py_ssize_t stretch) noexcept nogil:
-    """The source position, for output 0, at which a stretch begins."""
-    return axis.tap[stretch] if axis.per_tap else axis.low + stretch
+cdef inline Py_ssize_t segment_start(const WindowAxis *axis, Py_ssize_t segment) noexcept nogil:
+    """The source position, for output 0, at which a segment begins."""
+    return axis.tap[segment] if axis.per_tap else axis.low + segment
 
 
-cdef Py_ssize_t spread(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
+cdef Py_ssize_t odd_lines(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
     """A stride of an odd number of cache lines, if it is long.
 
     Neighbours would otherwise compete for a few sets of the cache.
     """
-    return stride if stride < 4 * vector else (up(stride, vector) // vector | 1) * vector
+    return stride if stride < 4 * vector else (round_up(stride, vector) // vector | 1) * vector
 
 
-cdef void lay_out(Window *window, Py_ssize_t overrun, Py_ssize_t vector,
-                  bint whole=False) noexcept nogil:
+cdef void set_strides(Window *window, Py_ssize_t overrun, Py_ssize_t vector,
+                      bint full_vectors=False) noexcept nogil:
     """Strides and size. Kernels may read `overrun` outputs past a line's end.
 
-    whole: lines are whole vectors, so that fewer loads meet two cache lines.
+    full_vectors: rows of the window are, so that fewer loads meet two cache lines.
     """
-    cdef Axis *axis = window.axis
+    cdef WindowAxis *axis = window.axis
     cdef Py_ssize_t pixel = 1
     if window.channels_last:
-        pixel = spread(window.channels, vector)
+        pixel = odd_lines(window.channels, vector)
         window.channel = 1
     window.position[2] = pixel
     window.position[1] = pixel * axis[2].window
-    if whole:
-        window.position[1] = up(window.position[1], vector)
+    if full_vectors:
+        window.position[1] = round_up(window.position[1], vector)
     window.position[0] = window.position[1] * axis[1].window
     window.size = window.position[0] * axis[0].window
     if not window.channels_last:
-        window.channel = spread(window.size, vector)
+        window.channel = odd_lines(window.size, vector)
         window.size = window.channel * window.channels
-    window.slack = overrun * axis[2].wstep * pixel + 8 * vector
+    window.slack = overrun * axis[2].window_step * pixel + 8 * vector
 
 
-cdef Py_ssize_t index_words(const Window *window) noexcept nogil:
-    """Words of scratch memory that `fill` needs."""
-    cdef const Axis *axis = window.axis
-    return (axis[0].window + axis[1].window
-            + axis[2].window * (sizeof(Run) // sizeof(Py_ssize_t)) + 3)
+cdef Py_ssize_t index_bytes(const Window *window) noexcept nogil:
+    """Bytes of scratch memory that `locate_window` needs."""
+    cdef const WindowAxis *axis = window.axis
+    return ((axis[0].window + axis[1].window) * sizeof(Py_ssize_t)
+            + axis[2].window * sizeof(CopyRun))
 
 
-cdef Py_ssize_t index_axis(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
+cdef Py_ssize_t index_axis(const WindowAxis *axis, Py_ssize_t first, Py_ssize_t count,
                            Py_ssize_t *index) noexcept nogil:
     """Source position (-1: zero) of each window position, for outputs first … first+count-1.
 
-    Returns the length in use; with several stretches, all of the window.
+    Returns the length in use; with several segments, all of the window.
     """
     cdef Py_ssize_t i, j, used
-    if axis.stretch:
-        for i in range(axis.window // axis.stretch):
-            for j in range(axis.stretch):
-                index[i * axis.stretch + j] = -1 if axis.block - count >= axis.stretch - j else (
-                    source_index((first + j) * axis.step + start_of(axis, i), axis.length,
+    if axis.segment:
+        for i in range(axis.window // axis.segment):
+            for j in range(axis.segment):
+                index[i * axis.segment + j] = -1 if axis.block - count >= axis.segment - j else (
+                    source_index((first + j) * axis.step + segment_start(axis, i), axis.length,
                                  axis.mode))
         return axis.window
     used = axis.window - (axis.block - count) * axis.step
@@ -110,24 +106,24 @@ cdef Py_ssize_t index_axis(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
     return used
 
 
-cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
-                          Run *runs) noexcept nogil:
+cdef Py_ssize_t find_runs(const WindowAxis *axis, Py_ssize_t first, Py_ssize_t count,
+                          CopyRun *runs) noexcept nogil:
     """The last axis as runs; adjacent positions join where their spacing is equal."""
     cdef Py_ssize_t i = 0, n = 0, position, place, limit, used = axis.window, source, inside
-    cdef Py_ssize_t step = axis.step if axis.stretch else 1
-    cdef Run *run
-    if not axis.stretch:
+    cdef Py_ssize_t step = axis.step if axis.segment else 1
+    cdef CopyRun *run
+    if not axis.segment:
         used -= (axis.block - count) * axis.step
-    limit = axis.stretch - (axis.block - count) if axis.stretch else used
+    limit = axis.segment - (axis.block - count) if axis.segment else used
     while i < used:
         # `inside` positions from here on lie in the source, one step apart: of a long line
         # nearly all, so they are not looked at one by one.
-        position = i % axis.stretch if axis.stretch else i
+        position = i % axis.segment if axis.segment else i
         inside = 0
         source = -1
         if position < limit:
             place = (first * axis.step + position * step
-                     + (start_of(axis, i // axis.stretch) if axis.stretch else axis.low))
+                     + (segment_start(axis, i // axis.segment) if axis.segment else axis.low))
             if 0 <= place < axis.length:
                 inside = min(limit - position, (axis.length - 1 - place) // step + 1)
             source = source_index(place, axis.length, axis.mode)
@@ -161,174 +157,178 @@ cdef Py_ssize_t find_runs(const Axis *axis, Py_ssize_t first, Py_ssize_t count,
     return n
 
 
-cdef void aim(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
-              Py_ssize_t *words) noexcept nogil:
+cdef void locate_window(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
+                        char *memory, WindowIndex *index) noexcept nogil:
     """Find what the window of outputs first … first + count - 1 (on each axis) reads.
 
-    words: `index_words` words of scratch, which `fill` needs.
+    memory: `index_bytes` of it, which the index points into.
     """
-    cdef const Axis *axis = window.axis
-    cdef Py_ssize_t *index0 = words + 3
-    cdef Py_ssize_t *index1 = index0 + axis[0].window
-    words[0] = index_axis(&axis[0], first[0], count[0], index0)
-    words[1] = index_axis(&axis[1], first[1], count[1], index1)
-    words[2] = find_runs(&axis[2], first[2], count[2], <Run *>(index1 + axis[1].window))
+    cdef const WindowAxis *axis = window.axis
+    index.plane = <Py_ssize_t *>memory
+    index.row = index.plane + axis[0].window
+    index.run = <CopyRun *>(index.row + axis[1].window)
+    index.planes = index_axis(&axis[0], first[0], count[0], index.plane)
+    index.rows = index_axis(&axis[1], first[1], count[1], index.row)
+    index.runs = find_runs(&axis[2], first[2], count[2], index.run)
 
 
-cdef bint fill_rows(const Window *window, const Py_ssize_t *words, const real_t *x,
-                    const Py_ssize_t *strides, const fc_kernels *k, real_t *out) noexcept nogil:
-    """`fill` for a vector of channels in planes whose rows are read whole, one after the other.
+cdef void gather_window(const Window *window, const WindowIndex *index, const real_t *x,
+                        const Py_ssize_t *stride, const fc_kernels *k, bint zeros,
+                        real_t *out) noexcept nogil:
+    """Gather from one image what `locate_window` found.
+
+    x, stride: of the first channel; of the channel and the three spatial axes, in elements. zeros:
+    write those outside the source; else they are there from the last time.
+    """
+    if not window.channels_last:
+        gather_planes(window, index, x, stride, k, zeros, out)
+    elif not gather_whole_rows(window, index, x, stride, k, out):
+        gather_pixels(window, index, x, stride, k, zeros, out)
+
+
+cdef void gather_planes(const Window *window, const WindowIndex *index, const real_t *x,
+                        const Py_ssize_t *stride, const fc_kernels *k, bint zeros,
+                        real_t *out) noexcept nogil:
+    """`gather_window` where channels come first: rows that lie equally far apart in one call."""
+    cdef Py_ssize_t c, i0, i1, step, end, row = window.position[1]
+    cdef const real_t *line
+    cdef real_t *target
+    for c in range(window.channels):
+        for i0 in range(index.planes):
+            i1 = 0
+            while i1 < index.rows:
+                target = out + c * window.channel + i0 * window.position[0] + i1 * row
+                end = i1 + 1
+                if index.plane[i0] < 0 or index.row[i1] < 0:
+                    while end < index.rows and (index.plane[i0] < 0 or index.row[end] < 0):
+                        end += 1
+                    if zeros:
+                        memset(target, 0, (end - i1) * row * sizeof(real_t))
+                    i1 = end
+                    continue
+                step = index.row[end] - index.row[i1] if end < index.rows else 0
+                while (end < index.rows and index.row[end] >= 0
+                       and index.row[end] - index.row[end - 1] == step):
+                    end += 1
+                line = x + (c * stride[0] + index.plane[i0] * stride[1]
+                            + index.row[i1] * stride[2])
+                gather_runs(index, line, end - i1, step * stride[2], stride[3], k, zeros, row,
+                            target)
+                i1 = end
+
+
+cdef inline void gather_runs(const WindowIndex *index, const real_t *x, Py_ssize_t rows,
+                             Py_ssize_t x_row, Py_ssize_t x_pixel, const fc_kernels *k,
+                             bint zeros, Py_ssize_t row, real_t *out) noexcept nogil:
+    """The runs of some rows of one channel, x_row apart in the source and `row` in the window."""
+    cdef Py_ssize_t r, i, q
+    cdef CopyRun run
+    for r in range(index.runs):
+        run = index.run[r]
+        if run.source >= 0:
+            k.copy(rows, run.length, x + run.source * x_pixel, x_row, run.step * x_pixel,
+                   out + run.start, row)
+        elif zeros:
+            for q in range(rows):
+                for i in range(run.length):  # mostly an element or two
+                    out[q * row + run.start + i] = 0
+
+
+cdef void gather_pixels(const Window *window, const WindowIndex *index, const real_t *x,
+                        const Py_ssize_t *stride, const fc_kernels *k, bint zeros,
+                        real_t *out) noexcept nogil:
+    """`gather_window` where the window's channels come last, wherever the source's lie."""
+    cdef Py_ssize_t i0, i1, r, pixel = window.position[2]
+    cdef const real_t *line
+    cdef real_t *target
+    cdef CopyRun run
+    for i0 in range(index.planes):
+        for i1 in range(index.rows):
+            line = x + index.plane[i0] * stride[1] + index.row[i1] * stride[2]
+            for r in range(index.runs):
+                run = index.run[r]
+                target = out + (i0 * window.position[0] + i1 * window.position[1]
+                                + run.start * pixel)
+                if index.plane[i0] < 0 or index.row[i1] < 0 or run.source < 0:
+                    if zeros:
+                        memset(target, 0, run.length * pixel * sizeof(real_t))
+                else:
+                    copy_pixels(run.length, window.channels, line + run.source * stride[3],
+                                run.step * stride[3], stride[0], k, pixel, target)
+
+
+cdef inline void copy_pixels(Py_ssize_t n, Py_ssize_t channels, const real_t *x,
+                             Py_ssize_t x_pixel, Py_ssize_t x_channel, const fc_kernels *k,
+                             Py_ssize_t pixel, real_t *out) noexcept nogil:
+    """A run of n pixels, whose channels will be neighbours."""
+    cdef Py_ssize_t i
+    if x_channel == 1 and x_pixel == pixel and pixel == channels:
+        memcpy(out, x, n * pixel * sizeof(real_t))
+    elif x_pixel == 1 and x_channel != 1:
+        k.transpose(channels, n, x, x_channel, out, pixel)
+    elif x_channel == 1:
+        k.copy(n, channels, x, x_pixel, 1, out, pixel)
+    else:
+        for i in range(n):
+            k.gather(channels, x + i * x_pixel, x_channel, out + i * pixel)
+
+
+cdef bint gather_whole_rows(const Window *window, const WindowIndex *index, const real_t *x,
+                            const Py_ssize_t *stride, const fc_kernels *k,
+                            real_t *out) noexcept nogil:
+    """`gather_window` for a vector of channels in planes whose rows are read whole, in order.
 
     Such rows are like one long row. Returns whether that is what there is.
     """
-    cdef const Axis *axis = window.axis
-    cdef const Py_ssize_t *index0 = words + 3
-    cdef const Py_ssize_t *index1 = index0 + axis[0].window
-    cdef const Run *runs = <const Run *>(index1 + axis[1].window)
-    cdef Py_ssize_t n0 = words[0], n1 = words[1], n_runs = words[2], pixel = window.position[2]
-    cdef Py_ssize_t i0, i1, r, first = 0, last, row, start, end
+    cdef Py_ssize_t pixel = window.position[2], i0, i1, r, first = 0, last
+    cdef Py_ssize_t row = 0, start = 0, end = 0
     cdef real_t *target
-    cdef real_t *line
-    if window.channels != k.lanes or strides[3] != 1 or n_runs > 3:
+    if window.channels != k.lanes or stride[3] != 1 or index.runs > 3:
         return False
-    row = start = end = 0
-    for r in range(n_runs):
-        if runs[r].source == 0 and runs[r].step == 1 and row == 0:
-            row = runs[r].length
-            start = runs[r].start
-        elif runs[r].source >= 0:
+    # the one run that is a whole row, between zeros
+    for r in range(index.runs):
+        if index.run[r].source == 0 and index.run[r].step == 1 and row == 0:
+            row = index.run[r].length
+            start = index.run[r].start
+        elif index.run[r].source >= 0:
             return False
-        end = runs[r].start + runs[r].length
-    if row == 0 or row != strides[2]:
+        end = index.run[r].start + index.run[r].length
+    if row == 0 or row != stride[2]:
         return False
-    while first < n1 and index1[first] < 0:
+    # and the one stretch of neighbouring rows
+    while first < index.rows and index.row[first] < 0:
         first += 1
     last = first
-    while last < n1 and index1[last] >= 0 and index1[last] == index1[first] + last - first:
+    while last < index.rows and index.row[last] >= 0 and (
+            index.row[last] == index.row[first] + last - first):
         last += 1
-    for i1 in range(last, n1):
-        if index1[i1] >= 0:
+    for i1 in range(last, index.rows):
+        if index.row[i1] >= 0:
             return False
     if (last - first) * row < k.lanes:
         return False
-    for i0 in range(n0):
+    for i0 in range(index.planes):
         target = out + i0 * window.position[0]
-        if index0[i0] < 0:
-            memset(target, 0, n1 * window.position[1] * sizeof(real_t))
+        if index.plane[i0] < 0:
+            memset(target, 0, index.rows * window.position[1] * sizeof(real_t))
             continue
-        memset(target, 0, first * window.position[1] * sizeof(real_t))
-        for i1 in range(first, last):
-            line = target + i1 * window.position[1]
-            memset(line, 0, start * pixel * sizeof(real_t))
-            memset(line + (start + row) * pixel, 0, (end - start - row) * pixel * sizeof(real_t))
-        memset(target + last * window.position[1], 0,
-               (n1 - last) * window.position[1] * sizeof(real_t))
+        clear_frame(window, first, last, index.rows, start, start + row, end, target)
         k.planes_to_pixels(
             (last - first) * row, row,
-            x + index0[i0] * strides[1] + index1[first] * strides[2], strides[0],
+            x + index.plane[i0] * stride[1] + index.row[first] * stride[2], stride[0],
             target + first * window.position[1] + start * pixel, window.position[1], pixel)
     return True
 
 
-cdef void fill(const Window *window, const Py_ssize_t *words, const real_t *x,
-               const Py_ssize_t *strides, const fc_kernels *k, real_t *out) noexcept nogil:
-    """Gather from one image what `aim` found.
-
-    strides: of x, in elements, for the channel and the three spatial axes.
-    """
-    fill_part(window, words, x, strides, k, out, True)
-
-
-cdef void fill_part(const Window *window, const Py_ssize_t *words, const real_t *x,
-                    const Py_ssize_t *strides, const fc_kernels *k, real_t *out,
-                    bint zeros) noexcept nogil:
-    """The same; without `zeros`, those outside the source are there from the last time."""
-    cdef const Axis *axis = window.axis
-    cdef const Py_ssize_t *index0 = words + 3
-    cdef const Py_ssize_t *index1 = index0 + axis[0].window
-    cdef const Run *runs = <const Run *>(index1 + axis[1].window)
-    cdef Py_ssize_t n0 = words[0], n1 = words[1], n_runs = words[2]
-    cdef Py_ssize_t c, i0, i1, r, i, step, row, end
-    cdef Py_ssize_t pixel = window.position[2]
-    cdef const real_t *line
-    cdef const real_t *source
-    cdef real_t *target
-    cdef Run run
-    if window.channels_last and fill_rows(window, words, x, strides, k, out):
-        return
-    if window.channels_last:
-        for i0 in range(n0):
-            for i1 in range(n1):
-                target = out + i0 * window.position[0] + i1 * window.position[1]
-                line = x + index0[i0] * strides[1] + index1[i1] * strides[2]
-                for r in range(n_runs):
-                    run = runs[r]
-                    if index0[i0] < 0 or index1[i1] < 0 or run.source < 0:
-                        if zeros:
-                            memset(target + run.start * pixel, 0,
-                                   run.length * pixel * sizeof(real_t))
-                        continue
-                    source = line + run.source * strides[3]
-                    step = run.step * strides[3]
-                    if strides[0] == 1 and step == pixel and pixel == window.channels:
-                        memcpy(target + run.start * pixel, source,
-                               run.length * pixel * sizeof(real_t))
-                        continue
-                    if step == 1 and strides[0] != 1:
-                        k.transpose(window.channels, run.length, source, strides[0],
-                                    target + run.start * pixel, pixel)
-                        continue
-                    if strides[0] == 1:
-                        k.copy(run.length, window.channels, source, step, 1,
-                               target + run.start * pixel, pixel)
-                        continue
-                    for i in range(run.length):
-                        k.gather(window.channels, source + i * step, strides[0],
-                                 target + (run.start + i) * pixel)
-        return
-    for c in range(window.channels):
-        for i0 in range(n0):
-            i1 = 0
-            while i1 < n1:
-                target = (out + c * window.channel + i0 * window.position[0]
-                          + i1 * window.position[1])
-                end = i1 + 1
-                if index0[i0] < 0 or index1[i1] < 0:
-                    while end < n1 and (index0[i0] < 0 or index1[end] < 0):
-                        end += 1
-                    if zeros:
-                        memset(target, 0, (end - i1) * window.position[1] * sizeof(real_t))
-                    i1 = end
-                    continue
-                # rows that lie equally far apart
-                step = index1[end] - index1[i1] if end < n1 else 0
-                while end < n1 and index1[end] >= 0 and index1[end] - index1[end - 1] == step:
-                    end += 1
-                line = x + c * strides[0] + index0[i0] * strides[1] + index1[i1] * strides[2]
-                for r in range(n_runs):
-                    run = runs[r]
-                    if run.source >= 0:
-                        k.copy(end - i1, run.length, line + run.source * strides[3],
-                               step * strides[2], run.step * strides[3], target + run.start,
-                               window.position[1])
-                    elif zeros:
-                        for row in range(end - i1):
-                            for i in range(run.length):  # mostly an element or two
-                                target[row * window.position[1] + run.start + i] = 0
-                i1 = end
-
-
-cdef void source_strides(cnp.ndarray array, bint collapsed, bint last, int rank,
-                         Py_ssize_t itemsize, Py_ssize_t *out) noexcept:
-    """Strides in elements of the channel and the three spatial axes."""
-    cdef Py_ssize_t *strides = <Py_ssize_t *>cnp.PyArray_STRIDES(array)
-    cdef int i, first = 1 if last else 2
-    out[0] = strides[rank + 1 if last else 1] // itemsize
-    out[1] = out[2] = out[3] = 0
-    if collapsed:
-        for i in range(first, first + rank):
-            if cnp.PyArray_DIM(array, i) > 1:
-                out[3] = strides[i] // itemsize
-    else:
-        for i in range(rank):
-            out[4 - rank + i] = strides[first + i] // itemsize
+cdef inline void clear_frame(const Window *window, Py_ssize_t first_row, Py_ssize_t last_row,
+                             Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,
+                             Py_ssize_t pixels, real_t *out) noexcept nogil:
+    """Zeros around rows first_row … last_row - 1, pixels first … last - 1, of a plane."""
+    cdef Py_ssize_t row = window.position[1], pixel = window.position[2], i
+    cdef real_t *line
+    memset(out, 0, first_row * row * sizeof(real_t))
+    for i in range(first_row, last_row):
+        line = out + i * row
+        memset(line, 0, first * pixel * sizeof(real_t))
+        memset(line + last * pixel, 0, (pixels - last) * pixel * sizeof(real_t))
+    memset(out + last_row * row, 0, (rows - last_row) * row * sizeof(real_t))

@@ -158,3 +158,8 @@ cdef extern from "table.h" nogil:
 
 
 cdef fc_table *kernels() except NULL
+
+
+cdef inline const fc_kernels *kernels_for(Py_ssize_t itemsize) except NULL:
+    """The kernels of elements of so many bytes, float32 or float64."""
+    return &kernels().f32 if itemsize == 4 else &kernels().f64

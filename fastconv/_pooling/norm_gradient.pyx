@@ -8,13 +8,10 @@ from libc.math cimport fabs, pow
 from libc.string cimport memset
 
 from fastconv._core.threads cimport parallel_for, threads_for
+from fastconv._core.types cimport real_t
 from fastconv._desc cimport PoolDesc, pool_axis, span, window
 
 cnp.import_array()
-
-ctypedef fused real_t:
-    float
-    double
 
 cdef struct Job:
     const pool_axis *axis

@@ -1,0 +1,19 @@
+"""Padding: how an axis goes on outside of the array."""
+
+cdef enum:
+    AXES = 3  # every description has three spatial axes; those a rank lacks have length one
+
+cdef enum padding_mode_t:
+    PAD_ZEROS, PAD_REFLECT, PAD_SYMMETRIC, PAD_REPLICATE, PAD_CIRCULAR
+
+
+cdef inline Py_ssize_t source_index(Py_ssize_t i, Py_ssize_t length,
+                                    Py_ssize_t mode) noexcept nogil:
+    """Where padded coordinate `i` lies in the array, as `np.pad` has it; -1 for a zero."""
+    if 0 <= i < length:
+        return i
+    if mode == PAD_ZEROS:
+        return -1
+    return mirrored_index(i, length, mode)
+
+cdef Py_ssize_t mirrored_index(Py_ssize_t i, Py_ssize_t length, Py_ssize_t mode) noexcept nogil

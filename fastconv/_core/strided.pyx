@@ -1,0 +1,31 @@
+"""Strides: where the elements of images and weights lie, for arrays of every rank and format."""
+cimport numpy as cnp
+
+cnp.import_array()
+
+
+cdef Strided5 strided_images(cnp.ndarray array, bint channels_last,
+                             bint collapsed=False) noexcept:
+    """Images with a batch axis, of either data format.
+
+    collapsed: the spatial axes step through memory like one, which is taken as the last.
+    """
+    cdef Strided5 images
+    cdef const Py_ssize_t *stride = <const Py_ssize_t *>cnp.PyArray_STRIDES(array)
+    cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(array)
+    cdef int rank = cnp.PyArray_NDIM(array) - 2, first = 1 if channels_last else 2, i
+    images.data = cnp.PyArray_BYTES(array)
+    images.stride[0] = stride[0] // itemsize
+    images.stride[1] = stride[rank + 1 if channels_last else 1] // itemsize
+    images.stride[2] = images.stride[3] = images.stride[4] = 0
+    for i in range(rank):
+        if not collapsed:
+            images.stride[5 - rank + i] = stride[first + i] // itemsize
+        elif cnp.PyArray_DIM(array, first + i) > 1:  # the stride of the innermost axis
+            images.stride[4] = stride[first + i] // itemsize
+    return images
+
+
+cdef Strided5 strided_weights(cnp.ndarray array) noexcept:
+    """Weights (filters, channels of a group, *kernel), whatever the data format."""
+    return strided_images(array, False)

@@ -1,0 +1,5 @@
+"""The element types that drivers are written for."""
+
+ctypedef fused real_t:
+    float
+    double
