@@ -42,6 +42,8 @@ def modules():
     for path in sorted(SOURCE.rglob("*.py*")):
         if path.suffix not in (".py", ".pyx", ".pxd") or "__pycache__" in path.parts:
             continue
+        if path.name == "list_sources.py":  # of the build, not of the package
+            continue
         parts = path.relative_to(SOURCE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found.setdefault(name, []).append(path)
