@@ -6,32 +6,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastconv._select import Explanation
 
 __all__ = [
-    "col2im",
-    "conv",
-    "conv1d",
-    "conv1d_backward_bias",
-    "conv1d_backward_data",
-    "conv1d_backward_weight",
-    "conv2d",
-    "conv2d_backward_bias",
-    "conv2d_backward_data",
-    "conv2d_backward_weight",
-    "conv3d",
-    "conv3d_backward_bias",
-    "conv3d_backward_data",
-    "conv3d_backward_weight",
-    "conv_backward_bias",
-    "conv_backward_data",
-    "conv_backward_weight",
-    "conv_cost",
-    "conv_output_shape",
-    "conv_transpose",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "conv_transpose3d",
-    "conv_transpose_output_shape",
-    "explain",
-    "im2col",
+    "col2im", "conv", "conv1d", "conv1d_backward_bias", "conv1d_backward_data",
+    "conv1d_backward_weight", "conv2d", "conv2d_backward_bias", "conv2d_backward_data",
+    "conv2d_backward_weight", "conv3d", "conv3d_backward_bias", "conv3d_backward_data",
+    "conv3d_backward_weight", "conv_backward_bias", "conv_backward_data", "conv_backward_weight",
+    "conv_cost", "conv_output_shape", "conv_transpose", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "conv_transpose_output_shape", "explain", "im2col",
 ]
 
 # One integer for all axes, or one for each.
@@ -82,6 +62,11 @@ def conv(
     num_threads: SupportsIndex | None = None,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
+
+conv1d = conv
+conv2d = conv
+conv3d = conv
+
 def conv_backward_data(
     grad_output: ArrayLike,
     weight: ArrayLike,
@@ -100,6 +85,11 @@ def conv_backward_data(
     num_threads: SupportsIndex | None = None,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
+
+conv1d_backward_data = conv_backward_data
+conv2d_backward_data = conv_backward_data
+conv3d_backward_data = conv_backward_data
+
 def conv_backward_weight(
     grad_output: ArrayLike,
     x: ArrayLike,
@@ -119,189 +109,19 @@ def conv_backward_weight(
     num_threads: SupportsIndex | None = None,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
+
+conv1d_backward_weight = conv_backward_weight
+conv2d_backward_weight = conv_backward_weight
+conv3d_backward_weight = conv_backward_weight
+
 def conv_backward_bias(
     grad_output: ArrayLike, *, data_format: _DataFormat = "channels_first"
 ) -> NDArray[Any]: ...
-def conv1d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    dilation: _PerAxis = 1,
-    groups: SupportsIndex = 1,
-    *,
-    padding_mode: _PaddingMode = "zeros",
-    data_format: _DataFormat = "channels_first",
-    flip: bool = False,
-    activation: _Activation | None = None,
-    residual: ArrayLike | None = None,
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv1d_backward_data(
-    grad_output: ArrayLike,
-    weight: ArrayLike,
-    input_shape: _Shape,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    dilation: _PerAxis = 1,
-    groups: SupportsIndex = 1,
-    *,
-    padding_mode: _PaddingMode = "zeros",
-    data_format: _DataFormat = "channels_first",
-    flip: bool = False,
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv1d_backward_weight(
-    grad_output: ArrayLike,
-    x: ArrayLike,
-    weight_shape: _Shape,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    dilation: _PerAxis = 1,
-    groups: SupportsIndex = 1,
-    *,
-    per_sample: bool = False,
-    padding_mode: _PaddingMode = "zeros",
-    data_format: _DataFormat = "channels_first",
-    flip: bool = False,
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv1d_backward_bias(
-    grad_output: ArrayLike, *, data_format: _DataFormat = "channels_first"
-) -> NDArray[Any]: ...
-def conv2d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    dilation: _PerAxis = 1,
-    groups: SupportsIndex = 1,
-    *,
-    padding_mode: _PaddingMode = "zeros",
-    data_format: _DataFormat = "channels_first",
-    flip: bool = False,
-    activation: _Activation | None = None,
-    residual: ArrayLike | None = None,
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv2d_backward_data(
-    grad_output: ArrayLike,
-    weight: ArrayLike,
-    input_shape: _Shape,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    dilation: _PerAxis = 1,
-    groups: SupportsIndex = 1,
-    *,
-    padding_mode: _PaddingMode = "zeros",
-    data_format: _DataFormat = "channels_first",
-    flip: bool = False,
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv2d_backward_weight(
-    grad_output: ArrayLike,
-    x: ArrayLike,
-    weight_shape: _Shape,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    dilation: _PerAxis = 1,
-    groups: SupportsIndex = 1,
-    *,
-    per_sample: bool = False,
-    padding_mode: _PaddingMode = "zeros",
-    data_format: _DataFormat = "channels_first",
-    flip: bool = False,
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv2d_backward_bias(
-    grad_output: ArrayLike, *, data_format: _DataFormat = "channels_first"
-) -> NDArray[Any]: ...
-def conv3d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    dilation: _PerAxis = 1,
-    groups: SupportsIndex = 1,
-    *,
-    padding_mode: _PaddingMode = "zeros",
-    data_format: _DataFormat = "channels_first",
-    flip: bool = False,
-    activation: _Activation | None = None,
-    residual: ArrayLike | None = None,
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv3d_backward_data(
-    grad_output: ArrayLike,
-    weight: ArrayLike,
-    input_shape: _Shape,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    dilation: _PerAxis = 1,
-    groups: SupportsIndex = 1,
-    *,
-    padding_mode: _PaddingMode = "zeros",
-    data_format: _DataFormat = "channels_first",
-    flip: bool = False,
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv3d_backward_weight(
-    grad_output: ArrayLike,
-    x: ArrayLike,
-    weight_shape: _Shape,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    dilation: _PerAxis = 1,
-    groups: SupportsIndex = 1,
-    *,
-    per_sample: bool = False,
-    padding_mode: _PaddingMode = "zeros",
-    data_format: _DataFormat = "channels_first",
-    flip: bool = False,
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv3d_backward_bias(
-    grad_output: ArrayLike, *, data_format: _DataFormat = "channels_first"
-) -> NDArray[Any]: ...
+
+conv1d_backward_bias = conv_backward_bias
+conv2d_backward_bias = conv_backward_bias
+conv3d_backward_bias = conv_backward_bias
+
 def conv_transpose(
     x: ArrayLike,
     weight: ArrayLike,
@@ -320,60 +140,11 @@ def conv_transpose(
     num_threads: SupportsIndex | None = None,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
-def conv_transpose1d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    output_padding: _PerAxis = 0,
-    groups: SupportsIndex = 1,
-    dilation: _PerAxis = 1,
-    *,
-    output_size: _PerAxis | None = None,
-    data_format: _DataFormat = "channels_first",
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv_transpose2d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    output_padding: _PerAxis = 0,
-    groups: SupportsIndex = 1,
-    dilation: _PerAxis = 1,
-    *,
-    output_size: _PerAxis | None = None,
-    data_format: _DataFormat = "channels_first",
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
-def conv_transpose3d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    stride: _PerAxis = 1,
-    padding: _Padding = 0,
-    output_padding: _PerAxis = 0,
-    groups: SupportsIndex = 1,
-    dilation: _PerAxis = 1,
-    *,
-    output_size: _PerAxis | None = None,
-    data_format: _DataFormat = "channels_first",
-    precision: _Precision | None = None,
-    method: str = "auto",
-    max_workspace: SupportsIndex | None = None,
-    num_threads: SupportsIndex | None = None,
-    out: NDArray[Any] | None = None,
-) -> NDArray[Any]: ...
+
+conv_transpose1d = conv_transpose
+conv_transpose2d = conv_transpose
+conv_transpose3d = conv_transpose
+
 def im2col(
     x: ArrayLike,
     kernel_size: _PerAxis,
