@@ -56,7 +56,13 @@ class Algorithm(NamedTuple):
         For forward and backward_data: an object with ``run(source, bias, residual, out,
         threads)``, which holds the weights as the algorithm wants them.
     weight_gradient : callable(desc, grad_output, x, out, per_sample, threads)
-        For backward_weight.
+        For backward_weight; None for an algorithm without that pass.
+    scratch_grows_with_image : bool
+        Whether scratch memory may grow with the image. Without it, what is needed is bounded by
+        caches and threads, and the tests measure that it is.
+    openmp_threads : bool
+        Whether it works on OpenMP's threads, which stay for the next call. Those of Python end
+        with the call.
 
     Notes
     -----
@@ -73,4 +79,6 @@ class Algorithm(NamedTuple):
     workspace: Callable
     cost: Callable
     prepare: Callable
-    weight_gradient: Callable
+    weight_gradient: Callable | None = None
+    scratch_grows_with_image: bool = False
+    openmp_threads: bool = True
