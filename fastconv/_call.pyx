@@ -22,7 +22,7 @@ from fastconv._desc cimport (
 )
 
 from fastconv import _select
-from fastconv._algorithms.im2col import gather_columns, scatter_columns
+from fastconv._algorithms.im2col.columns import add_up as scatter_columns, gather as gather_columns
 from fastconv._desc import (
     channels_first, check_shape, columns_shape, describe_adaptive, describe_columns,
     describe_conv, describe_planes, describe_pool, describe_transposed, describe_unpool,

@@ -2,7 +2,7 @@
 cimport numpy as cnp
 
 from fastconv._core.integers cimport round_up
-from fastconv._core.strided cimport strided_images
+from fastconv._core.strided cimport Strided5, contiguous_images
 
 cnp.import_array()
 
@@ -11,23 +11,17 @@ cdef Output make_output(const fc_kernels *kernels, const fc_epilogue *epilogue, 
                         bias, residual, bint channels_last) noexcept:
     """The way to `out`; it and the residual are C-contiguous, bias and residual may be None."""
     cdef Output output
-    cdef Py_ssize_t channels, stride
-    cdef int rank = cnp.PyArray_NDIM(out) - 2, first = 1 if channels_last else 2, i
+    cdef Strided5 images = contiguous_images(out, channels_last)
+    cdef int a
     output.kernels = kernels
     output.epilogue = epilogue
-    output.data = cnp.PyArray_BYTES(out)
+    output.data = images.data
     output.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
     output.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
-    # Of the sizes, not of the strides: those of axes of length one mean nothing.
-    channels = cnp.PyArray_DIM(out, rank + 1 if channels_last else 1)
-    stride = channels if channels_last else 1
-    output.pixel = stride
-    for i in range(AXES - 1, -1, -1):
-        output.axis[i] = stride
-        if i >= AXES - rank:
-            stride *= cnp.PyArray_DIM(out, first + i - (AXES - rank))
-    output.channel = 1 if channels_last else stride
-    output.image = stride if channels_last else stride * channels
+    output.image, output.channel = images.stride[0], images.stride[1]
+    for a in range(AXES):
+        output.axis[a] = images.stride[2 + a]
+    output.pixel = output.axis[AXES - 1]
     return output
 
 

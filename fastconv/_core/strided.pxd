@@ -8,3 +8,4 @@ cdef struct Strided5:
 
 cdef Strided5 strided_images(cnp.ndarray array, bint channels_last, bint collapsed=*) noexcept
 cdef Strided5 strided_weights(cnp.ndarray array) noexcept
+cdef Strided5 contiguous_images(cnp.ndarray array, bint channels_last) noexcept

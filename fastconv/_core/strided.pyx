@@ -26,6 +26,22 @@ cdef Strided5 strided_images(cnp.ndarray array, bint channels_last,
     return images
 
 
+cdef Strided5 contiguous_images(cnp.ndarray array, bint channels_last) noexcept:
+    """The same of a C-contiguous array, by its sizes: strides of axes of length one mean nothing."""
+    cdef Strided5 images
+    cdef int rank = cnp.PyArray_NDIM(array) - 2, first = 1 if channels_last else 2, i
+    cdef Py_ssize_t channels = cnp.PyArray_DIM(array, rank + 1 if channels_last else 1)
+    cdef Py_ssize_t stride = channels if channels_last else 1
+    images.data = cnp.PyArray_BYTES(array)
+    for i in range(4, 1, -1):
+        images.stride[i] = stride
+        if i >= 5 - rank:
+            stride *= cnp.PyArray_DIM(array, first + i - (5 - rank))
+    images.stride[1] = 1 if channels_last else stride
+    images.stride[0] = stride if channels_last else stride * channels
+    return images
+
+
 cdef Strided5 strided_weights(cnp.ndarray array) noexcept:
     """Weights (filters, channels of a group, *kernel), whatever the data format."""
     return strided_images(array, False)

@@ -1,3 +1,0 @@
-from fastconv._algorithms.record import Algorithm
-
-ALGORITHM: Algorithm

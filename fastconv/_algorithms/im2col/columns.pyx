@@ -1,0 +1,192 @@
+"""The columns of an image: gathered (im2col), and added up at their places (col2im)."""
+cimport numpy as cnp
+from libc.string cimport memset
+
+from fastconv._core.blocks cimport unravel
+from fastconv._core.integers cimport ceil_div
+from fastconv._core.padding cimport PAD_ZEROS, source_index
+from fastconv._core.strided cimport contiguous_images, strided_images
+from fastconv._core.threads cimport parallel_for, threads_for
+from fastconv._kernels.dispatch cimport kernels_for
+
+cnp.import_array()
+
+# Outputs that are neighbours in a row, and what one kernel position meets there.
+cdef struct PixelRun:
+    Py_ssize_t pixels
+    Py_ssize_t plane, row    # of the image; -1: zeros
+    Py_ssize_t first         # position in the row that the first pixel meets; further ones a
+                             # stride apart
+    Py_ssize_t low, high     # the pixels that meet the inside of a row
+
+
+cdef Columns columns_of(ConvDesc desc, cnp.ndarray images) except *:
+    """The matrix of a layer; images: those of its input, or None for sizes alone."""
+    cdef Columns columns
+    cdef const conv_geometry *g = &desc.g
+    columns.g = g
+    columns.kernels = kernels_for(g.itemsize)
+    columns.channels = g.channels // g.groups
+    columns.taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
+    columns.rows = columns.taps * columns.channels
+    columns.pixels = g.output[0] * g.output[1] * g.output[2]
+    if images is not None:
+        columns.image = strided_images(images, g.channels_last)
+        columns.batch = cnp.PyArray_DIM(images, 0)
+    return columns
+
+
+cdef inline PixelRun find_run(const conv_geometry *g, Py_ssize_t tap, Py_ssize_t pixel,
+                              Py_ssize_t most, Py_ssize_t mode) noexcept nogil:
+    """The run of at most so many pixels that begins at `pixel`."""
+    cdef PixelRun run
+    cdef Py_ssize_t[3] t
+    cdef Py_ssize_t[3] o
+    cdef Py_ssize_t stride = g.stride[2]
+    unravel(tap, g.kernel, 3, t)
+    unravel(pixel, g.output, 3, o)
+    run.pixels = min(most, g.output[2] - o[2])
+    run.plane = source_index(o[0] * g.stride[0] + t[0] * g.dilation[0] - g.before[0],
+                             g.input[0], mode)
+    run.row = source_index(o[1] * g.stride[1] + t[1] * g.dilation[1] - g.before[1], g.input[1],
+                           mode)
+    run.first = o[2] * stride + t[2] * g.dilation[2] - g.before[2]
+    run.low = 0
+    if run.first < 0:
+        run.low = min(run.pixels, ceil_div(-run.first, stride))
+    run.high = run.low
+    if run.first + run.low * stride < g.input[2]:
+        run.high = min(run.pixels, (g.input[2] - 1 - run.first) // stride + 1)
+    return run
+
+
+cdef void gather_columns(const Columns *columns, const real_t *x, Py_ssize_t row,
+                         Py_ssize_t n_rows, Py_ssize_t pixel, Py_ssize_t n_pixels,
+                         Py_ssize_t pitch, real_t *out) noexcept nogil:
+    """out[r][p] = what kernel position and channel `row + r` meets at output `pixel + p`.
+
+    x points to the first channel of one image's group.
+    """
+    cdef const conv_geometry *g = columns.g
+    cdef const Py_ssize_t *stride = columns.image.stride
+    cdef Py_ssize_t r, p, step = g.stride[2] * stride[4]
+    cdef const real_t *channel
+    cdef const real_t *line
+    cdef PixelRun run
+    for r in range(row, row + n_rows):
+        channel = x + r // columns.taps * stride[1]
+        p = 0
+        while p < n_pixels:
+            run = find_run(g, r % columns.taps, pixel + p, n_pixels - p, g.padding_mode)
+            if run.plane < 0 or run.row < 0:
+                memset(out + p, 0, run.pixels * sizeof(real_t))
+            else:
+                line = channel + run.plane * stride[2] + run.row * stride[3]
+                gather_outside(g, &run, line, stride[4], 0, run.low, out + p)
+                if run.high > run.low:
+                    columns.kernels.gather(
+                        run.high - run.low,
+                        line + (run.first + run.low * g.stride[2]) * stride[4], step,
+                        out + p + run.low)
+                gather_outside(g, &run, line, stride[4], run.high, run.pixels, out + p)
+            p += run.pixels
+        out += pitch
+
+
+cdef inline void gather_outside(const conv_geometry *g, const PixelRun *run, const real_t *line,
+                                Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
+                                real_t *out) noexcept nogil:
+    """The pixels low … high - 1 of a run, which meet what lies outside of a row."""
+    cdef Py_ssize_t p, i
+    for p in range(low, high):
+        i = source_index(run.first + p * g.stride[2], g.input[2], g.padding_mode)
+        out[p] = 0 if i < 0 else line[i * step]
+
+
+cdef void add_columns(const Columns *columns, const real_t *cols, Py_ssize_t row,
+                      Py_ssize_t n_rows, Py_ssize_t pixel, Py_ssize_t n_pixels,
+                      Py_ssize_t pitch, real_t *x) noexcept nogil:
+    """The adjoint of `gather_columns` for zero padding: add each entry to where it was read."""
+    cdef const conv_geometry *g = columns.g
+    cdef const Py_ssize_t *stride = columns.image.stride
+    cdef Py_ssize_t r, p, q
+    cdef real_t *channel
+    cdef real_t *line
+    cdef PixelRun run
+    for r in range(row, row + n_rows):
+        channel = x + r // columns.taps * stride[1]
+        p = 0
+        while p < n_pixels:
+            run = find_run(g, r % columns.taps, pixel + p, n_pixels - p, PAD_ZEROS)
+            if run.plane >= 0 and run.row >= 0:
+                line = channel + run.plane * stride[2] + run.row * stride[3]
+                if g.stride[2] * stride[4] == 1 and run.high > run.low:
+                    columns.kernels.add(run.high - run.low, cols + p + run.low,
+                                        line + run.first + run.low)
+                else:
+                    for q in range(run.low, run.high):
+                        line[(run.first + q * g.stride[2]) * stride[4]] += cols[p + q]
+            p += run.pixels
+        cols += pitch
+
+
+# ---- the public im2col and col2im ----
+
+cdef struct Planes:
+    Columns columns
+    char *cols               # (batch, channels * kernel, pixels), contiguous
+
+
+def gather(ConvDesc desc, cnp.ndarray x, cnp.ndarray out, num_threads):
+    """out (batch, channels * kernel, pixels) from x; out is C-contiguous."""
+    cdef Planes job
+    cdef double work = 8.0 * cnp.PyArray_SIZE(out)
+    if cnp.PyArray_SIZE(out):
+        job.columns = columns_of(desc, x)
+        job.cols = cnp.PyArray_BYTES(out)
+        parallel_for(gather_task, &job, job.columns.batch * job.columns.channels,
+                     threads_for(desc.function, num_threads, work), work)
+
+
+def add_up(ConvDesc desc, cnp.ndarray cols, cnp.ndarray out, num_threads):
+    """Add columns up in `out`, an image batch of zeros; cols is C-contiguous."""
+    cdef Planes job
+    cdef double work = 8.0 * cnp.PyArray_SIZE(cols)
+    if cnp.PyArray_SIZE(cols):
+        job.columns = columns_of(desc, out)
+        job.cols = cnp.PyArray_BYTES(cols)
+        parallel_for(add_task, &job, job.columns.batch * job.columns.channels,
+                     threads_for(desc.function, num_threads, work), work)
+
+
+cdef void gather_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Planes *job = <Planes *>context
+    if job.columns.g.itemsize == 4:
+        gather_plane(job, <float *>job.cols, task)
+    else:
+        gather_plane(job, <double *>job.cols, task)
+
+
+cdef void add_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef Planes *job = <Planes *>context
+    if job.columns.g.itemsize == 4:
+        add_plane(job, <const float *>job.cols, task)
+    else:
+        add_plane(job, <const double *>job.cols, task)
+
+
+cdef void gather_plane(const Planes *job, real_t *cols, Py_ssize_t task) noexcept nogil:
+    """The columns of one channel of one image."""
+    cdef const Columns *columns = &job.columns
+    cdef Py_ssize_t c = task % columns.channels, n = task // columns.channels
+    gather_columns(columns, (<const real_t *>columns.image.data) + n * columns.image.stride[0],
+                   c * columns.taps, columns.taps, 0, columns.pixels, columns.pixels,
+                   cols + task * columns.taps * columns.pixels)
+
+
+cdef void add_plane(const Planes *job, const real_t *cols, Py_ssize_t task) noexcept nogil:
+    cdef const Columns *columns = &job.columns
+    cdef Py_ssize_t c = task % columns.channels, n = task // columns.channels
+    add_columns(columns, cols + task * columns.taps * columns.pixels, c * columns.taps,
+                columns.taps, 0, columns.pixels, columns.pixels,
+                (<real_t *>columns.image.data) + n * columns.image.stride[0])
