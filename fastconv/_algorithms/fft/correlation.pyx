@@ -1,0 +1,191 @@
+"""The forward pass and backward_data: a layer with the spectra of its weights."""
+import numpy as np
+
+cimport numpy as cnp
+from libc.string cimport memset
+
+from fastconv._algorithms.fft.lattice cimport Layout, layout_for
+from fastconv._algorithms.fft.spectra cimport Product, multiply, spectrum_bytes
+from fastconv._algorithms.fft.staging cimport fill_tiles, store_tiles
+from fastconv._algorithms.fft.weights cimport fill_weights
+from fastconv._core.integers cimport ceil_div
+from fastconv._core.output cimport Output, make_output
+from fastconv._core.strided cimport Strided5, strided_images
+from fastconv._core.threads cimport python_parallel_for
+from fastconv._desc cimport ConvDesc
+
+cnp.import_array()
+
+cdef enum:
+    MIN_PLANES = 16  # that are transformed back at once
+
+
+def complex_of(desc):
+    """The dtype of spectra."""
+    return np.complex64 if desc.itemsize == 4 else np.complex128
+
+
+cdef class Fft:
+    """One pass of one layer, with the spectra of its weights."""
+
+    cdef ConvDesc desc
+    cdef Layout layout
+    cdef cnp.ndarray spectra    # (plane written, plane read of its group, *frequencies)
+    cdef double least, most     # magnitudes of what is read that can be transformed
+
+    def __init__(self, ConvDesc desc, which, cnp.ndarray weight, int threads):
+        cdef Layout layout = layout_for(desc, which)
+        cdef Py_ssize_t planes = layout.in_planes // layout.groups
+        cdef Py_ssize_t rows = max(1, layout.planes_at_once(1) // planes)
+        from scipy import fft
+
+        self.desc = desc
+        self.layout = layout
+        self.spectra = np.empty((layout.out_planes, planes) + layout.freq_shape, complex_of(desc))
+
+        def transform(task):
+            first = task * rows
+            tile = np.empty((min(rows, layout.out_planes - first), planes) + layout.shape,
+                            desc.dtype)
+            fill_weights(layout, weight, first, tile)
+            self.spectra[first:first + len(tile)] = fft.rfftn(tile, axes=layout.axes)
+
+        python_parallel_for(transform, ceil_div(layout.out_planes, rows), threads)
+
+    def set_range(self, double largest, double total):
+        """Magnitudes that stay within the arithmetic's range in all transforms and products.
+
+        largest: of a weight; total: of the weights that meet in a result.
+        """
+        cdef double size = self.layout.size
+        cdef double greatest = np.finfo(self.desc.dtype).max, tiny = np.finfo(self.desc.dtype).tiny
+        self.most = min(greatest / 4 / size, greatest / 4 / size / size / max(total, 1e-300))
+        self.least = 16 * max(tiny, tiny / max(largest, tiny))
+
+    def fits(self, largest):
+        """Whether values of this magnitude can be transformed."""
+        return self.least <= largest <= self.most or largest == 0
+
+    def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
+        """As `Algorithm.prepare` says; returns the images that it had to refuse."""
+        cdef Layout layout = self.layout
+        if cnp.PyArray_SIZE(out) == 0:
+            return None
+        if layout.backward:
+            memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
+        call = Call(self, source, bias, residual, out)
+        if layout.fits_one_piece():
+            call.in_one_step(cnp.PyArray_DIM(source, 0), threads)
+        else:
+            for image in range(cnp.PyArray_DIM(source, 0)):
+                call.in_two_steps(image, threads)
+        return sorted(call.refused)
+
+
+cdef class Call:
+    """One call: images of the batch that are read, and where results go."""
+
+    cdef Fft of
+    cdef Layout layout
+    cdef Strided5 images
+    cdef Output output
+    cdef readonly set refused   # images
+    cdef object fft, arrays     # which `images` and `output` point into
+
+    def __init__(self, Fft of, cnp.ndarray source, bias, residual, cnp.ndarray out):
+        from scipy import fft
+
+        self.of = of
+        self.layout = of.layout
+        self.images = strided_images(source, of.desc.g.channels_last)
+        self.output = make_output(of.layout.kernels, &of.desc.epilogue, out, bias,
+                                  residual, of.desc.g.channels_last)
+        self.refused = set()
+        self.fft = fft
+        self.arrays = source, bias, residual, out
+
+    def in_one_step(self, batch, int threads):
+        """Pieces of all planes of some tiles, there and back."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t rows = min(layout.tiles, layout.planes_at_once(
+            max(layout.in_planes, layout.out_planes)))
+        cdef Py_ssize_t pieces = ceil_div(layout.tiles, rows)
+
+        def piece(task):
+            image, first = task // pieces, task % pieces * rows
+            tiles = min(rows, layout.tiles - first)
+            spectra = self.transformed(image, first, tiles, 0, layout.in_planes)
+            if image not in self.refused:
+                self.store_results(spectra, image, first, 0, layout.out_planes)
+
+        python_parallel_for(piece, batch * pieces, threads)
+
+    def in_two_steps(self, image, int threads):
+        """Some tiles of all planes read, then of all written, which are sums over the former."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t waiting = layout.tiles_at_once(), planes = layout.planes_at_once(1)
+        for first in range(0, layout.tiles, waiting):
+            tiles = min(waiting, layout.tiles - first)
+            spectra = np.empty((tiles, layout.in_planes) + layout.freq_shape,
+                               complex_of(self.of.desc))
+            per_tile = ceil_div(layout.in_planes, planes)
+            many = max(MIN_PLANES, planes // tiles)
+
+            def forth(task, spectra=spectra, first=first, per_tile=per_tile):
+                tile, plane = task // per_tile, task % per_tile * planes
+                count = min(planes, layout.in_planes - plane)
+                spectra[tile, plane:plane + count] = self.transformed(
+                    image, first + tile, 1, plane, count)[0]
+
+            def back(task, spectra=spectra, first=first, many=many):
+                plane = task * many
+                self.store_results(spectra, image, first, plane,
+                                   min(many, layout.out_planes - plane))
+
+            python_parallel_for(forth, tiles * per_tile, threads)
+            if image in self.refused:
+                return
+            python_parallel_for(back, ceil_div(layout.out_planes, many), threads)
+
+    def transformed(self, image, first, tiles, plane, planes):
+        """Spectra of tiles of some planes; refuses the image if they cannot be trusted."""
+        tile, largest = fill_tiles(self.layout, &self.images, image, False, first, tiles, plane,
+                                   planes)
+        if not self.of.fits(largest):
+            self.refused.add(image)
+        return self.fft.rfftn(tile, axes=self.layout.axes)
+
+    def store_results(self, cnp.ndarray spectra, image, first, plane, planes):
+        """Results of some planes from the spectra (tile, plane read, *frequencies) of all."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t tiles = cnp.PyArray_DIM(spectra, 0)
+        sums = np.empty((tiles, planes) + layout.freq_shape, complex_of(layout.desc))
+        self.multiply_groups(spectra, sums, plane, planes)
+        results = self.fft.irfftn(sums, s=layout.transforms, axes=layout.axes, overwrite_x=True)
+        store_tiles(layout, &self.output, image, first, tiles, plane, planes, results)
+
+    cdef int multiply_groups(self, cnp.ndarray spectra, cnp.ndarray sums, Py_ssize_t plane,
+                             Py_ssize_t planes) except -1:
+        """Sums of products of spectra, for those planes of each group that are asked for."""
+        cdef Layout layout = self.layout
+        cdef Py_ssize_t itemsize = layout.desc.g.itemsize, per_group, size, group, n, p = plane
+        cdef Product product
+        per_group = layout.out_planes // layout.groups
+        product.tiles, product.freq = cnp.PyArray_DIM(spectra, 0), layout.freq
+        product.channels = layout.in_planes // layout.groups
+        product.x_tile, product.x_channel = layout.in_planes, 1
+        product.w_filter, product.w_channel = product.channels, 1
+        product.y_tile, product.y_filter = planes, 1
+        product.more = False
+        size = spectrum_bytes(&product, itemsize)
+        with nogil:
+            while p < plane + planes:
+                group = p // per_group
+                n = min(plane + planes, (group + 1) * per_group) - p
+                product.filters = n
+                multiply(layout.kernels, &product,
+                         cnp.PyArray_BYTES(spectra) + group * product.channels * size,
+                         cnp.PyArray_BYTES(self.of.spectra) + p * product.channels * size,
+                         cnp.PyArray_BYTES(sums) + (p - plane) * size, itemsize)
+                p += n
+        return 0
