@@ -291,17 +291,18 @@ cdef class Sliding:
             forward[double](g, images, self.weight, &output, work, threads)
 
 
-def weight_gradient(ConvDesc desc, grad, x, cnp.ndarray out, bint per_sample, int threads):
+def weight_gradient(ConvDesc desc, grad, x, out, bint per_sample, int threads):
     """As `Algorithm.weight_gradient` says."""
     cdef const conv_geometry *g = &desc.g
     cdef double work = SLOWNESS * desc.flops(len(x))
-    if cnp.PyArray_SIZE(out) == 0:
+    if out.size == 0:
         return
     if grad.size == 0:
         out[...] = 0
         return
     x, grad = five_axes(x, g.channels_last), five_axes(grad, g.channels_last)
-    result = five_axed_weights(desc, out if per_sample else out[np.newaxis])
+    result = out if out.ndim == g.rank + 3 else out[np.newaxis]
+    result = five_axed_weights(desc, result)
     missing = (np.newaxis,) * <int>(AXES - g.rank)
     result = result[(slice(None), slice(None), slice(None), *missing)]
     if g.itemsize == 4:

@@ -10,7 +10,7 @@ from fastconv._algorithms.im2col.columns cimport (
     Columns, add_columns, columns_of, gather_columns,
 )
 from fastconv._core.blas cimport gemm, load
-from fastconv._core.blocks cimport Arena, reserve, unravel
+from fastconv._core.blocks cimport CACHE_LINE, Arena, reserve, unravel
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.output cimport Output, make_output, store_rows
 from fastconv._core.partial_sums cimport PartialSums
@@ -43,6 +43,7 @@ cdef Schedule make_schedule(ConvDesc desc, which, Py_ssize_t batch, bint per_sam
     cdef Schedule schedule
     cdef Columns columns = columns_of(desc, None)
     cdef Py_ssize_t itemsize = desc.g.itemsize, filters = desc.g.filters // desc.g.groups, parts
+    cdef Py_ssize_t product
     cdef Arena arena
     schedule.tile = TILE_BYTES // (max(columns.rows + filters, 1) * itemsize)
     schedule.tile = min(max(schedule.tile // TILE_UNIT, 1) * TILE_UNIT, <Py_ssize_t>MAX_TILE)
@@ -55,13 +56,14 @@ cdef Schedule make_schedule(ConvDesc desc, which, Py_ssize_t batch, bint per_sam
     schedule.parts = ceil_div(batch, max(schedule.images, 1))
     arena.size = 0
     schedule.columns_at = reserve(&arena, columns.rows * schedule.tile * itemsize)
+    # a line more, since kernels may load a vector where a row ends
     if which == BACKWARD_WEIGHT:
-        schedule.product_at = reserve(&arena, filters * columns.rows * itemsize)
+        schedule.product_at = reserve(&arena, filters * columns.rows * itemsize + CACHE_LINE)
     else:
-        schedule.product_at = reserve(&arena, filters * schedule.tile * itemsize)
-        schedule.further_at = arena.size
-        if columns.rows > LONG_SUM:
-            reserve(&arena, filters * schedule.tile * itemsize)
+        product = filters * schedule.tile * itemsize
+        schedule.product_at = reserve(
+            &arena, (2 if columns.rows > LONG_SUM else 1) * product + CACHE_LINE)
+        schedule.further_at = schedule.product_at + product
     schedule.scratch_bytes = arena.size
     return schedule
 
