@@ -5,12 +5,12 @@ import pytest
 import scipy.signal
 
 import fastconv
-from fastconv._select import ALGORITHMS
 from fastconv.testing import reference
 from fastconv.testing.cases import VIEWS, WRITEABLE, as_view, empty_view
 from fastconv.testing.contract import assert_exact, assert_within_contract
+from fastconv.testing.served import methods, serves
 
-METHODS = [a.name for a in ALGORITHMS if "forward" in a.passes]
+METHODS = methods("forward")
 PADDINGS = [0, 2, (1, 3), ((1, 0), (2, 4)), "valid", "same", "same_lower", "full"]
 MODES = ["zeros", "reflect", "symmetric", "replicate", "circular"]
 ACTIVATIONS = [
@@ -24,6 +24,16 @@ def numbers(shape, dtype=np.float32, seed=0):
 
 def integers(shape, dtype=np.float32, seed=0):
     return np.random.default_rng(seed).integers(-4, 5, shape).astype(dtype)
+
+
+def forward(method, x_shape, weight_shape, **options):
+    """Whether a method serves a forward pass: what each test over the methods asks."""
+    return serves(method, "forward", x_shape, weight_shape, **options)
+
+
+def strictly(method, x_shape, weight_shape, **options):
+    """Whether it does so at "highest", as `check` asks."""
+    return forward(method, x_shape, weight_shape, **options, precision="highest")
 
 
 def check(x, weight, bias=None, **kwargs):
@@ -44,6 +54,10 @@ def check(x, weight, bias=None, **kwargs):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method: (
+    forward(method, (1, 1, 3, 3), (1, 1, 2, 2))
+    and forward(method, (1, 1, 3, 3), (1, 1, 2, 2), stride=2, padding=1)
+))
 def test_by_hand(method):
     x = np.arange(1, 10, dtype=np.float32).reshape(1, 1, 3, 3)
     weight = np.array([[[[1, 2], [3, 4]]]], np.float32)
@@ -71,6 +85,9 @@ def test_is_scipys_correlate2d_and_convolve2d(mode):
 @pytest.mark.parametrize("stride", [1, 2, (3, 1)], ids=str)
 @pytest.mark.parametrize("dilation", [1, (2, 3)], ids=str)
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method, dilation, stride, padding: strictly(
+    method, (2, 3, 11, 18), (5, 3, 3, 4), stride=stride, padding=padding, dilation=dilation
+))
 def test_padding_stride_dilation(method, dilation, stride, padding):
     x, weight = numbers((2, 3, 11, 18)), numbers((5, 3, 3, 4), seed=1)
     y = check(x, weight, stride=stride, padding=padding, dilation=dilation, method=method)
@@ -81,6 +98,9 @@ def test_padding_stride_dilation(method, dilation, stride, padding):
 @pytest.mark.parametrize("widths", [((1, 2), (2, 1)), ((7, 9), (0, 23))], ids=["short", "long"])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method, mode, widths: strictly(
+    method, (2, 2, 4, 5), (3, 2, 3, 2), padding=widths, padding_mode=mode
+))
 def test_padding_mode_is_numpys(method, mode, widths):
     """Equal, to the bit, to a valid convolution of what np.pad returns."""
     x, weight = numbers((2, 2, 4, 5)), numbers((3, 2, 3, 2), seed=1)
@@ -118,6 +138,10 @@ def test_padding_mode_on_axes_of_length_one(mode):
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method, data_format: all(
+    strictly(method, (2, 4, 4, 4), (19, 4, 3, 3), padding=1, data_format=data_format, dtype=dtype)
+    for dtype in ("float32", "float64")
+))
 def test_bias_residual_activation(method, data_format, activation):
     shape = (2, 9, 7, 4) if data_format == "channels_last" else (2, 4, 9, 7)
     output = (2, 9, 7, 19) if data_format == "channels_last" else (2, 19, 9, 7)
@@ -152,6 +176,9 @@ def test_activations_far_out(activation):
 
 @pytest.mark.parametrize("groups", [1, 2, 4, 8])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method, groups: strictly(
+    method, (2, 8, 6, 9), (16, 8 // groups, 3, 3), padding=1, groups=groups
+))
 def test_groups(method, groups):
     x, weight = numbers((2, 8, 6, 9)), numbers((16, 8 // groups, 3, 3), seed=1)
     check(x, weight, numbers(16, seed=2), padding=1, groups=groups, method=method)
@@ -200,6 +227,10 @@ def test_without_the_batch_axis(data_format):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method: (
+    strictly(method, (2, 5, 8, 9), (7, 5, 3, 2), padding=1)
+    and strictly(method, (2, 8, 9, 5), (7, 5, 3, 2), padding=1, data_format="channels_last")
+))
 def test_channels_last_is_channels_first_transposed(method):
     x, weight = numbers((2, 5, 8, 9)), numbers((7, 5, 3, 2), seed=1)
     args = {"padding": 1, "method": method, "precision": "highest"}
@@ -239,6 +270,7 @@ def test_empty_batch():
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method: forward(method, (2, 0, 5, 6), (3, 0, 2, 2)))
 def test_no_input_channels_gives_the_bias(method):
     x, weight = numbers((2, 0, 5, 6)), numbers((3, 0, 2, 2))
     np.testing.assert_array_equal(fastconv.conv2d(x, weight, method=method), np.zeros((2, 3, 4, 5)))
@@ -274,6 +306,9 @@ def test_result_is_fresh_and_contiguous():
 @pytest.mark.parametrize("view", WRITEABLE)
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method, data_format: forward(
+    method, (2, 6, 6, 6), (5, 6, 3, 3), padding=1, data_format=data_format
+))
 def test_out(method, data_format, view):
     shape = (2, 10, 11, 6) if data_format == "channels_last" else (2, 6, 10, 11)
     x, weight = numbers(shape), numbers((5, 6, 3, 3), seed=1)
@@ -305,6 +340,7 @@ def test_out_leaves_its_neighbours_alone(view):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method: forward(method, (2, 3, 8, 9), (3, 3, 3, 3), padding=1))
 def test_out_overlapping_the_input(method):
     """As if it did not overlap: padding keeps the shape, so x may be its own result."""
     weight = numbers((3, 3, 3, 3), seed=1)
@@ -354,6 +390,9 @@ def test_out_overlapping_weight_bias_and_residual():
 
 @pytest.mark.parametrize("method", ["auto", *METHODS])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.served(by=lambda method, dtype: forward(
+    method, (3, 17, 33, 35), (37, 17, 3, 3), padding=1, dtype=dtype
+))
 def test_batch_and_threads_change_nothing(method, dtype):
     """Bitwise: every image alone, all together, with one thread or three."""
     x, weight = numbers((3, 17, 33, 35), dtype), numbers((37, 17, 3, 3), dtype, 1)
@@ -423,6 +462,7 @@ def test_much_padding_gives_the_same_bits(threads, channels, filters, spatial, k
 
 @pytest.mark.parametrize("view", [v for v in VIEWS if v not in ("plain", "broadcast")])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method: forward(method, (2, 5, 12, 19), (18, 5, 3, 3)))
 def test_layout_in_memory_changes_nothing(method, view):
     x, weight = numbers((2, 5, 12, 19)), numbers((18, 5, 3, 3), seed=1)
     expected = fastconv.conv2d(x, weight, method=method)
@@ -430,10 +470,17 @@ def test_layout_in_memory_changes_nothing(method, view):
     np.testing.assert_array_equal(y, expected)
 
 
+LARGE_SUMS = [(64, 70, 3), (300, 33, 1), (3, 5, 11)]  # channels, filters, kernel
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method, dtype: all(
+    strictly(method, (1, channels, 15, 17), (filters, channels, k, k), padding="same", dtype=dtype)
+    for channels, filters, k in LARGE_SUMS
+))
 def test_small_integers_are_exact(method, dtype):
-    for seed, (channels, filters, kernel) in enumerate([(64, 70, 3), (300, 33, 1), (3, 5, 11)]):
+    for seed, (channels, filters, kernel) in enumerate(LARGE_SUMS):
         x = integers((1, channels, 15, 17), dtype, seed)
         weight = integers((filters, channels, kernel, kernel), dtype, seed + 1)
         y = fastconv.conv2d(x, weight, padding="same", method=method, precision="highest")
@@ -444,6 +491,10 @@ def test_small_integers_are_exact(method, dtype):
 @pytest.mark.parametrize("shape", [(4096, 8, 1), (512, 8, 3), (16, 8, 31), (1, 2, 201)], ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method, dtype, shape: strictly(
+    method, (1, shape[0], shape[2] + 3, shape[2] + 4), (shape[1], shape[0], shape[2], shape[2]),
+    dtype=dtype,
+))
 def test_long_sums_of_positive_numbers_are_blocked(method, dtype, shape):
     """Thousands of terms of one sign: a plain running sum would lose more than 16 u."""
     channels, filters, kernel = shape
@@ -454,9 +505,12 @@ def test_long_sums_of_positive_numbers_are_blocked(method, dtype, shape):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method: strictly(
+    method, (1, 130, 61, 67), (97, 130, 3, 3), padding=1
+))
 def test_more_than_one_tile(method):
     """Large enough that every blocking loop turns more than once, with ragged ends."""
-    channels, filters = (5, 7) if method == "sliding" else (130, 97)  # it has no tiles
+    channels, filters = 130, 97
     x, weight = numbers((1, channels, 61, 67)), numbers((filters, channels, 3, 3), seed=1)
     check(x, weight, numbers(filters, seed=2), padding=1, method=method, num_threads=2)
 
@@ -472,6 +526,9 @@ def test_max_workspace():
 
 @pytest.mark.parametrize("precision", ["highest", "high", "medium"])
 @pytest.mark.parametrize("method", ["auto", *METHODS])
+@pytest.mark.served(by=lambda method, precision: forward(
+    method, (1, 32, 14, 14), (32, 32, 3, 3), precision=precision
+))
 def test_precision(method, precision):
     x, weight = numbers((1, 32, 14, 14)), numbers((32, 32, 3, 3), seed=1)
     exact, magnitude = reference.conv(x, weight), reference.sum_abs(x, weight)
@@ -486,6 +543,7 @@ def test_inputs_are_not_modified():
     residual = numbers((2, 4, 9, 9), seed=3)
     before = [a.copy() for a in (*arrays, residual)]
     for method in METHODS:
-        fastconv.conv2d(*arrays, padding=1, residual=residual, activation="relu", method=method)
+        if forward(method, arrays[0].shape, arrays[1].shape, padding=1):
+            fastconv.conv2d(*arrays, padding=1, residual=residual, activation="relu", method=method)
     for now, then in zip((*arrays, residual), before, strict=True):
         np.testing.assert_array_equal(now, then)

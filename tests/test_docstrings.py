@@ -88,7 +88,8 @@ def test_examples_of_modules(name):
     except ImportError as error:
         if error.name is None or error.name.startswith("fastconv"):
             raise
-        pytest.skip(f"{error.name} is not installed")
+        pytest.importorskip(error.name, reason=f"{error.name} is not installed")
+        raise
     assert module.__doc__, f"{name} has no docstring"
     finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)

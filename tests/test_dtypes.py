@@ -8,9 +8,10 @@ import pytest
 import fastconv
 from fastconv import _select
 from fastconv.testing import reference
+from fastconv.testing.served import methods, passes_served, serves
 
-METHODS = ["auto", *(a.name for a in _select.ALGORITHMS)]
-EXACT = ["auto", *(a.name for a in _select.ALGORITHMS if a.tier == "highest")]
+METHODS = ["auto", *methods()]
+EXACT = ["auto", *methods(tier="highest")]
 INTEGERS = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 FLOATS = ["float16", "float32", "float64"]
 COMPLEX = ["complex64", "complex128"]
@@ -47,21 +48,26 @@ def check(found, expected, dtype):
         assert np.abs(found - expected).max() <= tolerance(dtype) * np.abs(expected).max()
 
 
-def passes(x, weight, method, rank=None, **options):
-    """Every pass of one layer: (found, expected, arrays that met in it)."""
-    y = fastconv.conv(x, weight, method=method, **options)
-    yield y, reference.conv(x, weight, **options), (x, weight)
+def passes(x, weight, method, **options):
+    """Every pass that a method serves of one layer: (found, expected, arrays that met in it)."""
+    dtype = result_dtype((x, weight))
+    served = passes_served(method, x.shape, weight.shape, **options, dtype=dtype)
+    expected = reference.conv(x, weight, **options)
+    if "forward" in served:
+        yield fastconv.conv(x, weight, method=method, **options), expected, (x, weight)
+    y = expected
     grad = numbers(y.shape, x.dtype, 7)
-    yield (fastconv.conv_backward_data(grad, weight, x.shape, method=method, **options),
-           reference.conv_backward_data(grad, weight, x.shape, **options), (grad, weight))
-    for per_sample in (False, True):
+    if "backward_data" in served:
+        yield (fastconv.conv_backward_data(grad, weight, x.shape, method=method, **options),
+               reference.conv_backward_data(grad, weight, x.shape, **options), (grad, weight))
+    for per_sample in (False, True) if "backward_weight" in served else ():
         args = (grad, x, weight.shape)
         yield (
             fastconv.conv_backward_weight(*args, method=method, per_sample=per_sample, **options),
             reference.conv_backward_weight(*args, per_sample=per_sample, **options), (grad, x))
     yield (fastconv.conv_backward_bias(grad), reference.conv_backward_bias(grad, rank=x.ndim - 2),
            (grad,))  # fmt: skip
-    if options.get("padding_mode", "zeros") == "zeros":
+    if "backward_data" in served and options.get("padding_mode", "zeros") == "zeros":
         shape = fastconv.conv_transpose_output_shape(y.shape, weight.shape, **options)
         yield (fastconv.conv_transpose(grad, weight, method=method, **options),
                reference.conv_backward_data(grad, weight, shape, **options), (grad, weight))
@@ -73,8 +79,15 @@ def result_dtype(arrays):
     return np.result_type(*arrays)
 
 
+def any_pass(method, x_shape, weight_shape, dtypes):
+    """Whether a method serves any of `passes`, of arrays of these dtypes."""
+    dtype = result_dtype([np.empty(0, d) for d in dtypes])
+    return passes_served(method, x_shape, weight_shape, **GEOMETRY, dtype=dtype)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dtypes", [*itertools.product([*COMPLEX, "float32"], COMPLEX)], ids=str)
+@pytest.mark.served(by=lambda dtypes, method: any_pass(method, (2, 4, 7, 9), (6, 2, 3, 2), dtypes))
 def test_complex(dtypes, method):
     for one, other in (dtypes, dtypes[::-1]):
         x, weight = numbers((2, 4, 7, 9), one), numbers((6, 2, 3, 2), other, 1)
@@ -85,6 +98,7 @@ def test_complex(dtypes, method):
 @pytest.mark.parametrize("method", EXACT)
 @pytest.mark.parametrize(
     "dtypes", [*itertools.combinations_with_replacement(INTEGERS, 2)], ids=str)
+@pytest.mark.served(by=lambda dtypes, method: any_pass(method, (2, 4, 9), (6, 2, 3), dtypes))
 def test_integers(dtypes, method):
     x, weight = numbers((2, 4, 9), dtypes[0]), numbers((6, 2, 3), dtypes[1], 1)
     for found, expected, arrays in passes(x, weight, method, **GEOMETRY):
@@ -94,6 +108,7 @@ def test_integers(dtypes, method):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "dtypes", [*itertools.product(INTEGERS + FLOATS, FLOATS + COMPLEX)], ids=str)
+@pytest.mark.served(by=lambda dtypes, method: any_pass(method, (1, 4, 9), (6, 2, 3), dtypes))
 def test_mixed_dtypes(dtypes, method):
     x, weight = numbers((1, 4, 9), dtypes[0], bits=4), numbers((6, 2, 3), dtypes[1], 1)
     for found, expected, arrays in passes(x, weight, method, **GEOMETRY):
@@ -166,6 +181,9 @@ def test_order_and_strides_of_bytes(dtype):
 
 @pytest.mark.parametrize("dtype", ["int32", "complex64"])
 @pytest.mark.parametrize("method", EXACT)
+@pytest.mark.served(by=lambda dtype, method: serves(
+    method, "forward", (5, 8, 3000), (8, 8, 3), dtype=dtype
+))
 def test_batch_and_threads_change_nothing(dtype, method):
     x, weight = numbers((5, 8, 3000), dtype, bits=29), numbers((8, 8, 3), dtype, 1, bits=28)
     y = fastconv.conv(x, weight, method=method, num_threads=1)

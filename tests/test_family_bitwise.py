@@ -11,6 +11,7 @@ import fastconv
 from fastconv._select import ALGORITHMS
 from fastconv.testing.cases import as_view
 from fastconv.testing.checks import function_of
+from fastconv.testing.served import passes_served
 
 THREADS = (1, 2, 3, 7)
 BATCH = 5
@@ -34,8 +35,8 @@ def problems():
         for rank in LENGTHS:
             for dtype in DTYPES:
                 for name in GEOMETRIES:
-                    often = name == "dense" or (method != "sliding" and dtype == "float32" and (
-                        rank < 3 or name == "depthwise"))  # fmt: skip
+                    often = name == "dense" or (
+                        dtype == "float32" and (rank < 3 or name == "depthwise"))  # fmt: skip
                     often &= dtype == "float32" or rank == 2
                     marks = () if often else pytest.mark.slow
                     yield pytest.param(method, rank, dtype, name, marks=marks)
@@ -48,20 +49,32 @@ def numbers(shape, dtype, seed):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-def problem(rank, geometry, dtype):
-    """Shapes, arrays x, weight and the gradient of the output, and the arguments."""
+def shapes(rank, geometry):
+    """Shapes of x and weight, and the arguments."""
     channels, filters, k, kwargs = GEOMETRIES[geometry]
     lengths, k = LENGTHS[rank], min(k, 5) if rank == 3 else k
     shape = (BATCH, channels, *lengths)
     if kwargs.get("data_format") == "channels_last":
         shape = (BATCH, *lengths, channels)
-    x = numbers(shape, dtype, 0)
-    weight = numbers((filters, channels // kwargs.get("groups", 1), *(k,) * rank), dtype, 1)
+    return shape, (filters, channels // kwargs.get("groups", 1), *(k,) * rank), kwargs
+
+
+def served(method, dtype, rank, geometry):
+    """The passes of one problem that a method serves."""
+    shape, weight_shape, kwargs = shapes(rank, geometry)
+    return passes_served(method, shape, weight_shape, **kwargs, dtype=dtype, precision="high")
+
+
+def problem(rank, geometry, dtype):
+    """Arrays x, weight and the gradient of the output, and the arguments."""
+    shape, weight_shape, kwargs = shapes(rank, geometry)
+    x, weight = numbers(shape, dtype, 0), numbers(weight_shape, dtype, 1)
     y = function_of("conv", rank)(x, weight, **kwargs, method="direct")
     return x, weight, numbers(y.shape, dtype, 2), kwargs
 
 
 @every_problem
+@pytest.mark.served(by=served)
 def test_conv(method, dtype, rank, geometry):
     """Forward, and the gradients of the data and of the weight (of each image)."""
     x, weight, grad, kwargs = problem(rank, geometry, dtype)
@@ -81,49 +94,43 @@ def test_conv(method, dtype, rank, geometry):
 
     passes = {"forward": forward, "backward_data": backward_data}
     passes["backward_weight"] = backward_weight
-    served = tuple(passes)
-    if method != "auto":
-        served = next(a for a in ALGORITHMS if a.name == method).passes
-    refusals = 0
-    for name, run in passes.items():
-        if name not in served:
-            continue
-        try:
-            whole = run(slice(None), num_threads=1)
-        except ValueError as error:
-            if method in ("auto", "direct") or f"method={method!r}" not in str(error):
-                raise
-            refusals += 1
-            refusal = error
-            continue
+    for name in served(method, dtype, rank, geometry):
+        run = passes[name]
+        whole = run(slice(None), num_threads=1)
         for threads in THREADS[1:]:
             np.testing.assert_array_equal(run(slice(None), num_threads=threads), whole)
         parts = [run(slice(0, 2), num_threads=2), run(slice(2, BATCH), num_threads=3)]
         np.testing.assert_array_equal(np.concatenate(parts), whole, err_msg=name)
         for n in (0, BATCH - 1):
             np.testing.assert_array_equal(run(slice(n, n + 1), num_threads=2), whole[n : n + 1])
-    if refusals == len(served):
-        raise refusal  # none of the passes: the test does not apply
 
 
 @every_problem
+@pytest.mark.served(by=lambda method, dtype, rank, geometry: (
+    {"forward", "backward_weight"} & set(served(method, dtype, rank, geometry))
+))
 def test_summed_weight_gradient_and_layouts(method, dtype, rank, geometry):
     """The gradient that is summed over the batch, for any threads; and views of every kind."""
     x, weight, grad, kwargs = problem(rank, geometry, dtype)
     options = {**kwargs, "method": method, "precision": "high"}
-    backward = function_of("conv_backward_weight", rank)
-    whole = backward(grad, x, weight.shape, **options, num_threads=1)
-    for threads in THREADS[1:]:
-        got = backward(grad, x, weight.shape, **options, num_threads=threads)
-        np.testing.assert_array_equal(got, whole)
-    y = function_of("conv", rank)(x, weight, **options)
-    rng = np.random.default_rng(0)
-    for view in ("misaligned", "slice", "fortran", "swapped"):
-        given = [as_view(a, view, rng) for a in (x, weight, grad)]
-        got = backward(given[2], given[0], weight.shape, **options)
-        np.testing.assert_array_equal(got, whole, err_msg=view)
-        got = function_of("conv", rank)(given[0], given[1], **options)
-        np.testing.assert_array_equal(got, y, err_msg=view)
+
+    def forward(x, weight, grad, **more):
+        return function_of("conv", rank)(x, weight, **options, **more)
+
+    def backward(x, weight, grad, **more):
+        run = function_of("conv_backward_weight", rank)
+        return run(grad, x, weight.shape, **options, **more)
+
+    for name, run in (("forward", forward), ("backward_weight", backward)):
+        if name not in served(method, dtype, rank, geometry):
+            continue
+        whole, rng = run(x, weight, grad, num_threads=1), np.random.default_rng(0)
+        for threads in THREADS[1:]:
+            got = run(x, weight, grad, num_threads=threads)
+            np.testing.assert_array_equal(got, whole)
+        for view in ("misaligned", "slice", "fortran", "swapped"):
+            given = [as_view(a, view, rng) for a in (x, weight, grad)]
+            np.testing.assert_array_equal(run(*given), whole, err_msg=view)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

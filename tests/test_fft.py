@@ -282,18 +282,19 @@ def test_scratch_memory_does_not_grow_with_the_signal():
 
 
 def test_ctrl_c_is_heard(run_python):
-    """Within a second, and threads of its own come home."""
+    """Within a second of work on each thread, and threads of its own come home."""
     run_python("""
         import signal, threading, time
         import numpy as np
         import fastconv
         x = np.ones((1, 1, 6000, 6000), np.float32)
         weight = np.ones((1, 1, 201, 201), np.float32)
-        sent = []
+        sent, start = [], time.process_time()
 
         def interrupt():
-            time.sleep(0.7)
-            sent.append(time.monotonic())
+            while time.process_time() < start + 0.7:  # so that the call is in its midst
+                time.sleep(0.01)
+            sent.append(time.process_time())
             signal.raise_signal(signal.SIGINT)
 
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -302,17 +303,15 @@ def test_ctrl_c_is_heard(run_python):
             while True:
                 fastconv.conv2d(x, weight, method="fft", num_threads=2)
         except KeyboardInterrupt:
-            assert time.monotonic() - sent[0] < 1.5
-        deadline = time.monotonic() + 5
-        while threading.active_count() > 2 and time.monotonic() < deadline:
+            assert time.process_time() - sent[0] < 2 * 1.5
+        while threading.active_count() > 2:  # or for ever, which ends the process as a failure
             time.sleep(0.05)
-        assert threading.active_count() <= 2
     """)
 
 
 def test_a_thousand_taps_on_a_million_samples_take_a_moment():
     x, weight = numbers((1, 1, 1 << 20)), numbers((1, 1, 1000), seed=1)
     plan = fastconv.plan_conv(x.shape, weight, **HOW)
-    start = time.perf_counter()
+    start = time.process_time()
     plan(x)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

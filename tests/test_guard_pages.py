@@ -11,17 +11,14 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv._select import ALGORITHMS
 from fastconv.testing import reference
 from fastconv.testing.contract import assert_exact
 from fastconv.testing.guard import GuardedBuffer
+from fastconv.testing.served import methods, serves
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="mprotect is a POSIX call")
+pytestmark = pytest.mark.needs(sys.platform != "win32", "mprotect, a POSIX call")
 
-METHODS = {
-    name: [a.name for a in ALGORITHMS if name in a.passes]
-    for name in ("forward", "backward_data", "backward_weight")
-}
+METHODS = {name: methods(name) for name in ("forward", "backward_data", "backward_weight")}
 VECTORS = {"baseline": 16, "avx2": 32, "avx512": 64}
 # Bytes of the vectors in use; where the level has another name, the longest known.
 VECTOR = VECTORS.get(fastconv.show_runtime(mode="dicts")["isa"], 64)
@@ -62,6 +59,12 @@ def shaped(batch, channels, spatial, data_format):
     return (batch, channels, *spatial)
 
 
+def strictly(method, x_shape, weight_shape, dtype, which="forward", **options):
+    """Whether a method computes what `check_conv` asks of it."""
+    options["precision"] = "highest"
+    return serves(method, which, x_shape, weight_shape, dtype=dtype, **options)
+
+
 def check_conv(buffers, end, method, x_shape, weight_shape, dtype, **geometry):
     """Forward with bias and residual, exactly, every array guarded."""
     rng = np.random.default_rng(0)
@@ -89,6 +92,11 @@ def check_conv(buffers, end, method, x_shape, weight_shape, dtype, **geometry):
 
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize("method", METHODS["forward"])
+@pytest.mark.served(by=lambda dtype, data_format, method, kernel: all(
+    strictly(method, shaped(1, 3, (4, width + kernel - 1), data_format), (5, 3, kernel, kernel),
+             dtype, padding=padding, data_format=data_format)
+    for width in tails(dtype) for padding in (0, 1)
+))
 def test_conv_width(buffers, end, dtype, data_format, method, kernel):
     for width in tails(dtype):
         for padding in (0, 1):
@@ -101,6 +109,11 @@ def test_conv_width(buffers, end, dtype, data_format, method, kernel):
 
 @pytest.mark.parametrize("stride", [2, 3])
 @pytest.mark.parametrize("method", METHODS["forward"])
+@pytest.mark.served(by=lambda dtype, data_format, method, stride: all(
+    strictly(method, shaped(1, 2, (5, width + 2), data_format), (3, 2, 3, 3), dtype,
+             stride=stride, padding=(1, 0), data_format=data_format)
+    for width in tails(dtype)
+))
 def test_conv_width_with_stride(buffers, end, dtype, data_format, method, stride):
     for width in tails(dtype):
         x_shape = shaped(1, 2, (5, width + 2), data_format)
@@ -111,6 +124,11 @@ def test_conv_width_with_stride(buffers, end, dtype, data_format, method, stride
 
 
 @pytest.mark.parametrize("method", METHODS["forward"])
+@pytest.mark.served(by=lambda dtype, data_format, method: all(
+    strictly(method, shaped(2, 3, (5, 6), data_format), (filters, 3, 3, 2), dtype,
+             data_format=data_format)
+    for filters in tails(dtype)
+))
 def test_conv_output_channels(buffers, end, dtype, data_format, method):
     for filters in tails(dtype):
         x_shape = shaped(2, 3, (5, 6), data_format)
@@ -121,6 +139,11 @@ def test_conv_output_channels(buffers, end, dtype, data_format, method):
 
 @pytest.mark.parametrize("kernel", [1, 2])
 @pytest.mark.parametrize("method", METHODS["forward"])
+@pytest.mark.served(by=lambda dtype, data_format, method, kernel: all(
+    strictly(method, shaped(2, channels, (3, 5), data_format), (4, channels, kernel, kernel),
+             dtype, data_format=data_format)
+    for channels in tails(dtype)
+))
 def test_conv_input_channels(buffers, end, dtype, data_format, method, kernel):
     for channels in tails(dtype):
         x_shape = shaped(2, channels, (3, 5), data_format)
@@ -131,6 +154,11 @@ def test_conv_input_channels(buffers, end, dtype, data_format, method, kernel):
 
 
 @pytest.mark.parametrize("method", METHODS["forward"])
+@pytest.mark.served(by=lambda dtype, data_format, method: all(
+    strictly(method, shaped(1, channels, (4, 7), data_format), (channels, 1, 3, 3), dtype,
+             groups=channels, padding=1, data_format=data_format)
+    for channels in tails(dtype)
+))
 def test_depthwise_channels(buffers, end, dtype, data_format, method):
     for channels in tails(dtype):
         x_shape = shaped(1, channels, (4, 7), data_format)
@@ -142,6 +170,11 @@ def test_depthwise_channels(buffers, end, dtype, data_format, method):
 
 @pytest.mark.parametrize("mode", ["reflect", "symmetric", "replicate", "circular"])
 @pytest.mark.parametrize("method", METHODS["forward"])
+@pytest.mark.served(by=lambda dtype, data_format, method, mode: all(
+    strictly(method, shaped(1, 2, (3, width), data_format), (3, 2, 3, 3), dtype,
+             padding=((4, 1), (2, 40)), padding_mode=mode, data_format=data_format)
+    for width in (1, 2, 7, 17, 33)
+))
 def test_padding_modes(buffers, end, dtype, data_format, method, mode):
     for width in (1, 2, 7, 17, 33):
         check_conv(
@@ -152,6 +185,10 @@ def test_padding_modes(buffers, end, dtype, data_format, method, mode):
 
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("method", METHODS["forward"])
+@pytest.mark.served(by=lambda dtype, data_format, method, groups: strictly(
+    method, shaped(2, 34, (19, 23), data_format), (38, 34 // groups, 3, 3), dtype,
+    padding=1, groups=groups, data_format=data_format,
+))
 def test_more_than_one_thread(buffers, end, dtype, data_format, method, groups):
     x_shape = shaped(2, 34, (19, 23), data_format)
     check_conv(
@@ -160,21 +197,29 @@ def test_more_than_one_thread(buffers, end, dtype, data_format, method, groups):
     )  # fmt: skip
 
 
-def gradient_problems(dtype, data_format):
-    """(x, weight, geometry): each length in turn through all tails."""
+def gradient_problems(method, which, dtype, data_format):
+    """(x, weight, geometry) of what a method serves: each length in turn through all tails."""
     for n in tails(dtype):
-        yield shaped(1, 2, (4, n + 2), data_format), (3, 2, 3, 3), {"padding": 1}
-        yield shaped(1, 2, (5, n + 2), data_format), (3, 2, 3, 3), {"stride": 2}
-        yield shaped(2, n, (4, 5), data_format), (3, n, 2, 2), {}
-        yield shaped(2, 3, (4, 5), data_format), (n, 3, 2, 2), {}
-        yield shaped(1, n, (4, 5), data_format), (n, 1, 3, 3), {"padding": 1, "groups": n}
+        for x_shape, weight_shape, geometry in [
+            (shaped(1, 2, (4, n + 2), data_format), (3, 2, 3, 3), {"padding": 1}),
+            (shaped(1, 2, (5, n + 2), data_format), (3, 2, 3, 3), {"stride": 2}),
+            (shaped(2, n, (4, 5), data_format), (3, n, 2, 2), {}),
+            (shaped(2, 3, (4, 5), data_format), (n, 3, 2, 2), {}),
+            (shaped(1, n, (4, 5), data_format), (n, 1, 3, 3), {"padding": 1, "groups": n}),
+        ]:
+            geometry["data_format"] = data_format
+            if strictly(method, x_shape, weight_shape, dtype, which, **geometry):
+                yield x_shape, weight_shape, geometry
 
 
 @pytest.mark.parametrize("method", METHODS["backward_data"])
+@pytest.mark.served(by=lambda dtype, data_format, method: any(
+    gradient_problems(method, "backward_data", dtype, data_format)
+))
 def test_backward_data(buffers, end, dtype, data_format, method):
     rng = np.random.default_rng(0)
-    for x_shape, weight_shape, geometry in gradient_problems(dtype, data_format):
-        args = {**geometry, "data_format": data_format}
+    problems = gradient_problems(method, "backward_data", dtype, data_format)
+    for x_shape, weight_shape, args in problems:
         y_shape = reference.conv_output_shape(x_shape, weight_shape, **args)
         grad, weight = draw(rng, y_shape, dtype), draw(rng, weight_shape, dtype)
         out = buffers["x"].empty(x_shape, dtype, end)
@@ -186,10 +231,13 @@ def test_backward_data(buffers, end, dtype, data_format, method):
 
 
 @pytest.mark.parametrize("method", METHODS["backward_weight"])
+@pytest.mark.served(by=lambda dtype, data_format, method: any(
+    gradient_problems(method, "backward_weight", dtype, data_format)
+))
 def test_backward_weight(buffers, end, dtype, data_format, method):
     rng = np.random.default_rng(0)
-    for x_shape, weight_shape, geometry in gradient_problems(dtype, data_format):
-        args = {**geometry, "data_format": data_format}
+    problems = gradient_problems(method, "backward_weight", dtype, data_format)
+    for x_shape, weight_shape, args in problems:
         y_shape = reference.conv_output_shape(x_shape, weight_shape, **args)
         grad, x = draw(rng, y_shape, dtype), draw(rng, x_shape, dtype)
         out = buffers["weight"].empty(weight_shape, dtype, end)

@@ -14,11 +14,19 @@ AVAILABLE = fastconv.show_runtime(mode="dicts")["isa_available"]
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(params=LEVELS)
-def level(request):
-    if request.param not in AVAILABLE:
-        pytest.skip("not covered")
-    return request.param
+def needs(level):
+    return pytest.mark.needs(level in AVAILABLE, f"the instructions of {level}")
+
+
+each_level = pytest.mark.parametrize(
+    "level", [pytest.param(level, marks=needs(level)) for level in LEVELS]
+)
+# The level of this session is left to the session itself, which runs all of the suite at it.
+other_levels = pytest.mark.parametrize(
+    "level",
+    [pytest.param(level, marks=needs(level)) for level in LEVELS
+     if level != fastconv.show_runtime(mode="dicts")["isa"]],
+)  # fmt: skip
 
 
 def test_levels_are_known():
@@ -29,6 +37,7 @@ def test_levels_are_known():
     assert fastconv.show_runtime(mode="dicts")["isa"] in AVAILABLE
 
 
+@each_level
 def test_the_level_is_the_one_asked_for(level, run_python):
     code = """
         import fastconv
@@ -71,7 +80,7 @@ def run_pytest(level, targets, directory):
     paths = [str(HERE / target) for target in targets]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", *paths],
-        cwd=directory, env=environment, capture_output=True, text=True, timeout=900,
+        cwd=directory, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     # The header says which level computed; see conftest.py.
     assert f": isa {level} of" in done.stdout, done.stdout[:2000] + done.stderr[-2000:]
@@ -80,12 +89,12 @@ def run_pytest(level, targets, directory):
 
 
 @pytest.mark.parametrize("sample", list(SAMPLE)[:3])
+@other_levels
 def test_sample(level, sample, tmp_path):
-    if level == fastconv.show_runtime(mode="dicts")["isa"]:
-        pytest.skip("this session runs all of it at this level")
     run_pytest(level, SAMPLE[sample], tmp_path)
 
 
 @pytest.mark.slow
+@each_level
 def test_all_random_cases(level, tmp_path):
     run_pytest(level, SAMPLE["all random cases"], tmp_path)

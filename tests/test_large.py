@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv._select import ALGORITHMS
 from fastconv.testing.contract import assert_exact
+from fastconv.testing.served import methods, serves
 
-METHODS = [a.name for a in ALGORITHMS if a.tier == "highest" and a.name != "sliding"]
+METHODS = methods("forward", tier="highest")
 
 
-def need(gigabytes):
-    """Skip where there is too little memory."""
+def memory(gigabytes):
+    """The mark of a test that needs so much; where the free memory is unknown there is none."""
     try:
-        pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError):
-        pytest.skip("the free memory is unknown")
-    if pages < 1.3 * gigabytes * 2**30:
-        pytest.skip(f"needs {gigabytes} GB of free memory")
+        free = 0
+    return pytest.mark.needs(free >= 1.3 * gigabytes * 2**30, f"{gigabytes} GB of free memory")
 
 
 def integers(shape, dtype=np.float32, seed=0):
@@ -27,6 +26,9 @@ def integers(shape, dtype=np.float32, seed=0):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method: serves(
+    method, "forward", (300_000, 2, 32, 32), (3, 2, 5, 5), stride=9
+))
 def test_inputs_of_more_than_2_to_the_31(method):
     """Of elements and of bytes; they are all views of one image."""
     image, weight = integers((1, 2, 32, 32)), integers((3, 2, 5, 5), seed=1)
@@ -37,10 +39,13 @@ def test_inputs_of_more_than_2_to_the_31(method):
     assert_exact(y, np.broadcast_to(expected, y.shape))
 
 
+@memory(10)
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method: serves(
+    method, "forward", (1, 1, 8192, 8192), (33, 1, 1, 1)
+))
 def test_results_of_more_than_2_to_the_31(method):
-    need(10)
     x, weight = integers((1, 1, 8192, 8192)), integers((33, 1, 1, 1), seed=1)
     y = fastconv.conv2d(x, weight, method=method)
     assert y.size > 2**31
@@ -48,10 +53,10 @@ def test_results_of_more_than_2_to_the_31(method):
         assert_exact(y[0, filters], weight[filters, 0, 0, 0] * x[0, 0])
 
 
+@memory(12)
 @pytest.mark.slow
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
 def test_pooling_of_more_than_2_to_the_31(data_format):
-    need(12)
     image = integers((1, 1, 8192, 8192))
     shape = (1, 33, 8192, 8192)
     if data_format == "channels_last":
@@ -66,11 +71,15 @@ def test_pooling_of_more_than_2_to_the_31(data_format):
             assert_exact(y[:, channel], np.moveaxis(expected, axis, 1)[:, 0])
 
 
+@memory(4)
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda method: all(
+    serves(method, which, (1, 64, 2048, 2048), (4, 64, 3, 3), padding=1)
+    for which in ("forward", "backward_data")
+))
 def test_columns_of_more_than_2_to_the_31(method):
     """64 channels of 3 x 3 taps at 2048 x 2048 places would be a matrix of 2.4e9."""
-    need(4)
     image, weight = integers((1, 1, 2048, 2048)), integers((4, 64, 3, 3), seed=1)
     x = np.broadcast_to(image, (1, 64, 2048, 2048))
     summed = weight.sum(axis=1, keepdims=True)
@@ -84,9 +93,9 @@ def test_columns_of_more_than_2_to_the_31(method):
     assert_exact(back[:, 63:], alone)
 
 
+@memory(12)
 @pytest.mark.slow
 def test_columns_as_an_array_of_more_than_2_to_the_31():
-    need(12)
     x = integers((1, 256, 1000, 1000))
     cols = fastconv.im2col(x, 3)
     assert cols.size > 2**31

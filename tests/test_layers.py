@@ -32,8 +32,7 @@ IMPORTS = re.compile(
     re.MULTILINE,
 )
 
-if not (SOURCE / "_desc.pyx").exists():
-    pytest.skip("the sources are not beside the tests", allow_module_level=True)
+pytestmark = pytest.mark.needs(SOURCE.is_dir(), "the sources beside the tests")
 
 
 def modules():

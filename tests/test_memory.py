@@ -5,8 +5,9 @@ import sys
 import pytest
 
 import fastconv
+from fastconv.testing.served import methods, record_of, serves
 
-resource = pytest.importorskip("resource", reason="needs POSIX limits")
+linux = pytest.mark.needs(sys.platform == "linux", "the accounts and limits of Linux")
 
 CALLS = """
     import gc, resource, sys
@@ -58,22 +59,32 @@ CALLS = """
 
     run(int(sys.argv[1]) // 4)
     before = resident()
-    run(int(sys.argv[1]))
-    print(resident() - before)
+    for part in range(4):
+        run(int(sys.argv[1]) // 4)
+        print(resident() - before)
+        before = resident()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@linux
 @pytest.mark.parametrize(
     "calls", [10_000, pytest.param(500_000, marks=pytest.mark.slow)], ids=["20000", "1000000"]
 )
 def test_mixed_calls_leak_nothing(run_python, calls):
-    """Half of them raise."""
-    assert int(run_python(CALLS, calls, timeout=3600).stdout) < 1_000_000
+    """Half of them raise. What leaks, leaks in every quarter of the calls.
+
+    Threads that meet by chance, as they do on a busy machine, may make the allocator take some
+    memory more, but only once.
+    """
+    grown = run_python(CALLS, calls, cpu_seconds=7200).stdout.split()
+    assert 4 * min(map(int, grown)) < 1_000_000, grown
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("method", ["direct", "im2col", "sliding"])
+@linux
+@pytest.mark.parametrize("method", methods("forward"))
+@pytest.mark.served(by=lambda method: not record_of(method).scratch_grows_with_image and serves(
+    method, "forward", (1, 4, 1400, 1400), (4, 4, 3, 3)
+))
 def test_scratch_does_not_grow_with_the_image(run_python, method):
     """Beyond the input and the output, less than 64 MB, where im2col's matrix would be 280 MB."""
     code = """
@@ -91,7 +102,7 @@ def test_scratch_does_not_grow_with_the_image(run_python, method):
     assert int(run_python(code, method).stdout) * 1024 < 64e6
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is enforced on Linux")
+@linux
 @pytest.mark.parametrize("call", [
     "fastconv.conv2d(x, w, padding=1, method='direct')",
     "fastconv.conv2d(x, w, padding=1, method='im2col')",

@@ -9,6 +9,7 @@ import fastconv
 from fastconv._select import ALGORITHMS
 from fastconv.testing import reference
 from fastconv.testing.contract import assert_exact, assert_within_contract
+from fastconv.testing.served import serves
 from fastconv.testing.shapes import (
     CONV_SHAPES,
     DIRECT_LAYERS,
@@ -21,8 +22,6 @@ from fastconv.testing.shapes import (
     VOLUMES,
 )
 
-# "sliding" needs no memory and takes its time; it sees less of each layer.
-METHODS = [a.name for a in ALGORITHMS]
 FLOPS = 4_000_000
 
 
@@ -47,14 +46,10 @@ def all_passes(shape, dtype, batch, data_format, flops=FLOPS):
             ("backward_weight", fastconv.conv_backward_weight, (grad, x, weight.shape),
              gradient, of_weight),
         ]:  # fmt: skip
-            if name not in algorithm.passes:
+            if not serves(algorithm.name, name, x.shape, weight.shape, **kwargs, dtype=dtype,
+                          precision=algorithm.tier):  # fmt: skip
                 continue
-            try:
-                got = function(*args, **how)
-            except ValueError as error:
-                if algorithm.name == "direct" or f"method={algorithm.name!r}" not in str(error):
-                    raise
-                continue
+            got = function(*args, **how)
             ran += 1
             context = f"{small}: {name}, {algorithm.name}"
             assert_within_contract(got, wanted, size, tier=algorithm.tier, context=context)
@@ -96,9 +91,11 @@ def test_conv_in_full(name, batch, torch):
     x, weight, bias = shape.arrays(batch)
     expected = torch_conv(torch, shape)(*map(torch.from_numpy, (x, weight, bias)),
                                           **shape.kwargs()).numpy()  # fmt: skip
-    for method in METHODS:
-        if method == "sliding":
-            continue
+    rows = [row for row in fastconv.explain(x.shape, weight.shape, **shape.kwargs())
+            if row["reason"] is None]  # fmt: skip
+    least = min(row["estimated_seconds"] for row in rows)
+    # What is expected to be far too slow is not waited for.
+    for method in (row["method"] for row in rows if row["estimated_seconds"] < 20 * least):
         y = fastconv.conv(x, weight, bias, **shape.kwargs(), method=method)
         # Both round, and PyTorch may use Winograd's algorithm.
         assert np.abs(y - expected).max() <= 2e-5 * np.abs(expected).max(), (shape, method)

@@ -13,9 +13,8 @@ from fastconv.testing import reference, shapes
 
 BENCH = Path(__file__).parent.parent / "bench"
 DOCS = BENCH.parent / "docs"
-if not BENCH.is_dir():
-    pytest.skip("the benchmarks are not beside the tests", allow_module_level=True)
 sys.path.insert(0, str(BENCH))
+pytest.importorskip("networks", reason="the package of bench/ is not beside the tests")
 
 from networks import report  # noqa: E402
 from networks.compare import costs  # noqa: E402

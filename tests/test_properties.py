@@ -862,4 +862,4 @@ def test_all_of_these_with_new_examples(run_python):
         import pytest
         sys.exit(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-W", "ignore", {__file__!r}]))
     """
-    run_python(code, timeout=3600, HYPOTHESIS_PROFILE="explore")
+    run_python(code, cpu_seconds=7200, HYPOTHESIS_PROFILE="explore")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _select
 from fastconv.testing import reference
+from fastconv.testing.served import methods, passes_served, serves
 
-METHODS = ["auto", *(algorithm.name for algorithm in _select.ALGORITHMS)]
+METHODS = ["auto", *methods()]
 FAMILIES = ("conv{}", "conv{}_backward_data", "conv{}_backward_weight", "conv{}_backward_bias",
             "conv_transpose{}")  # fmt: skip
 # x without its batch axis, the kernel, and further arguments, for two batches of six channels
@@ -52,6 +52,15 @@ def problem(spatial, kernel, options, dtype=np.float64):
     return x, weight
 
 
+def served(method, spatial, kernel, options, data_format):
+    """The passes of `problem` that a method serves."""
+    x_shape, weight_shape = (2, 6, *spatial), (12, 6 // options.get("groups", 1), *kernel)
+    if data_format == "channels_last":
+        x_shape = (2, *spatial, 6)
+    how = {**options, "data_format": data_format, "dtype": "float64"}
+    return passes_served(method, x_shape, weight_shape, **how)
+
+
 def call(family, rank, *args, **kwargs):
     return getattr(fastconv, family.format("" if rank is None else f"{rank}d"))(*args, **kwargs)
 
@@ -59,23 +68,30 @@ def call(family, rank, *args, **kwargs):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
 @pytest.mark.parametrize(("rank", "spatial", "kernel", "options"), ALL, ids=str)
+@pytest.mark.served(by=lambda spatial, kernel, options, data_format, method: served(
+    method, spatial, kernel, options, data_format
+))
 def test_forward_and_backward(rank, spatial, kernel, options, data_format, method):
+    """Those passes that the method serves."""
     x, weight = problem(spatial, kernel, options)
+    passes = served(method, spatial, kernel, options, data_format)
     if data_format == "channels_last":
         x = np.ascontiguousarray(np.moveaxis(x, 1, -1))
     options = {**options, "data_format": data_format}
     expected = reference.conv(x, weight, **options)
-    y = call("conv{}", rank, x, weight, **options, method=method)
-    assert y.shape == fastconv.conv_output_shape(
+    assert expected.shape == fastconv.conv_output_shape(
         x.shape, weight.shape,
         **{k: v for k, v in options.items() if k not in ("padding_mode", "flip")})  # fmt: skip
-    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
-    grad = numbers(y.shape, seed=2)
-    grad_x = call("conv{}_backward_data", rank, grad, weight, x.shape, **options, method=method)
-    np.testing.assert_allclose(
-        grad_x, reference.conv_backward_data(grad, weight, x.shape, **options), rtol=0, atol=1e-12
-    )
-    for per_sample in (False, True):
+    if "forward" in passes:
+        y = call("conv{}", rank, x, weight, **options, method=method)
+        assert y.shape == expected.shape
+        np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
+    grad = numbers(expected.shape, seed=2)
+    if "backward_data" in passes:
+        found = call("conv{}_backward_data", rank, grad, weight, x.shape, **options, method=method)
+        expected = reference.conv_backward_data(grad, weight, x.shape, **options)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    for per_sample in (False, True) if "backward_weight" in passes else ():
         args = {**options, "per_sample": per_sample}
         grad_w = call(
             "conv{}_backward_weight", rank, grad, x, weight.shape, **args, method=method)
@@ -144,8 +160,17 @@ def test_against_torch(torch, rank):
         np.testing.assert_allclose(found, tensor.grad.numpy(), rtol=0, atol=1e-12)
 
 
+def forward(method, x_shape, weight_shape, **options):
+    return serves(method, "forward", x_shape, weight_shape, **options)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("padding_mode", ["zeros", "reflect"])
+@pytest.mark.served(by=lambda method, padding_mode: all(
+    forward(method, (2, 3, *ones, 40), (5, 3, *ones, 5), stride=2, padding=(*(0 for _ in ones), 7),
+            dilation=2, padding_mode=padding_mode)
+    for ones in ((), (1,), (1, 1))
+))
 def test_a_lower_rank_inside_a_higher(method, padding_mode):
     x, weight = numbers((2, 3, 40), np.float32), numbers((5, 3, 5), np.float32, 1)
     options = {"method": method, "padding_mode": padding_mode}
@@ -158,23 +183,37 @@ def test_a_lower_rank_inside_a_higher(method, padding_mode):
         np.testing.assert_array_equal(higher.reshape(y.shape), y)
 
 
+def along(axis, value, others):
+    """A value for one of three axes, and another for those beside it."""
+    return tuple(value if a == axis else others for a in range(3))
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.served(by=lambda axis, method: forward(
+    method, (1, 3, *along(axis, 50, 1)), (4, 3, *along(axis, 7, 1)), padding=along(axis, 3, 0),
+    dtype="float64",
+))
 def test_axes_are_alike(axis, method):
     """A signal along any axis of a volume."""
     x, weight = numbers((1, 3, 50)), numbers((4, 3, 7), seed=1)
-    shape, kernel, pad = [1, 1, 1], [1, 1, 1], [0, 0, 0]
-    shape[axis], kernel[axis], pad[axis] = 50, 7, 3
+    shape, kernel, pad = along(axis, 50, 1), along(axis, 7, 1), along(axis, 3, 0)
     y = fastconv.conv3d(
         x.reshape(1, 3, *shape), weight.reshape(4, 3, *kernel), padding=pad, method=method)
     np.testing.assert_allclose(y.ravel(), fastconv.conv1d(x, weight, padding=3).ravel(),
                                rtol=0, atol=1e-13)  # fmt: skip
 
 
+BATCHES = {1: (5, 8, 4000), 3: (5, 4, 12, 14, 15)}
+
+
 @pytest.mark.parametrize("rank", [1, 3])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.served(by=lambda rank, method: forward(
+    method, BATCHES[rank], (8, BATCHES[rank][1], *(3,) * rank)
+))
 def test_batch_and_threads_change_nothing(rank, method):
-    shape = {1: (5, 8, 4000), 3: (5, 4, 12, 14, 15)}[rank]
+    shape = BATCHES[rank]
     x = numbers(shape, np.float32)
     weight = numbers((8, shape[1], *(3,) * rank), np.float32, 1)
     y = fastconv.conv(x, weight, method=method, num_threads=1)

@@ -70,9 +70,8 @@ def test_integers_are_exact():
     np.testing.assert_array_equal(got, np.full((1, 1, 3), 2**40 + 1))
 
 
+@pytest.mark.needs(np.finfo(np.longdouble).eps < np.finfo(np.float64).eps, "a wider long double")
 def test_float64_is_summed_in_more():
-    if np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps:
-        pytest.skip("long double is no wider than double here")
     x = np.array([[[1.0, 2.0**-60, -1.0]]])
     assert reference.conv(x, np.ones((1, 1, 3))).item() == 2.0**-60
 

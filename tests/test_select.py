@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _call
+from fastconv import _call, _select
 from fastconv._select import ALGORITHMS
 from fastconv.testing.shapes import CONV_SHAPES
 
@@ -75,17 +75,23 @@ def test_the_least_estimate_is_chosen():
         assert next(row for row in rows if row["verdict"] == "chosen") is best, shape
 
 
-def test_the_choice_is_kept():
+def test_the_choice_is_kept(monkeypatch):
     """A description asks the models once, so that small calls do not pay for them."""
-    x, weight = np.ones((1, 1, 8, 8), np.float32), np.ones((1, 1, 3, 3), np.float32)
+    asked = []
+
+    def counted(algorithm):
+        def supports(desc, which):
+            asked.append(algorithm.name)
+            return algorithm.supports(desc, which)
+
+        return algorithm._replace(supports=supports)
+
+    monkeypatch.setattr(_select, "ALGORITHMS", tuple(map(counted, ALGORITHMS)))
+    # Shapes that no other test has, so that nothing of them is known before.
+    x, weight = np.ones((1, 1, 8, 1009), np.float32), np.ones((1, 1, 3, 3), np.float32)
     for _ in range(100):
         fastconv.conv2d(x, weight)
-    best = np.inf
-    for _ in range(200):
-        start = time.perf_counter()
-        fastconv.conv2d(x, weight)
-        best = min(best, time.perf_counter() - start)
-    assert best < 100e-6
+    assert sorted(asked) == sorted(a.name for a in ALGORITHMS if "forward" in a.passes)
 
 
 def sweep():
@@ -107,6 +113,7 @@ def sweep():
 def test_auto_is_within_a_tenth_of_the_best():
     """On one thread, each method called as often as a tenth of a second allows.
 
+    Measured by that thread's own clock, which stands still while others have its core.
     Where the fastest is missed by more, it may be noise; so the test allows for twice as many
     misses as the project's target does, which is 95 %.
     """
@@ -125,12 +132,12 @@ def test_auto_is_within_a_tenth_of_the_best():
         stop = time.perf_counter() + 0.1
         while time.perf_counter() < stop or np.inf in seconds.values():
             for method in seconds:
-                start = time.perf_counter()
+                start = time.thread_time()
                 _call.forward("conv", None, x, weight, None, geometry["stride"],
                               geometry["padding"], geometry["dilation"], geometry["groups"],
                               "zeros", "channels_first", False, None, None, "high", method,
                               None, 1, None)  # fmt: skip
-                seconds[method] = min(seconds[method], time.perf_counter() - start)
+                seconds[method] = min(seconds[method], time.thread_time() - start)
         auto = next(row["method"] for row in rows if row["verdict"] == "chosen")
         total += 1
         if seconds[auto] > 1.1 * min(seconds.values()):

@@ -20,8 +20,9 @@ from fastconv._algorithms import winograd
 from fastconv._select import ALGORITHMS
 from fastconv.testing import reference
 from fastconv.testing.contract import TIERS, unit_roundoff
+from fastconv.testing.served import serves
 
-__all__ = ["CHANNELS", "FILTERS", "LAYERS", "contenders", "errors", "main", "measure"]
+__all__ = ["CHANNELS", "FILTERS", "LAYERS", "contenders", "errors", "is_served", "main", "measure"]
 
 # Name -> kernel length, output length, whether every channel is a group of its own.
 LAYERS = {
@@ -32,6 +33,34 @@ LAYERS = {
 }
 CHANNELS = (16, 64, 256, 512)
 FILTERS = 8
+
+
+def _shapes(layer, channels):
+    """The shapes of x and of the weight, and the geometry, of one layer."""
+    k, length, depthwise = LAYERS[layer]
+    groups = channels if depthwise else 1
+    filters = channels if depthwise else FILTERS
+    kwargs = {"padding": "same", "groups": groups}
+    return (1, channels, length, length), (filters, channels // groups, k, k), kwargs
+
+
+def is_served(method, dtype, layer, channels, tile=None):
+    """Whether an algorithm has errors to be measured on one layer.
+
+    Parameters
+    ----------
+    method, dtype, layer, channels, tile
+        As for `errors`.
+
+    Returns
+    -------
+    bool
+        False where the algorithm refuses the layer.
+    """
+    x_shape, weight_shape, kwargs = _shapes(layer, channels)
+    with _only(tile):
+        return serves(method, "forward", x_shape, weight_shape, **kwargs, dtype=dtype,
+                      precision="high")  # fmt: skip
 
 
 def errors(method, dtype, layer, channels, positive=False, seed=0, tile=None):
@@ -60,24 +89,18 @@ def errors(method, dtype, layer, channels, positive=False, seed=0, tile=None):
         Largest error over largest result, and largest error over ``u sum|x||w|``; None where the
         algorithm refuses the layer.
     """
-    k, length, depthwise = LAYERS[layer]
+    x_shape, weight_shape, kwargs = _shapes(layer, channels)
     rng = np.random.default_rng([seed, channels])
-    groups = channels if depthwise else 1
-    filters = channels if depthwise else FILTERS
 
-    def numbers(*shape):
+    def numbers(shape):
         values = rng.random(shape) + 0.5 if positive else rng.standard_normal(shape)
         return values.astype(dtype)
 
-    x, weight = numbers(1, channels, length, length), numbers(filters, channels // groups, k, k)
-    kwargs = {"padding": "same", "groups": groups}
-    try:
-        with _only(tile):
-            y = fastconv.conv2d(x, weight, **kwargs, method=method, precision="high")
-    except ValueError as error:
-        if f"method={method!r}" in str(error):
-            return None
-        raise
+    if not is_served(method, dtype, layer, channels, tile):
+        return None
+    x, weight = numbers(x_shape), numbers(weight_shape)
+    with _only(tile):
+        y = fastconv.conv2d(x, weight, **kwargs, method=method, precision="high")
     exact = reference.conv(x, weight, **kwargs)
     error = np.abs(y - exact)
     magnitude = reference.sum_abs(x, weight, **kwargs)
