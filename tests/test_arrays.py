@@ -1,4 +1,4 @@
-"""Arrays of every kind: what NumPy allows, what other libraries hand over, what overlaps."""
+"""Bad inputs: arrays of every kind: what NumPy allows, other libraries hand over, and overlaps."""
 
 import numpy as np
 import pytest

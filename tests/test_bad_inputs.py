@@ -1,4 +1,4 @@
-"""What must be refused is refused with the right error, and what is merely odd works.
+"""Bad inputs: what must be refused is, with the right error, and what is merely odd works.
 
 Each entry of the lists below is one call. A refusal must name the function and the argument in its
 message. The whole file runs once more in new processes, with one thread and with four, which must

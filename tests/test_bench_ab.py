@@ -1,4 +1,4 @@
-"""bench/ab.py: two builds that are one agree in everything, and a wrong one is found out."""
+"""Tools: bench/ab.py finds two builds that are one alike in everything, and a wrong one out."""
 
 import re
 import sys
@@ -10,11 +10,9 @@ import pytest
 import fastconv
 
 BENCH = Path(__file__).parent.parent / "bench"
-if not BENCH.is_dir():
-    pytest.skip("the benchmarks are not beside the tests", allow_module_level=True)
 sys.path.insert(0, str(BENCH))
+ab = pytest.importorskip("ab", reason="bench/ is not beside the tests")
 
-import ab  # noqa: E402
 from builds import arrays, cases, process, times, worker  # noqa: E402
 
 # What a process runs that has a wrong `conv2d`: one bit of one element is another. The name in

@@ -1,4 +1,4 @@
-"""The command line, and the demonstration and the benchmark behind it."""
+"""Tools: the command line, and the demonstration and the benchmark behind it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""conv2d: known values, every argument, shapes and dtypes, and the methods against each other."""
+"""Functions: conv2d, by known values, every argument, shapes, dtypes, and every method."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The gradients of conv2d: against the reference, and every argument of their own."""
+"""Functions: the gradients of conv2d against the reference, and every argument of their own."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Transposed convolution against PyTorch, as the adjoint of convolution, and by its sizes."""
+"""Functions: transposed convolution, against PyTorch, as the adjoint, and by its sizes."""
 
 import itertools
 import random

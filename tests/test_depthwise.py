@@ -1,4 +1,4 @@
-"""The depthwise algorithm where its kernels have edges: tails of vectors, rows, folds, ranks."""
+"""One algorithm: where depthwise kernels have edges: tails of vectors, rows, folds, ranks."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Docstrings: numpydoc's rules for every public name, and their examples run."""
+"""Documentation: numpydoc's rules for every public name, and examples that run."""
 
 import doctest
 import importlib

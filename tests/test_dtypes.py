@@ -1,4 +1,4 @@
-"""Complex numbers, exact integers, bool, float16 and what mixes with what, for every pass."""
+"""Functions: complex numbers, exact integers, bool, float16 and what mixes with what."""
 
 import itertools
 

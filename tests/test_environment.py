@@ -1,4 +1,4 @@
-"""Environment variables: what they do, and that nonsense is an error at first use only."""
+"""Processes: environment variables, and that nonsense in them is an error at first use only."""
 
 import os
 import shutil

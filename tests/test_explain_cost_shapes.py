@@ -1,4 +1,4 @@
-"""explain, conv_cost, conv_output_shape, pool_output_shape: answers without arrays."""
+"""Choice: explain, conv_cost and the output shapes answer without arrays, and rightly."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every algorithm keeps the promise of its tier, strictly: by the largest result, not by slack.
+"""Accuracy: every algorithm keeps its tier, strictly: by the largest result, not by slack.
 
 Layers large enough that rounding errors average as they do in networks, with few and many
 channels, whole tiles and rests of tiles; zero-mean data and data that is all positive.

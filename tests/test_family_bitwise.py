@@ -1,4 +1,4 @@
-"""Bitwise the same for any cut of the batch, any number of threads and any memory layout.
+"""Bitwise: the same for any cut of the batch, number of threads and memory layout.
 
 Over every algorithm of the registry, pass, rank and dtype, and over the poolings: numbers that
 round, in problems that are large enough for several threads to share them.

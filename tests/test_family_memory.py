@@ -1,4 +1,4 @@
-"""Scratch memory, measured: bounded as images grow, and no more than a plan says.
+"""Memory: scratch, measured, is bounded as images grow, and no more than a plan says.
 
 A child process is forked for each measurement, so that no memory of an earlier one is at hand,
 and the kernel's own account of the peak (VmHWM) is read, which nothing in the library can bend.

@@ -1,4 +1,4 @@
-"""What is the FFT's own: tiles, accuracy, refusals, and results that depend on one image alone.
+"""One algorithm: the FFT's tiles, accuracy and refusals, and results of one image alone.
 
 All other tests iterate the registry, and so cover it too.
 """

@@ -1,4 +1,4 @@
-"""No kernel reads or writes one element too many, and none leaves one unwritten.
+"""Guard pages: no kernel reads or writes one element too many, or leaves one unwritten.
 
 Every array lies against a page that the processor refuses to touch, first in front and then
 behind; outputs are filled with NaN beforehand. Lengths run through every remainder of the vector

@@ -1,4 +1,4 @@
-"""im2col and col2im."""
+"""Functions: im2col and col2im."""
 
 import numpy as np
 import pytest

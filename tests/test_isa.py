@@ -1,4 +1,4 @@
-"""Every instruction-set level of the build, forced in turn in a process of its own."""
+"""Processes: every instruction-set level of the build, forced in turn."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Sizes past 2**31: of arrays, of results, of the matrix that im2col would be."""
+"""Memory: sizes past 2**31, of arrays, of results, of the matrix that im2col would be."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Imports point down only. This reads the sources, so it needs them: a checkout, not a wheel."""
+"""Layers: imports point down only. This reads the sources: a checkout, not a wheel."""
 
 import re
 from pathlib import Path

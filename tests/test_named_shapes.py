@@ -1,4 +1,4 @@
-"""Every layer of the named networks, on smaller images where the whole would take long."""
+"""Networks: every layer of the named ones, on smaller images where the whole would take long."""
 
 import math
 

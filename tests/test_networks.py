@@ -1,4 +1,4 @@
-"""The classic networks of bench/: what they cost, and what they compute, layer by layer."""
+"""Networks: those of bench/, what they cost, and what they compute, layer by layer."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""ONNX's own node tests of convolutions and poolings, through an adapter for each operator."""
+"""Other libraries: ONNX's own node tests, through an adapter for each operator."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""plan_conv: the same numbers as conv2d, from weights packed once."""
+"""Functions: plan_conv gives the same numbers as conv2d, from weights packed once."""
 
 import concurrent.futures
 import copy

@@ -1,4 +1,4 @@
-"""max_pool2d, min_pool2d, avg_pool2d and their gradients."""
+"""Functions: max_pool2d, min_pool2d, avg_pool2d and their gradients."""
 
 import numpy as np
 import pytest

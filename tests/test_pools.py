@@ -1,4 +1,4 @@
-"""Every pooling, of every rank, layout and dtype, against windows taken one by one."""
+"""Functions: every pooling, of every rank, layout and dtype, against windows taken one by one."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""What must hold for every input, drawn by hypothesis, on one, two and three axes.
+"""Properties: what must hold for every input, drawn by hypothesis, on one to three axes.
 
 Numbers are small integers in most properties, so that equality is exact and a counterexample is
 an error and not a rounding.

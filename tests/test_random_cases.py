@@ -1,4 +1,4 @@
-"""Thousands of random problems, each reproducible from the number that is printed.
+"""Random cases: thousands, each reproducible from the number that is printed.
 
 Every case runs through every algorithm of the registry, forward and backward, and is held to the
 precision contract against the reference; a part of them once more against PyTorch where it is

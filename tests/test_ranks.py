@@ -1,5 +1,4 @@
-"""Convolution of signals, images and volumes: every rank against PyTorch and the reference, the
-rank-generic functions against the numbered ones, and a lower rank inside a higher one."""
+"""Functions: convolution of signals, images and volumes, and a lower rank inside a higher one."""
 
 import inspect
 import pickle

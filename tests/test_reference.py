@@ -1,4 +1,4 @@
-"""The reference is what everything else is judged by; here it is judged by others.
+"""Reference: what everything else is judged by is here judged by others.
 
 Triple loops over single elements, SciPy, and PyTorch where it is installed.
 """

@@ -1,4 +1,4 @@
-"""The automatic choice: sure cases, what it may look at, and whether it finds the fastest."""
+"""Choice: sure cases, what it may look at, and whether it finds the fastest."""
 
 import time
 

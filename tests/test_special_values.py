@@ -1,4 +1,4 @@
-"""NaN, infinities, zeros of both signs, denormals and huge numbers, at every tier and method."""
+"""Special values: NaN, infinities, zeros, denormals, huge numbers, by every tier and method."""
 
 import numpy as np
 import pytest

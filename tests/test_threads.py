@@ -1,4 +1,4 @@
-"""Threads of both kinds, processes of three, Ctrl-C, and the setters."""
+"""Threads: of both kinds, processes of three, Ctrl-C, and the setters."""
 
 import concurrent.futures
 import contextvars

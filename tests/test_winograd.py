@@ -1,4 +1,4 @@
-"""Winograd: every size of tile against direct sums in float64, and what it refuses."""
+"""One algorithm: Winograd's tiles of every size against direct sums in float64, and refusals."""
 import numpy as np
 import pytest
 
