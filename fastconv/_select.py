@@ -89,14 +89,16 @@ class Explanation(list):
         self.title = title
 
     def __str__(self):
-        header = ("method", "verdict", "GFLOP", "workspace", "tier", "estimated ms", "measured ms")
+        header = ("method", "verdict", "GFLOP", "workspace", "tier", "measured ms", "estimated ms",
+                  "of which")
         rows = [header]
         for row in self:
             verdict = row["verdict"] if row["reason"] is None else f"refused: {row['reason']}"
             times = ["-" if row[key] is None else f"{row[key] * 1e3:.3f}"
-                     for key in ("estimated_seconds", "seconds")]
+                     for key in ("seconds", "estimated_seconds")]
             rows.append((row["method"], verdict, f"{row['flops'] * 1e-9:.3f}",
-                         _bytes(row["workspace_bytes"]), row["tier"], *times))
+                         _bytes(row["workspace_bytes"]), row["tier"], *times,
+                         _shares(row["cost"])))
         widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
         lines = [self.title]
         lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
@@ -104,6 +106,16 @@ class Explanation(list):
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def _shares(cost):
+    """The terms of an estimate, from the largest on, as far as they matter."""
+    if cost is None or cost.seconds == 0:
+        return "-"
+    shares = {term: seconds / cost.seconds for term, seconds in cost._asdict().items()}
+    return ", ".join(f"{term} {share:.0%}"
+                     for term, share in sorted(shares.items(), key=lambda item: -item[1])
+                     if share >= 0.01)
 
 
 def _bytes(count):

@@ -756,8 +756,9 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
         A list with one dict for each algorithm: ``method``, ``verdict`` (``"chosen"``,
         ``"can serve"`` or ``"refused"``), ``reason`` of a refusal, ``flops``,
         ``workspace_bytes``, ``tier``, ``estimated_efficiency`` (of the peak of multiply-adds)
-        and ``estimated_seconds`` on one thread, by which ``"auto"`` chooses, and ``seconds``
-        (None unless measured). It prints as a table.
+        and ``estimated_seconds`` on one thread, by which ``"auto"`` chooses, ``cost`` (the terms
+        of that estimate for one image: arithmetic, gather, transform, traffic, start; None of
+        what cannot serve), and ``seconds`` (None unless measured). It prints as a table.
 
     Raises
     ------

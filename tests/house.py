@@ -16,7 +16,8 @@ SUFFIXES = (".py", ".pyx", ".pxd", ".pyi", ".h", ".c")
 # The head of a Python or Cython function, up to the colon that ends it.
 HEAD = re.compile(
     r"^(?P<indent>[ ]*)(?:(?:async[ ]+)?def|cp?def(?![ ]+(?:extern|enum|struct|class|packed)))\b"
-    r"(?P<type>[^\n(=:]*?)(?P<name>\w+)\((?P<arguments>(?:[^()]|\([^()]*\))*)\)[^\n:]*:[ ]*(?:#.*)?$",
+    r"(?P<type>[^\n(=:]*?)(?P<name>\w+)\((?P<arguments>(?:[^()]|\([^()]*\))*)\)"
+    r"[^\n:]*:[ ]*(?:#.*)?$",
     re.MULTILINE,
 )
 DOCSTRING = re.compile(r'^\s*[rf]?"""(?s:.*?)"""', re.MULTILINE)

@@ -20,7 +20,6 @@ cdef class PartialSums:
         self.result = result
         self.array = result
         if parts > 1:
-            shape = (<object>result).shape
             self.array = np.empty((rows, parts, (<object>result).size // rows),
                                   (<object>result).dtype)
         self.data = cnp.PyArray_BYTES(self.array)

@@ -27,7 +27,7 @@ cdef Strided5 strided_images(cnp.ndarray array, bint channels_last,
 
 
 cdef Strided5 contiguous_images(cnp.ndarray array, bint channels_last) noexcept:
-    """The same of a C-contiguous array, by its sizes: strides of axes of length one mean nothing."""
+    """The same of a C-contiguous array, by its sizes: an axis of length one has any stride."""
     cdef Strided5 images
     cdef int rank = cnp.PyArray_NDIM(array) - 2, first = 1 if channels_last else 2, i
     cdef Py_ssize_t channels = cnp.PyArray_DIM(array, rank + 1 if channels_last else 1)

@@ -121,30 +121,32 @@ cdef class Call:
         python_parallel_for(piece, batch * pieces, threads)
 
     def in_two_steps(self, image, int threads):
-        """Some tiles of all planes read, then of all written, which are sums over the former."""
+        """Some tiles of all planes at a time, as long as they can be trusted."""
+        cdef Py_ssize_t waiting = self.layout.tiles_at_once()
+        for first in range(0, self.layout.tiles, waiting):
+            if image not in self.refused:
+                self.some_tiles(image, first, min(waiting, self.layout.tiles - first), threads)
+
+    def some_tiles(self, image, first, tiles, int threads):
+        """First all planes read, then all written, which are sums over the former."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t waiting = layout.tiles_at_once(), planes = layout.planes_at_once(1)
-        for first in range(0, layout.tiles, waiting):
-            tiles = min(waiting, layout.tiles - first)
-            spectra = np.empty((tiles, layout.in_planes) + layout.freq_shape,
-                               complex_of(self.of.desc))
-            per_tile = ceil_div(layout.in_planes, planes)
-            many = max(MIN_PLANES, planes // tiles)
+        cdef Py_ssize_t planes = layout.planes_at_once(1)
+        cdef Py_ssize_t per_tile = ceil_div(layout.in_planes, planes)
+        cdef Py_ssize_t many = max(<Py_ssize_t>MIN_PLANES, planes // <Py_ssize_t>tiles)
+        spectra = np.empty((tiles, layout.in_planes) + layout.freq_shape, complex_of(layout.desc))
 
-            def forth(task, spectra=spectra, first=first, per_tile=per_tile):
-                tile, plane = task // per_tile, task % per_tile * planes
-                count = min(planes, layout.in_planes - plane)
-                spectra[tile, plane:plane + count] = self.transformed(
-                    image, first + tile, 1, plane, count)[0]
+        def forth(task):
+            tile, plane = task // per_tile, task % per_tile * planes
+            count = min(planes, layout.in_planes - plane)
+            spectra[tile, plane:plane + count] = self.transformed(image, first + tile, 1, plane,
+                                                                  count)[0]
 
-            def back(task, spectra=spectra, first=first, many=many):
-                plane = task * many
-                self.store_results(spectra, image, first, plane,
-                                   min(many, layout.out_planes - plane))
+        def back(task):
+            plane = task * many
+            self.store_results(spectra, image, first, plane, min(many, layout.out_planes - plane))
 
-            python_parallel_for(forth, tiles * per_tile, threads)
-            if image in self.refused:
-                return
+        python_parallel_for(forth, tiles * per_tile, threads)
+        if image not in self.refused:
             python_parallel_for(back, ceil_div(layout.out_planes, many), threads)
 
     def transformed(self, image, first, tiles, plane, planes):

@@ -3,7 +3,7 @@ from libc.math cimport ceil, log2
 
 from fastconv._core.blocks cimport unravel
 from fastconv._core.cost cimport BANDWIDTH, peak, total
-from fastconv._core.integers cimport ceil_div, gcd
+from fastconv._core.integers cimport gcd
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._kernels.dispatch cimport kernels_for
 

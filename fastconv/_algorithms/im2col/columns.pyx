@@ -5,7 +5,7 @@ from libc.string cimport memset
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport PAD_ZEROS, source_index
-from fastconv._core.strided cimport contiguous_images, strided_images
+from fastconv._core.strided cimport strided_images
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._kernels.dispatch cimport kernels_for
 
@@ -15,8 +15,7 @@ cnp.import_array()
 cdef struct PixelRun:
     Py_ssize_t pixels
     Py_ssize_t plane, row    # of the image; -1: zeros
-    Py_ssize_t first         # position in the row that the first pixel meets; further ones a
-                             # stride apart
+    Py_ssize_t first         # position that the first pixel meets; further ones a stride apart
     Py_ssize_t low, high     # the pixels that meet the inside of a row
 
 
