@@ -1,7 +1,4 @@
-"""The fit of the cost models finds the factors that times were made with.
-
-What it proves: ``bench/fit.py`` measures random layers, and solves for what it should.
-"""
+"""Tools: bench/fit.py measures random layers, and finds the factors that times were made with."""
 
 import importlib.util
 from pathlib import Path
