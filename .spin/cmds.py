@@ -12,7 +12,7 @@ STUBBED = (
     "fastconv.plan",
     "fastconv.pool",
     "fastconv.runtime",
-    "fastconv._desc",
+    "fastconv._core.version",
     "fastconv._core.peak",
     "fastconv._core.threads",
     "fastconv._kernels.dispatch",

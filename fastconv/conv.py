@@ -6,8 +6,14 @@ import time
 
 import numpy as np
 
-from fastconv import _call, _select
-from fastconv._desc import as_array, compute_dtype, describe_conv, describe_transposed
+from fastconv import _select
+from fastconv._call import conv as call
+from fastconv._call.columns import columns, images
+from fastconv._call.plan import Prepared
+from fastconv._desc.arguments import as_array, compute_dtype
+from fastconv._desc.conv import describe_conv
+from fastconv._desc.geometry import geometry
+from fastconv._desc.transposed import describe_transposed
 from fastconv._ranks import RANKS, documented, numbered
 from fastconv.runtime import get_num_threads
 
@@ -133,9 +139,12 @@ def _conv(rank):
 
         $examples
         """
-        return _call.forward(name, rank, x, weight, bias, stride, padding, dilation, groups,
-                             padding_mode, data_format, flip, activation, residual, precision,
-                             method, max_workspace, num_threads, out)
+        windows = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
+                           groups=groups, padding_mode=padding_mode, data_format=data_format,
+                           flip=flip)
+        return call.forward(windows, x, weight, bias, activation=activation, residual=residual,
+                              precision=precision, method=method, max_workspace=max_workspace,
+                              num_threads=num_threads, out=out)
 
     return conv
 
@@ -203,9 +212,12 @@ def _conv_backward_data(rank):
 
         $examples
         """
-        return _call.backward_data(name, rank, grad_output, weight, input_shape, stride, padding,
-                                   dilation, groups, padding_mode, data_format, flip, precision,
-                                   method, max_workspace, num_threads, out)
+        windows = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
+                           groups=groups, padding_mode=padding_mode, data_format=data_format,
+                           flip=flip)
+        return call.backward_data(windows, grad_output, weight, input_shape,
+                                    precision=precision, method=method,
+                                    max_workspace=max_workspace, num_threads=num_threads, out=out)
 
     return conv_backward_data
 
@@ -275,10 +287,13 @@ def _conv_backward_weight(rank):
 
         $examples
         """
-        return _call.backward_weight(name, rank, grad_output, x, weight_shape, stride, padding,
-                                     dilation, groups, padding_mode, data_format, flip,
-                                     per_sample, precision, method, max_workspace, num_threads,
-                                     out)
+        windows = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
+                           groups=groups, padding_mode=padding_mode, data_format=data_format,
+                           flip=flip)
+        return call.backward_weight(windows, grad_output, x, weight_shape,
+                                      per_sample=per_sample, precision=precision, method=method,
+                                      max_workspace=max_workspace, num_threads=num_threads,
+                                      out=out)
 
     return conv_backward_weight
 
@@ -337,7 +352,7 @@ def _conv_backward_bias(rank):
 
         $examples
         """
-        return _call.backward_bias(name, rank, grad_output, data_format)
+        return call.backward_bias(name, rank, grad_output, data_format)
 
     return conv_backward_bias
 
@@ -474,9 +489,11 @@ def _conv_transpose(rank):
 
         $examples
         """
-        return _call.transposed(name, rank, x, weight, bias, stride, padding, output_padding,
-                                groups, dilation, output_size, data_format, precision, method,
-                                max_workspace, num_threads, out)
+        windows = geometry(name, rank, stride=stride, padding=padding,
+                           output_padding=output_padding, groups=groups, dilation=dilation,
+                           output_size=output_size, data_format=data_format)
+        return call.transposed(windows, x, weight, bias, precision=precision, method=method,
+                                 max_workspace=max_workspace, num_threads=num_threads, out=out)
 
     return conv_transpose
 
@@ -538,8 +555,9 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zer
             [1, 2, 3],
             [2, 3, 4]]])
     """
-    return _call.columns("im2col", x, kernel_size, stride, padding, dilation, padding_mode,
-                         data_format, num_threads)
+    windows = geometry("im2col", None, kernel_size=kernel_size, stride=stride, padding=padding,
+                       dilation=dilation, padding_mode=padding_mode, data_format=data_format)
+    return columns(windows, x, num_threads)
 
 
 def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
@@ -582,8 +600,9 @@ def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
             [2., 4., 2.],
             [1., 2., 1.]]])
     """
-    return _call.images("col2im", cols, input_shape, kernel_size, stride, padding, dilation,
-                        data_format, num_threads)
+    windows = geometry("col2im", None, kernel_size=kernel_size, stride=stride, padding=padding,
+                       dilation=dilation, data_format=data_format)
+    return images(windows, cols, input_shape, num_threads)
 
 
 def conv_output_shape(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
@@ -619,8 +638,9 @@ def conv_output_shape(x_shape, weight_shape, stride=1, padding=0, dilation=1, gr
     >>> fastconv.conv_output_shape((1, 3, 224, 224), (64, 3, 7, 7), stride=2, padding=3)
     (1, 64, 112, 112)
     """
-    desc = describe_conv("conv_output_shape", None, x_shape, weight_shape, 4, stride, padding,
-                         dilation, groups, "zeros", data_format)
+    windows = geometry("conv_output_shape", None, stride=stride, padding=padding,
+                       dilation=dilation, groups=groups, data_format=data_format)
+    desc = describe_conv(windows, x_shape, weight_shape, 4)
     return desc.output_shape(desc.batch)
 
 
@@ -662,9 +682,10 @@ def conv_transpose_output_shape(x_shape, weight_shape, stride=1, padding=0, outp
     ...                                      output_size=8)
     (1, 1, 8)
     """
-    return describe_transposed("conv_transpose_output_shape", None, x_shape, weight_shape, 4,
-                               stride, padding, output_padding, groups, dilation, output_size,
-                               data_format).shape
+    windows = geometry("conv_transpose_output_shape", None, stride=stride, padding=padding,
+                       output_padding=output_padding, groups=groups, dilation=dilation,
+                       output_size=output_size, data_format=data_format)
+    return describe_transposed(windows, x_shape, weight_shape, 4).shape
 
 
 def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *, bias=False,
@@ -706,8 +727,9 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
     (36864, 115605504)
     """
     itemsize = np.dtype(dtype).itemsize
-    desc = describe_conv("conv_cost", None, x_shape, weight_shape, itemsize, stride, padding,
-                         dilation, groups, "zeros", data_format)
+    windows = geometry("conv_cost", None, stride=stride, padding=padding, dilation=dilation,
+                       groups=groups, data_format=data_format)
+    desc = describe_conv(windows, x_shape, weight_shape, itemsize)
     shape = desc.output_shape(desc.batch)
     weights = math.prod(desc.weight_shape())
     parameters = weights + (desc.filters if bias else 0)
@@ -784,9 +806,11 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     if which not in _select.PASSES:
         raise ValueError(
             f"explain: which={which!r} is not one of {', '.join(map(repr, _select.PASSES))}")
-    desc = describe_conv("explain", None, x_shape, weight_shape, arithmetic.itemsize, stride,
-                         padding, dilation, groups, padding_mode, data_format, flip, None,
-                         dtype.kind == "i")
+    windows = geometry("explain", None, stride=stride, padding=padding, dilation=dilation,
+                       groups=groups, padding_mode=padding_mode, data_format=data_format,
+                       flip=flip)
+    desc = describe_conv(windows, x_shape, weight_shape, arithmetic.itemsize,
+                         exact=dtype.kind == "i")
     desc.planned = planned
     threads = get_num_threads() if num_threads is None else num_threads
 
@@ -799,20 +823,20 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
         x = numbers(desc.input_shape(desc.batch))
         weight = numbers(desc.weight_shape())
         y = numbers(desc.output_shape(desc.batch))
-        geometry = (stride, padding, dilation, groups, padding_mode, data_format, flip)
-        rest = (precision, algorithm.name, max_workspace, num_threads, None)
+        options = {"precision": precision, "method": algorithm.name,
+                   "max_workspace": max_workspace, "num_threads": num_threads}
         calls = {
-            "forward": lambda: _call.forward(
-                "explain", None, x, weight, None, *geometry, None, None, *rest),
-            "backward_data": lambda: _call.backward_data(
-                "explain", None, y, weight, x.shape, *geometry, *rest),
-            "backward_weight": lambda: _call.backward_weight(
-                "explain", None, y, x, weight.shape, *geometry, False, *rest),
+            "forward": lambda: call.forward(
+                windows, x, weight, None, activation=None, residual=None, out=None, **options),
+            "backward_data": lambda: call.backward_data(
+                windows, y, weight, x.shape, out=None, **options),
+            "backward_weight": lambda: call.backward_weight(
+                windows, y, x, weight.shape, per_sample=False, out=None, **options),
         }
         run = calls[which]
         if planned and which == "forward":
-            prepared = _call.Prepared(x.shape, dtype, weight, None, *geometry, None, precision,
-                                      algorithm.name, max_workspace, num_threads)
+            prepared = Prepared(windows, x.shape, weight, None, dtype=dtype, activation=None,
+                                **options)
 
             def run():
                 prepared.run(x)

@@ -1,8 +1,9 @@
 """Plans: a layer prepared once and run many times."""
 from __future__ import annotations
 
-from fastconv._call import Prepared
-from fastconv._desc import as_array
+from fastconv._call.plan import Prepared
+from fastconv._desc.arguments import as_array
+from fastconv._desc.geometry import geometry
 from fastconv.runtime import get_num_threads
 
 __all__ = ["ConvPlan", "plan_conv"]
@@ -39,9 +40,9 @@ class ConvPlan:
     (2, 4, 8, 8)
     """
 
-    def __init__(self, x_shape, weight, **arguments):
-        self._made_from = (x_shape, weight.copy(), arguments)
-        prepared = Prepared(x_shape=x_shape, weight=weight, **arguments)
+    def __init__(self, x_shape, weight, windows, options):
+        self._made_from = (x_shape, weight.copy(), windows, options)
+        prepared = Prepared(geometry("plan_conv", None, **windows), x_shape, weight, **options)
         self._prepared = prepared
         self._run = prepared.run
 
@@ -88,7 +89,7 @@ class ConvPlan:
     @property
     def workspace_bytes(self):
         """Scratch memory of a call on the present number of threads, in bytes."""
-        threads = self._made_from[2]["num_threads"] or get_num_threads()
+        threads = self._made_from[3]["num_threads"] or get_num_threads()
         return self._prepared.algorithm.workspace(
             self._prepared.description, "forward", threads)
 
@@ -99,17 +100,12 @@ class ConvPlan:
         return description.flops(description.batch)
 
     def __reduce__(self):
-        x_shape, weight, arguments = self._made_from
-        return _remake, (x_shape, weight, arguments)
+        return ConvPlan, self._made_from
 
     def __repr__(self):
         description = self._prepared.description
         return (f"<ConvPlan {self.method} {description.input_shape(description.batch)} -> "
                 f"{self.output_shape} {self._prepared.result}>")
-
-
-def _remake(x_shape, weight, arguments):
-    return ConvPlan(x_shape, weight, **arguments)
 
 
 def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
@@ -156,8 +152,9 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
     >>> plan.output_shape
     (1, 8, 32, 32)
     """
-    return ConvPlan(
-        tuple(x_shape), as_array("plan_conv", "weight", weight, True), bias=bias, stride=stride,
-        padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode,
-        data_format=data_format, flip=flip, activation=activation, precision=precision,
-        method=method, max_workspace=max_workspace, num_threads=num_threads, dtype=dtype)
+    windows = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
+               "padding_mode": padding_mode, "data_format": data_format, "flip": flip}
+    options = {"bias": bias, "dtype": dtype, "activation": activation, "precision": precision,
+               "method": method, "max_workspace": max_workspace, "num_threads": num_threads}
+    return ConvPlan(tuple(x_shape), as_array("plan_conv", "weight", weight, True), windows,
+                    options)

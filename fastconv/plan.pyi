@@ -16,7 +16,11 @@ __all__ = ["ConvPlan", "plan_conv"]
 
 class ConvPlan:
     def __init__(
-        self, x_shape: tuple[int, ...], weight: NDArray[Any], **arguments: Any
+        self,
+        x_shape: tuple[int, ...],
+        weight: NDArray[Any],
+        windows: dict[str, Any],
+        options: dict[str, Any],
     ) -> None: ...
     def __call__(
         self,

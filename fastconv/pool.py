@@ -4,17 +4,10 @@ Every family is defined once, by a function of the rank: see `_ranks`.
 """
 from __future__ import annotations
 
-from fastconv._call import (
-    pool_adaptive,
-    pool_backward_adaptive,
-    pool_backward_mean,
-    pool_backward_norm,
-    pool_backward_where,
-    pool_forward,
-    pool_global,
-    pool_unpool,
-)
-from fastconv._desc import as_shape, describe_pool, pool_rank
+from fastconv._call import pool as call
+from fastconv._desc.arguments import as_shape
+from fastconv._desc.geometry import geometry
+from fastconv._desc.pool import describe_pool
 from fastconv._ranks import RANKS, documented, numbered
 
 __all__ = [
@@ -120,9 +113,10 @@ def _extreme_pool(kind, rank):
 
         $examples
         """
-        return pool_forward(name, rank, kind, x, kernel_size, stride, padding, dilation,
-                            ceil_mode, return_indices, True, None, None, data_format, num_threads,
-                            out)
+        windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
+                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+        return call.forward(windows, kind, x, return_indices=return_indices,
+                            num_threads=num_threads, out=out)
 
     return pool
 
@@ -185,9 +179,10 @@ def _avg_pool(rank):
 
         $examples
         """
-        return pool_forward(name, rank, "mean", x, kernel_size, stride, padding, dilation,
-                            ceil_mode, False, count_include_pad, divisor_override, None,
-                            data_format, num_threads, out)
+        windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
+                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+        return call.forward(windows, "mean", x, count_include_pad=count_include_pad,
+                            divisor_override=divisor_override, num_threads=num_threads, out=out)
 
     return avg_pool
 
@@ -244,8 +239,10 @@ def _lp_pool(rank):
 
         $examples
         """
-        return pool_forward(name, rank, "norm", x, kernel_size, stride, padding, dilation,
-                            ceil_mode, False, True, None, norm_type, data_format, num_threads, out)
+        windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
+                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+        return call.forward(windows, "norm", x, norm_type=norm_type, num_threads=num_threads,
+                            out=out)
 
     return lp_pool
 
@@ -296,8 +293,8 @@ def _adaptive_avg_pool(rank):
 
         $examples
         """
-        return pool_adaptive(name, rank, "mean", x, output_size, False, data_format, num_threads,
-                             out)
+        windows = geometry(name, rank, output_size=output_size, data_format=data_format)
+        return call.adaptive(windows, "mean", x, num_threads=num_threads, out=out)
 
     return adaptive_avg_pool
 
@@ -351,8 +348,9 @@ def _adaptive_max_pool(rank):
 
         $examples
         """
-        return pool_adaptive(name, rank, "max", x, output_size, return_indices, data_format,
-                             num_threads, out)
+        windows = geometry(name, rank, output_size=output_size, data_format=data_format)
+        return call.adaptive(windows, "max", x, return_indices=return_indices,
+                             num_threads=num_threads, out=out)
 
     return adaptive_max_pool
 
@@ -391,7 +389,8 @@ def global_avg_pool(x, *, rank=None, data_format="channels_first", num_threads=N
 
     $examples
     """
-    return pool_global("global_avg_pool", "mean", x, rank, data_format, num_threads, out)
+    return call.whole("global_avg_pool", "mean", x, rank=rank, data_format=data_format,
+                      num_threads=num_threads, out=out)
 
 
 @documented("global_max_pool", None, {
@@ -423,7 +422,8 @@ def global_max_pool(x, *, rank=None, data_format="channels_first", num_threads=N
 
     $examples
     """
-    return pool_global("global_max_pool", "max", x, rank, data_format, num_threads, out)
+    return call.whole("global_max_pool", "max", x, rank=rank, data_format=data_format,
+                      num_threads=num_threads, out=out)
 
 
 def _max_unpool(rank):
@@ -493,8 +493,9 @@ def _max_unpool(rank):
 
         $examples
         """
-        return pool_unpool(name, rank, x, indices, kernel_size, stride, padding, output_size,
-                           data_format, num_threads, out)
+        windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
+                           output_size=output_size, data_format=data_format)
+        return call.unpool(windows, x, indices, num_threads=num_threads, out=out)
 
     return max_unpool
 
@@ -556,8 +557,9 @@ def _max_pool_backward(rank):
 
         $examples
         """
-        return pool_backward_where(name, rank, grad_output, indices, input_shape, data_format,
-                                   num_threads, out)
+        windows = geometry(name, rank, data_format=data_format)
+        return call.backward_max(windows, grad_output, indices, input_shape,
+                                 num_threads=num_threads, out=out)
 
     return max_pool_backward
 
@@ -614,9 +616,12 @@ def _avg_pool_backward(rank):
 
         $examples
         """
-        return pool_backward_mean(name, rank, grad_output, input_shape, kernel_size, stride,
-                                  padding, dilation, ceil_mode, count_include_pad,
-                                  divisor_override, data_format, num_threads, out)
+        windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
+                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+        return call.backward_mean(windows, grad_output, input_shape,
+                                  count_include_pad=count_include_pad,
+                                  divisor_override=divisor_override, num_threads=num_threads,
+                                  out=out)
 
     return avg_pool_backward
 
@@ -679,8 +684,10 @@ def _lp_pool_backward(rank):
 
         $examples
         """
-        return pool_backward_norm(name, rank, grad_output, x, norm_type, kernel_size, stride,
-                                  padding, dilation, ceil_mode, data_format, num_threads, out)
+        windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
+                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+        return call.backward_norm(windows, grad_output, x, norm_type=norm_type,
+                                  num_threads=num_threads, out=out)
 
     return lp_pool_backward
 
@@ -733,8 +740,9 @@ def _adaptive_avg_pool_backward(rank):
 
         $examples
         """
-        return pool_backward_adaptive(name, rank, grad_output, input_shape, data_format,
-                                      num_threads, out)
+        windows = geometry(name, rank, data_format=data_format)
+        return call.backward_adaptive(windows, grad_output, input_shape, num_threads=num_threads,
+                                      out=out)
 
     return adaptive_avg_pool_backward
 
@@ -778,6 +786,7 @@ def pool_output_shape(x_shape, kernel_size, stride=None, padding=0, dilation=1, 
     (1, 64, 56, 56)
     """
     shape = as_shape("pool_output_shape", "x_shape", x_shape)
-    rank = pool_rank("pool_output_shape", "kernel_size", kernel_size, len(shape))
-    return describe_pool("pool_output_shape", rank, shape, kernel_size, stride, padding,
-                         dilation, ceil_mode, data_format).output_shape()
+    windows = geometry("pool_output_shape", None, kernel_size=kernel_size, stride=stride,
+                       padding=padding, dilation=dilation, ceil_mode=ceil_mode,
+                       data_format=data_format)
+    return describe_pool(windows, shape).output_shape()

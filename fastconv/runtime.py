@@ -12,7 +12,7 @@ from fastconv._core.threads import (
     num_threads,
     set_num_threads,
 )
-from fastconv._desc import version
+from fastconv._core.version import version
 from fastconv._kernels import dispatch
 
 __all__ = [

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _call
+from fastconv._call import conv as call
+from fastconv._desc.geometry import geometry as windows_of
 from fastconv.runtime import show_runtime
 from fastconv.testing import reference
 from fastconv.testing.contract import assert_exact, assert_within_contract
@@ -14,6 +15,8 @@ from fastconv.testing.guard import GuardedBuffer
 
 DTYPES = [np.float32, np.float64]
 FORMATS = ["channels_first", "channels_last"]
+OPTIONS = {"precision": "highest", "method": "depthwise", "max_workspace": None,
+           "num_threads": None, "out": None}  # fmt: skip
 
 
 def integers(shape, dtype, seed=0):
@@ -34,20 +37,16 @@ def check(x_shape, weight_shape, dtype, **geometry):
     """Every pass against the reference, on integers, so exactly."""
     x, weight = integers(x_shape, dtype), integers(weight_shape, dtype, 1)
     rank = weight.ndim - 2
-    full = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros",
-            "data_format": "channels_first", "flip": False} | geometry  # fmt: skip
-    arguments = tuple(full.values())
+    windows = windows_of("conv", rank, **geometry)
     exact = reference.conv(x, weight, **geometry)
-    y = _call.forward("conv", rank, x, weight, None, *arguments, None, None, "highest",
-                      "depthwise", None, None, None)  # fmt: skip
+    y = call.forward(windows, x, weight, None, activation=None, residual=None, **OPTIONS)
     assert_exact(y, exact, (x_shape, weight_shape, geometry))
     grad = integers(y.shape, dtype, 2)
-    got = _call.backward_data("conv", rank, grad, weight, x.shape, *arguments, "highest",
-                              "depthwise", None, None, None)  # fmt: skip
+    got = call.backward_data(windows, grad, weight, x.shape, **OPTIONS)
     assert_exact(got, reference.conv_backward_data(grad, weight, x.shape, **geometry), geometry)
     for per_sample in (False, True):
-        got = _call.backward_weight("conv", rank, grad, x, weight.shape, *arguments, per_sample,
-                                    "highest", "depthwise", None, None, None)  # fmt: skip
+        got = call.backward_weight(
+            windows, grad, x, weight.shape, per_sample=per_sample, **OPTIONS)
         exact = reference.conv_backward_weight(
             grad, x, weight.shape, per_sample=per_sample, **geometry
         )
@@ -135,8 +134,8 @@ def test_long_sums_of_positive_numbers(shape, kernel, dtype, data_format):
     weight = rng.random((1, 1, *kernel)).astype(dtype)
     if data_format == "channels_last":
         x = np.moveaxis(x, 1, -1)
-    y = _call.forward("conv", len(kernel), x, weight, None, 1, 0, 1, 1, "zeros", data_format,
-                      False, None, None, "highest", "depthwise", None, None, None)  # fmt: skip
+    windows = windows_of("conv", len(kernel), data_format=data_format)
+    y = call.forward(windows, x, weight, None, activation=None, residual=None, **OPTIONS)
     exact = reference.conv(x, weight, data_format=data_format)
     assert_within_contract(y, exact, exact, tier="highest")
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastconv
-from fastconv import _call
+from fastconv._call import conv as calls
+from fastconv._desc.geometry import geometry as windows_of
 from fastconv.testing import reference
 from fastconv.testing.cases import ConvCase
 from fastconv.testing.contract import assert_within_contract
@@ -24,17 +25,16 @@ def numbers(shape, dtype=np.float32, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-def call(which, *arrays, stride=1, padding=0, dilation=1, groups=1, padding_mode="zeros",
-         data_format="channels_first", flip=False, per_sample=False):  # fmt: skip
-    """One pass of any rank, by FFT."""
-    geometry = (stride, padding, dilation, groups, padding_mode, data_format, flip)
-    rest = ("high", "fft", None, None, None)
+def call(which, *arrays, precision="high", method="fft", per_sample=False, **geometry):
+    """One pass of any rank, by FFT unless said otherwise."""
+    windows = windows_of("conv", None, **geometry)
+    options = {"precision": precision, "method": method, "max_workspace": None,
+               "num_threads": None, "out": None}  # fmt: skip
     if which == "forward":
-        x, weight = arrays
-        return _call.forward("conv", None, x, weight, None, *geometry, None, None, *rest)
+        return calls.forward(windows, *arrays, None, activation=None, residual=None, **options)
     if which == "backward_data":
-        return _call.backward_data("conv", None, *arrays, *geometry, *rest)
-    return _call.backward_weight("conv", None, *arrays, *geometry, per_sample, *rest)
+        return calls.backward_data(windows, *arrays, **options)
+    return calls.backward_weight(windows, *arrays, per_sample=per_sample, **options)
 
 
 REFERENCES = {
@@ -106,12 +106,7 @@ def test_tiles(problem, dtype, which):
               "backward_weight": (grad, x, weight_shape)}[which]  # fmt: skip
     got = call(which, *arrays, **geometry)
     wide = [a.astype(np.float64) if isinstance(a, np.ndarray) else a for a in arrays]
-    full = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros",
-            "data_format": "channels_first", "flip": False} | geometry  # fmt: skip
-    function = getattr(_call, which)
-    middle = {"forward": (None, *full.values(), None, None), "backward_data": (*full.values(),),
-              "backward_weight": (*full.values(), False)}[which]  # fmt: skip
-    exact = function("conv", None, *wide, *middle, "highest", "direct", None, None, None)
+    exact = call(which, *wide, precision="highest", method="direct", **geometry)
     assert got.dtype == dtype
     assert_within_contract(got, exact, None, tier="high", context=problem)
 

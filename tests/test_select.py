@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _call, _select
+from fastconv import _select
+from fastconv._call import conv as call
+from fastconv._desc.geometry import geometry as windows_of
 from fastconv._select import ALGORITHMS
 from fastconv.testing.shapes import CONV_SHAPES
 
@@ -133,10 +135,9 @@ def test_auto_is_within_a_tenth_of_the_best():
         while time.perf_counter() < stop or np.inf in seconds.values():
             for method in seconds:
                 start = time.thread_time()
-                _call.forward("conv", None, x, weight, None, geometry["stride"],
-                              geometry["padding"], geometry["dilation"], geometry["groups"],
-                              "zeros", "channels_first", False, None, None, "high", method,
-                              None, 1, None)  # fmt: skip
+                call.forward(windows_of("conv", None, **geometry), x, weight, None,
+                             activation=None, residual=None, precision="high", method=method,
+                             max_workspace=None, num_threads=1, out=None)  # fmt: skip
                 seconds[method] = min(seconds[method], time.thread_time() - start)
         auto = next(row["method"] for row in rows if row["verdict"] == "chosen")
         total += 1

@@ -4,7 +4,8 @@ import pytest
 
 import fastconv
 from fastconv._algorithms import winograd
-from fastconv._desc import describe_conv
+from fastconv._desc.conv import describe_conv
+from fastconv._desc.geometry import geometry
 from fastconv.testing import reference
 
 SIZES = (2, 3, 4, 5, 6)
@@ -146,7 +147,7 @@ def test_sums_too_long_for_the_largest_tiles():
     size = {}
     for channels in (512, 1024):
         desc = describe_conv(
-            "conv2d", 2, (1, channels, 96, 96), (64, channels, 3, 3), 4, 1, 1, 1, 1)
+            geometry("conv2d", 2, padding=1), (1, channels, 96, 96), (64, channels, 3, 3), 4)
         size[channels] = winograd.blocking(desc, "forward")["n"]
     assert size[512] == 8 > size[1024]
     rng = np.random.default_rng(0)
@@ -284,7 +285,8 @@ def test_scratch_does_not_grow_with_the_image():
     """Beyond some size, scratch memory is the same for every image."""
     sizes = []
     for length in (128, 256, 512, 1024):
-        desc = describe_conv("conv2d", 2, (1, 32, length, length), (32, 32, 3, 3), 4, 1, 1, 1, 1)
+        desc = describe_conv(
+            geometry("conv2d", 2, padding=1), (1, 32, length, length), (32, 32, 3, 3), 4)
         sizes.append(winograd.ALGORITHM.workspace(desc, "forward", 1))
     assert sizes[-1] <= 1.5 * sizes[0]
 
@@ -292,7 +294,8 @@ def test_scratch_does_not_grow_with_the_image():
 def test_tile_follows_the_map():
     """A map's length is nearly a multiple of the tile's; large maps take large tiles."""
     for length in (7, 14, 28, 112):
-        desc = describe_conv("conv2d", 2, (1, 64, length, length), (64, 64, 3, 3), 4, 1, 1, 1, 1)
+        desc = describe_conv(
+            geometry("conv2d", 2, padding=1), (1, 64, length, length), (64, 64, 3, 3), 4)
         m = winograd.blocking(desc, "forward")["m"]
         assert -(-length // m) * m <= 1.3 * length
     assert m >= 4

@@ -34,7 +34,7 @@ from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.old_window cimport real_t, source_strides
 from fastconv._core.padding cimport AXES, PAD_ZEROS, source_index
-from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport (
     FC_CLIP, FC_IDENTITY, fc_column, fc_epilogue, fc_kernels, fc_plane, fc_prefetch, fc_rows,
     kernels_for,

@@ -37,7 +37,7 @@ from fastconv._core.old_window cimport (
     source_strides,
 )
 from fastconv._core.padding cimport AXES, PAD_ZEROS
-from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport (
     FC_BACKWARD_FILTERS, FC_CLIP, FC_IDENTITY, FC_SUM_BLOCK, fc_epilogue, fc_kernels, fc_output,
     kernels_for,

@@ -21,7 +21,7 @@ from fastconv._core.output cimport Output, make_output, store_rows
 from fastconv._core.padding cimport AXES, source_index
 from fastconv._core.threads cimport Slices, next_slice, slices
 from fastconv._core.types cimport real_t
-from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport kernels_for
 
 from fastconv._algorithms.record import BACKWARD_DATA, PASSES, Algorithm, Cost

@@ -48,7 +48,7 @@ from fastconv._core.old_window cimport (
     Axis, Window, aim, block_axis, fill, index_words, lay_out, real_t, source_strides,
 )
 from fastconv._core.padding cimport AXES, PAD_ZEROS
-from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport FC_WINOGRAD_KERNEL, fc_kernels, kernels_for
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm, Cost

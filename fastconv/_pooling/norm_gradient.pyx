@@ -9,7 +9,7 @@ from libc.string cimport memset
 
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._core.types cimport real_t
-from fastconv._desc cimport PoolDesc, pool_axis, span, window
+from fastconv._desc.pool cimport PoolDesc, pool_axis, span, window
 
 cnp.import_array()
 

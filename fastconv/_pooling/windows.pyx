@@ -1,7 +1,7 @@
 """Reductions over windows: maxima, minima, sums, averages and norms, and the average's gradient.
 
 Every pooling is separable: along each axis it is a list of windows, each some elements equally
-spaced (`fastconv._desc.window`), whether regular, adaptive, global, or the way back of a gradient.
+spaced (`fastconv._desc.pool.window`), whether regular, adaptive, global, or the way back of a gradient.
 So one driver serves all. An array is (outer, axis 0, axis 1, axis 2, inner), with the channels
 among `outer` or `inner` as the layout has them; axes where nothing happens join their neighbours.
 A task takes tiles of outputs, and reduces what a tile reads one axis after the other, each time
@@ -33,7 +33,7 @@ from libc.string cimport memcpy, memset
 from fastconv._core.integers cimport parts
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
-from fastconv._desc cimport (
+from fastconv._desc.pool cimport (
     ADAPTIVE, ADJOINT, AXES, REGULAR, PoolDesc, adjoint, counted, pool_axis, span, window,
 )
 from fastconv._kernels.dispatch cimport (

@@ -12,7 +12,7 @@ from fastconv._core.integers cimport ceil_div
 from fastconv._core.output cimport Output, make_output
 from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport python_parallel_for
-from fastconv._desc cimport ConvDesc
+from fastconv._desc.conv cimport ConvDesc
 
 cnp.import_array()
 

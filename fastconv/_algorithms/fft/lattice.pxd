@@ -1,6 +1,6 @@
 from fastconv._core.cost cimport CostTerms
 from fastconv._core.padding cimport source_index
-from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_kernels
 
 cdef enum:

@@ -7,7 +7,7 @@ from fastconv._algorithms.fft.lattice cimport (
 from fastconv._core.cost cimport CostTerms
 from fastconv._core.integers cimport gcd
 from fastconv._core.padding cimport AXES
-from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 from fastconv._algorithms.fft.correlation import Fft
 from fastconv._algorithms.fft.gradient import weight_gradient

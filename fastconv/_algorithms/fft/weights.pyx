@@ -7,7 +7,7 @@ from fastconv._core.blocks cimport unravel
 from fastconv._core.padding cimport AXES
 from fastconv._core.strided cimport Strided5, strided_weights
 from fastconv._core.types cimport real_t
-from fastconv._desc cimport conv_geometry
+from fastconv._desc.conv cimport conv_geometry
 
 cnp.import_array()
 

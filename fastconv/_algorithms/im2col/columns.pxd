@@ -2,7 +2,7 @@ cimport numpy as cnp
 
 from fastconv._core.strided cimport Strided5
 from fastconv._core.types cimport real_t
-from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_kernels
 
 # The matrix of columns of one image: rows (channel, kernel position), and a column for each pixel

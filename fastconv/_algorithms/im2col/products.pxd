@@ -1,4 +1,4 @@
-from fastconv._desc cimport ConvDesc
+from fastconv._desc.conv cimport ConvDesc
 
 # How a call is cut. Tasks are tiles of an image's group, images, or parts of the batch; offsets are
 # those of a thread's scratch memory, in bytes.

@@ -18,7 +18,7 @@ from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.strided cimport Strided5, contiguous_images
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.types cimport real_t
-from fastconv._desc cimport ConvDesc, conv_geometry
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT
 

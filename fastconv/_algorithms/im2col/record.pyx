@@ -3,7 +3,7 @@ from fastconv._algorithms.im2col.columns cimport Columns, columns_of
 from fastconv._algorithms.im2col.products cimport Schedule, make_schedule
 from fastconv._core.cost cimport peak
 from fastconv._core.integers cimport ceil_div
-from fastconv._desc cimport ConvDesc
+from fastconv._desc.conv cimport ConvDesc
 
 from fastconv._algorithms.im2col.products import Im2col, weight_gradient
 from fastconv._algorithms.record import (

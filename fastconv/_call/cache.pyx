@@ -1,0 +1,268 @@
+"""Descriptions of recent calls, and the algorithms chosen for them.
+
+A call of the same function with the same sizes and arguments has the same description, and to
+look it up must not take longer than a small convolution. So no tuple is made of all that: a key
+points to the arguments and is compared where they lie.
+"""
+import numpy as np
+
+cimport numpy as cnp
+from cpython.bool cimport PyBool_Check
+from cpython.float cimport PyFloat_CheckExact
+from cpython.long cimport PyLong_CheckExact
+from cpython.object cimport PyObject
+from cpython.tuple cimport PyTuple_CheckExact
+from cpython.unicode cimport PyUnicode_CheckExact
+
+from fastconv._core.padding cimport AXES
+from fastconv._core.precision cimport precision_in_force
+from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.geometry cimport Geometry
+from fastconv._desc.pool cimport PoolDesc
+from fastconv._desc.transposed cimport TransposedDesc
+
+from fastconv._desc.conv import describe_conv
+from fastconv._desc.pool import describe_adaptive, describe_pool
+from fastconv._desc.transposed import describe_transposed
+from fastconv._select import choose
+
+cnp.import_array()
+
+cdef object float32 = np.dtype(np.float32)
+
+cdef enum:
+    MAX_ENTRIES = 512              # descriptions; then all are forgotten
+    MAX_SIZES = 2 + 2 * (AXES + 3)  # two shapes of a batch, each with its length, and two more
+
+
+# ---- keys ----
+
+cdef struct CallKey:
+    PyObject *geometry      # borrowed
+    PyObject *activation    # borrowed
+    Py_ssize_t hash         # 0: not to be kept
+    int sizes
+    Py_ssize_t size[MAX_SIZES]
+
+
+cdef class CacheEntry:
+    """A description, and what it was made from."""
+
+    cdef CallKey key
+    cdef Geometry geometry   # what the key borrows
+    cdef object activation
+    cdef object description
+
+
+cdef dict entries = {}       # by the hash of the key
+
+
+cdef inline void begin_key(CallKey *key, Geometry geometry, activation) noexcept:
+    key.geometry = <PyObject *>geometry
+    key.activation = <PyObject *>activation
+    key.sizes = 0
+
+
+cdef inline void add_size(CallKey *key, Py_ssize_t size) noexcept:
+    if key.sizes < MAX_SIZES:
+        key.size[key.sizes] = size
+    key.sizes += 1
+
+
+cdef inline int add_shape(CallKey *key, shape) except -1:
+    """Add the shape of an array, or one that as_shape has made."""
+    cdef int i
+    cdef cnp.ndarray array
+    if PyTuple_CheckExact(shape):
+        add_size(key, len(<tuple>shape))
+        for item in <tuple>shape:
+            add_size(key, item)
+    else:
+        array = shape
+        add_size(key, cnp.PyArray_NDIM(array))
+        for i in range(cnp.PyArray_NDIM(array)):
+            add_size(key, cnp.PyArray_DIM(array, i))
+    return 0
+
+
+cdef bint is_immutable(value, int depth=2) noexcept:
+    """Whether value cannot change: a list may be another one tomorrow."""
+    if PyTuple_CheckExact(value):
+        for item in <tuple>value:
+            if depth == 0 or not is_immutable(item, depth - 1):
+                return False
+        return True
+    return (value is None or PyLong_CheckExact(value) or PyUnicode_CheckExact(value)
+            or PyBool_Check(value) or PyFloat_CheckExact(value))
+
+
+cdef inline bint add_hash(size_t *h, value) except -1:
+    """Mix an argument into a hash; false if it may change."""
+    if not is_immutable(value):
+        return False
+    h[0] = h[0] * 1000003 ^ <size_t>hash(value)
+    return True
+
+
+cdef Py_ssize_t hash_of(const CallKey *key) except -1:
+    """A hash of the key; 0 if some of it may change, so that it is not to be kept."""
+    cdef Geometry g = <Geometry>key.geometry
+    cdef size_t h = key.sizes
+    cdef int i
+    if key.sizes > MAX_SIZES:
+        return 0
+    if not (add_hash(&h, g.function) and add_hash(&h, g.rank) and add_hash(&h, g.kernel_size)
+            and add_hash(&h, g.stride) and add_hash(&h, g.padding) and add_hash(&h, g.dilation)
+            and add_hash(&h, g.groups) and add_hash(&h, g.output_padding)
+            and add_hash(&h, g.output_size) and add_hash(&h, g.ceil_mode)
+            and add_hash(&h, g.padding_mode) and add_hash(&h, g.data_format)
+            and add_hash(&h, g.flip) and add_hash(&h, <object>key.activation)):
+        return 0
+    for i in range(key.sizes):
+        h = h * 1000003 ^ <size_t>key.size[i]
+    return <Py_ssize_t>(h >> 2) + 1
+
+
+cdef inline bint same_argument(a, b) except -1:
+    """Whether a and b, which are immutable, mean the same: True == 1 == 1.0, and 0.0 == -0.0."""
+    return a is b or equal_arguments(a, b)
+
+
+cdef bint equal_arguments(a, b) except -1:
+    cdef Py_ssize_t i
+    if type(a) is not type(b):
+        return False
+    if PyTuple_CheckExact(a):
+        if len(<tuple>a) != len(<tuple>b):
+            return False
+        for i in range(len(<tuple>a)):
+            if not same_argument((<tuple>a)[i], (<tuple>b)[i]):
+                return False
+        return True
+    return a == b and (type(a) is not float or a != 0)
+
+
+cdef bint same_geometry(Geometry a, Geometry b) except -1:
+    return (same_argument(a.function, b.function) and same_argument(a.rank, b.rank)
+            and same_argument(a.kernel_size, b.kernel_size) and same_argument(a.stride, b.stride)
+            and same_argument(a.padding, b.padding) and same_argument(a.dilation, b.dilation)
+            and same_argument(a.groups, b.groups)
+            and same_argument(a.output_padding, b.output_padding)
+            and same_argument(a.output_size, b.output_size)
+            and same_argument(a.ceil_mode, b.ceil_mode)
+            and same_argument(a.padding_mode, b.padding_mode)
+            and same_argument(a.data_format, b.data_format) and same_argument(a.flip, b.flip))
+
+
+cdef bint same_key(const CallKey *a, const CallKey *b) except -1:
+    cdef int i
+    if a.sizes != b.sizes:
+        return False
+    for i in range(a.sizes):
+        if a.size[i] != b.size[i]:
+            return False
+    return (same_geometry(<Geometry>a.geometry, <Geometry>b.geometry)
+            and same_argument(<object>a.activation, <object>b.activation))
+
+
+cdef object lookup(CallKey *key):
+    """The description of such a call before, or None."""
+    cdef CacheEntry entry
+    key.hash = hash_of(key)
+    if key.hash == 0:
+        return None
+    entry = entries.get(key.hash)
+    if entry is not None and same_key(key, &entry.key):
+        return entry.description
+    return None
+
+
+cdef int insert(const CallKey *key, description) except -1:
+    cdef CacheEntry entry
+    if key.hash:
+        if len(entries) >= MAX_ENTRIES:
+            entries.clear()
+        entry = CacheEntry.__new__(CacheEntry)
+        entry.key = key[0]
+        entry.geometry = <Geometry>key.geometry
+        entry.activation = <object>key.activation
+        entry.description = description
+        entries[key.hash] = entry
+    return 0
+
+
+# ---- descriptions ----
+#
+# Each function is one of `_desc`, remembered. A shape may be the array that has it.
+
+cdef ConvDesc cached_conv(Geometry geometry, x, weight, dtype, bint exact, activation=None):
+    cdef ConvDesc desc
+    cdef CallKey key
+    cdef Py_ssize_t itemsize = 4 if dtype is float32 else 8
+    begin_key(&key, geometry, activation)
+    add_shape(&key, x)
+    add_shape(&key, weight)
+    add_size(&key, itemsize + exact)
+    desc = lookup(&key)
+    if desc is None:
+        desc = describe_conv(geometry, shape_of(x), shape_of(weight), itemsize, activation, exact)
+        insert(&key, desc)
+    return desc
+
+
+cdef TransposedDesc cached_conv_transpose(Geometry geometry, x, weight, dtype, bint exact):
+    cdef TransposedDesc desc
+    cdef CallKey key
+    cdef Py_ssize_t itemsize = 4 if dtype is float32 else 8
+    begin_key(&key, geometry, None)
+    add_shape(&key, x)
+    add_shape(&key, weight)
+    add_size(&key, itemsize + exact)
+    desc = lookup(&key)
+    if desc is None:
+        desc = describe_transposed(geometry, shape_of(x), shape_of(weight), itemsize, exact)
+        insert(&key, desc)
+    return desc
+
+
+cdef PoolDesc cached_pool(Geometry geometry, x):
+    cdef PoolDesc desc
+    cdef CallKey key
+    begin_key(&key, geometry, None)
+    add_shape(&key, x)
+    desc = lookup(&key)
+    if desc is None:
+        desc = describe_pool(geometry, shape_of(x))
+        insert(&key, desc)
+    return desc
+
+
+cdef PoolDesc cached_adaptive(Geometry geometry, x):
+    cdef PoolDesc desc
+    cdef CallKey key
+    begin_key(&key, geometry, None)
+    add_shape(&key, x)
+    desc = lookup(&key)
+    if desc is None:
+        desc = describe_adaptive(geometry, shape_of(x))
+        insert(&key, desc)
+    return desc
+
+
+cdef object shape_of(shape):
+    return shape if type(shape) is tuple else shape.shape
+
+
+# ---- algorithms ----
+
+cdef object cached_algorithm(ConvDesc desc, str which, method, precision, max_workspace):
+    """`choose`, remembered where the description and the tier in force decide."""
+    cdef tuple known
+    if not (precision is None and max_workspace is None and type(method) is str
+            and method == "auto"):
+        return choose(desc, which, method, precision, max_workspace)
+    tier = precision_in_force()
+    known = desc.automatic.get(which)
+    if known is None or known[0] is not tier:
+        known = desc.automatic[which] = (tier, choose(desc, which, "auto", tier, None))
+    return known[1]

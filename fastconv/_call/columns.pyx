@@ -1,0 +1,70 @@
+"""im2col and col2im, from arrays to arrays."""
+import numpy as np
+
+cimport numpy as cnp
+
+from fastconv._call.kernels cimport inner_shape
+from fastconv._call.output cimport add_batch, batched, contiguous
+from fastconv._core.padding cimport AXES
+from fastconv._desc.arguments cimport as_array, compute_dtype
+from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.geometry cimport Geometry
+
+from fastconv._algorithms.im2col.columns import add_up, gather
+from fastconv._desc.arguments import check_shape
+from fastconv._desc.columns import columns_shape, describe_columns
+from fastconv._parts import REAL, as_bits, multiply_complex, multiply_integers
+
+cnp.import_array()
+
+
+def columns(Geometry geometry, x, num_threads):
+    """What each position of the window sees, as columns."""
+    cdef ConvDesc desc
+    x = as_array(geometry.function, "x", x, True)
+    views, back = as_bits(x)
+    itemsize = min(x.dtype.itemsize, 8)
+    desc = describe_columns(geometry, x.shape, max(itemsize, 4))
+    shape = (desc.batch,) + columns_shape(desc)
+    moved = []
+    for view in views:
+        cols = np.empty(shape, desc.dtype)
+        gather(desc, batched(view, desc.dtype, desc.batched), cols, num_threads)
+        moved.append(cols)
+    cols = back(moved)
+    return cols if desc.batched else cols[0]
+
+
+def images(Geometry geometry, cols, input_shape, num_threads):
+    """Columns added up where they came from: the adjoint of `columns`."""
+    cdef ConvDesc desc
+    cdef int axis
+    cdef str function = geometry.function
+    cols = as_array(function, "cols", cols, True)
+    result, arithmetic = compute_dtype(function, (cols,), True)
+    desc = describe_columns(geometry, input_shape, arithmetic.itemsize)
+    rows = columns_shape(desc)
+    check_shape(function, "cols", cols, (desc.batch,) + rows if desc.batched else rows,
+                f"an input of shape {desc.input_shape(desc.batch)} has columns of shape")
+    shape = inner_shape(desc, desc.batch)
+    cols = add_batch(cols, desc.batched)
+
+    def product(p, q):
+        target = np.zeros(shape, arithmetic)
+        add_up(desc, contiguous(p.of(cols), arithmetic, True), target, num_threads)
+        return target
+
+    if result.kind == "f":
+        out = product(REAL, REAL).astype(result, copy=False)
+    else:
+        # a product with one
+        out = np.empty(shape, result)
+        one = np.ones((), bool)
+        if result.kind == "c":
+            multiply_complex(cols, one, product, [], out)
+        else:
+            terms = 1
+            for axis in range(AXES):
+                terms *= desc.g.kernel[axis]
+            multiply_integers(function, cols, one, product, terms, [], out)
+    return out if desc.batched else out[0]

@@ -1,0 +1,8 @@
+from fastconv._call.output cimport Destination
+from fastconv._desc.conv cimport ConvDesc
+
+cdef tuple dtypes_of(str function, a, b, c)
+cdef check_bias(ConvDesc desc, bias)
+cdef check_residual(str function, residual, tuple shape, result)
+cdef object run_forward(kernel, x, bias, residual, Destination output, arithmetic, tuple bounds,
+                        bint has_batch, int threads)

@@ -1,0 +1,280 @@
+"""The passes of a convolution, from arrays to arrays: describe, select, run.
+
+Compiled because it is on the path of every call: for an 8x8 image it takes longer than the
+arithmetic. What a call has besides its arrays comes as one `Geometry`; all else is named.
+"""
+import math
+
+import numpy as np
+
+cimport numpy as cnp
+
+from fastconv._call.cache cimport cached_algorithm, cached_conv, cached_conv_transpose
+from fastconv._call.kernels cimport RealPass, along_channels, by_parts, in_parts, real_pass
+from fastconv._call.output cimport (
+    Destination, add_batch, batched, contiguous, has_shape, destination,
+)
+from fastconv._core.padding cimport AXES, PAD_ZEROS
+from fastconv._core.threads cimport threads_for
+from fastconv._desc.arguments cimport as_array, as_shape, compute_dtype, operand
+from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.geometry cimport Geometry
+from fastconv._desc.transposed cimport TransposedDesc
+
+from fastconv._desc.activation import integer_bounds
+from fastconv._desc.arguments import channels_first, check_shape
+from fastconv._parts import multiply_complex, multiply_integers, sum_integers
+
+cnp.import_array()
+
+cdef object float32 = np.dtype(np.float32)
+cdef object float64 = np.dtype(np.float64)
+cdef tuple BOTH_32 = (float32, float32), BOTH_64 = (float64, float64)
+
+
+cdef tuple dtypes_of(str function, a, b, c):
+    """`compute_dtype`, at once where all have the same."""
+    cdef object dtype = <object>cnp.PyArray_DESCR(a)
+    if dtype is <object>cnp.PyArray_DESCR(b) and (
+            c is None or dtype is <object>cnp.PyArray_DESCR(c)):
+        if dtype is float32:
+            return BOTH_32
+        if dtype is float64:
+            return BOTH_64
+    return compute_dtype(function, (a, b, c), True)
+
+
+cdef check_bias(ConvDesc desc, bias):
+    if bias.shape != (desc.g.filters,):
+        raise ValueError(
+            f"{desc.function}: bias has shape {bias.shape}, but weight has {desc.g.filters} "
+            f"filters, so it must be ({desc.g.filters},)"
+        )
+
+
+cdef check_residual(str function, residual, tuple shape, result):
+    check_shape(function, "residual", residual, shape, "the result has")
+    if not np.can_cast(residual.dtype, result, "same_kind"):
+        raise TypeError(
+            f"{function}: residual has dtype {residual.dtype}, but the result has {result}")
+
+
+# ---- forward ----
+
+def forward(Geometry geometry, x, weight, bias, *, activation, residual, precision, method,
+            max_workspace, num_threads, out):
+    """y = act(conv(x, weight) + bias + residual)."""
+    cdef str function = geometry.function
+    cdef ConvDesc desc
+    cdef Destination output
+    cdef double work
+    cdef int threads
+    cdef bint parts
+    x = as_array(function, "x", x, True)
+    weight = as_array(function, "weight", weight, True)
+    if bias is not None:
+        bias = as_array(function, "bias", bias, True)
+    result, arithmetic = dtypes_of(function, x, weight, bias)
+    parts = in_parts(result, arithmetic)
+    bounds = None
+    if parts:
+        bounds = integer_bounds(function, result, activation)
+        activation = None
+    desc = cached_conv(geometry, x, weight, arithmetic, parts and result.kind == "i", activation)
+    shape = desc.output_shape(desc.batch)
+    if bias is not None:
+        check_bias(desc, bias)
+    if residual is not None:
+        residual = as_array(function, "residual", residual, True)
+        check_residual(function, residual, shape, result)
+    algorithm = cached_algorithm(desc, "forward", method, precision, max_workspace)
+    work = desc.work(desc.batch, False)
+    threads = threads_for(function, num_threads, work)
+    output = destination(function, out, shape, result, result if parts else arithmetic,
+                         None if out is None else (x, weight, bias, residual), work, desc.batched)
+    if parts:
+        kernel = by_parts(real_pass(desc, "forward", algorithm), weight, result)
+        arithmetic = None
+    else:
+        kernel = algorithm.prepare(desc, "forward", operand(weight, arithmetic), threads)
+    return run_forward(kernel, x, bias, residual, output, arithmetic, bounds, desc.batched,
+                       threads)
+
+
+cdef object run_forward(kernel, x, bias, residual, Destination output, arithmetic, tuple bounds,
+                        bint has_batch, int threads):
+    """Let a kernel write the result; `arithmetic` is None for one that computes by parts."""
+    if arithmetic is None:
+        x = add_batch(x, has_batch)
+        if residual is not None:
+            residual = add_batch(residual, has_batch)
+    else:
+        x = batched(x, arithmetic, has_batch)
+        if bias is not None:
+            bias = contiguous(bias, arithmetic, True)
+        if residual is not None:
+            residual = contiguous(residual, arithmetic, has_batch)
+    kernel.run(x, bias, residual, output.array, threads)
+    if bounds is not None:
+        np.clip(output.array, *bounds, out=output.array)
+    return output.finish()
+
+
+# ---- backward_data, and the transposed convolution ----
+
+def backward_data(Geometry geometry, grad_output, weight, input_shape, *, precision, method,
+                  max_workspace, num_threads, out):
+    """The gradient of the input: the adjoint of the convolution, applied to grad_output."""
+    cdef str function = geometry.function
+    cdef ConvDesc desc, inner, folded = None
+    grad_output = as_array(function, "grad_output", grad_output, True)
+    weight = as_array(function, "weight", weight, True)
+    dtypes = dtypes_of(function, grad_output, weight, None)
+    result, arithmetic = dtypes
+    desc = inner = cached_conv(geometry, as_shape(function, "input_shape", input_shape), weight,
+                               arithmetic, result.kind == "i")
+    if not has_shape(grad_output, desc.output_shape(desc.batch)):
+        check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
+                    f"an input of shape {desc.input_shape(desc.batch)} gives")
+    if desc.g.padding_mode != PAD_ZEROS:
+        # First the gradient of the padded input, then fold the padding back onto its sources.
+        inner = cached_conv(geometry.without_padding(), padded_shape(desc), weight, arithmetic,
+                            result.kind == "i")
+        folded = desc
+    algorithm = cached_algorithm(inner, "backward_data", method, precision, max_workspace)
+    return run_adjoint(real_pass(inner, "backward_data", algorithm, folded),
+                       desc.input_shape(desc.batch), grad_output, weight, None, dtypes,
+                       num_threads, out)
+
+
+def transposed(Geometry geometry, x, weight, bias, *, precision, method, max_workspace,
+               num_threads, out):
+    """The adjoint of a convolution with the same weights, applied to x, plus bias."""
+    cdef str function = geometry.function
+    cdef TransposedDesc layer
+    cdef ConvDesc desc
+    x = as_array(function, "x", x, True)
+    weight = as_array(function, "weight", weight, True)
+    if bias is not None:
+        bias = as_array(function, "bias", bias, True)
+    dtypes = dtypes_of(function, x, weight, bias)
+    result, arithmetic = dtypes
+    layer = cached_conv_transpose(geometry, x, weight, arithmetic, result.kind == "i")
+    desc = layer.desc
+    if bias is not None and bias.shape != (desc.g.channels,):
+        raise ValueError(
+            f"{function}: bias has shape {bias.shape}, but the result has {desc.g.channels} "
+            f"channels, so it must be ({desc.g.channels},)"
+        )
+    algorithm = cached_algorithm(desc, "backward_data", method, precision, max_workspace)
+    return run_adjoint(
+        real_pass(desc, "backward_data", algorithm, None, layer.reached != layer.shape),
+        layer.shape, x, weight, bias, dtypes, num_threads, out)
+
+
+cdef object run_adjoint(RealPass real, tuple shape, source, weight, bias, tuple dtypes,
+                        num_threads, out):
+    """Apply backward_data to source and weight, and add bias."""
+    cdef ConvDesc desc = real.desc
+    cdef Destination output
+    cdef double work = desc.work(desc.batch, True)
+    cdef int threads = threads_for(desc.function, num_threads, work)
+    result, arithmetic = dtypes
+    cdef bint parts = in_parts(result, arithmetic)
+    output = destination(desc.function, out, shape, result, result if parts else arithmetic,
+                         None if out is None else (source, weight, bias), work, desc.batched)
+    if parts:
+        by_parts(real, weight, result).run(add_batch(source, desc.batched), bias, None,
+                                           output.array, threads)
+        return output.finish()
+    kernel = real.prepare(operand(weight, arithmetic), threads)
+    kernel.run(batched(source, arithmetic, desc.batched), None, None, output.array, threads)
+    if bias is not None:
+        output.array += along_channels(operand(bias, arithmetic), desc.g.channels_last,
+                                       desc.g.rank)
+    return output.finish()
+
+
+cdef tuple padded_shape(ConvDesc desc):
+    """The shape of x with its padding."""
+    cdef int i
+    shape = list(desc.input_shape(desc.batch))
+    first = len(shape) - <int>desc.g.rank - desc.g.channels_last
+    for i in range(desc.g.rank):
+        shape[first + i] += (desc.g.before[AXES - desc.g.rank + i]
+                             + desc.g.after[AXES - desc.g.rank + i])
+    return tuple(shape)
+
+
+# ---- backward_weight and backward_bias ----
+
+def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_sample, precision,
+                    method, max_workspace, num_threads, out):
+    """The gradient of the weight, summed over the batch unless per_sample."""
+    cdef str function = geometry.function
+    cdef ConvDesc desc
+    cdef Destination output
+    cdef double work
+    cdef int threads
+    cdef bint parts
+    grad_output = as_array(function, "grad_output", grad_output, True)
+    x = as_array(function, "x", x, True)
+    result, arithmetic = dtypes_of(function, grad_output, x, None)
+    parts = in_parts(result, arithmetic)
+    desc = cached_conv(geometry, x, as_shape(function, "weight_shape", weight_shape), arithmetic,
+                       result.kind == "i")
+    if not has_shape(grad_output, desc.output_shape(desc.batch)):
+        check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
+                    f"x and a weight of shape {desc.weight_shape()} give")
+    algorithm = cached_algorithm(desc, "backward_weight", method, precision, max_workspace)
+    work = desc.work(desc.batch, False)
+    threads = threads_for(function, num_threads, work)
+    shape = desc.weight_shape()
+    if per_sample and desc.batched:
+        shape = (desc.batch,) + shape
+    output = destination(function, out, shape, result, result if parts else arithmetic,
+                         None if out is None else (grad_output, x), work, True)
+    if parts:
+        weight_gradient_by_parts(desc, algorithm, add_batch(grad_output, desc.batched),
+                                 add_batch(x, desc.batched), result, output.array,
+                                 bool(per_sample), threads)
+    else:
+        algorithm.weight_gradient(desc, batched(grad_output, arithmetic, desc.batched),
+                                  batched(x, arithmetic, desc.batched), output.array,
+                                  bool(per_sample), threads)
+    return output.finish()
+
+
+def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, result, out, per_sample,
+                             int threads):
+    """The gradient of the weight for complex numbers or integers."""
+    cdef int axis
+    dtype = desc.dtype
+
+    def product(p, q):
+        target = np.empty(out.shape, dtype)
+        algorithm.weight_gradient(desc, operand(p.of(grad_output), dtype),
+                                  operand(q.of(x), dtype), target, per_sample, threads)
+        return target
+
+    if result.kind == "c":
+        multiply_complex(grad_output, x, product, [], out)
+    else:
+        terms = 1 if per_sample else desc.batch
+        for axis in range(AXES):
+            terms *= desc.g.output[axis]
+        multiply_integers(desc.function, grad_output, x, product, terms, [], out)
+
+
+def backward_bias(str function, rank, grad_output, data_format):
+    """The gradient of the bias: sums over the batch and all positions."""
+    grad_output = as_array(function, "grad_output", grad_output, True)
+    result, _ = compute_dtype(function, (grad_output,), True)
+    planes = channels_first(function, rank, "grad_output", grad_output, data_format)
+    # contiguous, because NumPy adds up in pairs along such an axis only
+    planes = np.ascontiguousarray(planes)
+    planes = planes.reshape(planes.shape[0], math.prod(planes.shape[1:]))
+    if result.kind == "i":
+        return sum_integers(function, planes)
+    wide = np.complex128 if result.kind == "c" else np.float64
+    return planes.sum(axis=1, dtype=wide).astype(result)

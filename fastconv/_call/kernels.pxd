@@ -1,0 +1,30 @@
+cimport numpy as cnp
+
+from fastconv._desc.conv cimport ConvDesc
+
+
+cdef class RealPass:
+    cdef ConvDesc desc
+    cdef str which
+    cdef object algorithm
+    cdef ConvDesc folded
+    cdef bint appends
+
+    cdef object prepare(self, weight, int threads)
+
+
+cdef class ByParts:
+    cdef RealPass real
+    cdef cnp.ndarray weight
+    cdef object result       # dtype
+    cdef dict kernels
+
+    cdef object kernel(self, part, int threads)
+    cdef object terms(self)
+
+
+cdef RealPass real_pass(ConvDesc desc, str which, algorithm, ConvDesc folded=*, bint appends=*)
+cdef ByParts by_parts(RealPass real, weight, result)
+cdef bint in_parts(result, arithmetic)
+cdef tuple inner_shape(ConvDesc inner, Py_ssize_t batch)
+cdef along_channels(bias, bint channels_last, Py_ssize_t rank)

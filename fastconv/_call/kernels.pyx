@@ -1,0 +1,178 @@
+"""What a pass runs: whatever has `run(source, bias, residual, out, threads)`.
+
+That is an algorithm's prepared weights, or one of the classes here around them: the gradient of a
+padded input, a result longer than what the convolution reads, complex numbers and integers.
+"""
+import math
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+
+from fastconv._core.padding cimport AXES, source_index
+from fastconv._desc.arguments cimport operand
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
+
+from fastconv._parts import multiply_complex, multiply_integers
+
+cnp.import_array()
+
+cdef enum:
+    COPY_BYTES = 4 << 20   # of padded images at once; or one image
+
+
+cdef class RealPass:
+    """One pass of real numbers: what prepares its kernel.
+
+    In backward_data, `folded` is the description whose padding is folded onto its sources once
+    that of the padded input, `desc`, has run; and with `appends` the result ends in zeros that
+    `desc` does not read.
+    """
+
+    cdef object prepare(self, weight, int threads):
+        """The kernel for these weights."""
+        cdef Folding folding
+        cdef Appending appending
+        kernel = self.algorithm.prepare(self.desc, self.which, weight, threads)
+        if self.folded is not None:
+            folding = Folding.__new__(Folding)
+            folding.desc, folding.inner, folding.kernel = self.folded, self.desc, kernel
+            return folding
+        if self.appends:
+            appending = Appending.__new__(Appending)
+            appending.inner, appending.kernel = self.desc, kernel
+            return appending
+        return kernel
+
+
+cdef RealPass real_pass(ConvDesc desc, str which, algorithm, ConvDesc folded=None,
+                        bint appends=False):
+    cdef RealPass self = RealPass.__new__(RealPass)
+    self.desc, self.which, self.algorithm = desc, which, algorithm
+    self.folded, self.appends = folded, appends
+    return self
+
+
+# ---- backward_data ----
+
+cdef class Folding:
+    """backward_data for a padding mode: the gradient of the padded input, then folded.
+
+    A few images at a time, so that padded arrays stay small.
+    """
+
+    cdef ConvDesc desc, inner
+    cdef object kernel
+
+    def run(self, source, bias, residual, out, int threads):
+        cdef Py_ssize_t i, n, images
+        images = max(1, COPY_BYTES // max(1, math.prod(inner_shape(self.inner, 1)) * out.itemsize))
+        for i in range(0, len(out), images):
+            PyErr_CheckSignals()
+            n = min(images, len(out) - i)
+            grad = np.empty(inner_shape(self.inner, n), out.dtype)
+            self.kernel.run(source[i:i + n], None, None, grad, threads)
+            fold_padding(self.desc, grad, out[i:i + n])
+
+
+cdef fold_padding(ConvDesc desc, grad, out):
+    """Add the gradients of padding positions to those of the elements they were copies of."""
+    cdef int axis
+    cdef Py_ssize_t i, before, length
+    first = 1 if desc.g.channels_last else 2
+    for axis in range(AXES - <int>desc.g.rank, AXES):
+        before, length = desc.g.before[axis], desc.g.input[axis]
+        where = first + axis - AXES + <int>desc.g.rank
+        lines = np.moveaxis(grad, where, 0)
+        inner = lines[before:before + length].copy()
+        copies = {}
+        for i in list(range(-before, 0)) + list(range(length, length + desc.g.after[axis])):
+            source = source_index(i, length, desc.g.padding_mode)
+            copies.setdefault(source, [before + source]).append(before + i)
+        for source, positions in copies.items():
+            # as a contiguous last axis, along which NumPy adds up in pairs
+            inner[source] = np.moveaxis(lines[positions], 0, -1).copy(order="C").sum(axis=-1)
+        grad = np.moveaxis(inner, 0, where)
+    out[...] = grad
+
+
+cdef class Appending:
+    """backward_data for a result that is longer than what the convolution reads: with zeros."""
+
+    cdef ConvDesc inner
+    cdef object kernel
+
+    def run(self, source, bias, residual, out, int threads):
+        reached = np.empty(inner_shape(self.inner, out.shape[0]), out.dtype)
+        self.kernel.run(source, None, None, reached, threads)
+        out[...] = 0
+        out[tuple([slice(n) for n in reached.shape])] = reached
+
+
+cdef tuple inner_shape(ConvDesc inner, Py_ssize_t batch):
+    """The shape of a batch of the description's inputs."""
+    shape = inner.input_shape(batch)
+    return shape if inner.batched else (batch,) + shape
+
+
+# ---- complex numbers and integers ----
+
+cdef bint in_parts(result, arithmetic):
+    """Whether the result is of complex numbers or integers."""
+    return result is not arithmetic and result.kind != "f"
+
+
+cdef class ByParts:
+    """Complex numbers or integers: the real kernels of the weights' parts, made when needed."""
+
+    cdef object kernel(self, part, int threads):
+        """The kernel for one part of the weights."""
+        kernel = self.kernels.get(part)
+        if kernel is None:
+            kernel = self.real.prepare(operand(part.of(self.weight), self.real.desc.dtype),
+                                       threads)
+            self.kernels[part] = kernel
+        return kernel
+
+    cdef object terms(self):
+        """Products that an element of the result adds up, at most."""
+        cdef conv_geometry *g = &self.real.desc.g
+        cdef ConvDesc folded = self.real.folded
+        cdef int axis
+        count = (g.channels if self.real.which == "forward" else g.filters) // g.groups
+        for axis in range(AXES):
+            count *= g.kernel[axis]
+            if folded is not None:
+                count *= 1 + folded.g.before[axis] + folded.g.after[axis]
+        return count
+
+    def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
+        """As an algorithm's; bias, residual and out have the result's kind of numbers."""
+        cdef ConvDesc desc = self.real.desc
+
+        def product(p, q):
+            target = np.empty((<object>out).shape, desc.dtype)
+            self.kernel(q, threads).run(operand(p.of(source), desc.dtype), None, None, target,
+                                        threads)
+            return target
+
+        addends = [] if residual is None else [residual]
+        if bias is not None:
+            addends.append(along_channels(bias, desc.g.channels_last, desc.g.rank))
+        if self.result.kind == "c":
+            multiply_complex(source, self.weight, product, addends, out)
+        else:
+            multiply_integers(desc.function, source, self.weight, product, self.terms(), addends,
+                              out)
+
+
+cdef ByParts by_parts(RealPass real, weight, result):
+    cdef ByParts self = ByParts.__new__(ByParts)
+    self.real, self.weight, self.result, self.kernels = real, weight, result, {}
+    return self
+
+
+cdef along_channels(bias, bint channels_last, Py_ssize_t rank):
+    """A view of one number a channel that broadcasts to a batch of images."""
+    return bias if channels_last else bias.reshape((-1,) + (1,) * rank)

@@ -1,0 +1,163 @@
+"""Arrays on their way in and out of a call: where a result goes, and batch axes."""
+import numpy as np
+
+cimport cython
+cimport numpy as cnp
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+
+from fastconv._core.padding cimport AXES
+from fastconv._core.threads cimport is_long
+from fastconv._desc.arguments cimport operand
+
+cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    # It takes a reference to the dtype.
+    cnp.ndarray PyArray_Empty(int axes, cnp.npy_intp *shape, PyObject *dtype, int fortran)
+
+
+@cython.final
+@cython.freelist(4)
+cdef class Destination:
+    """Where a result is computed, and where it goes.
+
+    Algorithms write a C-contiguous array in the arithmetic's dtype, with a batch axis. That is
+    `out` itself where it fits; where it does not, overlaps an input, or the call is long enough
+    to be interrupted, it is a temporary that is copied at the end.
+    """
+
+    cdef finish(self):
+        """The result, in its place."""
+        array = self.array
+        if self.out is None:
+            if <object>cnp.PyArray_DESCR(self.array) is not self.result:
+                with np.errstate(over="ignore"):  # float16: infinity, as for the other dtypes
+                    array = array.astype(self.result)
+            return array if cnp.PyArray_NDIM(array) == len(self.shape) else array[0]
+        if not self.in_place:
+            with np.errstate(over="ignore"):
+                np.copyto(self.out, array.reshape(self.shape), casting="unsafe")
+        return self.out
+
+
+cdef Destination destination(str function, out, tuple shape, result, arithmetic, tuple inputs,
+                             double work, bint has_batch):
+    """An output of this shape and dtype, computed in the dtype `arithmetic` from `inputs`.
+
+    `inputs` matter only where there is an `out`.
+    """
+    cdef Destination self = Destination.__new__(Destination)
+    self.out = out
+    self.shape = shape
+    self.result = result
+    if out is not None:
+        check_out(function, out, shape, result)
+        if takes_result(out, arithmetic) and not is_long(work) and not overlaps(out, inputs):
+            self.in_place = True
+            self.array = add_batch(
+                out if cnp.PyArray_CheckExact(out) else out.view(np.ndarray), has_batch)
+            return self
+    self.array = empty(shape, arithmetic, has_batch)
+    return self
+
+
+cdef int check_out(str function, out, tuple shape, result) except -1:
+    """Refuse an `out` that cannot hold the result."""
+    cdef cnp.ndarray given
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{function}: out must be an ndarray, not {type(out).__name__}")
+    given = out
+    if (has_shape(given, shape) and <object>cnp.PyArray_DESCR(given) is result
+            and cnp.PyArray_ISCARRAY(given)):
+        return 0
+    if out.shape != shape:
+        raise ValueError(f"{function}: out has shape {out.shape}, but the result has {shape}")
+    if out.dtype != result:
+        raise ValueError(f"{function}: out has dtype {out.dtype}, but the result has {result}")
+    if not cnp.PyArray_ISWRITEABLE(given):
+        raise ValueError(f"{function}: out is read-only")
+    if 0 in out.strides and out.size > 1:
+        for size, stride in zip(out.shape, out.strides):
+            if stride == 0 and size > 1:
+                raise ValueError(
+                    f"{function}: out is a broadcast view: several of its elements share memory")
+    return 0
+
+
+cdef bint takes_result(cnp.ndarray out, arithmetic) except -1:
+    """Whether an algorithm can write to `out` as it lies there."""
+    cdef object dtype = <object>cnp.PyArray_DESCR(out)
+    return cnp.PyArray_ISCARRAY(out) and (
+        dtype is arithmetic or (dtype == arithmetic and dtype.isnative))
+
+
+cdef bint overlaps(cnp.ndarray out, tuple inputs) noexcept:
+    """Whether an input may share memory with out: what they span has bytes in common."""
+    cdef const char *low
+    cdef const char *high
+    cdef const char *first
+    cdef const char *end
+    span_of(out, &low, &high)
+    for array in inputs:
+        if array is not None:
+            span_of(array, &first, &end)
+            if first < high and low < end:
+                return True
+    return False
+
+
+cdef void span_of(cnp.ndarray array, const char **low, const char **high) noexcept:
+    cdef Py_ssize_t step
+    cdef int i
+    low[0] = high[0] = cnp.PyArray_BYTES(array)
+    if cnp.PyArray_SIZE(array) == 0:
+        return
+    for i in range(cnp.PyArray_NDIM(array)):
+        step = (cnp.PyArray_DIM(array, i) - 1) * cnp.PyArray_STRIDE(array, i)
+        if step < 0:
+            low[0] += step
+        else:
+            high[0] += step
+    high[0] += cnp.PyArray_ITEMSIZE(array)
+
+
+cdef cnp.ndarray empty(tuple shape, dtype, bint has_batch):
+    """A new array; one of a single image gets a batch axis."""
+    cdef cnp.npy_intp size[AXES + 4]
+    cdef int axes = 0
+    if not has_batch:
+        size[0] = 1
+        axes = 1
+    for item in shape:
+        size[axes] = item
+        axes += 1
+    Py_INCREF(dtype)
+    return PyArray_Empty(axes, size, <PyObject *>dtype, 0)
+
+
+cdef cnp.ndarray add_batch(cnp.ndarray array, bint has_batch):
+    return array if has_batch else array[np.newaxis]
+
+
+cdef cnp.ndarray batched(cnp.ndarray array, dtype, bint has_batch):
+    """The array as an operand in this dtype, with a batch axis."""
+    return add_batch(operand(array, dtype), has_batch)
+
+
+cdef cnp.ndarray contiguous(array, dtype, bint has_batch):
+    """The same, C-contiguous."""
+    array = operand(array, dtype)
+    if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+        array = np.ascontiguousarray(array)
+    return add_batch(array, has_batch)
+
+
+cdef bint has_shape(cnp.ndarray array, tuple shape) noexcept:
+    cdef int i
+    if cnp.PyArray_NDIM(array) != len(shape):
+        return False
+    for i in range(cnp.PyArray_NDIM(array)):
+        if cnp.PyArray_DIM(array, i) != <Py_ssize_t>shape[i]:
+            return False
+    return True

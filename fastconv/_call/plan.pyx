@@ -1,0 +1,141 @@
+"""What a plan holds: one layer's description and packed weights, for any batch."""
+import numpy as np
+
+cimport numpy as cnp
+
+from fastconv._call.conv cimport check_bias, check_residual, run_forward
+from fastconv._call.kernels cimport ByParts, by_parts, in_parts, real_pass
+from fastconv._call.output cimport Destination, destination
+from fastconv._core.padding cimport AXES
+from fastconv._core.threads cimport threads_for
+from fastconv._desc.arguments cimport as_array, compute_dtype
+from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.geometry cimport Geometry
+
+from fastconv._desc.activation import integer_bounds
+from fastconv._desc.conv import describe_conv
+from fastconv._parts import usual_parts
+from fastconv._select import choose
+
+cnp.import_array()
+
+
+cdef class Prepared:
+    """What a plan holds: one layer's description and packed weights, for any batch."""
+
+    cdef ConvDesc desc
+    cdef object kernel
+    cdef object bias
+    cdef readonly object result      # dtype
+    cdef object arithmetic
+    cdef bint parts
+    cdef object bounds     # of an activation of integers
+    cdef object num_threads
+    cdef readonly object algorithm
+    cdef tuple image       # x's shape without the batch
+    cdef Py_ssize_t size[AXES + 1]
+
+    def __init__(self, Geometry geometry, x_shape, weight, bias, *, dtype, activation, precision,
+                 method, max_workspace, num_threads):
+        cdef str function = geometry.function
+        weight = as_array(function, "weight", weight, True)
+        if bias is not None:
+            bias = as_array(function, "bias", bias, True)
+        like = np.empty(0, weight.dtype if dtype is None else dtype)
+        self.result, self.arithmetic = compute_dtype(
+            function, (as_array(function, "dtype", like, True), weight, bias), True)
+        self.parts = in_parts(self.result, self.arithmetic)
+        self.bounds = None
+        if self.parts:
+            self.bounds = integer_bounds(function, self.result, activation)
+            activation = None
+        self.desc = describe_conv(geometry, x_shape, weight.shape, self.arithmetic.itemsize,
+                                  activation, self.result.kind == "i")
+        if bias is not None:
+            check_bias(self.desc, bias)
+            bias = np.array(bias, bias.dtype if self.parts else self.arithmetic, order="C")
+        self.bias = bias
+        self.desc.planned = True
+        self.algorithm = choose(self.desc, "forward", method, precision, max_workspace)
+        self.num_threads = num_threads
+        self.prepare(weight, threads_for(function, num_threads, self.desc.flops(1)))
+        shape = self.desc.input_shape(1)
+        self.image = shape[1:] if self.desc.batched else shape
+        for axis, size in enumerate(self.image):
+            self.size[axis] = size
+
+    cdef int prepare(self, weight, int threads) except -1:
+        """Let the algorithm pack the weights."""
+        cdef ByParts kernel
+        # a copy, for an algorithm that keeps the weights as they are
+        weight = np.array(weight, weight.dtype if self.parts else self.arithmetic, order="C")
+        if not self.parts:
+            self.kernel = self.algorithm.prepare(self.desc, "forward", weight, threads)
+            return 0
+        kernel = by_parts(real_pass(self.desc, "forward", self.algorithm), weight, self.result)
+        for part in usual_parts(weight, self.result):
+            kernel.kernel(part, threads)
+        self.kernel = kernel
+        return 0
+
+    @property
+    def description(self):
+        return self.desc
+
+    cdef bint fits(self, cnp.ndarray x) noexcept:
+        """Whether x is a batch of the plan's images, or one."""
+        cdef int axes = <int>self.desc.g.rank + 1, more = cnp.PyArray_NDIM(x) - axes, i
+        if more != 0 and more != 1:
+            return False
+        for i in range(axes):
+            if cnp.PyArray_DIM(x, more + i) != self.size[i]:
+                return False
+        return True
+
+    cdef bint takes(self, dtype):
+        """Whether an input of this dtype gives the result the dtype that it was planned for."""
+        if self.result.kind == "i":
+            return dtype.kind in "iub"
+        return np.result_type(dtype, self.result) == self.result
+
+    cdef int check(self, x) except -1:
+        """Refuse an input that the plan was not made for."""
+        if not self.fits(x):
+            raise ValueError(
+                f"plan: x has shape {x.shape}, but the plan was made for {self.image} "
+                f"with any batch in front, or none"
+            )
+        if (self.parts or <object>cnp.PyArray_DESCR(x) is not self.arithmetic) and (
+                not self.takes(x.dtype)):
+            raise TypeError(
+                f"plan: x has dtype {x.dtype}, but the plan was made for {self.result}; "
+                f"make it with dtype={x.dtype.name!r}"
+            )
+        return 0
+
+    def run(self, x, residual=None, out=None):
+        """Convolve x, which may have any batch size, or no batch axis."""
+        cdef Destination output
+        cdef double work
+        cdef Py_ssize_t batch
+        cdef tuple shape
+        cdef int threads
+        cdef bint has_batch
+        x = as_array("plan", "x", x, True)
+        self.check(x)
+        has_batch = cnp.PyArray_NDIM(x) == <int>self.desc.g.rank + 2
+        batch = cnp.PyArray_DIM(x, 0) if has_batch else 1
+        shape = self.desc.output_shape(batch)
+        if has_batch != self.desc.batched:
+            shape = (batch,) + shape if has_batch else shape[1:]
+        if residual is not None:
+            residual = as_array("plan", "residual", residual, True)
+            check_residual("plan", residual, shape, self.result)
+        work = self.desc.work(batch, False)
+        threads = threads_for("plan", self.num_threads, work)
+        output = destination("plan", out, shape, self.result,
+                             self.result if self.parts else self.arithmetic,
+                             None if out is None else (x, residual), work, has_batch)
+        return run_forward(self.kernel, x, self.bias, residual, output,
+                           None if self.parts else self.arithmetic, self.bounds, has_batch,
+                           threads)

@@ -1,0 +1,342 @@
+"""Poolings and their gradients, from arrays to arrays."""
+import math
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int64_t
+
+from fastconv._call.cache cimport cached_adaptive, cached_pool
+from fastconv._call.output cimport (
+    Destination, batched, contiguous, empty, has_shape, destination,
+)
+from fastconv._core.padding cimport AXES
+from fastconv._desc.arguments cimport as_array, as_shape
+from fastconv._desc.geometry cimport Geometry
+from fastconv._desc.pool cimport PoolDesc, pool_rank
+
+from fastconv._desc.arguments import check_shape
+from fastconv._desc.geometry import geometry as new_geometry
+from fastconv._desc.unpool import describe_planes, describe_unpool
+from fastconv._pooling.norm_gradient import spread_norm
+from fastconv._pooling.scatter import scatter
+from fastconv._pooling.windows import reduce, spread_mean
+
+cnp.import_array()
+
+cdef object float32 = np.dtype(np.float32)
+cdef object float64 = np.dtype(np.float64)
+cdef object int64 = np.dtype(np.int64)
+cdef tuple ALL_32 = (float32,) * 3, ALL_64 = (float64,) * 3
+cdef double INFINITE = float("inf")
+
+cdef enum:
+    COPY_BYTES = 4 << 20   # of images that are copied at once; or one image
+
+
+# ---- arguments ----
+
+cdef tuple pool_dtypes(str function, str name, cnp.ndarray array, bint means, bint gradient):
+    """(dtype of the result, of the operand, of the computed result) of a pooling.
+
+    Extremes keep the dtype. Means and norms of integers are float64, and so are gradients.
+    float16 is computed in float32.
+    """
+    cdef object dtype = <object>cnp.PyArray_DESCR(array)
+    if dtype is float32:
+        return ALL_32
+    if dtype is float64:
+        return ALL_64
+    if dtype.kind not in "fiub":
+        raise TypeError(f"{function}: {name} has dtype {dtype}, but poolings take real numbers")
+    if not dtype.isnative:
+        dtype = dtype.newbyteorder("=")
+    if dtype.kind == "f":
+        arithmetic = float32 if dtype.itemsize == 2 else dtype
+        return dtype, arithmetic, arithmetic
+    if gradient:
+        return float64, float64, float64
+    if means:
+        return float64, dtype, float64
+    return dtype, dtype, dtype
+
+
+cdef double as_number(str function, str name, value, str wanted) except? -1:
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}")
+    try:
+        return value
+    except TypeError:
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
+
+
+cdef double as_divisor(str function, divisor_override) except? -1:
+    """divisor_override as a number; 0 for None."""
+    cdef double divisor
+    if divisor_override is None:
+        return 0
+    divisor = as_number(function, "divisor_override", divisor_override, "None or a number")
+    if divisor == 0 or divisor != divisor:
+        raise ValueError(f"{function}: divisor_override must not be {divisor_override!r}")
+    return divisor
+
+
+cdef double as_norm(str function, norm_type) except? -1:
+    cdef double norm = as_number(function, "norm_type", norm_type, "a positive number")
+    if not norm > 0:
+        raise ValueError(f"{function}: norm_type must be positive, not {norm_type!r}")
+    return norm
+
+
+cdef int check_gradient(PoolDesc desc, grad_output) except -1:
+    """Refuse a gradient that has not the result's shape."""
+    if not has_shape(grad_output, desc.output_shape()):
+        check_shape(desc.function, "grad_output", grad_output, desc.output_shape(),
+                    f"an input of shape {desc.input_shape()} gives")
+    return 0
+
+
+# ---- forward ----
+
+cdef list copies(PoolDesc desc, cnp.ndarray array):
+    """Images to pool at once, with their description, so that copies of views stay small."""
+    cdef Py_ssize_t images, i, batch = desc.batch
+    if cnp.PyArray_IS_C_CONTIGUOUS(array) or batch == 0:
+        return [(desc, slice(None))]
+    images = min(batch, max(1, COPY_BYTES * batch // max(cnp.PyArray_NBYTES(array), 1)))
+    return [(desc.of_images(min(images, batch - i)), slice(i, i + images))
+            for i in range(0, batch, images)]
+
+
+cdef run_pool(PoolDesc desc, x, str op, num_threads, out, bint return_indices=False,
+              bint count_include_pad=False, double divisor=0, double norm=0):
+    """Reduce every window of the array x."""
+    cdef Destination output
+    cdef double work = desc.work()
+    cdef bint largest = op == "norm" and norm == INFINITE
+    result, arithmetic, computed = pool_dtypes(desc.function, "x", x, op in ("mean", "norm"),
+                                               False)
+    output = destination(desc.function, out, desc.output_shape(), result, computed,
+                         None if out is None else (x,), work, desc.batched)
+    where = None
+    if return_indices:
+        where = empty(output.shape, int64, desc.batched)
+    x = batched(x, arithmetic, desc.batched)
+    PyErr_CheckSignals()
+    if cnp.PyArray_IS_C_CONTIGUOUS(x) and not largest:
+        reduce(desc, x, output.array, where, op, count_include_pad, divisor, norm, num_threads)
+    else:
+        for part, images in copies(desc, x):
+            piece = np.ascontiguousarray(x[images])
+            PyErr_CheckSignals()
+            if largest:
+                piece = np.abs(piece.astype(computed))
+            reduce(part, piece, output.array[images], None if where is None else where[images],
+                   "max" if largest else op, count_include_pad, divisor, norm, num_threads)
+    if where is None:
+        return output.finish()
+    return output.finish(), where if desc.batched else where[0]
+
+
+def forward(Geometry geometry, str op, x, *, num_threads, out, return_indices=False,
+            count_include_pad=True, divisor_override=None, norm_type=None):
+    """Reduce every window of x by op: "max", "min", "mean" or "norm"."""
+    cdef str function = geometry.function
+    x = as_array(function, "x", x)
+    desc = cached_pool(geometry, x)
+    return run_pool(desc, x, op, num_threads, out, return_indices=bool(return_indices),
+                    count_include_pad=bool(count_include_pad),
+                    divisor=as_divisor(function, divisor_override),
+                    norm=as_norm(function, norm_type) if op == "norm" else 0)
+
+
+def adaptive(Geometry geometry, str op, x, *, num_threads, out, return_indices=False):
+    """Reduce windows that share x out evenly."""
+    x = as_array(geometry.function, "x", x)
+    return run_pool(cached_adaptive(geometry, x), x, op, num_threads, out,
+                    return_indices=bool(return_indices))
+
+
+def whole(str function, str op, x, *, rank, data_format, num_threads, out):
+    """Reduce all of each plane; its axes stay, with length one."""
+    x = as_array(function, "x", x)
+    if rank is None:
+        rank = x.ndim - 2
+        if not 1 <= rank <= AXES:
+            raise ValueError(
+                f"{function}: x has {x.ndim} axes (shape {x.shape}), but needs 3 to {AXES + 2}, "
+                f"or rank, the number of its spatial axes"
+            )
+    elif type(rank) is not int or not 1 <= rank <= AXES:
+        error = TypeError if type(rank) is not int else ValueError
+        raise error(f"{function}: rank must be None or from 1 to {AXES}, not {rank!r}")
+    whole = new_geometry(function, rank, output_size=1, data_format=data_format)
+    return run_pool(cached_adaptive(whole, x), x, op, num_threads, out)
+
+
+# ---- gradients of means and norms ----
+
+cdef run_spread(PoolDesc desc, grad_output, num_threads, out, bint count_include_pad=False,
+                double divisor=0):
+    """Spread each gradient evenly over its window."""
+    cdef Destination output
+    result, arithmetic, _ = pool_dtypes(desc.function, "grad_output", grad_output, True, True)
+    check_gradient(desc, grad_output)
+    output = destination(desc.function, out, desc.input_shape(), result, arithmetic,
+                         (grad_output,), desc.work(), desc.batched)
+    grad_output = batched(grad_output, arithmetic, desc.batched)
+    PyErr_CheckSignals()
+    if cnp.PyArray_IS_C_CONTIGUOUS(grad_output):
+        spread_mean(desc, grad_output, output.array, count_include_pad, divisor, num_threads)
+    else:
+        for part, images in copies(desc, grad_output):
+            PyErr_CheckSignals()
+            spread_mean(part, np.ascontiguousarray(grad_output[images]), output.array[images],
+                        count_include_pad, divisor, num_threads)
+    return output.finish()
+
+
+def backward_mean(Geometry geometry, grad_output, input_shape, *, count_include_pad,
+                  divisor_override, num_threads, out):
+    """The gradient of an average pooling."""
+    cdef str function = geometry.function
+    grad_output = as_array(function, "grad_output", grad_output)
+    desc = cached_pool(geometry, as_shape(function, "input_shape", input_shape))
+    return run_spread(desc, grad_output, num_threads, out,
+                      count_include_pad=bool(count_include_pad),
+                      divisor=as_divisor(function, divisor_override))
+
+
+def backward_adaptive(Geometry geometry, grad_output, input_shape, *, num_threads, out):
+    """The gradient of an adaptive average pooling, to the size of grad_output."""
+    cdef str function = geometry.function
+    cdef Geometry shares
+    grad_output = as_array(function, "grad_output", grad_output)
+    input_shape = as_shape(function, "input_shape", input_shape)
+    rank = pool_rank(geometry, "rank", None, len(input_shape))
+    sizes = describe_planes(function, rank, input_shape, grad_output.shape, geometry.data_format)
+    first = len(sizes) - rank - (geometry.data_format == "channels_last")
+    shares = sized(geometry, rank, grad_output.shape[first:first + rank])
+    return run_spread(cached_adaptive(shares, input_shape), grad_output, num_threads, out)
+
+
+cdef Geometry sized(Geometry asked, rank, output_size):
+    """A geometry whose windows share an input out to this size."""
+    return new_geometry(asked.function, rank, output_size=output_size,
+                        data_format=asked.data_format)
+
+
+def backward_norm(Geometry geometry, grad_output, x, *, norm_type, num_threads, out):
+    """The gradient of a norm pooling; zero where the norm is."""
+    cdef str function = geometry.function
+    cdef Destination output
+    cdef PoolDesc desc
+    cdef double norm
+    grad_output = as_array(function, "grad_output", grad_output)
+    x = as_array(function, "x", x)
+    norm = as_norm(function, norm_type)
+    desc = cached_pool(geometry, x)
+    check_gradient(desc, grad_output)
+    pool_dtypes(function, "x", x, True, True)
+    pool_dtypes(function, "grad_output", grad_output, True, True)
+    result, arithmetic, _ = pool_dtypes(
+        function, "x", np.empty(0, np.result_type(x.dtype, grad_output.dtype)), True, True)
+    output = destination(function, out, desc.input_shape(), result, arithmetic, (grad_output, x),
+                         desc.work(), desc.batched)
+    x = contiguous(x, arithmetic, desc.batched)
+    grad_output = contiguous(grad_output, arithmetic, desc.batched)
+    if norm == INFINITE:
+        largest_gradient(desc, grad_output, x, output, num_threads)
+    else:
+        y = np.empty_like(grad_output)
+        reduce(desc, x, y, None, "norm", False, 0, norm, num_threads)
+        spread_norm(desc, grad_output, x, y, output.array, norm, num_threads)
+    return output.finish()
+
+
+cdef largest_gradient(PoolDesc desc, grad_output, x, Destination output, num_threads):
+    """The norm of all infinite power is the largest magnitude, where the gradient goes."""
+    _, where = run_pool(desc, np.abs(x if desc.batched else x[0]), "max", num_threads, None,
+                        return_indices=True)
+    scatter(desc.function, grad_output, where if desc.batched else where[np.newaxis],
+            output.array, desc.g.channels, desc.g.channels_last, True, num_threads)
+    np.multiply(output.array, np.sign(x), out=output.array)
+
+
+# ---- ways back by indices ----
+
+cdef tuple smallest_and_largest(cnp.ndarray indices):
+    cdef const int64_t *index
+    cdef int64_t low, high
+    cdef Py_ssize_t i
+    if <object>cnp.PyArray_DESCR(indices) is not int64 or not cnp.PyArray_ISCARRAY_RO(indices):
+        return indices.min(), indices.max()
+    index = <const int64_t *>cnp.PyArray_DATA(indices)
+    low = high = index[0]
+    with nogil:
+        for i in range(cnp.PyArray_SIZE(indices)):
+            low = min(low, index[i])
+            high = max(high, index[i])
+    return low, high
+
+
+cdef check_indices(str function, indices, tuple spatial):
+    """Refuse positions outside of a plane."""
+    cdef Py_ssize_t plane = math.prod(spatial)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"{function}: indices must be integers, not {indices.dtype}")
+    if indices.size:
+        low, high = smallest_and_largest(indices)
+        if low < 0 or high >= plane:
+            raise ValueError(
+                f"{function}: indices hold {low if low < 0 else high}, but a plane of shape "
+                f"{spatial} has positions 0 to {plane - 1}"
+            )
+
+
+cdef run_scatter(Geometry geometry, int rank, values, indices, tuple shape, bint adds,
+                 num_threads, out):
+    """An array of `shape` with each value at its flat position, and zeros."""
+    cdef str function = geometry.function
+    cdef Destination output
+    cdef bint last = geometry.data_format == "channels_last"
+    cdef bint has_batch = len(shape) == rank + 2
+    if adds:
+        result, arithmetic, _ = pool_dtypes(function, "grad_output", values, True, True)
+    else:
+        result = pool_dtypes(function, "x", values, False, False)[0]
+        arithmetic = result
+    check_indices(function, indices,
+                  shape[has_batch:len(shape) - 1] if last else shape[has_batch + 1:])
+    output = destination(function, out, shape, result, arithmetic, (values, indices),
+                         8.0 * (values.size + math.prod(shape)), has_batch)
+    inside = scatter(function, contiguous(values, arithmetic, has_batch),
+                     contiguous(indices, int64, has_batch), output.array,
+                     shape[len(shape) - 1] if last else shape[has_batch], last, adds, num_threads)
+    if not inside:
+        raise ValueError(f"{function}: indices changed during the call")
+    return output.finish()
+
+
+def backward_max(Geometry geometry, grad_output, indices, input_shape, *, num_threads, out):
+    """Add each gradient to the element whose flat position its index is."""
+    cdef str function = geometry.function
+    grad_output = as_array(function, "grad_output", grad_output)
+    indices = as_array(function, "indices", indices)
+    input_shape = as_shape(function, "input_shape", input_shape)
+    rank = pool_rank(geometry, "rank", None, len(input_shape))
+    shape = describe_planes(function, rank, input_shape, grad_output.shape, geometry.data_format)
+    check_shape(function, "indices", indices, grad_output.shape, "grad_output has")
+    return run_scatter(geometry, rank, grad_output, indices, shape, True, num_threads, out)
+
+
+def unpool(Geometry geometry, x, indices, *, num_threads, out):
+    """Put each element back to where it was found."""
+    cdef str function = geometry.function
+    x = as_array(function, "x", x)
+    indices = as_array(function, "indices", indices)
+    rank = pool_rank(geometry, "kernel_size", geometry.kernel_size, x.ndim)
+    shape = describe_unpool(geometry, rank, x.shape)
+    check_shape(function, "indices", indices, x.shape, "x has")
+    return run_scatter(geometry, rank, x, indices, shape, False, num_threads, out)

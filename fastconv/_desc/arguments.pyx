@@ -1,0 +1,348 @@
+"""Arguments of a public function as numbers and arrays, or an error that names them."""
+import operator
+
+import numpy as np
+
+cimport numpy as cnp
+
+from fastconv._core.padding cimport AXES
+
+cnp.import_array()
+
+NAMED_PADDING = ("valid", "same", "same_lower", "full")
+
+cdef object float16 = np.dtype(np.float16)
+cdef object complex64 = np.dtype(np.complex64)
+cdef object complex128 = np.dtype(np.complex128)
+cdef object int64 = np.dtype(np.int64)
+cdef object float32 = np.dtype(np.float32)
+cdef object float64 = np.dtype(np.float64)
+cdef object LONGEST = 2**63 - 1
+
+
+# ---- arrays and dtypes ----------------------------------------------------------------------
+
+cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=False):
+    """`value` as an ndarray of numbers, without a copy where that is possible."""
+    cdef cnp.ndarray array
+    cdef int number
+    if cnp.PyArray_CheckExact(value):
+        array = value
+        number = cnp.PyArray_TYPE(array)
+        if number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE:
+            return array
+    else:
+        if value is None:
+            raise TypeError(f"{function}: {name} must be an array, not None")
+        if isinstance(value, np.ma.MaskedArray):
+            if np.ma.getmaskarray(value).any():
+                raise TypeError(
+                    f"{function}: {name} is a masked array with masked elements; fill them first"
+                )
+            value = value.data
+        try:
+            array = from_object(value)
+        except ValueError as error:  # ragged lists
+            raise ValueError(f"{function}: {name} is not a rectangular array: {error}") from None
+    kind = array.dtype.kind
+    if kind in "fiub":
+        if array.dtype.itemsize <= 8:
+            return array
+    elif kind == "c":
+        if not complex_too:
+            raise TypeError(
+                f"{function}: {name} has dtype {array.dtype}, but real numbers are needed")
+        if array.dtype.itemsize <= 16:
+            return array
+    raise TypeError(f"{function}: {name} has dtype {array.dtype}, which is not supported")
+
+
+cdef from_object(value):
+    if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
+cpdef compute_dtype(str function, tuple arrays, bint parts=False):
+    """(dtype of the result, dtype of the arithmetic) for arrays that meet in one call.
+
+    parts: complex numbers and integers too, which `_parts` computes by real arithmetic. Integers
+    and bool give int64, whatever their width and sign.
+    """
+    cdef cnp.ndarray first = arrays[0]
+    result = first.dtype
+    for other in arrays[1:]:
+        if other is not None and (<cnp.ndarray>other).dtype is not result:
+            result = np.result_type(*[a.dtype for a in arrays if a is not None])
+            if parts and all_integers(arrays):
+                result = int64  # where NumPy lets uint64 and int64 meet in float64
+            break
+    if result is float32 or result is float64:
+        return result, result
+    # Equal dtypes may be different objects; what leaves here is always the same one.
+    result = result.newbyteorder("=")
+    if result == float32:
+        return float32, float32
+    if result == float64:
+        return float64, float64
+    if result == float16:
+        return float16, float32
+    if parts:
+        if result.kind in "iub":
+            return int64, float64
+        if result == complex64:
+            return complex64, float32
+        if result == complex128:
+            return complex128, float64
+    raise TypeError(
+        f"{function}: the result would be {result}, which is not supported; convert an input with "
+        f"astype"
+    )
+
+
+cdef bint all_integers(tuple arrays):
+    for array in arrays:
+        if array is not None and array.dtype.kind not in "iub":
+            return False
+    return True
+
+
+cpdef cnp.ndarray operand(cnp.ndarray array, dtype):
+    """`array` in the arithmetic's dtype, native and aligned, with strides of whole elements."""
+    cdef Py_ssize_t itemsize, i
+    if <object>cnp.PyArray_DESCR(array) is not dtype or not cnp.PyArray_ISBEHAVED_RO(array):
+        array = np.array(array, dtype=dtype, order="C", subok=False, ndmin=0)
+    else:
+        itemsize = cnp.PyArray_ITEMSIZE(array)
+        for i in range(cnp.PyArray_NDIM(array)):
+            if cnp.PyArray_STRIDES(array)[i] % itemsize:
+                return np.ascontiguousarray(array)
+    return array
+
+
+# ---- integers -------------------------------------------------------------------------------
+
+cdef Py_ssize_t as_size(str function, str name, value, Py_ssize_t minimum) except? -7:
+    """One integer that is at least `minimum`."""
+    cdef Py_ssize_t size
+    if type(value) is not int:
+        if isinstance(value, (bool, np.bool_)) or not hasattr(type(value), "__index__"):
+            raise TypeError(f"{function}: {name} must be an integer, not {value!r}")
+        index = operator.index(value)
+    else:
+        index = value
+    try:
+        size = index
+    except OverflowError:
+        if index < minimum:
+            raise ValueError(
+                f"{function}: {name} must be at least {minimum}, not {index}") from None
+        raise ValueError(f"{function}: {name}={index} does not fit 64 bits") from None
+    if size < minimum:
+        raise ValueError(f"{function}: {name} must be at least {minimum}, not {size}")
+    return size
+
+
+cdef object entries(str function, str name, value, str wanted):
+    """The items of a sequence argument, read once; None where it is not a sequence."""
+    if type(value) is tuple:
+        return value
+    if isinstance(value, (str, bytes, dict, set)):
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}")
+    if isinstance(value, np.ndarray):
+        return tuple(value.tolist()) if value.ndim else None
+    if hasattr(type(value), "__index__"):
+        return None
+    try:
+        # a copy: an item's __index__ may change the list
+        return tuple(value)
+    except TypeError:
+        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
+
+
+cdef int as_sizes(str function, str name, value, int rank, Py_ssize_t minimum,
+                  Py_ssize_t *out) except -1:
+    """One integer for all axes, or one for each; `out` has AXES entries, leading ones 1."""
+    cdef int i
+    cdef Py_ssize_t size
+    for i in range(AXES - rank):
+        out[i] = 1
+    if type(value) is not int:
+        items = entries(function, name, value, f"an integer or {rank} integers")
+        if items is not None:
+            if len(items) == rank:
+                for i in range(rank):
+                    out[AXES - rank + i] = as_size(function, name, items[i], minimum)
+                return 0
+            if len(items) != 1:
+                raise ValueError(
+                    f"{function}: {name}={value!r} has {len(items)} entries, but needs 1 or {rank}"
+                )
+            value = items[0]
+    size = as_size(function, name, value, minimum)
+    for i in range(AXES - rank, AXES):
+        out[i] = size
+    return 0
+
+
+cdef int as_padding(str function, value, int rank, const Py_ssize_t *length,
+                    const Py_ssize_t *kernel, const Py_ssize_t *stride,
+                    const Py_ssize_t *dilation, Py_ssize_t *before, Py_ssize_t *after) except -1:
+    """Every form of the padding argument; the arrays have AXES entries."""
+    cdef int i, axis
+    cdef Py_ssize_t extent, total, size
+    for i in range(AXES):
+        before[i] = after[i] = 0
+    if isinstance(value, str):
+        if value not in NAMED_PADDING:
+            raise ValueError(
+                f"{function}: padding={value!r} is not one of {', '.join(map(repr, NAMED_PADDING))}"
+            )
+        for axis in range(AXES - rank, AXES):
+            extent = (kernel[axis] - 1) * dilation[axis]  # window_extent has checked it
+            if value == "full":
+                before[axis] = after[axis] = extent
+            elif value != "valid" and length[axis] > 0:
+                # out = ceil(L/s), so (out-1)*s < L: the sums stay in range.
+                total = (length[axis] - 1) // stride[axis] * stride[axis] - length[axis] + 1
+                if add_overflows(total, extent, &total):
+                    raise ValueError(f"{function}: padding={value!r} does not fit 64 bits")
+                total = max(total, 0)
+                before[axis] = total // 2 if value == "same" else total - total // 2
+                after[axis] = total - before[axis]
+        return 0
+    if type(value) is not int:
+        wanted = f"an integer, {rank} integers, {rank} (before, after) pairs or a name"
+        items = entries(function, "padding", value, wanted)
+        if items is not None:
+            if len(items) == 1 and rank > 1:
+                if entries(function, "padding", items[0], wanted) is None:
+                    items = [items[0]] * rank
+            if len(items) != rank:
+                raise ValueError(
+                    f"{function}: padding={value!r} has {len(items)} entries, but needs 1 or {rank}"
+                )
+            for i in range(rank):
+                axis = AXES - rank + i
+                pair = entries(function, "padding", items[i], wanted)
+                if pair is None:
+                    before[axis] = after[axis] = as_size(function, "padding", items[i], 0)
+                elif len(pair) != 2:
+                    raise ValueError(
+                        f"{function}: padding={value!r}: {items[i]!r} is not a "
+                        f"(before, after) pair"
+                    )
+                else:
+                    before[axis] = as_size(function, "padding", pair[0], 0)
+                    after[axis] = as_size(function, "padding", pair[1], 0)
+            return 0
+    size = as_size(function, "padding", value, 0)
+    for axis in range(AXES - rank, AXES):
+        before[axis] = after[axis] = size
+    return 0
+
+
+cdef Py_ssize_t window_extent(str function, str name, Py_ssize_t kernel,
+                              Py_ssize_t dilation) except -1:
+    """K = d (k - 1) + 1."""
+    cdef Py_ssize_t extent
+    if mul_overflows(kernel - 1, dilation, &extent) or add_overflows(extent, 1, &extent):
+        raise ValueError(
+            f"{function}: {name} {kernel} with dilation {dilation} spans more than 2^63 elements"
+        )
+    return extent
+
+
+cdef Py_ssize_t padded_length(str function, Py_ssize_t length, Py_ssize_t before,
+                              Py_ssize_t after) except -1:
+    cdef Py_ssize_t total
+    if add_overflows(length, before, &total) or add_overflows(total, after, &total):
+        raise ValueError(
+            f"{function}: an axis of length {length} with padding ({before}, {after}) passes "
+            f"2^63 elements"
+        )
+    return total
+
+
+cdef Py_ssize_t check_count(str function, str what, tuple shape) except -1:
+    """The number of elements of `shape`; it and its bytes (of 8) fit 64 bits."""
+    cdef Py_ssize_t count = 1, size
+    if 0 in shape:
+        return 0
+    for item in shape:
+        size = item
+        if mul_overflows(count, size, &count):
+            raise ValueError(f"{function}: {what} of shape {shape} has more than 2^63 elements")
+    if count > (<Py_ssize_t>1 << 60) - 1:
+        raise ValueError(f"{function}: {what} of shape {shape} has more than 2^63 bytes")
+    return count
+
+
+cpdef tuple as_shape(str function, str name, value):
+    """A shape argument as a tuple of plain integers; each item is read once."""
+    items = entries(function, name, value, "a sequence of integers")
+    if items is None:
+        raise TypeError(f"{function}: {name} must be a sequence of integers, not {value!r}")
+    for item in items:
+        if type(item) is not int or not 0 <= item <= LONGEST:
+            return tuple([as_size(function, name, item, 0) for item in items])
+    return items
+
+
+# ---- choices --------------------------------------------------------------------------------
+
+cdef bint as_channels_last(str function, data_format) except -1:
+    if data_format == "channels_first":
+        return False
+    if data_format == "channels_last":
+        return True
+    raise ValueError(
+        f"{function}: data_format must be 'channels_first' or 'channels_last', "
+        f"not {data_format!r}"
+    )
+
+
+# ---- shapes -----------------------------------------------------------------------------------
+
+cdef tuple axes_of(const Py_ssize_t *values, int rank):
+    if rank == 2:
+        return (values[1], values[2])
+    return tuple([values[AXES - rank + i] for i in range(rank)])
+
+
+cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,
+                       const Py_ssize_t *spatial, int rank, bint channels_last):
+    cdef tuple shape = axes_of(spatial, rank)
+    shape = shape + (channels,) if channels_last else (channels,) + shape
+    return (batch,) + shape if batched else shape
+
+
+def check_shape(str function, str name, cnp.ndarray array, tuple shape, str because):
+    """Refuse an array whose shape is not what the description says."""
+    if (<object>array).shape != shape:
+        raise ValueError(
+            f"{function}: {name} has shape {(<object>array).shape}, but {because} {shape}"
+        )
+
+
+def channels_first(str function, rank, str name, cnp.ndarray array, data_format):
+    """A view of a batch of `rank` spatial axes, or of one image, with channels as first axis.
+
+    Without a rank the array must have its batch axis: the other axes are the spatial ones.
+    """
+    cdef bint last = as_channels_last(function, data_format)
+    axes = array.ndim
+    if rank is None:
+        if not 3 <= axes <= AXES + 2:
+            raise ValueError(
+                f"{function}: {name} has {axes} axes (shape {(<object>array).shape}), but needs "
+                f"3 to {AXES + 2}: a batch axis, a channel axis and the spatial axes"
+            )
+        rank = axes - 2
+    elif axes != rank + 1 and axes != rank + 2:
+        raise ValueError(
+            f"{function}: {name} has {axes} axes (shape {(<object>array).shape}), but needs "
+            f"{rank + 2}, or {rank + 1} without the batch axis"
+        )
+    channel = axes - 1 if last else axes - rank - 1
+    return array.transpose([channel] + [i for i in range(axes) if i != channel])

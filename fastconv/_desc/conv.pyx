@@ -1,0 +1,265 @@
+"""Describe a convolution: its sizes, layout and arithmetic."""
+import numpy as np
+
+cimport cython
+from libc.string cimport memset
+
+from fastconv._core.padding cimport (
+    AXES, PAD_CIRCULAR, PAD_REFLECT, PAD_REPLICATE, PAD_SYMMETRIC, PAD_ZEROS,
+)
+from fastconv._desc.activation cimport as_epilogue
+from fastconv._desc.arguments cimport (
+    as_channels_last, as_padding, as_shape, as_size, as_sizes, axes_of, check_count,
+    image_shape, padded_length, window_extent,
+)
+from fastconv._desc.geometry cimport Geometry
+
+PADDING_MODES = {
+    "zeros": PAD_ZEROS, "constant": PAD_ZEROS, "reflect": PAD_REFLECT,
+    "symmetric": PAD_SYMMETRIC, "replicate": PAD_REPLICATE, "edge": PAD_REPLICATE,
+    "circular": PAD_CIRCULAR, "wrap": PAD_CIRCULAR,
+}
+
+cdef object float32 = np.dtype(np.float32)
+cdef object float64 = np.dtype(np.float64)
+
+
+@cython.final
+cdef class ConvDesc:
+    """One convolution: sizes, layout and arithmetic, for forward and backward alike.
+
+    Everything but `batch` describes one image, so that whatever is chosen from a description
+    (algorithm, blocking of sums) is the same for every batch size.
+    """
+
+    @property
+    def dtype(self):
+        """dtype of the arithmetic."""
+        return float32 if self.g.itemsize == 4 else float64
+
+    @property
+    def itemsize(self):
+        """Bytes of an element of the arithmetic."""
+        return self.g.itemsize
+
+    @property
+    def exact(self):
+        """Whether the arithmetic stands for integers, and must not round."""
+        return bool(self.g.exact)
+
+    @property
+    def rank(self):
+        """Number of spatial axes."""
+        return self.g.rank
+
+    @property
+    def filters(self):
+        """Output channels, all groups together."""
+        return self.g.filters
+
+    @property
+    def channels_last(self):
+        return bool(self.g.channels_last)
+
+    def axes(self, str name):
+        """One value for each spatial axis of 'kernel'."""
+        if name == "kernel":
+            return axes_of(self.g.kernel, <int>self.g.rank)
+        raise KeyError(name)
+
+    cpdef tuple input_shape(self, Py_ssize_t batch):
+        return image_shape(batch, self.batched, self.g.channels, self.g.input,
+                           <int>self.g.rank, self.g.channels_last)
+
+    cpdef tuple output_shape(self, Py_ssize_t batch):
+        if self.result_shape is None or batch != self.batch:
+            shape = image_shape(batch, self.batched, self.g.filters, self.g.output,
+                                <int>self.g.rank, self.g.channels_last)
+            if batch != self.batch:
+                return shape
+            self.result_shape = shape
+        return self.result_shape
+
+    cpdef tuple weight_shape(self):
+        return (self.g.filters, self.g.channels // self.g.groups) + axes_of(
+            self.g.kernel, <int>self.g.rank)
+
+    cdef double multiply_adds(self) noexcept:
+        """Multiply-adds of one image, in floating point: it may pass 2^63."""
+        cdef double count = (<double>self.g.filters) * (self.g.channels // self.g.groups)
+        cdef int i
+        for i in range(AXES):
+            count *= (<double>self.g.output[i]) * self.g.kernel[i]
+        return count
+
+    cdef double multiply_adds_backward(self) noexcept:
+        """Those of one image's backward_data: each input element meets a phase of the kernel."""
+        cdef double count = (<double>self.g.filters) * (self.g.channels // self.g.groups)
+        cdef int i
+        for i in range(AXES):
+            count *= (<double>self.g.input[i]) * self.g.kernel[i] / (
+                min(self.g.stride[i], self.g.kernel[i]))
+        return count
+
+    cdef double work(self, Py_ssize_t batch, bint backward) noexcept:
+        """What a pass costs, in floating-point operations: not less than reading and writing."""
+        cdef double count = self.multiply_adds()
+        cdef double inputs = <double>self.g.channels, outputs = <double>self.g.filters
+        cdef int i
+        for i in range(AXES):
+            inputs *= self.g.input[i]
+            outputs *= self.g.output[i]
+        if backward:
+            count = max(count, self.multiply_adds_backward())
+        return 2 * batch * max(count, 12 * (inputs + outputs))
+
+    def flops(self, Py_ssize_t batch=1):
+        """Floating-point operations of the direct sum, two for a multiply-add."""
+        return 2.0 * batch * self.multiply_adds()
+
+
+def describe_conv(Geometry geometry, x_shape, weight_shape, Py_ssize_t itemsize, activation=None,
+                  bint exact=False):
+    """Describe a convolution of arrays of these shapes.
+
+    A shape may be an argument of the caller's, so it is validated like the rest.
+    """
+    cdef str function = geometry.function
+    cdef tuple xs = as_shape(function, "input_shape", x_shape)
+    cdef tuple ws = as_shape(function, "weight_shape", weight_shape)
+    cdef ConvDesc desc = begin_conv(geometry, xs, ws, "filters, channels / groups", itemsize,
+                                    exact)
+    desc.g.flip = bool(geometry.flip)
+    try:
+        desc.g.padding_mode = PADDING_MODES[geometry.padding_mode]
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"{function}: padding_mode={geometry.padding_mode!r} is not one of "
+            f"{', '.join(map(repr, PADDING_MODES))}"
+        ) from None
+    as_epilogue(function, activation, &desc.epilogue)
+    set_channels(desc, geometry, xs, ws)
+    set_windows(desc, geometry, xs, ws)
+    check_count(function, "x", xs)
+    check_count(function, "weight", ws)
+    check_count(function, "the result", desc.output_shape(desc.batch))
+    return desc
+
+
+cdef ConvDesc begin_conv(Geometry geometry, tuple xs, tuple ws, str channels,
+                         Py_ssize_t itemsize, bint exact):
+    """A description with its rank, layout and batch; `channels` names a weight's first axes."""
+    cdef ConvDesc desc = ConvDesc.__new__(ConvDesc)
+    cdef conv_geometry *g = &desc.g
+    cdef str function = geometry.function
+    cdef int axis, n = len(ws) - 2 if geometry.rank is None else geometry.rank
+    memset(g, 0, sizeof(conv_geometry))
+    desc.function = function
+    desc.kept = {}
+    desc.automatic = {}
+    if len(ws) != n + 2 or not 1 <= n <= AXES:
+        axes = "3 to 5" if geometry.rank is None else f"{n + 2}"
+        raise ValueError(
+            f"{function}: weight has {len(ws)} axes (shape {ws}), but needs {axes} axes "
+            f"({channels}, *kernel)"
+        )
+    if len(xs) != n + 2 and len(xs) != n + 1:
+        raise ValueError(
+            f"{function}: x has {len(xs)} axes (shape {xs}), but a weight of shape {ws} needs "
+            f"{n + 2}, or {n + 1} without the batch axis"
+        )
+    desc.batched = len(xs) == n + 2
+    desc.batch = xs[0] if desc.batched else 1
+    g.rank = n
+    g.itemsize = itemsize
+    g.exact = exact
+    g.channels_last = as_channels_last(function, geometry.data_format)
+    for axis in range(AXES):
+        g.input[axis] = g.kernel[axis] = g.output[axis] = 1
+    return desc
+
+
+cdef int set_channels(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) except -1:
+    """Channels, filters and groups, which must go into each other."""
+    cdef conv_geometry *g = &desc.g
+    cdef Py_ssize_t per_group = ws[1]
+    g.channels = xs[channel_axis(desc, xs)]
+    g.filters = ws[0]
+    g.groups = as_size(desc.function, "groups", geometry.groups, 1)
+    if g.channels % g.groups:
+        raise ValueError(
+            f"{desc.function}: groups={g.groups} does not divide the {g.channels} channels of x"
+        )
+    if g.filters % g.groups:
+        raise ValueError(
+            f"{desc.function}: groups={g.groups} does not divide the {g.filters} filters of weight"
+        )
+    if per_group != g.channels // g.groups:
+        raise ValueError(
+            f"{desc.function}: weight has {per_group} input channels per group, but x has "
+            f"{g.channels} channels and groups={g.groups} ({g.channels}/{g.groups} = "
+            f"{g.channels // g.groups})"
+        )
+    return 0
+
+
+cdef Py_ssize_t channel_axis(ConvDesc desc, tuple xs) noexcept:
+    """Which axis of x holds the channels."""
+    return len(xs) - 1 if desc.g.channels_last else len(xs) - desc.g.rank - 1
+
+
+cdef int set_windows(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) except -1:
+    """What lies along each axis: lengths, kernel, stride, dilation, padding and outputs."""
+    cdef conv_geometry *g = &desc.g
+    cdef int axis, n = <int>g.rank
+    cdef Py_ssize_t first = len(xs) - n - g.channels_last
+    as_sizes(desc.function, "stride", geometry.stride, n, 1, g.stride)
+    as_sizes(desc.function, "dilation", geometry.dilation, n, 1, g.dilation)
+    for axis in range(AXES - n, AXES):
+        g.input[axis] = xs[first + axis - AXES + n]
+        set_kernel(desc, axis, ws)
+        if g.kernel[axis] == 1:
+            g.dilation[axis] = 1  # between no two elements
+        conv_extent(desc, axis)
+    as_padding(desc.function, geometry.padding, n, g.input, g.kernel, g.stride, g.dilation,
+               g.before, g.after)
+    for axis in range(AXES - n, AXES):
+        set_outputs(desc, geometry, axis)
+    return 0
+
+
+cdef int set_kernel(ConvDesc desc, int axis, tuple ws) except -1:
+    """The kernel's length along one axis."""
+    desc.g.kernel[axis] = ws[2 + axis - AXES + desc.g.rank]
+    if desc.g.kernel[axis] < 1:
+        raise ValueError(f"{desc.function}: weight of shape {ws} has a kernel axis of length 0")
+    return 0
+
+
+cdef Py_ssize_t conv_extent(ConvDesc desc, int axis) except -1:
+    """Elements that the kernel spans along one axis."""
+    return window_extent(desc.function, "a weight's kernel length", desc.g.kernel[axis],
+                         desc.g.dilation[axis])
+
+
+cdef int set_outputs(ConvDesc desc, Geometry geometry, int axis) except -1:
+    """How many windows fit along one axis."""
+    cdef conv_geometry *g = &desc.g
+    cdef str function = desc.function
+    cdef Py_ssize_t extent = conv_extent(desc, axis)
+    cdef Py_ssize_t total = padded_length(function, g.input[axis], g.before[axis], g.after[axis])
+    if total < extent:
+        raise ValueError(
+            f"{function}: the kernel spans {extent} elements (length {g.kernel[axis]}, "
+            f"dilation {g.dilation[axis]}), but axis {axis - AXES + g.rank} of x has {total} "
+            f"with its padding ({g.input[axis]} + {g.before[axis]} + {g.after[axis]})"
+        )
+    if g.input[axis] == 0 and g.padding_mode != PAD_ZEROS:
+        raise ValueError(
+            f"{function}: axis {axis - AXES + g.rank} of x has length 0, which "
+            f"padding_mode={geometry.padding_mode!r} cannot extend"
+        )
+    g.output[axis] = (total - extent) // g.stride[axis] + 1
+    if g.output[axis] == 1:
+        g.stride[axis] = 1  # between no two windows
+    return 0

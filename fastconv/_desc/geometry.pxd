@@ -1,0 +1,20 @@
+cimport cython
+
+
+@cython.final
+cdef class Geometry:
+    cdef readonly str function
+    cdef readonly object rank
+    cdef readonly object kernel_size
+    cdef readonly object stride
+    cdef readonly object padding
+    cdef readonly object dilation
+    cdef readonly object groups
+    cdef readonly object output_padding
+    cdef readonly object output_size
+    cdef readonly object ceil_mode
+    cdef readonly object padding_mode
+    cdef readonly object data_format
+    cdef readonly object flip
+
+    cdef Geometry without_padding(self)
