@@ -143,3 +143,38 @@ def test_every_import_is_seen():
     assert imports("conv") >= {"_call.conv", "_select", "_desc.conv"}
     assert imports("_algorithms.direct") >= {"_core.threads", "_desc.conv", "_kernels.dispatch"}
     assert sum(len(imports(name)) for name in MODULES) > 30
+
+
+KERNELS = SOURCE / "_kernels"
+GUIDE = SOURCE.parent / "docs" / "dev" / "adding-a-micro-kernel.rst"
+
+
+def table_entries():
+    """The names of the kernels in the table."""
+    text = re.sub(r"/\*.*?\*/", "", (KERNELS / "table.h").read_text(), flags=re.DOTALL)
+    names = set()
+    for body in re.findall(r"typedef struct \{([^}]*)\} fc_(?:kernels|pools|table);", text):
+        names.update(re.findall(r"\(\*(\w+)", body))
+        for fields in re.findall(r"^\s*fc_\w+ ([^*(]*?);", body, re.MULTILINE):
+            names.update(re.findall(r"(\w+)(?:\[\w+(?: - 1)?\])*(?:,|$)", fields))
+    return names - {"f32", "f64", "pools"}
+
+
+def test_the_readme_of_the_kernels_names_every_file_and_kernel():
+    readme = (KERNELS / "README.md").read_text()
+    files = {path.name for path in KERNELS.iterdir() if path.suffix in (".c", ".h", ".pyx", ".pxd")}
+    assert len(files) > 20
+    assert {name for name in files if f"`{name}`" not in readme} == set()
+    kernels = table_entries()
+    assert kernels >= {"igemm", "dwconv_plane", "winograd_input", "max", "global_pool", "divide"}
+    assert {name for name in kernels if f"`{name}`" not in readme} == set()
+
+
+def test_the_guide_to_kernels_names_every_header_and_where_instruction_sets_are_told_apart():
+    guide = GUIDE.read_text()
+    headers = {path.name for path in KERNELS.glob("*_type.h")}
+    assert {name for name in headers if f"``{name}``" not in guide} == set()
+    paragraph = guide[guide.index("Instruction sets differ") : guide.index("2. The contract")]
+    told = {path.name for path in (*KERNELS.glob("*.h"), *KERNELS.glob("*.c"))
+            if re.search(r"__(?:AVX|SSE|aarch64)", path.read_text())}  # fmt: skip
+    assert told == set(re.findall(r"``(\w+\.[hc])``", paragraph))

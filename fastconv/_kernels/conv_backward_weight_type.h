@@ -1,30 +1,22 @@
-/* One element type's gradients of weights that see few channels. Included by igemm_type.h, whose
- * helpers it uses.
+/* One element type's gradients of weights that see few channels. Included once per type, after
+ * sums_type.h and reduce_type.h.
  *
- * Pixels are in the lanes: every filter's vector of the gradient meets every tap's of the
- * input, so that a load serves several
- * multiply-adds. Three filters and nine taps take 27 + 3 + 1 of 32 registers, four taps 12 + 3 + 1
- * of 16. The products of a step take longer than its loads, although most are not aligned and
- * count twice.
+ * Pixels are in the lanes: every filter's vector of the gradient meets every tap's of the input, so
+ * that a load serves several multiply-adds. Three filters and nine taps take 27 + 3 + 1 of 32
+ * registers, four taps 12 + 3 + 1 of 16. The products of a step take longer than its loads,
+ * although most are not aligned and count twice.
  */
 
 /* out[i] is the sum of the lanes of vectors[i], or `more` by that, for i < n. */
-static __attribute__((noinline)) void NAME(fold)(ptrdiff_t n, const REAL *vectors, REAL *out,
-                                                int more)
+static __attribute__((noinline)) void NAME(sum_lanes)(ptrdiff_t n, const REAL *vectors, REAL *out,
+                                                     int more)
 {
     for (ptrdiff_t i = 0; i < n; i += LANES) {
         const ptrdiff_t count = n - i < LANES ? n - i : LANES;
         vec v[LANES];
         FC_UNROLL for (int j = 0; j < LANES; j++)
             v[j] = NAME(load)(vectors + (i + (j < count ? j : 0)) * LANES);
-        FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
-            FC_UNROLL for (int j = 0; j < h; j++) {
-                /* halves of 2h lanes: those of v[j] first, those of v[j + h] behind */
-                const ivec lane = NAME(iota)();
-                const ivec low = lane + (lane & h) / h * (LANES - h);
-                const vec a = v[j], b = v[j + h];
-                v[j] = NAME(shuffle)(a, b, low) + NAME(shuffle)(a, b, low + h);
-            }
+        NAME(reduce)(v, FC_SUM);
         if (more) v[0] += NAME(load_first)(out + i, count);
         NAME(save_first)(out + i, v[0], count);
     }
@@ -57,7 +49,7 @@ FC_INLINE void NAME(conv_backward_weight)(ptrdiff_t rows, ptrdiff_t n, const ptr
 {
     REAL part[FC_BACKWARD_FILTERS * FC_BACKWARD_TAPS * LANES];
     REAL sums[2 * FC_BACKWARD_FILTERS * FC_BACKWARD_TAPS * LANES];
-    const ptrdiff_t size = filters * taps * LANES, whole = n / LANES * LANES;
+    const ptrdiff_t whole = n / LANES * LANES;
 #ifdef FC_PARTIAL_LOADS
     const ptrdiff_t steps = (n + LANES - 1) / LANES, last = whole;
 #else /* the end of a row in single lanes */
@@ -74,12 +66,7 @@ FC_INLINE void NAME(conv_backward_weight)(ptrdiff_t rows, ptrdiff_t n, const ptr
         FC_UNROLL for (int t = 0; t < taps; t++) acc[f][t] = (vec){0};
     for (ptrdiff_t r = 0; r < rows; r++) {
         if (products && products + steps > FC_SUM_BLOCK) {
-            FC_UNROLL for (int f = 0; f < filters; f++)
-                FC_UNROLL for (int t = 0; t < taps; t++) {
-                    NAME(save)(part + (f * taps + t) * LANES, acc[f][t]);
-                    acc[f][t] = (vec){0};
-                }
-            NAME(carry)(size, part, sums, blocks++);
+            NAME(spill)(acc[0], filters, taps, FC_BACKWARD_TAPS, part, sums, &blocks);
             products = 0;
         }
         products += steps;
@@ -101,14 +88,11 @@ FC_INLINE void NAME(conv_backward_weight)(ptrdiff_t rows, ptrdiff_t n, const ptr
         i += x_row - last;
         g += g_row - last;
     }
-    if (blocks) NAME(gathered)(size, sums, blocks);
+    NAME(add_spilled)(acc[0], filters, taps, FC_BACKWARD_TAPS, sums, blocks);
     FC_UNROLL for (int f = 0; f < filters; f++)
-        FC_UNROLL for (int t = 0; t < taps; t++) {
-            const ptrdiff_t at_sum = (f * taps + t) * LANES;
-            if (blocks) acc[f][t] += NAME(load)(sums + at_sum);
-            NAME(save)(part + at_sum, acc[f][t]);
-        }
-    NAME(fold)(filters * taps, part, out, more);
+        FC_UNROLL for (int t = 0; t < taps; t++)
+            NAME(save)(part + (f * taps + t) * LANES, acc[f][t]);
+    NAME(sum_lanes)(filters * taps, part, out, more);
 }
 
 #define KERNEL(f, t)                                                                           \

@@ -62,15 +62,15 @@ cdef extern from "table.h" nogil:
                               const fc_column *column, const void *x, Py_ssize_t x_row,
                               Py_ssize_t x_tap, const void *w, void *y, Py_ssize_t y_row,
                               const fc_prefetch *prefetch) noexcept nogil
-        void (*dwconv_rows)(const fc_rows *of, const void *const *rows, const void *w,
+        void (*dwconv_rows)(const fc_rows *shape, const void *const *rows, const void *w,
                             const void *bias, const fc_epilogue *clip, void *y,
                             Py_ssize_t y_row) noexcept nogil
-        void (*dwconv_plane[2][2])(const fc_plane *of, const void *x, const void *w,
+        void (*dwconv_plane[2][2])(const fc_plane *shape, const void *x, const void *w,
                                    const void *bias, const fc_epilogue *clip,
                                    void *y) noexcept nogil
         void (*dwconv_plane_backward_weight[2][2])(
-            const fc_plane *of, const void *x, const void *g, void *out) noexcept nogil
-        void (*dwconv_plane_backward_data)(const fc_plane *of, const void *g, const void *w,
+            const fc_plane *shape, const void *x, const void *g, void *out) noexcept nogil
+        void (*dwconv_plane_backward_data)(const fc_plane *shape, const void *g, const void *w,
                                            void *y) noexcept nogil
         void (*dwconv_pixels)(Py_ssize_t rows, Py_ssize_t pixels, Py_ssize_t n, Py_ssize_t packed,
                               Py_ssize_t columns, const fc_column *column, Py_ssize_t taps,
@@ -128,7 +128,7 @@ cdef extern from "table.h" nogil:
         Py_ssize_t height, width, top, left, row, rows, col, cols, out_width
         double divisor, factor
 
-    ctypedef int (*fc_pool_2x2_3x3)(const fc_pool_windows *of, const void *x,
+    ctypedef int (*fc_pool_2x2_3x3)(const fc_pool_windows *shape, const void *x,
                                     void *y) noexcept nogil
     ctypedef void (*fc_global_pool)(Py_ssize_t planes, Py_ssize_t length, double divisor,
                                    double factor, const void *x, void *y) noexcept nogil

@@ -1,7 +1,7 @@
 /* The kernels for whole planes, instantiated for each element type, and on AVX-512 for vectors of
  * half the size, which maps of 7x7 fill better.
  *
- * Compiled with the vectorisers off, like igemm.c: the vectors are written out.
+ * Compiled with the vectorisers off, like gemm.c: the vectors are written out.
  */
 #include "table.h"
 #include "vector.h"

@@ -10,12 +10,6 @@
 /* As a value in a register: the compiler would rather load it again for each of its uses. */
 FC_INLINE vec NAME(load_held)(const REAL *p) { return NAME(held)(NAME(load)(p)); }
 
-/* NaN passes through: the second operand is taken where one is NaN. */
-FC_INLINE vec NAME(bound)(vec v, vec lo, vec hi)
-{
-    return (vec)MM(min)((MM_TYPE)hi, MM(max)((MM_TYPE)lo, (MM_TYPE)v));
-}
-
 /* Elements 0, 2, ... and 1, 3, ... of two vectors. On AVX2 by shuffles within 16 bytes, and
  * `in_order` puts the sums into order at the end. */
 #if defined(__AVX512F__)
@@ -45,7 +39,7 @@ static const REAL NAME(nothing)[4 * LANES + FC_PLANE_KERNEL];
 /* The lanes of each load that lie inside a row: [column][vector], and those of the outputs. before:
  * the first column is not. */
 typedef struct {
-    NAME(lanes) of[FC_PLANE_KERNEL][4], outputs;
+    NAME(lanes) reads[FC_PLANE_KERNEL][4], outputs;
     int before;
 } NAME(ends);
 
@@ -54,7 +48,7 @@ FC_INLINE vec NAME(plane_load)(const REAL *line, const NAME(ends) *ends, const i
                                const int edge)
 {
     const REAL *p = line + j + i * LANES;
-    return edge ? NAME(load_lanes)(p, ends->of[j][i]) : NAME(load_held)(p);
+    return edge ? NAME(load_lanes)(p, ends->reads[j][i]) : NAME(load_held)(p);
 }
 
 /* What the outputs of each vector meet in a row of input: columns `first` ... end - 1. */
@@ -89,7 +83,7 @@ FC_INLINE void NAME(plane_meet)(vec x[FC_PLANE_KERNEL][2], const REAL *line, con
 /* A run of tiles side by side, the first with its first output at y. x: of input row `row`, what
  * its first tap would read, if it were there. whole: all rows are there. edge: `ends` are needed,
  * and there is one tile; of its last vector `last` lanes are stored. */
-FC_INLINE void NAME(plane_tile)(const fc_plane *of, const REAL *x, ptrdiff_t row, const REAL *w,
+FC_INLINE void NAME(plane_tile)(const fc_plane *shape, const REAL *x, ptrdiff_t row, const REAL *w,
                                 const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip,
                                 REAL *y, ptrdiff_t last, ptrdiff_t tiles, const int rows,
                                 const int vectors, const int size, const int step, const int whole,
@@ -98,7 +92,7 @@ FC_INLINE void NAME(plane_tile)(const fc_plane *of, const REAL *x, ptrdiff_t row
     /* Columns that share a pass over the rows: as many as there are registers for weights. */
     const int unit = FC_PLANE_WEIGHTS >= size * size ? size : step;
     const int height = (rows - 1) * step + size;
-    const ptrdiff_t x_row = of->x_row;
+    const ptrdiff_t x_row = shape->x_row;
 next:;
     const REAL *line[6 * 2 + FC_PLANE_KERNEL];
     vec acc[7][2];
@@ -116,7 +110,7 @@ next:;
                 __asm__("" : "+r"(line[q])); /* for each column anew, not kept in memory */
             } else if (first == 0) {
                 line[q] = x + q * x_row;
-                if ((size_t)(row + q) >= (size_t)of->height) line[q] = NAME(nothing);
+                if ((size_t)(row + q) >= (size_t)shape->height) line[q] = NAME(nothing);
                 __asm__ volatile("" : "+r"(line[q])); /* a value; the compiler would branch */
             }
             NAME(plane_meet)(xv, line[q], ends, first, end, vectors, step, edge);
@@ -138,11 +132,11 @@ next:;
     if (clip) {
         const vec lo = NAME(spread)((REAL)clip->lo), hi = NAME(spread)((REAL)clip->hi);
         FC_UNROLL for (int r = 0; r < rows; r++)
-            FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = NAME(bound)(acc[r][v], lo, hi);
+            FC_UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = NAME(clip)(acc[r][v], lo, hi);
     }
     FC_UNROLL for (int r = 0; r < rows; r++)
         FC_UNROLL for (int v = 0; v < vectors; v++) {
-            REAL *out = y + r * of->y_row + v * LANES;
+            REAL *out = y + r * shape->y_row + v * LANES;
             if (edge && v == vectors - 1) NAME(save_first)(out, acc[r][v], last);
             else NAME(save)(out, acc[r][v]);
         }
@@ -152,16 +146,18 @@ next:;
     goto next;
 }
 
-typedef void NAME(plane_function)(const fc_plane *of, const REAL *x, ptrdiff_t row, const REAL *w,
-                                const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip,
-                                REAL *y, ptrdiff_t last, ptrdiff_t tiles);
+typedef void NAME(plane_function)(const fc_plane *shape, const REAL *x, ptrdiff_t row,
+                                  const REAL *w, const NAME(ends) *ends, const REAL *bias,
+                                  const fc_epilogue *clip, REAL *y, ptrdiff_t last,
+                                  ptrdiff_t tiles);
 
 #define TILE(size, step, name, rows, vectors, whole, edge)                                     \
     static void FC_PASTE(NAME(dwconv_plane_##size##x##size##s##step), name)(                   \
-        const fc_plane *of, const REAL *x, ptrdiff_t row, const REAL *w, const NAME(ends) *ends, \
-        const REAL *bias, const fc_epilogue *clip, REAL *y, ptrdiff_t last, ptrdiff_t tiles)   \
+        const fc_plane *shape, const REAL *x, ptrdiff_t row, const REAL *w,                    \
+        const NAME(ends) *ends, const REAL *bias, const fc_epilogue *clip, REAL *y,            \
+        ptrdiff_t last, ptrdiff_t tiles)                                                       \
     {                                                                                          \
-        NAME(plane_tile)(of, x, row, w, ends, bias, clip, y, last, tiles, rows, vectors, size, \
+        NAME(plane_tile)(shape, x, row, w, ends, bias, clip, y, last, tiles, rows, vectors, size, \
                        step, whole, edge);                                                     \
     }
 
@@ -174,7 +170,7 @@ typedef struct {
 } NAME(strip);
 
 /* tile: [one row, four, seven][vectors - 1][any, whole, edge] */
-FC_INLINE void NAME(dwconv_plane)(const fc_plane *of, const REAL *x, const REAL *w,
+FC_INLINE void NAME(dwconv_plane)(const fc_plane *shape, const REAL *x, const REAL *w,
                                   const REAL *bias, const fc_epilogue *clip, REAL *y,
                                   const int size, const int step,
                                   NAME(plane_function) *const tile[3][FC_PLANE_VECTORS][3])
@@ -182,22 +178,22 @@ FC_INLINE void NAME(dwconv_plane)(const fc_plane *of, const REAL *x, const REAL 
     enum { MOST = 32 };
     NAME(strip) strip[MOST];
     NAME(ends) ends[3]; /* padding reaches the first tile and the last two */
-    const ptrdiff_t rows = of->rows;
+    const ptrdiff_t rows = shape->rows;
     const int by_seven = rows >= 7 && (rows + 6) / 7 * 7 <= (rows + 3) / 4 * 4;
     const ptrdiff_t height = rows < 4 ? 1 : by_seven ? 7 : 4;
-    for (ptrdiff_t p = 0; p < of->n;) {
+    for (ptrdiff_t p = 0; p < shape->n;) {
         int strips = 0, known = 0;
-        for (; p < of->n && strips < MOST; strips++) {
+        for (; p < shape->n && strips < MOST; strips++) {
             NAME(strip) *s = &strip[strips];
-            ptrdiff_t vectors = (of->n - p + LANES - 1) / LANES;
+            ptrdiff_t vectors = (shape->n - p + LANES - 1) / LANES;
             if (vectors > FC_PLANE_VECTORS) vectors = FC_PLANE_VECTORS;
-            if (FC_PLANE_OVERLAP && p + vectors * LANES > of->n && of->n >= LANES) {
-                while (vectors * LANES > of->n) vectors--;
-                p = of->n - vectors * LANES;
+            if (FC_PLANE_OVERLAP && p + vectors * LANES > shape->n && shape->n >= LANES) {
+                while (vectors * LANES > shape->n) vectors--;
+                p = shape->n - vectors * LANES;
             }
-            const ptrdiff_t low = p * step - of->left, end = p + vectors * LANES;
-            const int edge = low < 0 || end > of->n
-                             || end * step - of->left + size - 1 > of->length;
+            const ptrdiff_t low = p * step - shape->left, end = p + vectors * LANES;
+            const int edge = low < 0 || end > shape->n
+                             || end * step - shape->left + size - 1 > shape->length;
             NAME(plane_function) *const *function = tile[height == 1 ? 0 : height == 4 ? 1 : 2]
                                                       [vectors - 1];
             if (!edge && strips && !s[-1].edge && s[-1].function == function
@@ -209,7 +205,7 @@ FC_INLINE void NAME(dwconv_plane)(const fc_plane *of, const REAL *x, const REAL 
             }
             s->p = p;
             p = end;
-            s->last = of->n < end ? of->n - (end - LANES) : LANES;
+            s->last = shape->n < end ? shape->n - (end - LANES) : LANES;
             s->tiles = 1;
             s->ends = &ends[known];
             s->function = function;
@@ -218,27 +214,28 @@ FC_INLINE void NAME(dwconv_plane)(const fc_plane *of, const REAL *x, const REAL 
             ends[known].before = low < 0;
             for (int j = 0; j < size; j++)
                 for (ptrdiff_t v = 0; v < vectors * step; v++)
-                    ends[known].of[j][v] = NAME(within)(low + j + v * LANES, of->length);
+                    ends[known].reads[j][v] = NAME(within)(low + j + v * LANES, shape->length);
             known++;
         }
         /* What the block below reads, or else the next plane, is fetched meanwhile: tiles narrower
          * than rows are no stream that the processor would foresee. Of long rows they are. */
-        const ptrdiff_t block = height * step * of->x_row * (ptrdiff_t)sizeof(REAL);
-        const int fetches = of->x_row == of->length && block <= FC_PLANE_ROWS_BYTES;
+        const ptrdiff_t block = height * step * shape->x_row * (ptrdiff_t)sizeof(REAL);
+        const int fetches = shape->x_row == shape->length && block <= FC_PLANE_ROWS_BYTES;
         const ptrdiff_t share = fetches ? block / strips : 0;
-        for (ptrdiff_t c = 0; c < of->planes; c++)
+        for (ptrdiff_t c = 0; c < shape->planes; c++)
             for (ptrdiff_t r = 0; r < rows; r += height) {
                 if (r > rows - height) r = rows - height;
-                const ptrdiff_t row = r * step - of->top;
-                const REAL *from = x + c * of->x_plane + row * of->x_row - of->left;
-                const int whole = row >= 0 && row + (height - 1) * step + size <= of->height;
-                REAL *to = y + c * of->y_plane + r * of->y_row;
+                const ptrdiff_t row = r * step - shape->top;
+                const REAL *from = x + c * shape->x_plane + row * shape->x_row - shape->left;
+                const int whole = row >= 0 && row + (height - 1) * step + size <= shape->height;
+                REAL *to = y + c * shape->y_plane + r * shape->y_row;
                 const ptrdiff_t below = row + height * step;
-                const char *ahead = (const char *)(
-                    x + c * of->x_plane + (below < of->height ? below * of->x_row : of->x_plane));
+                const ptrdiff_t to_next = below < shape->height ? below * shape->x_row
+                                                                : shape->x_plane;
+                const char *ahead = (const char *)(x + c * shape->x_plane + to_next);
                 for (const NAME(strip) *s = strip; s < strip + strips; s++, ahead += share) {
                     fc_fetch_near(ahead, share);
-                    s->function[s->edge ? 2 : whole](of, from + s->p * step, row,
+                    s->function[s->edge ? 2 : whole](shape, from + s->p * step, row,
                                                      w + c * size * size, s->ends,
                                                      bias ? bias + c : NULL, clip, to + s->p,
                                                      s->last, s->tiles);
@@ -252,7 +249,7 @@ FC_INLINE void NAME(dwconv_plane)(const fc_plane *of, const REAL *x, const REAL 
  * Sums of one tap each stay in registers while a plane passes: a row of input is loaded once for
  * each column, and meets the gradients of all outputs of a tile that read it.
  */
-FC_INLINE REAL NAME(reduce)(vec v)
+FC_INLINE REAL NAME(sum_lanes)(vec v)
 {
     REAL part[LANES];
 #if defined(__AVX512F__)
@@ -268,21 +265,21 @@ FC_INLINE REAL NAME(reduce)(vec v)
 }
 
 /* Columns `first` ... end - 1 of some rows of outputs: sum[i][j] += x[r * step + i][j] * g[r]. */
-FC_INLINE void NAME(weight_tile)(vec sum[FC_PLANE_KERNEL][FC_PLANE_KERNEL], const fc_plane *of,
+FC_INLINE void NAME(weight_tile)(vec sum[FC_PLANE_KERNEL][FC_PLANE_KERNEL], const fc_plane *shape,
                                  const REAL *x, ptrdiff_t row, const REAL *g,
                                  const NAME(ends) *ends, const int rows, const int first,
                                  const int end, const int size, const int step, const int edge)
 {
     vec gv[7];
     FC_UNROLL for (int r = 0; r < rows; r++) {
-        const REAL *p = g + r * of->y_row;
+        const REAL *p = g + r * shape->y_row;
         gv[r] = edge ? NAME(load_lanes)(p, ends->outputs) : NAME(load_held)(p);
         if (step == 2) gv[r] = NAME(in_order)(gv[r]); /* which is its own inverse */
     }
     FC_UNROLL for (int q = 0; q < (rows - 1) * step + size; q++) {
         vec xv[FC_PLANE_KERNEL][2];
-        const REAL *line = x + q * of->x_row;
-        if ((size_t)(row + q) >= (size_t)of->height) line = NAME(nothing);
+        const REAL *line = x + q * shape->x_row;
+        if ((size_t)(row + q) >= (size_t)shape->height) line = NAME(nothing);
         __asm__ volatile("" : "+r"(line)); /* a value; the compiler would branch */
         NAME(plane_meet)(xv, line, ends, first, end, 1, step, edge);
 #if defined(__AVX512F__)
@@ -298,36 +295,36 @@ FC_INLINE void NAME(weight_tile)(vec sum[FC_PLANE_KERNEL][FC_PLANE_KERNEL], cons
 }
 
 /* Columns `first` ... end - 1 for a whole plane. */
-FC_INLINE void NAME(weight_plane)(const fc_plane *of, const REAL *x, const REAL *g, REAL *out,
+FC_INLINE void NAME(weight_plane)(const fc_plane *shape, const REAL *x, const REAL *g, REAL *out,
                                   const NAME(ends) *ends, const int first, const int end,
                                   const int size, const int step)
 {
     const int rows = FC_PLANE_WEIGHTS ? 7 : 4;
-    const ptrdiff_t strips = (of->n + LANES - 1) / LANES;
+    const ptrdiff_t strips = (shape->n + LANES - 1) / LANES;
     vec sum[FC_PLANE_KERNEL][FC_PLANE_KERNEL];
     REAL sums[FC_PLANE_KERNEL][FC_PLANE_KERNEL][LANES];
     ptrdiff_t products = 0, blocks = 0;
     /* Each tile of the first columns fetches its share of the next plane. */
-    const ptrdiff_t tiles = strips * (of->rows / rows + of->rows % rows);
-    const ptrdiff_t x_bytes = of->height * of->length * (ptrdiff_t)sizeof(REAL);
-    const ptrdiff_t g_bytes = of->rows * of->n * (ptrdiff_t)sizeof(REAL);
-    const int runs = first == 0 && of->x_row == of->length && of->y_row == of->n;
+    const ptrdiff_t tiles = strips * (shape->rows / rows + shape->rows % rows);
+    const ptrdiff_t x_bytes = shape->height * shape->length * (ptrdiff_t)sizeof(REAL);
+    const ptrdiff_t g_bytes = shape->rows * shape->n * (ptrdiff_t)sizeof(REAL);
+    const int runs = first == 0 && shape->x_row == shape->length && shape->y_row == shape->n;
     const int fetches = runs && x_bytes + g_bytes <= FC_PLANE_BYTES;
     const ptrdiff_t x_share = fetches ? x_bytes / tiles + 1 : 0;
     const ptrdiff_t g_share = fetches ? g_bytes / tiles + 1 : 0;
-    const char *x_ahead = (const char *)(x + of->x_plane);
-    const char *g_ahead = (const char *)(g + of->y_plane);
+    const char *x_ahead = (const char *)(x + shape->x_plane);
+    const char *g_ahead = (const char *)(g + shape->y_plane);
     FC_UNROLL for (int i = 0; i < size; i++)
         FC_UNROLL for (int j = first; j < end; j++) sum[i][j] = (vec){0};
     for (ptrdiff_t s = 0; s < strips; s++) {
         const int edge = s == 0 || s >= strips - 2;
         const NAME(ends) *own = &ends[s == 0 ? 0 : s == strips - 1 ? 2 : 1];
-        for (ptrdiff_t r = 0, now; r < of->rows; r += now) {
-            now = of->rows - r < rows ? 1 : rows;
+        for (ptrdiff_t r = 0, now; r < shape->rows; r += now) {
+            now = shape->rows - r < rows ? 1 : rows;
             if (products + now > FC_SUM_BLOCK) {
                 FC_UNROLL for (int i = 0; i < size; i++)
                     FC_UNROLL for (int j = first; j < end; j++) {
-                        if (blocks) sum[i][j] += *(const vec *)sums[i][j];
+                        if (blocks) sum[i][j] += NAME(load)(sums[i][j]);
                         NAME(save)(sums[i][j], sum[i][j]);
                         sum[i][j] = (vec){0};
                     }
@@ -339,11 +336,11 @@ FC_INLINE void NAME(weight_plane)(const fc_plane *of, const REAL *x, const REAL 
             fc_fetch_far(g_ahead, g_share);
             x_ahead += x_share;
             g_ahead += g_share;
-            const ptrdiff_t row = r * step - of->top;
-            const REAL *from = x + row * of->x_row + s * LANES * step - of->left;
-            const REAL *grad = g + r * of->y_row + s * LANES;
+            const ptrdiff_t row = r * step - shape->top;
+            const REAL *from = x + row * shape->x_row + s * LANES * step - shape->left;
+            const REAL *grad = g + r * shape->y_row + s * LANES;
 #define CASE(rows, edge)                                                                       \
-    NAME(weight_tile)(sum, of, from, row, grad, own, rows, first, end, size, step, edge)
+    NAME(weight_tile)(sum, shape, from, row, grad, own, rows, first, end, size, step, edge)
             if (edge && now == 1) CASE(1, 1);
             else if (edge) CASE(rows, 1);
             else if (now == 1) CASE(1, 0);
@@ -353,38 +350,39 @@ FC_INLINE void NAME(weight_plane)(const fc_plane *of, const REAL *x, const REAL 
     }
     FC_UNROLL for (int j = first; j < end; j++)
         FC_UNROLL for (int i = 0; i < size; i++) {
-            if (blocks) sum[i][j] += *(const vec *)sums[i][j];
-            out[j * size + i] = NAME(reduce)(sum[i][j]);
+            if (blocks) sum[i][j] += NAME(load)(sums[i][j]);
+            out[j * size + i] = NAME(sum_lanes)(sum[i][j]);
         }
 }
 
-FC_INLINE void NAME(dwconv_plane_backward_weight)(const fc_plane *of, const REAL *x, const REAL *g,
-                                                  REAL *out, const int size, const int step)
+FC_INLINE void NAME(dwconv_plane_backward_weight)(const fc_plane *shape, const REAL *x,
+                                                  const REAL *g, REAL *out, const int size,
+                                                  const int step)
 {
 #if defined(__AVX512F__)
     const int unit = size == 3 ? 3 : step;
 #else
     const int unit = size == 3 && step == 1 ? 3 : step;
 #endif
-    const ptrdiff_t strips = (of->n + LANES - 1) / LANES;
+    const ptrdiff_t strips = (shape->n + LANES - 1) / LANES;
     NAME(ends) ends[3]; /* padding reaches the first vector and the last two */
     for (int kind = 0; kind < 3; kind++) {
         ptrdiff_t p = (kind == 0 ? 0 : strips + kind - 3) * LANES;
         if (p < 0) p = 0;
-        const ptrdiff_t low = p * step - of->left;
+        const ptrdiff_t low = p * step - shape->left;
         ends[kind].before = low < 0;
-        ends[kind].outputs = NAME(within)(p, of->n);
+        ends[kind].outputs = NAME(within)(p, shape->n);
         for (int j = 0; j < size; j++)
             for (int i = 0; i < step; i++) {
                 /* nor what outputs would read that are not there */
-                ptrdiff_t length = low + j + (of->n - p) * step;
-                if (length > of->length) length = of->length;
-                ends[kind].of[j][i] = NAME(within)(low + j + i * LANES, length);
+                ptrdiff_t length = low + j + (shape->n - p) * step;
+                if (length > shape->length) length = shape->length;
+                ends[kind].reads[j][i] = NAME(within)(low + j + i * LANES, length);
             }
     }
-    for (ptrdiff_t c = 0; c < of->planes; c++)
+    for (ptrdiff_t c = 0; c < shape->planes; c++)
         FC_UNROLL for (int first = 0; first < size; first += unit)
-            NAME(weight_plane)(of, x + c * of->x_plane, g + c * of->y_plane,
+            NAME(weight_plane)(shape, x + c * shape->x_plane, g + c * shape->y_plane,
                                out + c * size * size, ends, first,
                                first + unit < size ? first + unit : size, size, step);
 }
@@ -456,12 +454,12 @@ FC_INLINE void NAME(spread_tile)(const REAL *g, const REAL *before, const vec w[
     }
 }
 
-static void NAME(dwconv_plane_backward_data)(const fc_plane *of, const void *g_, const void *w_,
+static void NAME(dwconv_plane_backward_data)(const fc_plane *shape, const void *g_, const void *w_,
                                              void *y_)
 {
-    const ptrdiff_t low = of->left / 2, end = (of->n - 1 + of->left) / 2 + 1;
+    const ptrdiff_t low = shape->left / 2, end = (shape->n - 1 + shape->left) / 2 + 1;
     const ptrdiff_t tiles = (end - low + LANES - 1) / LANES;
-    FC_PLANE_SMALL(end - low, dwconv_plane_backward_data, (of, g_, w_, y_))
+    FC_PLANE_SMALL(end - low, dwconv_plane_backward_data, (shape, g_, w_, y_))
     /* the last tile overlaps the one before */
     const ptrdiff_t final = tiles > 1 ? end - LANES : low;
     NAME(spread_ends) ends[3]; /* of the first tile, the last but one and the last */
@@ -470,39 +468,40 @@ static void NAME(dwconv_plane_backward_data)(const fc_plane *of, const void *g_,
         if (kind == 2) b = final;
         if (b < low) b = low;
         for (int h = 0; h < 2; h++) {
-            const ptrdiff_t p = 2 * b - of->left + h * LANES;
-            const ptrdiff_t first = p < 0 ? -p : 0, stop = of->n - p < LANES ? of->n - p : LANES;
-            ends[kind].reads[h] = NAME(within)(b - h, of->length);
+            const ptrdiff_t p = 2 * b - shape->left + h * LANES;
+            const ptrdiff_t first = p < 0 ? -p : 0;
+            const ptrdiff_t stop = shape->n - p < LANES ? shape->n - p : LANES;
+            ends[kind].reads[h] = NAME(within)(b - h, shape->length);
             ends[kind].first[h] = first;
             ends[kind].n[h] = stop > first ? stop - first : 0;
         }
     }
-    for (ptrdiff_t c = 0; c < of->planes; c++) {
-        const REAL *g = (const REAL *)g_ + c * of->x_plane;
-        REAL *y = (REAL *)y_ + c * of->y_plane;
+    for (ptrdiff_t c = 0; c < shape->planes; c++) {
+        const REAL *g = (const REAL *)g_ + c * shape->x_plane;
+        REAL *y = (REAL *)y_ + c * shape->y_plane;
         vec w[3][3];
         FC_UNROLL for (int j = 0; j < 3; j++)
             FC_UNROLL for (int i = 0; i < 3; i++)
                 w[j][i] = NAME(spread)(((const REAL *)w_)[c * 9 + j * 3 + i]);
-        for (ptrdiff_t a = of->top / 2; 2 * a - of->top < of->rows; a++) {
-            const ptrdiff_t r = 2 * a - of->top;
-            const int first = r >= 0, second = r + 1 < of->rows;
+        for (ptrdiff_t a = shape->top / 2; 2 * a - shape->top < shape->rows; a++) {
+            const ptrdiff_t r = 2 * a - shape->top;
+            const int first = r >= 0, second = r + 1 < shape->rows;
             for (ptrdiff_t t = 0; t < tiles; t++) {
                 const ptrdiff_t b = t == tiles - 1 ? final : low + t * LANES;
-                const REAL *here = a < of->height ? g + a * of->x_row + b : NAME(nothing) + 1;
-                const REAL *before = a - 1 >= 0 && a - 1 < of->height
-                                     ? g + (a - 1) * of->x_row + b : NAME(nothing) + 1;
-                REAL *to = y + r * of->y_row + 2 * b - of->left;
+                const REAL *here = a < shape->height ? g + a * shape->x_row + b : NAME(nothing) + 1;
+                const REAL *before = a - 1 >= 0 && a - 1 < shape->height
+                                     ? g + (a - 1) * shape->x_row + b : NAME(nothing) + 1;
+                REAL *to = y + r * shape->y_row + 2 * b - shape->left;
                 if (tiles > 1) { /* two rows in turn are no stream: fetch those two pairs on */
                     FC_UNROLL for (int i = 0; i < 4; i++)
-                        __builtin_prefetch(to + (4 + i / 2) * of->y_row + i % 2 * LANES, 1);
-                    __builtin_prefetch(here + 2 * of->x_row);
+                        __builtin_prefetch(to + (4 + i / 2) * shape->y_row + i % 2 * LANES, 1);
+                    __builtin_prefetch(here + 2 * shape->x_row);
                 }
                 if (t == 0 || t >= tiles - 2)
-                    NAME(spread_tile)(here, before, w, to, of->y_row, first, second,
+                    NAME(spread_tile)(here, before, w, to, shape->y_row, first, second,
                                       &ends[t == 0 ? 0 : t == tiles - 1 ? 2 : 1], 1);
                 else
-                    NAME(spread_tile)(here, before, w, to, of->y_row, first, second, ends, 0);
+                    NAME(spread_tile)(here, before, w, to, shape->y_row, first, second, ends, 0);
             }
         }
     }
@@ -532,22 +531,22 @@ static void NAME(dwconv_plane_backward_data)(const fc_plane *of, const void *g_,
 #define PLANE(size, step)                                                                      \
     PLANE_TILES(size, step)                                                                    \
     static void NAME(dwconv_plane_##size##x##size##s##step)(                                   \
-        const fc_plane *of, const void *x, const void *w, const void *bias,                    \
+        const fc_plane *shape, const void *x, const void *w, const void *bias,                 \
         const fc_epilogue *clip, void *y)                                                      \
     {                                                                                          \
         static NAME(plane_function) *const tile[3][FC_PLANE_VECTORS][3] = {                    \
             ROW(size, step, 1), ROW(size, step, 4), ROW(size, step, 7),                        \
         };                                                                                     \
-        FC_PLANE_SMALL(of->n, dwconv_plane_##size##x##size##s##step,                           \
-                       (of, x, w, bias, clip, y))                                              \
-        NAME(dwconv_plane)(of, x, w, bias, clip, y, size, step, tile);                         \
+        FC_PLANE_SMALL(shape->n, dwconv_plane_##size##x##size##s##step,                        \
+                       (shape, x, w, bias, clip, y))                                           \
+        NAME(dwconv_plane)(shape, x, w, bias, clip, y, size, step, tile);                      \
     }                                                                                          \
     static void NAME(dwconv_plane_backward_weight_##size##x##size##s##step)(                   \
-        const fc_plane *of, const void *x, const void *g, void *out)                           \
+        const fc_plane *shape, const void *x, const void *g, void *out)                        \
     {                                                                                          \
-        FC_PLANE_SMALL(of->n, dwconv_plane_backward_weight_##size##x##size##s##step,           \
-                       (of, x, g, out))                                                        \
-        NAME(dwconv_plane_backward_weight)(of, x, g, out, size, step);                         \
+        FC_PLANE_SMALL(shape->n, dwconv_plane_backward_weight_##size##x##size##s##step,        \
+                       (shape, x, g, out))                                                     \
+        NAME(dwconv_plane_backward_weight)(shape, x, g, out, size, step);                      \
     }
 PLANE(3, 1)
 PLANE(3, 2)

@@ -39,6 +39,12 @@ typedef INT ivec __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_a
 #define MM_TYPE __m256d
 #define MM_MASK __mmask8
 #define MM_INT __m256i
+#elif defined(__SSE2__) && BITS == 32
+#define MM(name) _mm_##name##_ps
+#define MM_TYPE __m128
+#elif defined(__SSE2__)
+#define MM(name) _mm_##name##_pd
+#define MM_TYPE __m128d
 #endif
 
 FC_INLINE vec NAME(load)(const REAL *p) { return *(const vec *)p; }
@@ -154,11 +160,28 @@ FC_INLINE vec NAME(select)(ivec mask, vec yes, vec no)
     return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
 }
 
-/* Comparisons are false for NaN, which so passes through. */
+/* The larger and the smaller, or b where either is NaN. */
+FC_INLINE vec NAME(larger)(vec a, vec b)
+{
+#ifdef MM
+    return (vec)MM(max)((MM_TYPE)a, (MM_TYPE)b);
+#else
+    return NAME(select)(a > b, a, b);
+#endif
+}
+FC_INLINE vec NAME(smaller)(vec a, vec b)
+{
+#ifdef MM
+    return (vec)MM(min)((MM_TYPE)a, (MM_TYPE)b);
+#else
+    return NAME(select)(a < b, a, b);
+#endif
+}
+
+/* NaN passes through. */
 FC_INLINE vec NAME(clip)(vec v, vec lo, vec hi)
 {
-    v = NAME(select)(v < lo, lo, v);
-    return NAME(select)(v > hi, hi, v);
+    return NAME(smaller)(hi, NAME(larger)(lo, v));
 }
 
 /* Lanes of a (0 ... LANES - 1) and b (from LANES on). Clang has no shuffle by a vector of
@@ -173,4 +196,23 @@ FC_INLINE vec NAME(shuffle)(vec a, vec b, ivec index)
 #else
     return __builtin_shuffle(a, b, index);
 #endif
+}
+
+/* Of each 2h lanes of a and of b their first halves, or their second ones. */
+FC_INLINE vec NAME(halves)(vec a, vec b, const int h, const int second)
+{
+    const ivec lane = NAME(iota)();
+    return NAME(shuffle)(a, b, lane + (lane & h) / h * (LANES - h) + second * h);
+}
+
+/* LANES vectors as a matrix, transposed in registers. */
+FC_INLINE void NAME(turn)(vec *v)
+{
+    FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
+        FC_UNROLL for (int i = 0; i < LANES; i++)
+            if (!(i & h)) {
+                const vec a = v[i], b = v[i + h];
+                v[i] = NAME(halves)(a, b, h, 0);
+                v[i + h] = NAME(halves)(a, b, h, 1);
+            }
 }

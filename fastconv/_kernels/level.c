@@ -9,10 +9,13 @@
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 
-void fc_fill_igemm(fc_table *);
-void fc_fill_rows(fc_table *);
-void fc_fill_winograd(fc_table *);
+void fc_fill_gemm(fc_table *);
+void fc_fill_dwconv(fc_table *);
 void fc_fill_dwconv_plane(fc_table *);
+void fc_fill_winograd(fc_table *);
+void fc_fill_layout(fc_table *);
+void fc_fill_rows(fc_table *);
+void fc_fill_pool_2x2_3x3(fc_table *);
 void fc_fill_pools(fc_table *);
 
 static fc_table table;
@@ -20,10 +23,13 @@ static fc_table table;
 static int exec(PyObject *module)
 {
     table.name = STRING(FC_LEVEL);
-    fc_fill_igemm(&table);
-    fc_fill_rows(&table);
-    fc_fill_winograd(&table);
+    fc_fill_gemm(&table);
+    fc_fill_dwconv(&table);
     fc_fill_dwconv_plane(&table);
+    fc_fill_winograd(&table);
+    fc_fill_layout(&table);
+    fc_fill_rows(&table);
+    fc_fill_pool_2x2_3x3(&table);
     fc_fill_pools(&table);
     PyObject *capsule = PyCapsule_New(&table, "fastconv.kernels", NULL);
     if (!capsule) return -1;

@@ -1,8 +1,9 @@
-/* One element type's poolings of small square windows, and of small planes that are one window
- * each; a part of igemm.c. Of squares, outputs of a row lie in the lanes; a strip of them goes down
- * the rows, so that each row of input is reduced along the row once, and combined with those above
- * it in registers. Nothing is copied: the ends of rows are loaded in part, and rows of padding are
- * left out. Only where FC_PARTIAL_LOADS says that this is cheap. */
+/* One element type's poolings of small square windows. Included once per type, after reduce_type.h.
+ *
+ * Outputs of a row lie in the lanes; a strip of them goes down the rows, so that each row of
+ * input is reduced along the row once, and combined with those above it in registers. Nothing is
+ * copied: the ends of rows are loaded in part, and rows of padding are left out. Only where
+ * FC_PARTIAL_LOADS says that this is cheap. */
 
 #ifdef FC_PARTIAL_LOADS
 #define FC_POOL_ROWS_BYTES 16384 /* bytes of input */
@@ -20,10 +21,8 @@ FC_INLINE NAME(unordered) NAME(any_nan)(vec a, vec b)
     return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
 #elif defined(__AVX512F__)
     return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_UNORD_Q);
-#elif BITS == 32
-    return (vec)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
 #else
-    return (vec)_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_UNORD_Q);
+    return (vec)MM(cmp)((MM_TYPE)a, (MM_TYPE)b, _CMP_UNORD_Q);
 #endif
 }
 
@@ -40,42 +39,8 @@ FC_INLINE int NAME(noticed)(NAME(unordered) seen)
 {
 #if defined(__AVX512F__)
     return seen != 0;
-#elif BITS == 32
-    return _mm256_movemask_ps((__m256)seen) != 0;
 #else
-    return _mm256_movemask_pd((__m256d)seen) != 0;
-#endif
-}
-
-/* A NaN in a stays, one in b does not. */
-FC_INLINE vec NAME(combine)(vec a, vec b, const fc_pool_op op)
-{
-    if (op == FC_POOL_SUM) return a + b;
-#if defined(__AVX512F__) && BITS == 32
-    return op == FC_POOL_MAX ? (vec)_mm512_max_ps((__m512)b, (__m512)a)
-                               : (vec)_mm512_min_ps((__m512)b, (__m512)a);
-#elif defined(__AVX512F__)
-    return op == FC_POOL_MAX ? (vec)_mm512_max_pd((__m512d)b, (__m512d)a)
-                               : (vec)_mm512_min_pd((__m512d)b, (__m512d)a);
-#elif BITS == 32
-    return op == FC_POOL_MAX ? (vec)_mm256_max_ps((__m256)b, (__m256)a)
-                               : (vec)_mm256_min_ps((__m256)b, (__m256)a);
-#else
-    return op == FC_POOL_MAX ? (vec)_mm256_max_pd((__m256d)b, (__m256d)a)
-                               : (vec)_mm256_min_pd((__m256d)b, (__m256d)a);
-#endif
-}
-
-/* Other lanes hold what no reduction notices; their memory is not touched. */
-FC_INLINE vec NAME(load_some)(const REAL *p, NAME(lanes) lanes, vec neutral, const int edge)
-{
-    if (!edge) return NAME(load)(p);
-#if defined(__AVX512F__) && BITS == 32
-    return (vec)_mm512_mask_loadu_ps((__m512)neutral, (__mmask16)lanes, p);
-#elif defined(__AVX512F__)
-    return (vec)_mm512_mask_loadu_pd((__m512d)neutral, (__mmask8)lanes, p);
-#else
-    return NAME(select)(lanes, NAME(load_lanes)(p, lanes), neutral);
+    return MM(movemask)((MM_TYPE)seen) != 0;
 #endif
 }
 
@@ -83,19 +48,19 @@ FC_INLINE vec NAME(load_some)(const REAL *p, NAME(lanes) lanes, vec neutral, con
  * tells the lanes of each load that lie in the row, `next` whether the element does that the last
  * window shares with the strip to the right. */
 FC_INLINE vec NAME(windows_row)(const REAL *x, const NAME(lanes) *some, int next, vec neutral,
-                                NAME(unordered) *seen, const fc_pool_op op, const int kernel,
+                                NAME(unordered) *seen, const fc_reduction op, const int kernel,
                                 const int stride, const int edge)
 {
     vec v[3];
     if (stride == 1) {
         FC_UNROLL for (int t = 0; t < kernel; t++)
             v[t] = NAME(load_some)(x + t, some[t], neutral, edge);
-        if (op != FC_POOL_SUM) NAME(notice)(seen, NAME(any_nan)(v[0], v[kernel - 1]));
+        if (op != FC_SUM) NAME(notice)(seen, NAME(any_nan)(v[0], v[kernel - 1]));
     } else {
         const vec a = NAME(load_some)(x, some[0], neutral, edge);
         vec b = NAME(load_some)(x + LANES, some[1], neutral, edge);
         __asm__("" : "+v"(b)); /* used three times: loaded once */
-        if (op != FC_POOL_SUM) NAME(notice)(seen, NAME(any_nan)(a, b));
+        if (op != FC_SUM) NAME(notice)(seen, NAME(any_nan)(a, b));
         const ivec lane = NAME(iota)();
         v[0] = NAME(shuffle)(a, b, 2 * lane);
         v[1] = NAME(shuffle)(a, b, 2 * lane + 1);
@@ -109,25 +74,25 @@ FC_INLINE vec NAME(windows_row)(const REAL *x, const NAME(lanes) *some, int next
                        : NAME(combine)(v[0], v[1], op);
 }
 
-FC_INLINE int NAME(windows_strip)(const fc_pool_windows *of, const REAL *x, REAL *y, ptrdiff_t col,
-                                  ptrdiff_t n, ptrdiff_t first, ptrdiff_t rows, const fc_pool_op op,
-                                  const int kernel, const int stride, const int edge)
+FC_INLINE int NAME(windows_strip)(const fc_pool_windows *shape, const REAL *x, REAL *y,
+                                  ptrdiff_t col, ptrdiff_t n, ptrdiff_t first, ptrdiff_t rows,
+                                  const fc_reduction op, const int kernel, const int stride,
+                                  const int edge)
 {
     const int kept = kernel - stride; /* rows that the next row of windows meets again */
-    const ptrdiff_t at = col * stride - of->left;
-    const vec neutral = (op == FC_POOL_SUM ? 0 : op == FC_POOL_MAX ? -(REAL)INFINITY
-                                                                       : (REAL)INFINITY) - (vec){0};
-    const REAL divisor = (REAL)of->divisor, factor = (REAL)of->factor;
-    const int next = at + 2 * LANES < of->width;
+    const ptrdiff_t at = col * stride - shape->left;
+    const vec neutral = NAME(neutral)(op);
+    const REAL divisor = (REAL)shape->divisor, factor = (REAL)shape->factor;
+    const int next = at + 2 * LANES < shape->width;
     NAME(lanes) some[3];
     NAME(unordered) seen = {0};
     vec h[3];
     FC_UNROLL for (int t = 0; t < 3; t++)
-        some[t] = NAME(within)(at + (stride == 1 ? t : t * LANES), of->width);
+        some[t] = NAME(within)(at + (stride == 1 ? t : t * LANES), shape->width);
     /* Copies: the compiler must not think that storing results changes them. */
-    const ptrdiff_t height = of->height, width = of->width, out_width = of->out_width;
+    const ptrdiff_t height = shape->height, width = shape->width, out_width = shape->out_width;
     const ptrdiff_t below = (rows * stride + kept) * width;
-    ptrdiff_t r = first * stride - of->top;
+    ptrdiff_t r = first * stride - shape->top;
     const REAL *row = x + (r * width + at);
     y += first * out_width + col;
 #define ROW(i)                                                                                 \
@@ -137,7 +102,7 @@ FC_INLINE int NAME(windows_strip)(const fc_pool_windows *of, const REAL *x, REAL
          : neutral)
     FC_UNROLL for (int i = 0; i < kept; i++) {
         h[i] = ROW(i);
-        if (op != FC_POOL_SUM) NAME(notice)(&seen, NAME(any_nan)(h[i], h[i]));
+        if (op != FC_SUM) NAME(notice)(&seen, NAME(any_nan)(h[i], h[i]));
     }
     for (ptrdiff_t left = rows; left > 0; left--) {
         FC_UNROLL for (int i = kept; i < kernel; i++) h[i] = ROW(i);
@@ -145,11 +110,11 @@ FC_INLINE int NAME(windows_strip)(const fc_pool_windows *of, const REAL *x, REAL
         FC_UNROLL for (int i = 0; i < stride; i++)
             FC_UNROLL for (int t = 0; t < stride; t++)
                 __builtin_prefetch(row + below + i * width + t * LANES);
-        if (op != FC_POOL_SUM && kernel == 3 && stride == 2)
+        if (op != FC_SUM && kernel == 3 && stride == 2)
             NAME(notice)(&seen, NAME(any_nan)(h[1], h[2]));
         vec v = NAME(combine)(h[0], h[1], op);
         if (kernel == 3) v = NAME(combine)(v, h[2], op);
-        if (op == FC_POOL_SUM) v = factor ? v * factor : v / divisor;
+        if (op == FC_SUM) v = factor ? v * factor : v / divisor;
         if (n == LANES) NAME(save)(y, v);
         else NAME(save_first)(y, v, n);
         FC_UNROLL for (int i = 0; i < kept; i++) h[i] = h[i + stride];
@@ -160,99 +125,42 @@ FC_INLINE int NAME(windows_strip)(const fc_pool_windows *of, const REAL *x, REAL
 }
 
 /* The last strip overlaps with the one before, where a row is as long as a vector. */
-FC_INLINE int NAME(pool_windows)(const fc_pool_windows *of, const REAL *x, REAL *y,
-                                 const fc_pool_op op, const int kernel, const int stride)
+FC_INLINE int NAME(pool_windows)(const fc_pool_windows *shape, const REAL *x, REAL *y,
+                                 const fc_reduction op, const int kernel, const int stride)
 {
-    const ptrdiff_t end = of->col + of->cols;
+    const ptrdiff_t end = shape->col + shape->cols;
     /* Blocks of rows that stay in the nearest cache, with the next of them. */
-    const ptrdiff_t fits = FC_POOL_ROWS_BYTES / (stride * of->width * (ptrdiff_t)sizeof(REAL));
-    const ptrdiff_t last = of->row + of->rows, block = fits > 0 ? fits : 1;
+    const ptrdiff_t fits = FC_POOL_ROWS_BYTES / (stride * shape->width * (ptrdiff_t)sizeof(REAL));
+    const ptrdiff_t last = shape->row + shape->rows, block = fits > 0 ? fits : 1;
     int seen = 0;
-    for (ptrdiff_t row = of->row; row < last; row += block) {
+    for (ptrdiff_t row = shape->row; row < last; row += block) {
         const ptrdiff_t rows = last - row < block ? last - row : block;
-        for (ptrdiff_t next = of->col; next < end; next += LANES) {
-            const ptrdiff_t n = of->cols < LANES ? of->cols : LANES;
-            const ptrdiff_t col = end - next < n ? end - n : next, at = col * stride - of->left;
-            if (at >= 0 && at + stride * (LANES - 1) + kernel <= of->width)
-                seen |= NAME(windows_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 0);
+        for (ptrdiff_t next = shape->col; next < end; next += LANES) {
+            const ptrdiff_t n = shape->cols < LANES ? shape->cols : LANES;
+            const ptrdiff_t col = end - next < n ? end - n : next, at = col * stride - shape->left;
+            if (at >= 0 && at + stride * (LANES - 1) + kernel <= shape->width)
+                seen |= NAME(windows_strip)(shape, x, y, col, n, row, rows, op, kernel, stride, 0);
             else
-                seen |= NAME(windows_strip)(of, x, y, col, n, row, rows, op, kernel, stride, 1);
+                seen |= NAME(windows_strip)(shape, x, y, col, n, row, rows, op, kernel, stride, 1);
         }
     }
     return seen;
 }
 
 #define POOL(op, word, kernel, stride)                                                         \
-    static int NAME(word##_pool_##kernel##x##kernel##s##stride)(const fc_pool_windows *of,     \
+    static int NAME(word##_pool_##kernel##x##kernel##s##stride)(const fc_pool_windows *shape,  \
                                                                 const void *x, void *y)        \
     {                                                                                          \
-        return NAME(pool_windows)(of, x, y, op, kernel, stride);                               \
+        return NAME(pool_windows)(shape, x, y, op, kernel, stride);                            \
     }
 #define POOLS(op, word) POOL(op, word, 2, 1) POOL(op, word, 2, 2) POOL(op, word, 3, 1)         \
     POOL(op, word, 3, 2)
-POOLS(FC_POOL_MAX, max)
-POOLS(FC_POOL_MIN, min)
-POOLS(FC_POOL_SUM, sum)
+POOLS(FC_MAX, max)
+POOLS(FC_MIN, min)
+POOLS(FC_SUM, sum)
 #undef POOL
 #undef POOLS
 
-/* ---- whole planes ----
- *
- * A vector of sums, or extremes, for each plane; then those of LANES planes become one vector of
- * results: LANES / 2 pairs of vectors, of which each keeps one half, and so on.
- */
-FC_INLINE vec NAME(keep)(vec a, vec b, const fc_pool_op op)
-{
-    const vec v = NAME(combine)(a, b, op);
-    return op == FC_POOL_SUM ? v : NAME(select)((ivec)(b != b), b, v);
-}
-
-FC_INLINE void NAME(global_pool)(ptrdiff_t planes, ptrdiff_t length, double divisor, double factor,
-                                 const void *x_, void *y_, const fc_pool_op op)
-{
-    const vec neutral = (op == FC_POOL_SUM ? 0 : op == FC_POOL_MAX ? -(REAL)INFINITY
-                                                                       : (REAL)INFINITY) - (vec){0};
-    const ptrdiff_t most = (length - 1) / LANES * LANES; /* and at least one element more */
-    const NAME(lanes) rest = NAME(within)(0, length - most);
-    const REAL *x = x_;
-    REAL *y = y_;
-    vec kept[LANES], part[LANES];
-    FC_UNROLL for (int p = 0; p < LANES; p++) kept[p] = neutral;
-    for (; planes > 0; planes -= LANES, y += LANES) {
-        const ptrdiff_t n = planes < LANES ? planes : LANES;
-        for (ptrdiff_t p = 0; p < n; p++, x += length) { /* kept in memory: it is no bottleneck */
-            vec v = NAME(load_some)(x + most, rest, neutral, 1);
-            for (ptrdiff_t t = 0; t < most; t += LANES) v = NAME(keep)(v, NAME(load)(x + t), op);
-            kept[p] = v;
-        }
-        FC_UNROLL for (int p = 0; p < LANES; p++) part[p] = kept[p];
-        FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
-            FC_UNROLL for (int p = 0; p < LANES; p++)
-                if (p < h) {
-                    /* the halves of each block of 2h lanes meet: a's left, b's right */
-                    const ivec lane = NAME(iota)();
-                    const ivec low = lane + (lane & h) / h * (LANES - h);
-                    const vec a = part[p], b = part[p + h];
-                    part[p] = NAME(keep)(NAME(shuffle)(a, b, low), NAME(shuffle)(a, b, low + h),
-                                         op);
-                }
-        if (op == FC_POOL_SUM)
-            part[0] = factor ? part[0] * (REAL)factor : part[0] / (REAL)divisor;
-        if (n == LANES) NAME(save)(y, part[0]);
-        else NAME(save_first)(y, part[0], n);
-    }
-}
-
-#define GLOBAL_POOL(op, word)                                                                  \
-    static void NAME(word##_global_pool)(ptrdiff_t planes, ptrdiff_t length, double divisor,   \
-                                            double factor, const void *x, void *y)             \
-    {                                                                                          \
-        NAME(global_pool)(planes, length, divisor, factor, x, y, op);                          \
-    }
-GLOBAL_POOL(FC_POOL_MAX, max)
-GLOBAL_POOL(FC_POOL_MIN, min)
-GLOBAL_POOL(FC_POOL_SUM, sum)
-#undef GLOBAL_POOL
 #endif
 
 static void NAME(fill_pool_2x2_3x3)(fc_pools *k)
@@ -263,13 +171,10 @@ static void NAME(fill_pool_2x2_3x3)(fc_pools *k)
     k->pool_2x2_3x3[op][0][1] = NAME(word##_pool_2x2s2);                                       \
     k->pool_2x2_3x3[op][1][0] = NAME(word##_pool_3x3s1);                                       \
     k->pool_2x2_3x3[op][1][1] = NAME(word##_pool_3x3s2);
-    POOLS(FC_POOL_MAX, max)
-    POOLS(FC_POOL_MIN, min)
-    POOLS(FC_POOL_SUM, sum)
+    POOLS(FC_MAX, max)
+    POOLS(FC_MIN, min)
+    POOLS(FC_SUM, sum)
 #undef POOLS
-    k->global_pool[FC_POOL_MAX] = NAME(max_global_pool);
-    k->global_pool[FC_POOL_MIN] = NAME(min_global_pool);
-    k->global_pool[FC_POOL_SUM] = NAME(sum_global_pool);
 #else
     (void)k;
 #endif

@@ -127,24 +127,25 @@ typedef struct {
      * bounds, unless `clip` is NULL. y[r][p] = clip(bias + sum_c sum_{i < taps[c], h <= pair[c]}
      * rows[offset[c] + (i + r) * row_step][p * step + shift[c] + h] * w[c][i][h]). NULL where
      * vectors cannot be loaded in part. */
-    void (*dwconv_rows)(const fc_rows *of, const void *const *rows, const void *w,
+    void (*dwconv_rows)(const fc_rows *shape, const void *const *rows, const void *w,
                         const void *bias, const fc_epilogue *clip, void *y, ptrdiff_t y_row);
 
     /* y[c][r][p] = clip(bias[c] + sum_{j, i} x[c][r * step - top + i][p * step - left + j] *
      * w[c][j][i]), finished as by `dwconv_rows`. Index: kernel of 3x3, 5x5; step - 1. NULL
      * where `dwconv_rows` is. */
-    void (*dwconv_plane[2][2])(const fc_plane *of, const void *x, const void *w, const void *bias,
-                               const fc_epilogue *clip, void *y);
+    void (*dwconv_plane[2][2])(const fc_plane *shape, const void *x, const void *w,
+                               const void *bias, const fc_epilogue *clip, void *y);
 
     /* The gradient of w, of which there is one sum for each plane and tap, where g lies like y:
      * out[c][j][i] = sum_{r, p} x[c][r * step - top + i][p * step - left + j] * g[c][r][p]. */
-    void (*dwconv_plane_backward_weight[2][2])(const fc_plane *of, const void *x, const void *g,
+    void (*dwconv_plane_backward_weight[2][2])(const fc_plane *shape, const void *x, const void *g,
                                                void *out);
 
     /* The gradient of x of `dwconv_plane` with a stride of two and a kernel of 3x3, y, from its
      * outputs' gradient g: y[c][r][p] = sum_{j, i} g[c][(r + top - i) / 2][(p + left - j) / 2]
      * * w[c][j][i] where both divide evenly. `height` and `length` are g's. */
-    void (*dwconv_plane_backward_data)(const fc_plane *of, const void *g, const void *w, void *y);
+    void (*dwconv_plane_backward_data)(const fc_plane *shape, const void *g, const void *w,
+                                       void *y);
 
     /* The same as `dwconv_window` for pixels of n channels that have weights of their own,
      * y[r][q][k] = sum x[offset[c] + i * x_tap + r * x_row + q * x_pixel + k] * w[c][i][k]. `taps`
@@ -263,7 +264,7 @@ typedef struct {
     double divisor, factor;
 } fc_pool_windows;
 
-typedef enum { FC_POOL_MAX, FC_POOL_MIN, FC_POOL_SUM } fc_pool_op;
+typedef enum { FC_MAX, FC_MIN, FC_SUM } fc_reduction;
 
 /* From and to the first element of a plane. True where a maximum or minimum met a NaN, which may
  * have got lost. */

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__AVX512F__) || defined(__AVX2__)
+#ifdef __SSE2__
 #include <immintrin.h>
 #endif
 
@@ -19,6 +19,7 @@
  * 12 + 3 + 1 of 16 (9 + 3 + 2 where a product and a sum are two instructions). */
 #if defined(__AVX512F__)
 #define FC_VECTOR_BYTES 64
+#define FC_REGISTERS 32
 #define FC_HALF 7
 #define FC_FULL 14
 #define FC_IGEMM_PIXELS_CHANNELS 8
@@ -27,6 +28,7 @@
 #define FC_BACKWARD_TAPS 9
 #elif defined(__AVX2__)
 #define FC_VECTOR_BYTES 32
+#define FC_REGISTERS 16
 #define FC_HALF 3
 #define FC_FULL 6
 #define FC_IGEMM_PIXELS_CHANNELS 4
@@ -35,6 +37,7 @@
 #define FC_BACKWARD_TAPS 4
 #elif defined(__aarch64__)
 #define FC_VECTOR_BYTES 16
+#define FC_REGISTERS 32
 #define FC_HALF 7
 #define FC_FULL 14
 #define FC_IGEMM_PIXELS_CHANNELS 8
@@ -43,6 +46,7 @@
 #define FC_BACKWARD_TAPS 9
 #else
 #define FC_VECTOR_BYTES 16
+#define FC_REGISTERS 16
 #define FC_HALF 3
 #define FC_FULL 6
 #define FC_IGEMM_PIXELS_CHANNELS 4

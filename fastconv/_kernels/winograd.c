@@ -1,11 +1,14 @@
-/* The kernels of Winograd's algorithm, instantiated for each element type.
+/* The transforms of Winograd's algorithm, instantiated for each element type.
  *
- * Compiled with the vectorisers off, like igemm.c: the vectors are written out.
+ * Compiled with the vectorisers off, like gemm.c: the vectors are written out.
  */
 #include <math.h>
 
 #include "table.h"
 #include "vector.h"
+
+/* What a transform is of. */
+typedef enum { FC_INPUT, FC_WEIGHT, FC_OUTPUT } fc_transform;
 
 #define BYTES FC_VECTOR_BYTES
 #define NAME(base) FC_NAME(BITS, base)

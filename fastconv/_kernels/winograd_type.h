@@ -101,9 +101,8 @@ FC_INLINE void NAME(input_two)(const vec *d, vec *v, const int n, const int j)
     v[1] = even - odd;
 }
 
-FC_INLINE void NAME(input)(const vec *d, vec *v, const int n, const int unused)
+FC_INLINE void NAME(input)(const vec *d, vec *v, const int n)
 {
-    (void)unused;
     vec two[2];
     FC_UNROLL for (int j = 0; j <= (n - 1) / 2; j++) {
         const int last = j == (n - 1) / 2;
@@ -150,49 +149,56 @@ FC_INLINE void NAME(output)(const vec *m, vec *y, const int n, const int count)
     if (n % 2 == 0) y[count - 1] += m[n - 1];
 }
 
+/* A line of the input, of the weights (`other`: r) or of the sums (m). */
+FC_INLINE void NAME(line)(const vec *in, vec *out, const fc_transform kind, const int n,
+                          const int other)
+{
+    if (kind == FC_INPUT) NAME(input)(in, out, n);
+    else if (kind == FC_WEIGHT) NAME(weight)(in, out, other, n);
+    else NAME(output)(in, out, n, other);
+}
+
+/* The larger integer in each lane. */
+FC_INLINE ivec NAME(larger_bits)(ivec a, ivec b)
+{
+    return (ivec)NAME(select)(a > b, (vec)a, (vec)b);
+}
+
+/* The bits of each lane's magnitude. */
+FC_INLINE ivec NAME(magnitude)(vec v) { return (ivec)v & (INT)((uint64_t)-1 >> (65 - BITS)); }
+
 /* ---- transforms of tiles: squares, or one line ----
  *
  * Each is a pass down the columns, if there are rows, and one along them; `from` values a line
  * become `to`, at n points. The inner loops should be loads, additions and multiply-adds, and
  * stores; the tile between the passes lies in the first-level cache.
  */
-#define TRANSFORM(name, line, from, to, other, square, track)                                  \
-    static void NAME(name)(ptrdiff_t vectors, const void *src_, ptrdiff_t row, ptrdiff_t col,  \
-                           void *dst_, ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest)    \
-    {                                                                                          \
-        enum { in_rows = square ? from : 1, out_rows = square ? to : 1 };                      \
-        const REAL *src = src_;                                                                \
-        REAL *dst = dst_;                                                                      \
-        for (ptrdiff_t v = 0; v < vectors; v++, src += LANES, dst += LANES) {                  \
-            vec t[out_rows][from] __attribute__((aligned(FC_VECTOR_BYTES)));                   \
-            vec in[from], out[to];                                                             \
-            for (int j = 0; j < from; j++) {                                                   \
-                FC_UNROLL for (int i = 0; i < in_rows; i++)                                    \
-                    in[i] = *(const vec *)(src + i * row + j * col);                           \
-                if (square) NAME(line)(in, out, from, other);                                  \
-                else out[0] = in[0];                                                           \
-                FC_UNROLL for (int i = 0; i < out_rows; i++) t[i][j] = out[i];                 \
-            }                                                                                  \
-            ivec most = {0};                                                                   \
-            for (int i = 0; i < out_rows; i++) {                                               \
-                NAME(line)(t[i], out, from, other);                                            \
-                FC_UNROLL for (int j = 0; j < to; j++) {                                       \
-                    *(vec *)(dst + i * dst_row + j * dst_col) = out[j];                        \
-                    if (track) {                                                               \
-                        const ivec size = (ivec)out[j] & (INT)((uint64_t)-1 >> (65 - BITS));   \
-                        const ivec more = size > most;                                         \
-                        most = (size & more) | (most & ~more);                                 \
-                    }                                                                          \
-                }                                                                              \
-            }                                                                                  \
-            if (track) {                                                                       \
-                const ivec before = *(const ivec *)largest;                                    \
-                const ivec more = most > before;                                               \
-                *(ivec *)largest = (most & more) | (before & ~more);                           \
-            }                                                                                  \
-        }                                                                                      \
-        (void)largest;                                                                         \
+FC_INLINE void NAME(transform)(ptrdiff_t vectors, const REAL *src, ptrdiff_t row, ptrdiff_t col,
+                               REAL *dst, ptrdiff_t dst_row, ptrdiff_t dst_col, ivec *largest,
+                               const fc_transform kind, const int n, const int other,
+                               const int square)
+{
+    const int from = kind == FC_WEIGHT ? other : n, to = kind == FC_OUTPUT ? other : n;
+    const int in_rows = square ? from : 1, out_rows = square ? to : 1;
+    for (ptrdiff_t v = 0; v < vectors; v++, src += LANES, dst += LANES) {
+        vec t[8 * 8] __attribute__((aligned(FC_VECTOR_BYTES))), in[8], out[8];
+        for (int j = 0; j < from; j++) {
+            FC_UNROLL for (int i = 0; i < in_rows; i++) in[i] = NAME(load)(src + i * row + j * col);
+            if (square) NAME(line)(in, out, kind, n, other);
+            else out[0] = in[0];
+            FC_UNROLL for (int i = 0; i < out_rows; i++) t[i * from + j] = out[i];
+        }
+        ivec most = {0};
+        for (int i = 0; i < out_rows; i++) {
+            NAME(line)(t + i * from, out, kind, n, other);
+            FC_UNROLL for (int j = 0; j < to; j++) {
+                NAME(save)(dst + i * dst_row + j * dst_col, out[j]);
+                if (kind == FC_OUTPUT) most = NAME(larger_bits)(NAME(magnitude)(out[j]), most);
+            }
+        }
+        if (kind == FC_OUTPUT) *largest = NAME(larger_bits)(most, *largest);
     }
+}
 
 /* p + by, of which the compiler knows nothing more: it would keep the addresses of all elements
  * of a tile, and elements loaded before, on the stack. */
@@ -212,7 +218,7 @@ FC_INLINE void NAME(input_column)(const REAL *src, ptrdiff_t row, vec *first, ve
                                   const int n, const int part)
 {
     vec in[8], two[2];
-    FC_UNROLL for (int i = 0; i < n; i++, src = NAME(walk)(src, row)) in[i] = *(const vec *)src;
+    FC_UNROLL for (int i = 0; i < n; i++, src = NAME(walk)(src, row)) in[i] = NAME(load)(src);
     NAME(input_two)(in, two, n, part);
     *first = two[0];
     *second = two[1];
@@ -221,8 +227,8 @@ FC_INLINE void NAME(input_column)(const REAL *src, ptrdiff_t row, vec *first, ve
 FC_INLINE void NAME(input_row)(const vec *t, REAL *dst, ptrdiff_t dst_col, const int n)
 {
     vec out[8];
-    NAME(input)(t, out, n, 0);
-    FC_UNROLL for (int j = 0; j < n; j++, dst = NAME(walk)(dst, dst_col)) *(vec *)dst = out[j];
+    NAME(input)(t, out, n);
+    FC_UNROLL for (int j = 0; j < n; j++, dst = NAME(walk)(dst, dst_col)) NAME(save)(dst, out[j]);
 }
 
 FC_INLINE void NAME(input_rows)(const REAL *src, ptrdiff_t row, ptrdiff_t col, REAL *dst,
@@ -254,7 +260,7 @@ FC_INLINE void NAME(small_input)(ptrdiff_t vectors, const REAL *src, ptrdiff_t r
 FC_INLINE void NAME(output_row)(const REAL *src, ptrdiff_t col, vec *out, const int n, const int m)
 {
     vec in[8];
-    FC_UNROLL for (int k = 0; k < n; k++, src = NAME(walk)(src, col)) in[k] = *(const vec *)src;
+    FC_UNROLL for (int k = 0; k < n; k++, src = NAME(walk)(src, col)) in[k] = NAME(load)(src);
     NAME(output)(in, out, n, m);
 }
 
@@ -300,10 +306,8 @@ FC_INLINE void NAME(output_columns)(const REAL *src, ptrdiff_t row, ptrdiff_t co
     FC_UNROLL for (int i = 0; i < m; i++) {
         REAL *to = NAME(walk)(dst, i * dst_row + first * dst_col);
         FC_UNROLL for (int c = first; c < end; c++, to = NAME(walk)(to, dst_col)) {
-            *(vec *)to = sum[i][c];
-            const ivec size = (ivec)sum[i][c] & (INT)((uint64_t)-1 >> (65 - BITS));
-            const ivec more = size > most;
-            most = (size & more) | (most & ~more);
+            NAME(save)(to, sum[i][c]);
+            most = NAME(larger_bits)(NAME(magnitude)(sum[i][c]), most);
         }
     }
     *largest = most;
@@ -314,7 +318,7 @@ FC_INLINE void NAME(small_output)(ptrdiff_t vectors, const REAL *src, ptrdiff_t 
                                   const int n, const int m)
 {
     /* columns whose sums leave room for two rows */
-    enum { most = FC_HALF == 7 ? 18 : 8 };
+    enum { most = FC_REGISTERS == 32 ? 18 : 8 };
     const int cuts = m <= most / m ? 1 : m <= most / m * 2 ? 2 : 3;
     const int width = (m + cuts - 1) / cuts;
     for (ptrdiff_t v = 0; v < vectors; v++, src += LANES, dst += LANES) {
@@ -327,31 +331,29 @@ FC_INLINE void NAME(small_output)(ptrdiff_t vectors, const REAL *src, ptrdiff_t 
     }
 }
 
-#define SMALL_INPUT(n)                                                                         \
-    static void NAME(winograd_input_##n##_small)(                                              \
+#define KERNEL(name, call)                                                                     \
+    static void NAME(winograd_##name)(                                                         \
         ptrdiff_t vectors, const void *src, ptrdiff_t row, ptrdiff_t col, void *dst,           \
         ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest)                                   \
     {                                                                                          \
         (void)largest;                                                                         \
-        NAME(small_input)(vectors, src, row, col, dst, dst_row, dst_col, n);                   \
+        call;                                                                                  \
     }
-#define SMALL_OUTPUT(n, m)                                                                     \
-    static void NAME(winograd_output_##n##_##m##_small)(                                       \
-        ptrdiff_t vectors, const void *src, ptrdiff_t row, ptrdiff_t col, void *dst,           \
-        ptrdiff_t dst_row, ptrdiff_t dst_col, void *largest)                                   \
-    {                                                                                          \
-        NAME(small_output)(vectors, src, row, col, dst, dst_row, dst_col, largest, n, m);      \
-    }
+#define TRANSFORM(name, kind, n, other, square)                                                \
+    KERNEL(name, NAME(transform)(vectors, src, row, col, dst, dst_row, dst_col, largest, kind, \
+                                 n, other, square))
 #define INPUT(n)                                                                               \
-    TRANSFORM(winograd_input_##n##_line, input, n, n, 0, 0, 0)                                 \
-    TRANSFORM(winograd_input_##n##_square, input, n, n, 0, 1, 0)                               \
-    SMALL_INPUT(n)
+    TRANSFORM(input_##n##_line, FC_INPUT, n, 0, 0)                                             \
+    TRANSFORM(input_##n##_square, FC_INPUT, n, 0, 1)                                           \
+    KERNEL(input_##n##_small,                                                                  \
+           NAME(small_input)(vectors, src, row, col, dst, dst_row, dst_col, n))
 #define SIZE(n, m, r)                                                                          \
-    TRANSFORM(winograd_weight_##n##_##r##_line, weight, r, n, n, 0, 0)                         \
-    TRANSFORM(winograd_weight_##n##_##r##_square, weight, r, n, n, 1, 0)                       \
-    TRANSFORM(winograd_output_##n##_##m##_line, output, n, m, m, 0, 1)                         \
-    TRANSFORM(winograd_output_##n##_##m##_square, output, n, m, m, 1, 1)                       \
-    SMALL_OUTPUT(n, m)
+    TRANSFORM(weight_##n##_##r##_line, FC_WEIGHT, n, r, 0)                                     \
+    TRANSFORM(weight_##n##_##r##_square, FC_WEIGHT, n, r, 1)                                   \
+    TRANSFORM(output_##n##_##m##_line, FC_OUTPUT, n, m, 0)                                     \
+    TRANSFORM(output_##n##_##m##_square, FC_OUTPUT, n, m, 1)                                   \
+    KERNEL(output_##n##_##m##_small,                                                           \
+           NAME(small_output)(vectors, src, row, col, dst, dst_row, dst_col, largest, n, m))
 #define SIZES                                                                                  \
     SIZE(4, 3, 2) SIZE(4, 2, 3)                                                                \
     SIZE(5, 4, 2) SIZE(5, 3, 3) SIZE(5, 2, 4)                                                  \
@@ -360,214 +362,16 @@ FC_INLINE void NAME(small_output)(ptrdiff_t vectors, const REAL *src, ptrdiff_t 
     SIZE(8, 6, 3) SIZE(8, 5, 4) SIZE(8, 4, 5)
 INPUT(4) INPUT(5) INPUT(6) INPUT(7) INPUT(8)
 SIZES
+#undef KERNEL
 #undef TRANSFORM
-#undef SMALL_INPUT
-#undef SMALL_OUTPUT
 #undef EACH
 #undef INPUT
 #undef SIZE
 
-/* ---- gemm: the sums over channels at one frequency, channels of the output in the lanes ----
- *
- * With 14 tiles and two vectors on AVX-512, an iteration should be 28 vfmadd, 14 broadcasts from
- * memory, 2 loads of weights and 2 prefetches; on AVX2, with 6 tiles, 12, 6, 2 and 2. The weights
- * pass by once: without the prefetches those beyond the second-level cache halve the speed.
- */
-FC_INLINE void NAME(gemm)(ptrdiff_t taps, ptrdiff_t block, const REAL *x, ptrdiff_t step,
-                          const REAL *restrict w, REAL *restrict out, const int tiles,
-                          const int vectors)
-{
-    enum { prefetch = 8192 / sizeof(REAL) };
-    const REAL *x1 = x + (tiles > FC_HALF ? FC_HALF * step : 0);
-    for (ptrdiff_t first = 0; first < taps || first == 0; first += block) {
-        const ptrdiff_t end = taps - first < block ? taps : first + block;
-        vec acc[2 * FC_HALF][2];
-        FC_UNROLL for (int p = 0; p < tiles; p++)
-            FC_UNROLL for (int v = 0; v < vectors; v++) acc[p][v] = (vec){0};
-        for (ptrdiff_t t = first; t < end; t++) {
-            vec wv[2];
-            FC_UNROLL for (int v = 0; v < vectors; v++) {
-                wv[v] = *(const vec *)(w + v * LANES);
-                __builtin_prefetch(w + prefetch + v * LANES);
-            }
-            FC_UNROLL for (int p = 0; p < tiles; p++) {
-                const REAL scalar = (p < FC_HALF ? x + p * step : x1 + (p - FC_HALF) * step)[t];
-                FC_UNROLL for (int v = 0; v < vectors; v++) acc[p][v] += wv[v] * scalar;
-            }
-            w += vectors * LANES;
-        }
-        REAL *o = out;
-        FC_UNROLL for (int p = 0; p < tiles; p++)
-            FC_UNROLL for (int v = 0; v < vectors; v++, o += LANES) {
-                if (first) acc[p][v] += *(const vec *)o;
-                *(vec *)o = acc[p][v];
-            }
-    }
-}
-
-#define GEMM(tiles, vectors)                                                                   \
-    static void FC_TILE(NAME(gemm), tiles, vectors)(                                           \
-        ptrdiff_t taps, ptrdiff_t block, const void *x, ptrdiff_t step, const void *w,         \
-        void *out)                                                                             \
-    {                                                                                          \
-        NAME(gemm)(taps, block, x, step, w, out, tiles, vectors);                              \
-    }
-#if FC_HALF == 7
-#define EACH_TILE(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#else
-#define EACH_TILE(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#endif
-#define BOTH(tiles) GEMM(tiles, 1) GEMM(tiles, 2)
-EACH_TILE(BOTH)
-#undef BOTH
-#undef GEMM
-
-/* ---- planes to pixels, and back ----
- *
- * Blocks of LANES pixels by LANES channels, turned in registers: LANES loads, LANES log2(LANES)
- * shuffles, LANES stores. Pixels go on from one row to the next; where they do not fill the last
- * block, it begins earlier, so that nothing needs masks.
- */
-FC_INLINE void NAME(turn)(vec *v)
-{
-    ivec lane;
-    FC_UNROLL for (int i = 0; i < LANES; i++) lane[i] = i;
-    FC_UNROLL for (int h = LANES / 2; h > 0; h /= 2)
-        FC_UNROLL for (int i = 0; i < LANES; i++)
-            if (!(i & h)) {
-                const ivec low = lane + (lane & h) / h * (LANES - h);
-                const vec a = v[i], b = v[i + h];
-                v[i] = NAME(shuffle)(a, b, low);
-                v[i + h] = NAME(shuffle)(a, b, low + h);
-            }
-}
-
-static void NAME(planes_to_pixels)(ptrdiff_t n, ptrdiff_t row, const void *src_, ptrdiff_t src_c,
-                                   void *dst_, ptrdiff_t dst_row, ptrdiff_t dst_p)
-{
-    const REAL *src = src_;
-    REAL *to = dst_;
-    ptrdiff_t left = row; /* pixels of this row */
-    for (ptrdiff_t p = 0; p < n; p += LANES) {
-        if (p + LANES > n) {
-            p = n - LANES;
-            to = (REAL *)dst_ + p / row * dst_row + p % row * dst_p;
-            left = row - p % row;
-        }
-        vec v[LANES];
-        FC_UNROLL for (int i = 0; i < LANES; i++) v[i] = *(const vec *)(src + i * src_c + p);
-        NAME(turn)(v);
-        if (left >= LANES) {
-            FC_UNROLL for (int i = 0; i < LANES; i++) *(vec *)(to + i * dst_p) = v[i];
-            to += LANES * dst_p;
-            left -= LANES;
-        } else {
-            FC_UNROLL for (int i = 0; i < LANES; i++) {
-                if (left == 0) {
-                    to += dst_row - row * dst_p;
-                    left = row;
-                }
-                *(vec *)to = v[i];
-                to += dst_p;
-                left--;
-            }
-        }
-    }
-}
-
-static void NAME(pixels_to_planes)(ptrdiff_t n, ptrdiff_t channels, const void *src_,
-                                   ptrdiff_t src_p, void *dst_, ptrdiff_t dst_c, const void *bias_,
-                                   const void *residual_, const fc_epilogue *epilogue)
-{
-    const vec lo = (REAL)epilogue->lo + (vec){0}, hi = (REAL)epilogue->hi + (vec){0};
-    const int clip = epilogue->activation == FC_CLIP;
-    for (ptrdiff_t c = 0; c < channels; c += LANES) {
-        const REAL *src = (const REAL *)src_ + c, *bias = bias_, *residual = residual_;
-        REAL *dst = (REAL *)dst_ + c * dst_c;
-        if (bias) bias += c;
-        if (residual) residual += c * dst_c;
-        for (ptrdiff_t p = 0; p < n; p += LANES) {
-            if (p + LANES > n) p = n - LANES;
-            vec v[LANES];
-            FC_UNROLL for (int i = 0; i < LANES; i++) v[i] = *(const vec *)(src + (p + i) * src_p);
-            NAME(turn)(v);
-            FC_UNROLL for (int i = 0; i < LANES; i++) {
-                if (c + i >= channels) break;
-                if (bias) v[i] += bias[i];
-                if (residual) v[i] += *(const vec *)(residual + i * dst_c + p);
-                if (clip) { /* a NaN passes */
-                    const ivec less = v[i] < lo;
-                    v[i] = (vec)((less & (ivec)lo) | (~less & (ivec)v[i]));
-                    const ivec more = v[i] > hi;
-                    v[i] = (vec)((more & (ivec)hi) | (~more & (ivec)v[i]));
-                }
-                *(vec *)(dst + i * dst_c + p) = v[i];
-            }
-        }
-    }
-}
-
-/* ---- grouped_gemm: products of groups that share vectors ----
- *
- * Groups of `per` channels lie side by side in a vector. Channel c of every group, spread over the
- * lanes of its group, meets channel c of every group's weights. An iteration should be a load of
- * weights, and a permutation and a vfmadd for each tile.
- */
-FC_INLINE void NAME(grouped_gemm_tiles)(ptrdiff_t phases, const REAL *x, ptrdiff_t step,
-                                        const REAL *w, REAL *out, const int per, const int tiles)
-{
-    vec acc[6];
-    FC_UNROLL for (int p = 0; p < tiles; p++) acc[p] = (vec){0};
-    for (ptrdiff_t phase = 0; phase < phases; phase++, x += LANES) {
-        vec v[6];
-        FC_UNROLL for (int p = 0; p < tiles; p++) v[p] = *(const vec *)(x + p * step);
-        FC_UNROLL for (int c = 0; c < per; c++, w += LANES) {
-            ivec lane;
-            FC_UNROLL for (int i = 0; i < LANES; i++) lane[i] = i / per * per + c;
-            const vec weight = *(const vec *)w;
-            FC_UNROLL for (int p = 0; p < tiles; p++)
-                acc[p] += NAME(shuffle)(v[p], v[p], lane) * weight;
-        }
-    }
-    FC_UNROLL for (int p = 0; p < tiles; p++) *(vec *)(out + p * LANES) = acc[p];
-}
-
-FC_INLINE void NAME(grouped_gemm)(ptrdiff_t tiles, ptrdiff_t phases, const REAL *x, ptrdiff_t step,
-                                  const REAL *w, REAL *out, const int per)
-{
-    enum { most = FC_HALF == 7 ? 6 : 4 };
-    ptrdiff_t p = 0;
-    for (; tiles >= most && p < tiles; p += most) {
-        if (p + most > tiles) p = tiles - most; /* some once more */
-        NAME(grouped_gemm_tiles)(phases, x + p * step, step, w, out + p * LANES, per, most);
-    }
-    for (; p < tiles; p++)
-        NAME(grouped_gemm_tiles)(phases, x + p * step, step, w, out + p * LANES, per, 1);
-}
-
-#define GROUPED_GEMM(groups)                                                                   \
-    static void FC_PASTE(NAME(grouped_gemm), groups)(                                          \
-        ptrdiff_t tiles, ptrdiff_t phases, const void *x, ptrdiff_t step, const void *w,       \
-        void *out)                                                                             \
-    {                                                                                          \
-        NAME(grouped_gemm)(tiles, phases, x, step, w, out, LANES / groups);                    \
-    }
-GROUPED_GEMM(2)
-#if FC_VECTOR_BYTES * 8 >= 4 * BITS
-GROUPED_GEMM(4)
-#endif
-#undef GROUPED_GEMM
-
 static void NAME(fill_winograd)(fc_kernels *k)
 {
-    enum { small = FC_HALF == 7 ? 6 : 5 }; /* with 32 registers, or 16 */
+    enum { small = FC_REGISTERS == 32 ? 6 : 5 };
     NAME(find_points)();
-    k->grouped_gemm[0] = FC_PASTE(NAME(grouped_gemm), 2);
-#if FC_VECTOR_BYTES * 8 >= 4 * BITS
-    k->grouped_gemm[1] = FC_PASTE(NAME(grouped_gemm), 4);
-#endif
-    k->planes_to_pixels = NAME(planes_to_pixels);
-    k->pixels_to_planes = NAME(pixels_to_planes);
 #define INPUT(n)                                                                               \
     k->winograd_input[n - 4][0] = NAME(winograd_input_##n##_line);                             \
     k->winograd_input[n - 4][1] =                                                              \
@@ -579,16 +383,9 @@ static void NAME(fill_winograd)(fc_kernels *k)
     k->winograd_output[n - 4][m - 2][1] =                                                      \
         n <= small ? NAME(winograd_output_##n##_##m##_small)                                   \
                    : NAME(winograd_output_##n##_##m##_square);
-#define BOTH(tiles)                                                                            \
-    k->gemm[tiles - 1][0] = FC_TILE(NAME(gemm), tiles, 1);                                     \
-    k->gemm[tiles - 1][1] = FC_TILE(NAME(gemm), tiles, 2);
     INPUT(4) INPUT(5) INPUT(6) INPUT(7) INPUT(8)
     SIZES
-    EACH_TILE(BOTH)
 #undef INPUT
 #undef SIZE
-#undef BOTH
 }
-
-#undef EACH_TILE
 #undef SIZES

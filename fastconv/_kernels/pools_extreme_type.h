@@ -1,0 +1,100 @@
+/* One element type's maximum, or minimum, of windows. Included by pools_type.h once for
+ * each, with OP set to `max` or `min`. */
+
+/* Written so that the first selection becomes an instruction of its own. */
+FC_INLINE TYPE NAME(OP)(TYPE a, TYPE b)
+{
+    const TYPE m = NAMES(OP, beats)(b, a) ? b : a;
+    return IS_NAN(b) ? b : m;
+}
+
+/* out[i] = op over t < taps of row[t * tap + i]; three taps a pass, because the compiler
+ * does not vectorise more selections in a row */
+static void NAMES(OP, taps)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap,
+                            const TYPE *restrict row, TYPE *restrict out)
+{
+    const TYPE *restrict b = row + tap, *restrict c = row + 2 * tap;
+    if (taps == 1)
+        for (ptrdiff_t i = 0; i < n; i++) out[i] = row[i];
+    else if (taps == 2)
+        for (ptrdiff_t i = 0; i < n; i++) out[i] = NAME(OP)(row[i], b[i]);
+    else
+        for (ptrdiff_t i = 0; i < n; i++)
+            out[i] = NAME(OP)(NAME(OP)(row[i], b[i]), c[i]);
+    for (taps -= 3, row += 3 * tap; taps > 0; taps -= 2, row += 2 * tap) {
+        b = taps > 1 ? row + tap : row;
+        for (ptrdiff_t i = 0; i < n; i++)
+            out[i] = NAME(OP)(NAME(OP)(out[i], row[i]), b[i]);
+    }
+}
+
+/* One window of a row; neighbouring elements a line at a time. */
+static TYPE NAMES(OP, window)(ptrdiff_t taps, ptrdiff_t tap, const TYPE *restrict row)
+{
+    TYPE value = row[0];
+    ptrdiff_t t = 1;
+    if (tap == 1 && taps >= 2 * LINE) {
+        TYPE line[LINE];
+        for (ptrdiff_t i = 0; i < LINE; i++) line[i] = row[i];
+        for (t = LINE; t + LINE <= taps; t += LINE)
+            for (ptrdiff_t i = 0; i < LINE; i++) line[i] = NAME(OP)(line[i], row[t + i]);
+        for (ptrdiff_t half = LINE / 2; half; half /= 2)
+            for (ptrdiff_t i = 0; i < half; i++)
+                line[i] = NAME(OP)(line[i], line[i + half]);
+        value = line[0];
+    }
+    for (; t < taps; t++) {
+        const TYPE pair[2] = {value, row[t * tap]};
+        value = pair[NAMES(OP, beats)(pair[1], pair[0]) | IS_NAN(pair[1])];
+    }
+    return value;
+}
+
+FC_INLINE void NAMES(OP, row)(ptrdiff_t n, const ptrdiff_t taps, const ptrdiff_t stride,
+                              const ptrdiff_t tap, const TYPE *restrict row,
+                              TYPE *restrict out)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        TYPE value = row[i * stride];
+        for (ptrdiff_t t = 1; t < taps; t++)
+            value = NAME(OP)(value, row[i * stride + t * tap]);
+        out[i] = value;
+    }
+}
+
+static void NAMES(OP, pool)(const fc_windows *w, const void *row_, void *out_)
+{
+    const TYPE *row = row_;
+    TYPE *out = out_;
+    const ptrdiff_t n = w->n, taps = w->taps, tap = w->tap, stride = w->stride;
+    for (ptrdiff_t r = 0; r < w->rows; r++, row += w->row_step, out += w->out_row) {
+        if (w->inner > 1) {
+            if (stride == w->inner && w->out_step == w->inner)
+                NAMES(OP, taps)(n * w->inner, taps, tap, row, out);
+            else
+                for (ptrdiff_t o = 0; o < n; o++)
+                    NAMES(OP, taps)(w->inner, taps, tap, row + o * stride,
+                                    out + o * w->out_step);
+        } else if (w->out_step != 1 || n == 1 || (stride > 1 && taps > 4))
+            for (ptrdiff_t o = 0; o < n; o++)
+                out[o * w->out_step] = NAMES(OP, window)(taps, tap, row + o * stride);
+        else if (stride == 1)
+            NAMES(OP, taps)(n, taps, tap, row, out);
+        else if (tap == 1 && stride == 2 && taps == 2)
+            NAMES(OP, row)(n, 2, 2, 1, row, out);
+        else if (tap == 1 && stride == 2 && taps == 3)
+            NAMES(OP, row)(n, 3, 2, 1, row, out);
+        else if (tap == 1 && stride == 3 && taps == 3)
+            NAMES(OP, row)(n, 3, 3, 1, row, out);
+        else
+            NAMES(OP, row)(n, taps, stride, tap, row, out);
+    }
+}
+
+static void NAMES(OP, shifted)(ptrdiff_t n, ptrdiff_t shift, void *row_)
+{
+    TYPE *row = row_;
+    FC_IN_PLACE
+    for (ptrdiff_t i = 0; i < n; i++) row[i] = NAME(OP)(row[i], row[i + shift]);
+}
+#undef OP
