@@ -1,14 +1,20 @@
 /* The kernels that are simple loops over rows, which the compiler vectorises itself. */
+#include <math.h>
+#include <string.h>
+
 #include "table.h"
 #include "vector.h"
 
 #define REAL float
+#define UINT uint32_t
 #define BITS 32
 #include "rows_type.h"
 #undef REAL
+#undef UINT
 #undef BITS
 
 #define REAL double
+#define UINT uint64_t
 #define BITS 64
 #include "rows_type.h"
 

@@ -189,6 +189,11 @@ typedef struct {
     void (*gather)(ptrdiff_t n, const void *src, ptrdiff_t step, void *dst);
     void (*add)(ptrdiff_t n, const void *src, void *dst);
 
+    /* The largest magnitude of n elements and of `least`; infinity is larger than every number, and
+     * a NaN larger than that. Whether none of n elements is infinite or a NaN. */
+    double (*largest)(ptrdiff_t n, const void *x, double least);
+    int (*all_finite)(ptrdiff_t n, const void *x);
+
     /* Winograd's F(m, r) with n = m + r - 1 points: transforms of a tile of the input, of the
      * weights and of the sums, for `vectors` vectors that lie one after the other, each lane
      * another channel. Value (i, j) of the tile is read at src[i * row + j * col] and written to

@@ -11,41 +11,6 @@ from fastconv._kernels.dispatch cimport fc_kernels
 
 cnp.import_array()
 
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #include <string.h>
-    /* The largest magnitude. Without their signs the bits of floating-point numbers are ordered
-     * like integers, and a NaN is greater than infinity. */
-    static float fc_largest_32(const float *x, Py_ssize_t n, float least)
-    {
-        uint32_t most, bits;
-        memcpy(&most, &least, sizeof most);
-        for (Py_ssize_t i = 0; i < n; i++) {
-            memcpy(&bits, x + i, sizeof bits);
-            bits &= UINT32_MAX >> 1;
-            most = bits > most ? bits : most;
-        }
-        memcpy(&least, &most, sizeof most);
-        return least;
-    }
-    static double fc_largest_64(const double *x, Py_ssize_t n, double least)
-    {
-        uint64_t most, bits;
-        memcpy(&most, &least, sizeof most);
-        for (Py_ssize_t i = 0; i < n; i++) {
-            memcpy(&bits, x + i, sizeof bits);
-            bits &= UINT64_MAX >> 1;
-            most = bits > most ? bits : most;
-        }
-        memcpy(&least, &most, sizeof most);
-        return least;
-    }
-    """
-    float fc_largest_32(const float *x, Py_ssize_t n, float least) nogil
-    double fc_largest_64(const double *x, Py_ssize_t n, double least) nogil
-
-
 # Some planes of some tiles of an image.
 cdef struct Part:
     Py_ssize_t image, tile, tiles, plane, planes
@@ -84,7 +49,7 @@ cdef double gather_tiles(Layout layout, const Strided5 *images, const Part *part
     """Fill tiles; returns the largest magnitude there is."""
     cdef Py_ssize_t t, p, phases = layout.phases
     cdef Positions positions[3]
-    cdef real_t largest = 0
+    cdef double largest = 0
     if results or layout.backward:
         phases = 1
     for t in range(part.tile, part.tile + part.tiles):
@@ -97,10 +62,7 @@ cdef double gather_tiles(Layout layout, const Strided5 *images, const Part *part
             gather_plane(layout.axis, layout.kernels, (<const real_t *>images.data) + (
                 part.image * images.stride[0] + p // phases * images.stride[1]),
                 &images.stride[2], positions, out)
-            if real_t is float:
-                largest = fc_largest_32(out, layout.size, largest)
-            else:
-                largest = fc_largest_64(out, layout.size, largest)
+            largest = layout.kernels.largest(layout.size, out, largest)
             out += layout.size
     return largest
 
