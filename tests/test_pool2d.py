@@ -158,6 +158,19 @@ def test_no_single_nan_is_overlooked(dtype, geometry, extreme):
     assert_exact(function(x, **geometry), exactly(x, **geometry))
 
 
+@pytest.mark.parametrize("shape", [(6, 7), (7, 6), (4, 5), (8, 9)])
+def test_rows_of_padding_as_many_elements_as_columns_left_over(shape, extreme):
+    """The padded plane then has as many elements as the plane itself, but lies otherwise."""
+    function, exactly = extreme
+    x = numbers((2, 3, *shape))
+    for padding in [((0, 1), (0, 0)), ((0, 0), (0, 1)), ((1, 0), (0, 0))]:
+        for stride in [(1, 2), (2, 1)]:
+            assert_exact(function(x, 2, stride, padding), exactly(x, 2, stride, padding))
+            y = fastconv.avg_pool2d(x, 2, stride, padding)
+            exact = reference.avg_pool(x, 2, stride, padding)
+            assert_within_contract(y, exact, reference.avg_pool(np.abs(x), 2, stride, padding))
+
+
 def test_windows_of_infinities(extreme):
     """Padding is ignored: it must not win against an infinity, nor lend its index."""
     function, exactly = extreme

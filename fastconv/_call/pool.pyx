@@ -19,9 +19,9 @@ from fastconv._desc.pool cimport PoolDesc, pool_rank
 from fastconv._desc.arguments import check_shape
 from fastconv._desc.geometry import geometry as new_geometry
 from fastconv._desc.unpool import describe_planes, describe_unpool
-from fastconv._pooling.norm_gradient import spread_norm
+from fastconv._pooling.norm_gradient import norm_gradient
 from fastconv._pooling.scatter import scatter
-from fastconv._pooling.windows import reduce, spread_mean
+from fastconv._pooling.windows import average_gradient, reduce
 
 cnp.import_array()
 
@@ -188,12 +188,12 @@ cdef run_spread(PoolDesc desc, grad_output, num_threads, out, bint count_include
     grad_output = batched(grad_output, arithmetic, desc.batched)
     PyErr_CheckSignals()
     if cnp.PyArray_IS_C_CONTIGUOUS(grad_output):
-        spread_mean(desc, grad_output, output.array, count_include_pad, divisor, num_threads)
+        average_gradient(desc, grad_output, output.array, count_include_pad, divisor, num_threads)
     else:
         for part, images in copies(desc, grad_output):
             PyErr_CheckSignals()
-            spread_mean(part, np.ascontiguousarray(grad_output[images]), output.array[images],
-                        count_include_pad, divisor, num_threads)
+            average_gradient(part, np.ascontiguousarray(grad_output[images]),
+                             output.array[images], count_include_pad, divisor, num_threads)
     return output.finish()
 
 
@@ -251,7 +251,7 @@ def backward_norm(Geometry geometry, grad_output, x, *, norm_type, num_threads, 
     else:
         y = np.empty_like(grad_output)
         reduce(desc, x, y, None, "norm", False, 0, norm, num_threads)
-        spread_norm(desc, grad_output, x, y, output.array, norm, num_threads)
+        norm_gradient(desc, grad_output, x, y, output.array, norm, num_threads)
     return output.finish()
 
 

@@ -4,89 +4,90 @@ As a quotient it neither overflows nor underflows before the result does. Each g
 elements of its window, which overlap: so threads share planes (channels first) or images.
 """
 cimport numpy as cnp
+from cython.parallel cimport prange
 from libc.math cimport fabs, pow
 from libc.string cimport memset
 
-from fastconv._core.threads cimport parallel_for, threads_for
+from fastconv._core.padding cimport AXES
+from fastconv._core.threads cimport Slices, next_slice, slices, threads_for
 from fastconv._core.types cimport real_t
 from fastconv._desc.pool cimport PoolDesc, pool_axis, span, window
 
 cnp.import_array()
 
-cdef struct Job:
-    const pool_axis *axis
-    double p
-    Py_ssize_t inner, inputs, outputs   # channels inside, elements of a plane or image
-    char *grad
-    char *x
-    char *y
-    char *out
-    Py_ssize_t size
 
-
-def spread_norm(PoolDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray y, cnp.ndarray out,
-                double p, num_threads):
+def norm_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray y, cnp.ndarray out,
+                  double p, num_threads):
     """The gradient of x, where y is the norm pooling of x and `grad` its gradient.
 
     All are C-contiguous, of the same dtype, and have a batch axis; p is finite.
     """
-    cdef Job job
     cdef double work = 8 * cnp.PyArray_SIZE(grad)
-    cdef Py_ssize_t planes
-    cdef int threads, i
+    cdef Slices s
+    cdef int i
     memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
     if cnp.PyArray_SIZE(grad) == 0:
         return
-    job.axis = desc.g.axis
-    for i in range(3):
+    for i in range(AXES):
         work *= desc.g.axis[i].kernel
-    threads = threads_for(desc.function, num_threads, work)
-    job.p = p
-    job.inner = desc.g.channels if desc.g.channels_last else 1
-    planes = desc.batch * (1 if desc.g.channels_last else desc.g.channels)
-    job.inputs = cnp.PyArray_SIZE(x) // planes
-    job.outputs = cnp.PyArray_SIZE(y) // planes
-    job.grad = cnp.PyArray_BYTES(grad)
-    job.x = cnp.PyArray_BYTES(x)
-    job.y = cnp.PyArray_BYTES(y)
-    job.out = cnp.PyArray_BYTES(out)
-    job.size = cnp.PyArray_ITEMSIZE(x)
-    parallel_for(plane, &job, planes, threads, work)
-
-
-cdef void plane(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    if (<Job *>context).size == 4:
-        spread(<Job *>context, task, <float *>NULL)
+    grad, x, y, out = (as_planes(desc, grad, False), as_planes(desc, x, True),
+                       as_planes(desc, y, False), as_planes(desc, out, True))
+    s = slices(cnp.PyArray_DIM(x, 0), work, threads_for(desc.function, num_threads, work))
+    if cnp.PyArray_ITEMSIZE(x) == 4:
+        add_gradients[float](desc.g.axis, p, grad, x, y, out, s)
     else:
-        spread(<Job *>context, task, <double *>NULL)
+        add_gradients[double](desc.g.axis, p, grad, x, y, out, s)
 
 
-cdef void spread(const Job *job, Py_ssize_t task, real_t *kind) noexcept nogil:
-    cdef const pool_axis *a = job.axis
-    cdef const real_t *grad = (<const real_t *>job.grad) + task * job.outputs
-    cdef const real_t *y = (<const real_t *>job.y) + task * job.outputs
-    cdef const real_t *x = (<const real_t *>job.x) + task * job.inputs
-    cdef real_t *out = (<real_t *>job.out) + task * job.inputs
-    cdef Py_ssize_t o0, o1, o2, t0, t1, t2, c, at = 0, i
-    cdef span s0, s1, s2
-    for o0 in range(a[0].outputs):
-        s0 = window(&a[0], o0)
-        for o1 in range(a[1].outputs):
-            s1 = window(&a[1], o1)
-            for o2 in range(a[2].outputs):
-                s2 = window(&a[2], o2)
-                for c in range(job.inner):
-                    if y[at] != 0:
-                        for t0 in range(s0.taps):
-                            for t1 in range(s1.taps):
-                                i = (((s0.first + t0 * s0.step) * a[1].length
-                                      + s1.first + t1 * s1.step) * a[2].length
-                                     + s2.first) * job.inner + c
-                                for t2 in range(s2.taps):
-                                    out[i] += <real_t>(
-                                        grad[at] * slope(job.p, x[i], y[at]))
-                                    i += s2.step * job.inner
-                    at += 1
+cdef as_planes(PoolDesc desc, cnp.ndarray array, bint is_input):
+    """A view of (planes or images, three axes, channels inside)."""
+    cdef Py_ssize_t inner = desc.g.channels if desc.g.channels_last else 1
+    cdef const pool_axis *axis = desc.g.axis
+    if is_input:
+        return array.reshape(-1, axis[0].length, axis[1].length, axis[2].length, inner)
+    return array.reshape(-1, axis[0].outputs, axis[1].outputs, axis[2].outputs, inner)
+
+
+cdef int add_gradients(const pool_axis *axis, double p, const real_t[:, :, :, :, ::1] grad,
+                       const real_t[:, :, :, :, ::1] x, const real_t[:, :, :, :, ::1] y,
+                       real_t[:, :, :, :, ::1] out, Slices s) except -1:
+    """Add to `out` what each output sends back."""
+    cdef Py_ssize_t n
+    while next_slice(&s):
+        for n in prange(s.start, s.stop, num_threads=s.threads, nogil=True):
+            add_plane(axis, p, grad[n], x[n], y[n], out[n])
+    return 0
+
+
+cdef void add_plane(const pool_axis *axis, double p, const real_t[:, :, :, ::1] grad,
+                    const real_t[:, :, :, ::1] x, const real_t[:, :, :, ::1] y,
+                    real_t[:, :, :, ::1] out) noexcept nogil:
+    """The same in one plane, or image of channels that lie inside."""
+    cdef Py_ssize_t o0, o1, o2, c
+    cdef span s[AXES]
+    for o0 in range(y.shape[0]):
+        s[0] = window(&axis[0], o0)
+        for o1 in range(y.shape[1]):
+            s[1] = window(&axis[1], o1)
+            for o2 in range(y.shape[2]):
+                s[2] = window(&axis[2], o2)
+                for c in range(y.shape[3]):
+                    if y[o0, o1, o2, c] != 0:
+                        add_window(s, c, p, grad[o0, o1, o2, c], y[o0, o1, o2, c], x, out)
+
+
+cdef inline void add_window(const span *s, Py_ssize_t c, double p, double grad, double y,
+                            const real_t[:, :, :, ::1] x,
+                            real_t[:, :, :, ::1] out) noexcept nogil:
+    """What one output sends to the elements of its window."""
+    cdef Py_ssize_t t0, t1, t2, i0, i1, i2
+    for t0 in range(s[0].taps):
+        i0 = s[0].first + t0 * s[0].step
+        for t1 in range(s[1].taps):
+            i1 = s[1].first + t1 * s[1].step
+            for t2 in range(s[2].taps):
+                i2 = s[2].first + t2 * s[2].step
+                out[i0, i1, i2, c] += <real_t>(grad * slope(p, x[i0, i1, i2, c], y))
 
 
 cdef inline double slope(double p, double x, double y) noexcept nogil:

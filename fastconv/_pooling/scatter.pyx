@@ -1,31 +1,25 @@
 """What goes to positions: the gradient of a maximum or minimum, and unpooling."""
+import numpy as np
+
 cimport numpy as cnp
+from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from fastconv._core.threads cimport parallel_for, threads_for
+from fastconv._core.threads cimport Slices, next_slice, slices, threads_for
+from fastconv._core.types cimport real_t
 
 cnp.import_array()
 
-cdef struct Job:
-    char *values
-    const int64_t *where
-    char *out
-    Py_ssize_t size                        # bytes of an element
-    Py_ssize_t channels, values_of, out_of  # elements of a plane
-    bint channels_last, adds
-    Py_ssize_t outside
-
-ctypedef fused element_t:
+# Elements that are moved only, by their bytes.
+ctypedef fused bytes_t:
     uint8_t
     uint16_t
     uint32_t
     uint64_t
-    float
-    double
 
 
-def scatter(str function, cnp.ndarray values, cnp.ndarray where, cnp.ndarray out,
+def scatter(str function, cnp.ndarray values, cnp.ndarray positions, cnp.ndarray out,
             Py_ssize_t channels, bint channels_last, bint adds, num_threads):
     """Put each element of `values` into its plane of `out`, at its flat position.
 
@@ -33,61 +27,113 @@ def scatter(str function, cnp.ndarray values, cnp.ndarray where, cnp.ndarray out
     position are added up, or with adds=False the last in row-major order stays. Returns False if
     a position was outside all the same (another thread wrote to the array): it was left out.
     """
-    cdef Job job
     cdef Py_ssize_t planes = cnp.PyArray_DIM(out, 0) * channels
+    cdef int size = cnp.PyArray_ITEMSIZE(out)
     cdef double work = 8.0 * (cnp.PyArray_SIZE(out) + cnp.PyArray_SIZE(values))
-    cdef int threads = threads_for(function, num_threads, work)
+    cdef Slices s = slices(planes, work, threads_for(function, num_threads, work))
     memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
     if cnp.PyArray_SIZE(values) == 0:
         return True
-    job.values = cnp.PyArray_BYTES(values)
-    job.where = <const int64_t *>cnp.PyArray_BYTES(where)
-    job.out = cnp.PyArray_BYTES(out)
-    job.size = cnp.PyArray_ITEMSIZE(out)
-    job.channels = channels
-    job.values_of = cnp.PyArray_SIZE(values) // planes
-    job.out_of = cnp.PyArray_SIZE(out) // planes
-    job.channels_last = channels_last
-    job.adds = adds
-    job.outside = 0
-    parallel_for(plane, &job, planes, threads, work)
-    return job.outside == 0
+    values = as_planes(values, channels, channels_last)
+    positions = as_planes(positions, channels, channels_last)
+    out = as_planes(out, channels, channels_last)
+    if adds:
+        if size == 4:
+            return add[float](values, positions, out, s)
+        return add[double](values, positions, out, s)
+    if size == 1:
+        return move[uint8_t](values.view(np.uint8), positions, out.view(np.uint8), s)
+    if size == 2:
+        return move[uint16_t](values.view(np.uint16), positions, out.view(np.uint16), s)
+    if size == 4:
+        return move[uint32_t](values.view(np.uint32), positions, out.view(np.uint32), s)
+    return move[uint64_t](values.view(np.uint64), positions, out.view(np.uint64), s)
 
 
-cdef void plane(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    cdef Job *job = <Job *>context
-    if job.adds:
-        if job.size == 4:
-            put(job, task, <float *>NULL)
+cdef cnp.ndarray as_planes(cnp.ndarray array, Py_ssize_t channels, bint channels_last):
+    """A view of (planes, elements, 1), or (images, elements, channels) where these lie inside."""
+    cdef cnp.PyArray_Dims shape
+    cdef cnp.npy_intp[3] size
+    shape.ptr, shape.len = size, 3
+    size[0] = cnp.PyArray_DIM(array, 0) * (1 if channels_last else channels)
+    size[2] = channels if channels_last else 1
+    size[1] = cnp.PyArray_SIZE(array) // (size[0] * size[2])
+    return cnp.PyArray_Newshape(array, &shape, cnp.NPY_CORDER)
+
+
+cdef bint add(const real_t[:, :, ::1] values, const int64_t[:, :, ::1] positions,
+              real_t[:, :, ::1] out, Slices s) except? False:
+    """Add up the values of each position; whether all positions were inside of their plane."""
+    cdef Py_ssize_t plane, outside = 0
+    while next_slice(&s):
+        if s.threads == 1:  # OpenMP would take a microsecond to say so
+            with nogil:
+                for plane in range(s.start, s.stop):
+                    outside += add_plane(values, positions, out, plane)
         else:
-            put(job, task, <double *>NULL)
-    elif job.size == 1:
-        put(job, task, <uint8_t *>NULL)
-    elif job.size == 2:
-        put(job, task, <uint16_t *>NULL)
-    elif job.size == 4:
-        put(job, task, <uint32_t *>NULL)
-    else:
-        put(job, task, <uint64_t *>NULL)
+            for plane in prange(s.start, s.stop, num_threads=s.threads, nogil=True):
+                outside += add_plane(values, positions, out, plane)
+    return outside == 0
 
 
-cdef void put(Job *job, Py_ssize_t task, element_t *kind) noexcept nogil:
-    cdef Py_ssize_t i, step = 1, value_at = task * job.values_of, out_at = task * job.out_of
-    cdef const element_t *values
-    cdef element_t *out
-    cdef int64_t place
-    if job.channels_last:
-        step = job.channels
-        value_at = task // step * job.values_of * step + task % step
-        out_at = task // step * job.out_of * step + task % step
-    values = <const element_t *>job.values
-    out = <element_t *>job.out
-    for i in range(job.values_of):
-        place = job.where[value_at + i * step]
-        if 0 <= place < job.out_of:
-            if element_t is float or element_t is double:
-                out[out_at + place * step] += values[value_at + i * step]
-            else:
-                out[out_at + place * step] = values[value_at + i * step]
+cdef inline Py_ssize_t add_plane(const real_t[:, :, ::1] values,
+                                 const int64_t[:, :, ::1] positions, real_t[:, :, ::1] out,
+                                 Py_ssize_t plane) noexcept nogil:
+    """The same in one plane; how many positions were outside."""
+    cdef Py_ssize_t image = plane // out.shape[2], channel = plane % out.shape[2]
+    return add_elements(&values[image, 0, channel], &positions[image, 0, channel],
+                        &out[image, 0, channel], values.shape[1], out.shape[1], out.shape[2])
+
+
+cdef inline Py_ssize_t add_elements(const real_t *values, const int64_t *positions, real_t *out,
+                                    Py_ssize_t n, Py_ssize_t length,
+                                    Py_ssize_t step) noexcept nogil:
+    """Elements of a plane, `step` apart: n of them, to one of `length`."""
+    cdef Py_ssize_t i, outside = 0
+    cdef int64_t at
+    for i in range(n):
+        at = positions[i * step]
+        if 0 <= at < length:
+            out[at * step] += values[i * step]
         else:
-            job.outside = 1
+            outside += 1
+    return outside
+
+
+cdef bint move(const bytes_t[:, :, ::1] values, const int64_t[:, :, ::1] positions,
+               bytes_t[:, :, ::1] out, Slices s) except? False:
+    """Move each value to its position; whether all positions were inside of their plane."""
+    cdef Py_ssize_t plane, outside = 0
+    while next_slice(&s):
+        if s.threads == 1:  # OpenMP would take a microsecond to say so
+            with nogil:
+                for plane in range(s.start, s.stop):
+                    outside += move_plane(values, positions, out, plane)
+        else:
+            for plane in prange(s.start, s.stop, num_threads=s.threads, nogil=True):
+                outside += move_plane(values, positions, out, plane)
+    return outside == 0
+
+
+cdef inline Py_ssize_t move_plane(const bytes_t[:, :, ::1] values,
+                                  const int64_t[:, :, ::1] positions, bytes_t[:, :, ::1] out,
+                                  Py_ssize_t plane) noexcept nogil:
+    """The same in one plane; how many positions were outside."""
+    cdef Py_ssize_t image = plane // out.shape[2], channel = plane % out.shape[2]
+    return move_elements(&values[image, 0, channel], &positions[image, 0, channel],
+                         &out[image, 0, channel], values.shape[1], out.shape[1], out.shape[2])
+
+
+cdef inline Py_ssize_t move_elements(const bytes_t *values, const int64_t *positions, bytes_t *out,
+                                     Py_ssize_t n, Py_ssize_t length,
+                                     Py_ssize_t step) noexcept nogil:
+    """Elements of a plane, `step` apart: n of them, to one of `length`."""
+    cdef Py_ssize_t i, outside = 0
+    cdef int64_t at
+    for i in range(n):
+        at = positions[i * step]
+        if 0 <= at < length:
+            out[at * step] = values[i * step]
+        else:
+            outside += 1
+    return outside

@@ -1,0 +1,153 @@
+"""Blocks of planes that are small, or whose windows are: both axes at once.
+
+Small square windows of float32 and float64 have a kernel of their own, which reads planes in place;
+and so have small planes that are one window each. Other planes that are small are laid out with
+their padding first, many of them one after the other. All windows are complete then, and
+elementwise steps run over the ends of rows and planes; what they make there is left behind.
+"""
+import numpy as np
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from fastconv._desc.pool cimport pool_axis
+from fastconv._kernels.dispatch cimport FC_TYPES, fc_pool_windows, fc_windows
+from fastconv._pooling.averages cimport SumRows, finish_sums
+from fastconv._pooling.axis cimport outputs
+from fastconv._pooling.blocks cimport separable_block
+from fastconv._pooling.schedule cimport MAX, MEAN, MIN, Pooling, Schedule, input_at, output_at
+
+# What no maximum, no minimum and no sum notices, by operation and type of element.
+cdef char[3][FC_TYPES][8] NEUTRAL
+
+
+cdef fill_neutral():
+    types = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]  # as in fc_type
+    memset(NEUTRAL, 0, sizeof(NEUTRAL))
+    for i, dtype in enumerate(types):
+        low, high = (-np.inf, np.inf) if dtype[0] == "f" else (
+            np.iinfo(dtype).min, np.iinfo(dtype).max)
+        for op, value in ((MAX, low), (MIN, high)):
+            element = np.array(value, dtype).tobytes()
+            memcpy(NEUTRAL[<int>op][<int>i], <const char *>element, len(element))
+
+
+fill_neutral()
+
+
+cdef void global_block(const Job *job, const BlockRef *b) noexcept nogil:
+    """Planes that are one window each."""
+    cdef const Schedule *s = job.schedule
+    cdef Py_ssize_t length = job.pooling.axis[2].length
+    s.global_pool(b.outers, length, s.window.divisor, s.window.factor,
+                  job.x + b.first_outer * length * s.input.size,
+                  job.y + b.first_outer * job.pooling.out_size)
+
+
+cdef void square_block(const Job *job, const BlockRef *b, char *scratch) noexcept nogil:
+    """Small square windows; again with care where there is a NaN."""
+    cdef const Pooling *p = job.pooling
+    cdef fc_pool_windows window = job.schedule.window
+    cdef BlockRef plane = b[0]
+    cdef Py_ssize_t o
+    window.row, window.rows = b.ranges[1].out_start, outputs(&b.ranges[1])
+    window.col, window.cols = b.ranges[2].out_start, outputs(&b.ranges[2])
+    plane.outers = 1
+    for o in range(b.first_outer, b.first_outer + b.outers):
+        plane.first_outer = o
+        if job.schedule.square_pool(
+                &window, job.x + input_at(p, o, 0, 0, 0) * job.schedule.input.size,
+                job.y + output_at(p, o, 0, 0, 0) * p.out_size):
+            separable_block(job, &plane, scratch)
+
+
+cdef void padded_block(const Job *job, const BlockRef *b, char *scratch) noexcept nogil:
+    """Whole planes with their padding, along axis 1 and then along axis 2."""
+    cdef const Pooling *p = job.pooling
+    cdef const Schedule *s = job.schedule
+    cdef const pool_axis *rows = &p.axis[1]
+    cdef const pool_axis *columns = &p.axis[2]
+    cdef const char *x = job.x + input_at(p, b.first_outer, 0, 0, 0) * s.input.size
+    cdef char *between = scratch + s.area_at[1]
+    cdef fc_windows w
+    if not is_padded(p, s):
+        lay_out(job, b, scratch + s.area_at[0])
+        x = scratch + s.area_at[0]
+    memset(&w, 0, sizeof(w))
+    w.rows = w.inner = w.stride = w.out_step = 1
+    w.taps, w.tap = rows.kernel, rows.dilation * s.padded_columns
+    w.n = b.outers * s.padded_rows * s.padded_columns - (w.taps - 1) * w.tap
+    s.first.pool(&w, x, between)
+    w.taps, w.tap, w.stride = columns.kernel, columns.dilation, columns.stride
+    w.n = (w.n - (w.taps - 1) * w.tap - 1) // w.stride + 1
+    s.later.pool(&w, between, scratch + s.area_at[2])
+    store_planes(job, b, w.n, scratch)
+
+
+cdef bint is_padded(const Pooling *p, const Schedule *s) noexcept nogil:
+    """Whether planes lie as if they were laid out with their padding, of which there is none."""
+    return (p.axis[1].before == 0 and p.axis[1].length == s.padded_rows
+            and p.axis[2].before == 0 and p.axis[2].length == s.padded_columns)
+
+
+cdef void lay_out(const Job *job, const BlockRef *b, char *to) noexcept nogil:
+    """Planes with their padding, as far as windows reach, one after the other."""
+    cdef const Pooling *p = job.pooling
+    cdef const Schedule *s = job.schedule
+    cdef const pool_axis *rows = &p.axis[1]
+    cdef const pool_axis *columns = &p.axis[2]
+    cdef Py_ssize_t size = s.input.size, plane = s.padded_rows * s.padded_columns, o, i
+    cdef Py_ssize_t height = min(rows.length, s.padded_rows - rows.before)
+    cdef Py_ssize_t width = min(columns.length, s.padded_columns - columns.before)
+    repeat(NEUTRAL[<int>p.op][<int>p.type], size, b.outers * plane, to)
+    to += (rows.before * s.padded_columns + columns.before) * size
+    for o in range(b.outers):
+        for i in range(height):
+            memcpy(to + (o * plane + i * s.padded_columns) * size,
+                   job.x + input_at(p, b.first_outer + o, 0, i, 0) * size, width * size)
+
+
+cdef void repeat(const char *element, Py_ssize_t size, Py_ssize_t n, char *to) noexcept nogil:
+    """n copies of an element of 1, 2, 4 or 8 bytes."""
+    cdef Py_ssize_t i
+    cdef int64_t eight
+    cdef int four
+    if size == 8:
+        memcpy(&eight, element, 8)
+        for i in range(n):
+            (<int64_t *>to)[i] = eight
+    elif size == 4:
+        memcpy(&four, element, 4)
+        for i in range(n):
+            (<int *>to)[i] = four
+    else:
+        for i in range(n * size):
+            to[i] = element[i % size]
+
+
+cdef void store_planes(const Job *job, const BlockRef *b, Py_ssize_t n,
+                       char *scratch) noexcept nogil:
+    """The results among n elements that windows were reduced to at the ends of rows, too."""
+    cdef const Pooling *p = job.pooling
+    cdef const Schedule *s = job.schedule
+    cdef const pool_axis *rows = &p.axis[1]
+    cdef Py_ssize_t pitch = s.padded_columns // p.axis[2].stride, i
+    cdef Py_ssize_t out_row = p.axis[2].outputs * p.out_size, y_plane = rows.outputs * out_row
+    cdef char *y = job.y + b.first_outer * y_plane
+    cdef double *divisors = <double *>(scratch + s.divisors_at)
+    cdef SumRows results
+    results.values, results.size = scratch + s.area_at[2], s.accumulator.size
+    results.rows, results.row_step = rows.outputs, rows.stride * pitch
+    if p.op == MEAN and p.divisor != 0:
+        divisors[0] = p.divisor
+        s.divide(n, 1, results.values, divisors, True, scratch + s.area_at[1])
+        results.values, results.size = scratch + s.area_at[1], p.out_size
+    for _ in range(b.outers):
+        if p.op == MEAN and p.divisor == 0:
+            finish_sums(job, b, 0, &results, y, divisors)
+        else:
+            for i in range(rows.outputs):
+                memcpy(y + i * out_row, results.values + i * results.row_step * results.size,
+                       out_row)
+        results.values += s.padded_rows * pitch * results.size
+        y += y_plane
