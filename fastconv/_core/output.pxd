@@ -35,6 +35,9 @@ cdef Py_ssize_t transposed_size(const fc_kernels *kernels, Py_ssize_t channels,
 cdef void store_rows(const Output *output, Py_ssize_t rows, Py_ssize_t n, const real_t *sums,
                      Py_ssize_t sums_row, Py_ssize_t place, Py_ssize_t row, Py_ssize_t channel,
                      bint channel_per_row) noexcept nogil
+cdef void store_channel(const Output *output, Py_ssize_t rows, Py_ssize_t n, const real_t *sums,
+                        Py_ssize_t sums_row, Py_ssize_t place, Py_ssize_t row,
+                        Py_ssize_t channel) noexcept nogil
 cdef void store_tile(const Output *output, real_t *sums, Py_ssize_t sums_row, bint by_channel,
                      real_t *transposed, Py_ssize_t pixels, Py_ssize_t channels,
                      Py_ssize_t channel, Py_ssize_t place) noexcept nogil

@@ -50,6 +50,20 @@ cdef void store_rows(const Output *output, Py_ssize_t rows, Py_ssize_t n, const 
                          channel_per_row, not channel_per_row, residual, row, output.epilogue)
 
 
+cdef void store_channel(const Output *output, Py_ssize_t rows, Py_ssize_t n, const real_t *sums,
+                        Py_ssize_t sums_row, Py_ssize_t place, Py_ssize_t row,
+                        Py_ssize_t channel) noexcept nogil:
+    """Store rows of n neighbouring pixels of one channel, as `store_rows` does."""
+    cdef const real_t *bias = NULL
+    cdef const real_t *residual = NULL
+    if output.bias != NULL:
+        bias = (<const real_t *>output.bias) + channel
+    if output.residual != NULL:
+        residual = (<const real_t *>output.residual) + place
+    output.kernels.store(rows, n, sums, sums_row, (<real_t *>output.data) + place, row, bias, 0, 0,
+                         residual, row, output.epilogue)
+
+
 cdef void store_tile(const Output *output, real_t *sums, Py_ssize_t sums_row, bint by_channel,
                      real_t *transposed, Py_ssize_t pixels, Py_ssize_t channels,
                      Py_ssize_t channel, Py_ssize_t place) noexcept nogil:

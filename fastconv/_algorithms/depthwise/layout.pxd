@@ -1,0 +1,66 @@
+"""How one pass of one description is computed, and in which blocks: what tasks read of it."""
+from fastconv._algorithms.depthwise.axes cimport Axis
+from fastconv._core.integers cimport round_up
+from fastconv._core.padding cimport AXES
+from fastconv._desc.conv cimport conv_geometry
+from fastconv._kernels.dispatch cimport fc_column, fc_epilogue, fc_kernels
+
+# How outputs are computed.
+cdef enum method_t:
+    WINDOWS            # from a copy of what a block of them reads
+    ROWS               # from rows in place, by way of a table of pointers
+    PLANES             # whole planes in place, by `dwconv_plane`
+    PLANES_BACKWARD    # and by `dwconv_plane_backward_data`
+
+# The outputs that meet the same taps. There is one such phase forward, and backward one for each
+# residue of the stride that has taps.
+cdef struct OutputPhase:
+    Axis axis[AXES]
+    Py_ssize_t taps
+    Py_ssize_t columns
+    fc_column *column
+    Py_ssize_t *order        # of the taps in the sum: flat places in (in_channels, *kernel)
+    Py_ssize_t *offset       # of each in the window
+    Py_ssize_t channel       # from input channel to input channel in the window
+    Py_ssize_t pitch         # of a row
+    Py_ssize_t size, slack   # elements of the window, and readable ones past it
+    Py_ssize_t low, high     # of rows in place: the least and the largest shift of a column
+    Py_ssize_t blocks
+    Py_ssize_t packed        # where its weights start
+
+# How one pass of one description is blocked.
+cdef struct Layout:
+    const conv_geometry *g
+    const fc_epilogue *epilogue   # of the forward pass; gradients have none
+    const fc_kernels *kernels
+    bint backward
+    method_t method
+    bint channels_in_lanes   # else pixels
+    int column_axis          # along which columns run
+    Py_ssize_t groups, in_channels, out_channels   # channels per group, read and written
+    Py_ssize_t channels      # of the result
+    Py_ssize_t channels_per_block, channel_blocks  # of the result, which share a window
+    Py_ssize_t joined_pixels  # neighbouring pixels taken as one of more channels
+    Py_ssize_t size[AXES]    # of the result
+    bint has_gaps            # some outputs meet no tap
+    Py_ssize_t phases
+    OutputPhase *phase
+    Py_ssize_t blocks        # of all phases
+    Py_ssize_t plane_rows    # of a block of PLANES_BACKWARD
+    Py_ssize_t window, tile  # elements of the largest window, and of a plane to be scattered
+    Py_ssize_t table         # rows of the largest table
+    char *zeros              # a row of zeros, of which output 0 reads those at `margin` on
+    Py_ssize_t margin
+    Py_ssize_t packed_size
+
+
+cdef inline bint maps_channels(const Layout *layout) noexcept nogil:
+    """Whether every channel is convolved by itself to one channel of the result."""
+    return layout.in_channels == 1 and layout.out_channels == 1
+
+
+cdef inline Py_ssize_t packed_channels(const Layout *layout) noexcept nogil:
+    """Packed weights of a tap, in whole vectors where channels are in the lanes."""
+    if layout.channels_in_lanes:
+        return round_up(layout.channels * layout.joined_pixels, layout.kernels.lanes)
+    return layout.channels
