@@ -3,7 +3,9 @@
 fastconv must be installed; the reference is made from its docstrings.
 """
 
+import sys
 import urllib.request
+from pathlib import Path
 
 from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -13,6 +15,10 @@ try:
     import fastconv
 except ImportError as error:
     raise ExtensionError(f"these pages are made from the installed package: {error}") from None
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import from_sources
 
 project = "fastconv"
 author = "The fastconv developers"
@@ -28,6 +34,7 @@ extensions = [
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
+from_sources.write(Path(__file__).parent / "generated")
 default_role = "autolink"
 nitpicky = True
 # Types and names in docstrings that are words, not objects.
