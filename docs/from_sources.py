@@ -175,7 +175,8 @@ def module_list():
                 shown = where if is_package else f"{where}{name.rpartition('.')[2]}"
                 rows.append([f"``{shown}``", _sentence(MODULES[name])])
         if title == "kernels":
-            rows += [[f"``_kernels/{path.name}``", _sentence([path])] for path in floors.kernel_sources()]
+            rows += [[f"``_kernels/{path.name}``", _sentence([path])]
+                     for path in floors.kernel_sources()]
         drawn += _table("36 64", ["Module", "What it holds"], rows)
     return "\n".join(drawn)
 

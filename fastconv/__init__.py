@@ -1,18 +1,21 @@
 """CPU kernels for convolution and pooling on NumPy arrays.
 
-The house, from the top down; imports point down only:
+The house has six floors; a module imports from its own and from those below. From the top down:
 
-- `conv`, `pool`, `plan`: the public functions. A docstring, then describe, select, run.
+- API: `conv`, `pool`, `plan`, the public functions. A docstring, then describe, select, run.
   `_ranks`: one definition for the four names of a function (`conv`, `conv1d`, …).
-- `_call`: from arrays to arrays, by way of a cache of descriptions. `_parts`: complex numbers and
-  integers by real convolutions.
-- `_desc`: *describe*, the one place that validates arguments and does size arithmetic.
-- `_select`: *select*, the ordered registry of algorithms, the automatic choice, `explain`.
-  `runtime`: threads, precision, environment variables.
-- `_algorithms`, `_pooling`: *drive*, blocking, packing and threads. One file for an algorithm.
-- `_core`: what drivers share (threads, scratch memory, windows, BLAS).
-  `_kernels`: *compute*, the micro-kernels, compiled once for each instruction set.
-- `testing`: the reference and the named shapes that tests and benchmarks share.
+- call: `_call`, from arrays to arrays, by way of a cache of descriptions; `_select`, the ordered
+  registry of algorithms, the automatic choice, `explain`; `_fallback`, direct sums for what a
+  transform would spoil; `_parts`, complex numbers and integers by real convolutions; `runtime`,
+  threads, precision, environment variables.
+- algorithms and pooling: `_algorithms`, `_pooling` *drive*: blocking, packing and threads. A file
+  or a folder for an algorithm.
+- desc: `_desc` *describes*, the one place that validates arguments and does size arithmetic.
+- core: `_core`, the kit that drivers are made of.
+- kernels: `_kernels` *compute*, the micro-kernels, compiled once for each instruction set.
+
+`cli`, `_bench`, `_demo` and `testing` (the reference and the named shapes that tests and benchmarks
+share) are tools on top. docs/dev/architecture.rst lists every module.
 """
 try:
     from fastconv._core import version as _version

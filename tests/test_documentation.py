@@ -1,12 +1,15 @@
 """Documentation: every example of the pages runs, and nothing public and no test is missing."""
 
 import doctest
+import importlib.util
 import re
 from pathlib import Path
 
+import floors
 import pytest
 
 import fastconv
+from fastconv._select import ALGORITHMS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -65,3 +68,69 @@ def test_a_skip_means_that_an_optional_package_is_absent():
     for path in Path(__file__).parent.glob("*.py"):
         others = re.findall(r"(?:pytest|mark)\.(?:skip|xfail)\w*", path.read_text("utf-8"))
         assert not others, (path.name, others)
+
+
+def from_sources():
+    """The module that writes what pages read from the sources."""
+    spec = importlib.util.spec_from_file_location("from_sources", DOCS / "from_sources.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_algorithm_has_a_page():
+    contents = (DOCS / "algorithms" / "index.rst").read_text("utf-8").split()
+    methods = from_sources().method_list()
+    constants = from_sources().constant_list()
+    for algorithm in ALGORITHMS:
+        assert (DOCS / "algorithms" / f"{algorithm.name}.rst").exists()
+        assert algorithm.name in contents  # of the side bar
+        assert f":doc:`{algorithm.name}`" in methods
+        assert f"_algorithms/{algorithm.name}" in constants
+
+
+def test_every_module_is_listed():
+    """With a sentence of its own, and each folder in the picture of the floors."""
+    listed, picture = from_sources().module_list(), from_sources().draw()
+    for name, paths in floors.MODULES.items():
+        assert floors.summary(paths), f"{name} says nothing of itself"
+        if name:
+            folder = paths[0].parent.relative_to(floors.SOURCE).as_posix()
+            shown = paths[0].stem if folder == "." else f"{folder}/{paths[0].stem}"
+            assert f"``{shown.removesuffix('__init__')}``" in listed
+            assert f">{paths[0].stem}<" in picture or paths[0].stem == "__init__" or (
+                floors.floor(name) == 0)
+    for path in floors.kernel_sources():
+        assert floors.summary([path]), f"{path.name} says nothing of itself"
+
+
+def test_every_environment_variable_is_told():
+    pages = (DOCS / "threads.rst").read_text("utf-8")
+    found = set()
+    for paths in floors.MODULES.values():
+        for path in paths:
+            text = path.read_text("utf-8")
+            found |= set(re.findall(r"\b(?:FASTCONV|OMP)_[A-Z_]+[A-Z]\b", text))
+    found -= {"FASTCONV_VERSION"}  # of the build
+    assert found >= {"FASTCONV_NUM_THREADS", "FASTCONV_PRECISION", "FASTCONV_MAX_ISA"}
+    assert {name for name in found if f"``{name}``" not in pages} == set()
+
+
+def test_every_command_is_told():
+    page = (DOCS / "command-line.rst").read_text("utf-8")
+    source = (floors.SOURCE / "cli.py").read_text("utf-8")
+    commands = re.findall(r'\badd\(\s*"(\w+)"', source)
+    assert commands
+    assert {name for name in commands if f"``fastconv {name}``" not in page} == set()
+
+
+def test_paths_on_pages_exist():
+    """No page, nor README, sends its reader to a file of the package that is not there."""
+    pages = [*DOCS.glob("*.rst"), *DOCS.glob("algorithms/*.rst"), *DOCS.glob("dev/*.rst"),
+             *ROOT.glob("*.md"), *ROOT.glob("bench/*.md"), *floors.SOURCE.rglob("*.md")]
+    package = r"(?:fastconv/|(?=_(?:algorithms|call|core|desc|kernels|pooling)/))"
+    for page in pages:
+        for path in re.findall(rf"``?{package}([\w/]+\.(?:pyx|pxd|pyi?|h|c))``?",
+                               page.read_text("utf-8")):
+            if "name" not in path:
+                assert (floors.SOURCE / path).exists(), f"{page.name}: {path}"

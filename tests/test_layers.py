@@ -1,72 +1,11 @@
 """Layers: imports point down only. This reads the sources: a checkout, not a wheel."""
 
 import re
-from pathlib import Path
 
 import pytest
-
-SOURCE = Path(__file__).parent.parent / "fastconv"
-
-# The house has six floors, and what is built on its roof. A module imports from its own floor and
-# from those below; no imports go in circles, and algorithms know nothing of each other.
-FLOORS = {
-    "tools": r"cli|_demo(\..*)?|_bench(\..*)?|testing(\..*)?",
-    "API": r"|conv|pool|plan|_ranks",
-    "call": r"_call(\..*)?|_select|_fallback|_parts|runtime",
-    "algorithms and pooling": r"_algorithms(\..*)?|_pooling(\..*)?",
-    "desc": r"_desc(\..*)?",
-    "core": r"_core(\..*)?",
-    "kernels": r"_kernels(\..*)?",
-}
-
-IMPORTS = re.compile(
-    r"^[ \t]*(?:from[ \t]+(?P<origin>fastconv[\w.]*)[ \t]+c?import[ \t]+"
-    r"(?P<names>\([^)]*\)|[^\n#]+)|c?import[ \t]+(?P<plain>fastconv[\w.]*))",
-    re.MULTILINE,
-)
+from floors import FLOORS, MODULES, SOURCE, floor, imports
 
 pytestmark = pytest.mark.needs(SOURCE.is_dir(), "the sources beside the tests")
-
-
-def modules():
-    """Every module of the package, by dotted name without the package's own."""
-    found = {}
-    for path in sorted(SOURCE.rglob("*.py*")):
-        if path.suffix not in (".py", ".pyx", ".pxd") or "__pycache__" in path.parts:
-            continue
-        if path.name == "list_sources.py":  # of the build, not of the package
-            continue
-        parts = path.relative_to(SOURCE).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found.setdefault(name, []).append(path)
-    return found
-
-
-MODULES = modules()
-
-
-def imports(name):
-    """The modules of the package that a module imports, anywhere in its sources."""
-    result = set()
-    for path in MODULES[name]:
-        for match in IMPORTS.finditer(path.read_text()):
-            if match["plain"]:
-                result.add(match["plain"].partition(".")[2])
-                continue
-            origin = match["origin"].partition(".")[2]
-            for word in re.sub(r"#.*", "", match["names"]).strip("()").split(","):
-                imported = word.split(" as ")[0].strip()
-                inner = f"{origin}.{imported}".strip(".")
-                result.add(inner if inner in MODULES else origin)
-    return result - {name}
-
-
-def floor(name):
-    """How many floors lie above a module's."""
-    for index, pattern in enumerate(FLOORS.values()):
-        if re.fullmatch(pattern, name):
-            return index
-    raise AssertionError(f"{name or 'the package'} stands on no floor: see FLOORS in this test")
 
 
 @pytest.mark.parametrize("name", MODULES, ids=lambda name: name or "fastconv")

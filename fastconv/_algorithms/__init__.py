@@ -1,1 +1,1 @@
-"""Drive: one file per convolution algorithm, each ending in its record."""
+"""Drive: convolution algorithms, a file or a folder each, which ends in its record."""

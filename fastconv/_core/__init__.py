@@ -1,1 +1,1 @@
-"""What the drivers share: threads, scratch memory, BLAS, the measured peaks."""
+"""The kit that drivers are made of: strides, windows, blocks, threads, memory, the way out."""

@@ -1,1 +1,1 @@
-"""Drive: the pooling loops."""
+"""Drive: poolings and their gradients. `windows` is where a call arrives."""
