@@ -7,7 +7,7 @@ channels, whole tiles and rests of tiles; zero-mean data and data that is all po
 import numpy as np
 import pytest
 
-from fastconv._algorithms import winograd
+from fastconv._algorithms.winograd import layout
 from fastconv._select import ALGORITHMS
 from fastconv.testing import accuracy, reference
 from fastconv.testing.checks import function_of
@@ -22,7 +22,7 @@ CHANNELS = (16, 256)
 @pytest.mark.parametrize("layer", accuracy.LAYERS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("name", "tile"), [*((name, None) for name in BY_NAME),
-                                        *(("winograd", m) for m in winograd.TILES)])  # fmt: skip
+                                        *(("winograd", m) for m in layout.TILES)])  # fmt: skip
 @pytest.mark.served(by=lambda name, tile, dtype, layer: any(
     accuracy.is_served(name, dtype, layer, channels, tile) for channels in CHANNELS
 ))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv._algorithms import winograd
+from fastconv._algorithms.winograd import layout, record
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
 from fastconv.testing import reference
@@ -15,7 +15,7 @@ PROMISE = {np.dtype("f4"): 1e-5, np.dtype("f8"): 1e-13}
 
 @pytest.fixture(params=SIZES, ids=lambda m: f"m={m}")
 def size(request, monkeypatch):
-    monkeypatch.setattr(winograd, "TILES", (request.param,))
+    monkeypatch.setattr(layout, "TILES", (request.param,))
     return request.param
 
 
@@ -148,7 +148,7 @@ def test_sums_too_long_for_the_largest_tiles():
     for channels in (512, 1024):
         desc = describe_conv(
             geometry("conv2d", 2, padding=1), (1, channels, 96, 96), (64, channels, 3, 3), 4)
-        size[channels] = winograd.blocking(desc, "forward")["n"]
+        size[channels] = record.blocking(desc, "forward")["n"]
     assert size[512] == 8 > size[1024]
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, 1024, 24, 24)).astype("f4")
@@ -161,12 +161,12 @@ def test_small_integers_are_exact():
     rng = np.random.default_rng(0)
     x = rng.integers(-8, 9, (1, 24, 12, 10)).astype("f4")
     weight = rng.integers(-8, 9, (20, 24, 3, 3)).astype("f4")
-    before = winograd.TILES
-    winograd.TILES = (2,)
+    before = layout.TILES
+    layout.TILES = (2,)
     try:
         np.testing.assert_array_equal(forward(x, weight, padding=1), exact(x, weight, padding=1))
     finally:
-        winograd.TILES = before
+        layout.TILES = before
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, 3e38, 1e36])
@@ -228,7 +228,7 @@ STEPS = [  # kernel, stride, dilation
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_strides_and_dilations(size, kernel, stride, dilation, dtype):
     rng = np.random.default_rng(size)
-    for channels, filters, groups, layout in [
+    for channels, filters, groups, data_format in [
         (3, 20, 1, "channels_first"), (21, 9, 1, "channels_last"), (32, 70, 2, "channels_first"),
     ]:
         shape = [d * (k - 1) + 1 + s + int(rng.integers(0, 14 if len(kernel) < 3 else 5))
@@ -236,12 +236,12 @@ def test_strides_and_dilations(size, kernel, stride, dilation, dtype):
         x = rng.standard_normal((2, channels, *shape)).astype(dtype)
         weight = rng.standard_normal((filters, channels // groups, *kernel)).astype(dtype)
         arguments = {
-            "stride": stride, "dilation": dilation, "groups": groups, "data_format": layout,
+            "stride": stride, "dilation": dilation, "groups": groups, "data_format": data_format,
             "padding": [tuple(int(p) for p in rng.integers(0, 4, 2)) for _ in kernel],
             "padding_mode": str(rng.choice(["zeros", "replicate", "circular"])),
             "flip": bool(rng.integers(2)),
         }
-        if layout == "channels_last":
+        if data_format == "channels_last":
             x = np.moveaxis(x, 1, -1)
         y = forward(x, weight, **arguments)
         check(y, exact(x, weight, **arguments), dtype)
@@ -287,7 +287,7 @@ def test_scratch_does_not_grow_with_the_image():
     for length in (128, 256, 512, 1024):
         desc = describe_conv(
             geometry("conv2d", 2, padding=1), (1, 32, length, length), (32, 32, 3, 3), 4)
-        sizes.append(winograd.ALGORITHM.workspace(desc, "forward", 1))
+        sizes.append(record.ALGORITHM.workspace(desc, "forward", 1))
     assert sizes[-1] <= 1.5 * sizes[0]
 
 
@@ -296,6 +296,6 @@ def test_tile_follows_the_map():
     for length in (7, 14, 28, 112):
         desc = describe_conv(
             geometry("conv2d", 2, padding=1), (1, 64, length, length), (64, 64, 3, 3), 4)
-        m = winograd.blocking(desc, "forward")["m"]
+        m = record.blocking(desc, "forward")["m"]
         assert -(-length // m) * m <= 1.3 * length
     assert m >= 4

@@ -16,7 +16,7 @@ import sys
 import numpy as np
 
 import fastconv
-from fastconv._algorithms import winograd
+from fastconv._algorithms.winograd import layout
 from fastconv._select import ALGORITHMS
 from fastconv.testing import reference
 from fastconv.testing.contract import TIERS, unit_roundoff
@@ -111,12 +111,12 @@ def errors(method, dtype, layer, channels, positive=False, seed=0, tile=None):
 @contextlib.contextmanager
 def _only(tile):
     """Winograd with this m alone, or as it is."""
-    before = winograd.TILES
+    before = layout.TILES
     try:
-        winograd.TILES = before if tile is None else (tile,)
+        layout.TILES = before if tile is None else (tile,)
         yield
     finally:
-        winograd.TILES = before
+        layout.TILES = before
 
 
 def contenders(layer):
@@ -132,10 +132,10 @@ def contenders(layer):
     tuple
         An algorithm, its tile (see `errors`), and how a table names both.
     """
-    r = winograd.section_length(LAYERS[layer][0])
+    r = layout.section_length(LAYERS[layer][0])
     for algorithm in ALGORITHMS:
         if algorithm.name == "winograd":
-            for m in (m for m in winograd.TILES if 4 <= m + r - 1 <= 8):
+            for m in (m for m in layout.TILES if 4 <= m + r - 1 <= 8):
                 yield algorithm, m, f"``winograd`` F({m}x{m},{r}x{r})"
         else:
             yield algorithm, None, f"``{algorithm.name}``"
