@@ -375,13 +375,13 @@ cdef inline void inverse_row(const Layout *layout, const BlockRef *block, const 
                              const real_t *m, Py_ssize_t m_step, real_t *rows,
                              real_t *largest) noexcept nogil:
     """Outputs of a row of spans, [row][pixel][channel], and the largest magnitudes among them."""
-    cdef Py_ssize_t q1, column, q2
+    cdef Py_ssize_t column, q2
     cdef Py_ssize_t row_step = layout.output_phases[1] * part.row
     cdef Py_ssize_t col_step = layout.output_phases[2] * part.width
     cdef const real_t *tile
     if not layout.transformed[2]:  # one line, along the middle axis
         col_step = row_step
-    for q1 in range(layout.output_phases[1]):
+    for _ in range(layout.output_phases[1]):
         # from the right: what a row of tiles has too much is written over
         for column in range(block.count[2] - 1, -1, -1):
             tile = m + column * layout.output_phases[2] * part.width
