@@ -1,3 +1,4 @@
+"""Types: what the modules of this folder share, above all `Layout`."""
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport AXES
 from fastconv._core.window cimport Window, WindowAxis
