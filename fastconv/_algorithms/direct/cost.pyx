@@ -1,0 +1,282 @@
+"""The cost model: what a pass is estimated to take, term by term.
+
+Three choices rest on it: between algorithms (`correlation_cost`, and the gradients'), between the
+kernels that serve a layout (`fastest_kernel`), and between ways to cut blocks for threads
+(`part_seconds`). They share terms, but not all constants: kernels are compared in cycles of one
+output, where the way out of a tile and few sums in flight tell more than in the sum over a layer
+that is compared with other algorithms.
+
+The constants were fitted by hand to layers measured on one thread of a Xeon of the Sapphire Rapids
+kind at 2.3 GHz; docs/algorithms/choice.rst tells which.
+"""
+from fastconv._algorithms.direct.types cimport (
+    STRIP_TILES, GradientSchedule, Layout, Phase, block_runs, phase_blocks, phase_outputs,
+    weights_at_once,
+)
+from fastconv._core.cost cimport CostTerms, peak
+from fastconv._core.integers cimport ceil_div, round_up
+from fastconv._core.scratch cimport CACHE
+from fastconv._core.window cimport WindowAxis
+from fastconv._kernels.dispatch cimport FC_BACKWARD_FILTERS
+
+# Parts of the peak that the kernels reach.
+cdef double IGEMM_RATE = 0.80
+cdef double PIXELS_RATE = 0.85
+cdef double ONE_CHANNEL_RATE = 0.40      # of `igemm_pixels` for a single output channel
+cdef double GRADIENT_TILES_RATE = 0.75   # of `igemm`, in the gradient of weights
+cdef double GRADIENT_LAGS_RATE = 0.75    # of `conv_backward_weight`
+# Seconds,
+cdef double CALL = 3e-6
+cdef double BLOCK = 0.4e-6               # of a block of outputs and group
+cdef double LAGS_CALL = 60e-9            # of a call of `conv_backward_weight`
+cdef double LAGS_ROW = 3e-9              # and of each of its rows
+# and seconds an element: of gathering,
+cdef double WINDOW_ELEMENT = 0.1e-9
+cdef double WINDOW_POSITION = 0.5e-9     # a position along one of a block's axes
+# of results,
+cdef double RESULT = 0.1e-9
+cdef double ONE_CHANNEL_RESULT = 0.3e-9  # of a single output channel, whose sums are short
+cdef double TRANSPOSED_RESULT = 0.2e-9   # for one that has to be transposed, in addition
+# and of weights and gradients.
+cdef double PACKED_WEIGHT = 0.2e-9       # where all of them fit the cache,
+cdef double PACKED_WEIGHT_BEYOND = 0.6e-9    # and where they do not
+cdef double STREAMED_WEIGHT = 0.1e-9     # that a thread reads again
+cdef double TRANSPOSED_GRADIENT = 0.25e-9
+
+# Of one output, where kernels are compared: cycles of a tile that has the wrong axis in its lanes
+# for the output's layout. It is transposed, and goes to many places at once.
+cdef double TRANSPOSED_CYCLES = 0.6
+cdef double TRANSPOSED_CYCLES_BEYOND = 1.4   # if an image of results exceeds the cache
+cdef double GAP_CYCLES = 0.5             # for what lies between rows that are cut as one line
+# And factors of its products:
+cdef double PIXELS_INPUT = 1.05          # input from the second-level cache for every few channels
+cdef double ONE_CHANNEL_LOADS = 1.2      # more loads than multiply-adds,
+cdef double ONE_VECTOR_LOADS = 1.05      # also for one vector of channels
+cdef double MIN_ACCUMULATORS = 8         # sums in flight, which a single vector of pixels has not
+
+
+cdef inline double filled(Py_ssize_t n, Py_ssize_t unit) noexcept:
+    """Lanes at work for each that counts: those that a layer leaves empty cost as much."""
+    return (<double>round_up(n, unit)) / n
+
+
+# ---- the kernel of a layout ----
+
+cdef Kernel fastest_kernel(const Layout *layout) noexcept:
+    """The kernel that takes fewer cycles an output."""
+    cdef Kernel tiles = igemm(layout), pixels = igemm_pixels(layout)
+    return pixels if pixels.cycles < tiles.cycles else tiles
+
+
+cdef double products_cycles(const Layout *layout) noexcept:
+    """Cycles of an output's products on full lanes, at two multiply-adds a cycle."""
+    return (<double>layout.phases[0].taps) / (2 * layout.kernels.lanes)
+
+
+cdef double transposed_cycles(const Layout *layout) noexcept:
+    cdef Py_ssize_t image = (max(layout.out_channels, 1) * max(layout.phases[0].axis[2].count, 1)
+                             * layout.out_size[1] * layout.out_size[0])
+    return TRANSPOSED_CYCLES_BEYOND if image > CACHE // layout.g.itemsize else TRANSPOSED_CYCLES
+
+
+cdef Kernel igemm(const Layout *layout) noexcept:
+    """Output channels in the lanes, two vectors of them."""
+    cdef Kernel kernel
+    cdef Py_ssize_t lanes = layout.kernels.lanes, channels = max(layout.out_channels, 1)
+    kernel.by_pixels = False
+    kernel.number = 0
+    kernel.width = 2 * lanes
+    kernel.cycles = products_cycles(layout) * filled(channels, lanes) * filled(
+        max(layout.phases[0].axis[2].count, 1), layout.kernels.half)
+    if channels <= lanes:
+        kernel.cycles *= ONE_VECTOR_LOADS
+    if not layout.g.channels_last:
+        kernel.cycles += transposed_cycles(layout)
+    return kernel
+
+
+cdef Kernel igemm_pixels(const Layout *layout) noexcept:
+    """Pixels in the lanes, and the width that leaves fewer channels empty."""
+    cdef Kernel kernel
+    cdef const WindowAxis *axis = layout.phases[0].axis
+    cdef Py_ssize_t lanes = layout.kernels.lanes, channels = max(layout.out_channels, 1)
+    cdef Py_ssize_t many = layout.kernels.igemm_pixels_channels
+    cdef Py_ssize_t pixels = max(axis[2].count, 1), line = round_up(pixels, lanes), reach = 0, t
+    cdef double gaps = 0
+    kernel.by_pixels = True
+    kernel.number, kernel.width = 2, many
+    if channels == 1:
+        kernel.number, kernel.width = 0, 1
+    elif channels <= 4 or round_up(channels, 4) < round_up(channels, many):
+        kernel.number, kernel.width = 1, 4
+    kernel.cycles = products_cycles(layout) * PIXELS_INPUT
+    if channels == 1:
+        kernel.cycles *= ONE_CHANNEL_LOADS
+    kernel.cycles *= filled(channels, kernel.width)
+    for t in range(axis[2].taps):
+        reach = max(reach, abs(axis[2].tap[t] - axis[2].tap[0]))
+    if axis[1].count > 1 and axis[1].step == axis[2].step == 1 and pixels + reach <= line:
+        line = pixels + reach  # all rows are cut as one line, and leave one by one
+        if not layout.g.channels_last:
+            gaps = GAP_CYCLES * pixels / line
+    elif line == lanes:
+        kernel.cycles *= max(1.0, MIN_ACCUMULATORS / kernel.width)
+    kernel.cycles = (kernel.cycles + gaps) * line / pixels
+    if axis[2].step != 1:  # a window that is taken apart
+        kernel.cycles += (<double>layout.in_channels) / channels
+    if layout.g.channels_last:
+        kernel.cycles += transposed_cycles(layout)
+    return kernel
+
+
+# ---- a correlation ----
+
+cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
+    """One image of a forward or backward_data pass on one thread.
+
+    planned: the weights are packed already.
+    """
+    cdef CostTerms terms
+    cdef const Phase *phase
+    cdef double blocks
+    cdef Py_ssize_t p
+    terms.arithmetic = terms.gather = terms.transform = terms.traffic = 0
+    terms.start = CALL
+    for p in range(layout.n_phases):
+        phase = &layout.phases[p]
+        blocks = phase_blocks(phase)
+        terms.arithmetic += arithmetic_seconds(layout, phase)
+        terms.gather += gather_seconds(layout, phase, blocks)
+        terms.traffic += result_seconds(layout, phase)
+        terms.start += blocks * layout.groups * BLOCK
+    if not planned:
+        terms.transform = packing_seconds(layout)
+    return terms
+
+
+cdef double arithmetic_seconds(const Layout *layout, const Phase *phase) noexcept:
+    """The products, with the lanes that stay empty."""
+    cdef double work = 2.0 * layout.groups * phase.taps * phase_outputs(phase) * phase.inside
+    cdef double rate = IGEMM_RATE
+    if layout.by_pixels:
+        work *= filled_line(layout, phase) * layout.channel_blocks * layout.width
+        rate = ONE_CHANNEL_RATE if layout.pixels_kernel == 0 else PIXELS_RATE
+    else:
+        work *= filled(phase.axis[2].count, layout.kernels.half) * layout.padded_channels
+    return work / (rate * peak(layout.g.itemsize))
+
+
+cdef double filled_line(const Layout *layout, const Phase *phase) noexcept:
+    """`filled` of rows; those that lie one after the other are cut as one line."""
+    cdef const WindowAxis *axis = phase.axis
+    cdef Py_ssize_t lanes = layout.kernels.lanes, columns = max(axis[2].block, 1)
+    cdef double line = round_up(axis[2].block, lanes)
+    if not (axis[1].segment or axis[2].segment
+            or axis[1].window_step != 1 or axis[2].window_step != 1):
+        line = min(line, phase.window.position[1] + lanes / 2.0)
+    return line / columns
+
+
+cdef double gather_seconds(const Layout *layout, const Phase *phase, double blocks) noexcept:
+    """The windows of so many blocks, and what is looked up for them."""
+    cdef const WindowAxis *axis = phase.axis
+    return blocks * (layout.groups * WINDOW_ELEMENT * phase.window.size + WINDOW_POSITION * (
+        axis[0].window + axis[1].window + axis[2].window))
+
+
+cdef double result_seconds(const Layout *layout, const Phase *phase) noexcept:
+    """The results; the sums of short runs of products are stored more often than added to."""
+    cdef double one = RESULT
+    if layout.by_pixels and layout.pixels_kernel == 0:
+        one = ONE_CHANNEL_RESULT
+    if layout.by_pixels == bool(layout.g.channels_last):
+        one += TRANSPOSED_RESULT
+    return layout.groups * phase_outputs(phase) * layout.out_channels * one
+
+
+cdef double packing_seconds(const Layout *layout) noexcept:
+    """Weights packed once, or by each strip of tiles."""
+    cdef double once = PACKED_WEIGHT
+    if layout.packed_size * layout.g.itemsize > CACHE:
+        once = PACKED_WEIGHT_BEYOND
+    return layout.packed_size * min(once, PACKED_WEIGHT * passes_over_weights(layout, 1))
+
+
+cdef double passes_over_weights(const Layout *layout, Py_ssize_t batch) noexcept:
+    """How many strips of tiles meet each weight; many where `igemm_pixels` serves."""
+    cdef double strips, most = 0
+    cdef Py_ssize_t p
+    cdef const Phase *phase
+    if layout.by_pixels:
+        return 1e9
+    for p in range(layout.n_phases):
+        phase = &layout.phases[p]
+        if phase.trims and (
+                weights_at_once(layout, phase) * layout.g.itemsize > CACHE * 3 // 4):
+            return 1e9
+        strips = ceil_div(block_runs(layout, phase), 2 * STRIP_TILES)
+        most = max(most, strips * phase_blocks(phase))
+    return most * batch
+
+
+cdef double part_seconds(const Layout *layout, const Phase *phase, double work, double weights,
+                         double window) noexcept:
+    """A part of a block of outputs.
+
+    work: its operations. weights: the part of the phase's packed weights that it reads. window: the
+    elements that it gathers.
+    """
+    return (BLOCK + work / (IGEMM_RATE * peak(layout.g.itemsize))
+            + weights * phase.taps * layout.padded_channels * STREAMED_WEIGHT
+            + window * WINDOW_ELEMENT)
+
+
+# ---- a gradient of weights ----
+
+cdef inline double out_blocks(const GradientSchedule *schedule) noexcept:
+    return ((<double>schedule.out_blocks[0]) * schedule.out_blocks[1] * schedule.out_blocks[2])
+
+
+cdef inline double output_pixels(const Layout *layout) noexcept:
+    return (<double>layout.g.output[0]) * layout.g.output[1] * layout.g.output[2]
+
+
+cdef CostTerms tiles_cost(const GradientSchedule *schedule) noexcept:
+    """One image by the `igemm` kernel: each range of filters gathers the windows again."""
+    cdef CostTerms terms
+    cdef const Layout *layout = schedule.layout
+    cdef Py_ssize_t lanes = layout.kernels.lanes
+    cdef double pixels = output_pixels(layout)
+    cdef double chunks = (<double>layout.groups) * schedule.chunks
+    cdef double filters = (round_up(min(schedule.filters, 2 * lanes), lanes)
+                           * schedule.filter_blocks)
+    cdef double gathers = chunks * schedule.ranges * out_blocks(schedule)
+    terms.arithmetic = chunks * 2 * schedule.rows * filters * pixels / (
+        GRADIENT_TILES_RATE * peak(layout.g.itemsize))
+    terms.gather = gathers * WINDOW_ELEMENT * schedule.window.size
+    terms.transform = chunks * filters * (
+        TRANSPOSED_GRADIENT * pixels + PACKED_WEIGHT * schedule.rows)
+    terms.traffic = 0
+    terms.start = CALL + gathers * BLOCK
+    return terms
+
+
+cdef CostTerms lags_cost(const GradientSchedule *schedule) noexcept:
+    """One image by the `conv_backward_weight` kernel, which goes through every window once."""
+    cdef CostTerms terms
+    cdef const Layout *layout = schedule.layout
+    cdef const WindowAxis *axis = schedule.axis
+    cdef double blocks = layout.groups * out_blocks(schedule)
+    cdef double pixels = output_pixels(layout) * filled(axis[2].block, layout.kernels.lanes)
+    cdef Py_ssize_t rest = schedule.filters % FC_BACKWARD_FILTERS
+    cdef double filters = schedule.filters - rest
+    if rest:  # with few planes, loads take longer than products
+        filters += 2 if rest == 1 else 2.5
+    terms.arithmetic = layout.groups * 2 * schedule.rows * filters * pixels / (
+        GRADIENT_LAGS_RATE * peak(layout.g.itemsize))
+    terms.gather = blocks * WINDOW_ELEMENT * schedule.window.size
+    terms.transform = layout.groups * schedule.filters * schedule.rows * PACKED_WEIGHT
+    terms.traffic = 0
+    terms.start = CALL + blocks * (BLOCK + schedule.filter_blocks * schedule.lag_tiles * (
+        LAGS_CALL + LAGS_ROW * axis[1].block))
+    return terms

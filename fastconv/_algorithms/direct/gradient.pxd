@@ -1,0 +1,5 @@
+from fastconv._core.cost cimport CostTerms
+from fastconv._desc.conv cimport ConvDesc
+
+cdef Py_ssize_t gradient_workspace(ConvDesc desc, int threads) except -1
+cdef CostTerms gradient_cost(ConvDesc desc)

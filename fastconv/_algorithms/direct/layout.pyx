@@ -1,0 +1,170 @@
+"""Layouts: which kernel a pass of a layer takes, and its blocks of outputs."""
+from libc.stdlib cimport free
+
+cimport numpy as cnp
+
+from fastconv._algorithms.direct.cost cimport Kernel, fastest_kernel
+from fastconv._algorithms.direct.phases cimport find_trims, make_phases
+from fastconv._algorithms.direct.types cimport Layout, Phase
+from fastconv._core.integers cimport ceil_div, even_size, gcd, round_up
+from fastconv._core.padding cimport AXES
+from fastconv._core.scratch cimport CACHE
+from fastconv._core.window cimport WindowAxis, block_axis, set_strides
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
+from fastconv._kernels.dispatch cimport kernels_for
+
+from fastconv._algorithms.record import BACKWARD_DATA
+
+cnp.import_array()
+
+
+cdef PassLayout pass_layout(ConvDesc desc, object which):
+    """The layout of a forward or backward_data pass, which the description keeps."""
+    key = ("direct", which)
+    cdef PassLayout kept = desc.kept.get(key)
+    if kept is None:
+        kept = desc.kept[key] = PassLayout(desc, which == BACKWARD_DATA, False, True)
+    return kept
+
+
+cdef class PassLayout:
+    """Owns a layout and its tables; immutable but for that of a gradient of weights.
+
+    strict, skip: as `make_phases` has them.
+    """
+
+    def __cinit__(self, ConvDesc desc, bint backward, bint strict, bint skip):
+        cdef const conv_geometry *g = &desc.g
+        cdef Layout *layout = &self.layout
+        self.desc = desc
+        layout.backward = backward
+        layout.g = g
+        layout.epilogue = &desc.epilogue
+        layout.kernels = kernels_for(g.itemsize)
+        layout.groups = g.groups
+        layout.in_channels = (g.filters if backward else g.channels) // g.groups
+        layout.out_channels = (g.channels if backward else g.filters) // g.groups
+        make_phases(layout, desc, strict, skip)
+        set_kernel(layout)
+        find_trims(layout)
+        make_blocks(layout)
+
+    def __dealloc__(self):
+        free(self.layout.phases)
+        free(self.layout.table)
+
+
+cdef void set_kernel(Layout *layout) noexcept:
+    """Take the faster kernel, and what follows from it."""
+    cdef Py_ssize_t lanes = layout.kernels.lanes
+    cdef Kernel kernel = fastest_kernel(layout)
+    layout.by_pixels = kernel.by_pixels
+    layout.pixels_kernel = kernel.number
+    layout.width = kernel.width
+    if not layout.by_pixels:
+        layout.run_pixels = layout.kernels.half
+    elif layout.pixels_kernel == 0:
+        layout.run_pixels = 8 * lanes
+    elif layout.pixels_kernel == 1 and layout.kernels.igemm_pixels[1][3] != NULL:
+        layout.run_pixels = 4 * lanes
+    else:
+        layout.run_pixels = 3 * lanes
+    layout.padded_channels = round_up(layout.out_channels,
+                                      layout.width if layout.by_pixels else lanes)
+    layout.channel_blocks = ceil_div(layout.out_channels, layout.width)
+
+
+cdef void make_blocks(Layout *layout) noexcept:
+    """Block the outputs of every phase, and find its taps in the window and its packed weights."""
+    cdef Py_ssize_t p
+    cdef Phase *phase
+    layout.packed_size = 0
+    for p in range(layout.n_phases):
+        phase = &layout.phases[p]
+        block_phase(layout, phase)
+        set_offsets(layout, phase)
+        phase.packed = layout.packed_size
+        layout.packed_size += layout.groups * phase.taps * layout.padded_channels
+
+
+cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
+    """The longest block of columns, then the most rows, whose window fits half the cache."""
+    cdef WindowAxis *axis = phase.axis
+    cdef Py_ssize_t budget = max(CACHE // 2 // layout.g.itemsize, 1), columns, rows = 1, one, fit
+    cdef Py_ssize_t unit = layout.run_pixels if layout.by_pixels else 2 * layout.run_pixels
+    cdef int a
+    phase.window.axis = axis
+    phase.window.channels = layout.in_channels
+    phase.window.channels_last = layout.g.channels_last and not layout.by_pixels
+    block_axis(&axis[0], 1, False)
+    columns = max(axis[2].count, 1)
+    block_window(layout, phase, 1, columns)
+    if phase.window.size > budget and columns > unit:
+        fit = max(1, columns * budget // phase.window.size // unit) * unit
+        if fit < columns:
+            columns = round_up(even_size(columns, fit), unit)
+    block_window(layout, phase, 1, columns)
+    if phase.window.size < budget and axis[1].count > 1:
+        # a window of two rows of outputs tells what a further row costs
+        one = phase.window.size
+        block_window(layout, phase, 2, columns)
+        rows = 1 + (budget - one) // max(phase.window.size - one, 1)
+        rows = even_size(axis[1].count, max(1, min(rows, axis[1].count)))
+        block_window(layout, phase, rows, columns)
+        while phase.window.size > budget and rows > 1:
+            rows = (rows + 1) // 2
+            block_window(layout, phase, rows, columns)
+    for a in range(AXES):
+        phase.blocks[a] = ceil_div(axis[a].count, axis[a].block)
+
+
+cdef void block_window(const Layout *layout, Phase *phase, Py_ssize_t rows,
+                       Py_ssize_t columns) noexcept:
+    """The window of a block of so many outputs."""
+    block_axis(&phase.axis[1], rows, False)
+    block_axis(&phase.axis[2], columns, layout.by_pixels)
+    set_strides(&phase.window, layout.kernels.half, layout.kernels.lanes)
+
+
+cdef void set_offsets(const Layout *layout, Phase *phase) noexcept:
+    """Where the window holds each tap, in the order of sums: channels, then kernel positions.
+
+    Where runs of pixels leave out taps, those along the last axis come first.
+    """
+    cdef const WindowAxis *axis = phase.axis
+    cdef Py_ssize_t t, rest, c, t0, t1, t2
+    for t in range(phase.taps):
+        if phase.trims:
+            rest = t % (phase.taps // axis[2].taps)
+            t2 = t // (phase.taps // axis[2].taps)
+        else:
+            rest = t // axis[2].taps
+            t2 = t % axis[2].taps
+        t1 = rest % axis[1].taps
+        rest //= axis[1].taps
+        t0 = rest % axis[0].taps
+        c = rest // axis[0].taps
+        phase.offset[t] = (c * phase.window.channel
+                           + axis[0].at[t0] * phase.window.position[0]
+                           + axis[1].at[t1] * phase.window.position[1]
+                           + axis[2].at[t2] * phase.window.position[2])
+
+
+# ---- arrays and caches ----
+
+cdef bint is_one_line(cnp.ndarray array, bint channels_last):
+    """Whether the spatial axes of images step through memory like one axis."""
+    cdef Py_ssize_t expected = -1
+    cdef int first = 1 if channels_last else 2, rank = cnp.PyArray_NDIM(array) - 2, i
+    for i in range(first + rank - 1, first - 1, -1):
+        if cnp.PyArray_DIM(array, i) == 1:
+            continue  # its stride means nothing
+        if expected != -1 and cnp.PyArray_STRIDES(array)[i] != expected:
+            return False
+        expected = cnp.PyArray_STRIDES(array)[i] * cnp.PyArray_DIM(array, i)
+    return True
+
+
+cdef bint lines_fit(Py_ssize_t stride, Py_ssize_t lines, Py_ssize_t sets, Py_ssize_t ways) noexcept:
+    """Whether so many lines that lie `stride` bytes apart find room in a cache."""
+    return lines * max(gcd(abs(stride), 64 * sets) // 64, 1) <= sets * ways
