@@ -1,4 +1,4 @@
-"""One algorithm: where depthwise kernels have edges: tails of vectors, rows, folds, ranks."""
+"""One algorithm: where depthwise kernels have edges: tails of vectors, rows, joined pixels, ranks."""
 
 import itertools
 

@@ -1,8 +1,8 @@
 """One axis of a correlation: which outputs it has, what their taps read, and its input phases.
 
 A kernel that moves by two sees the even source positions with its even taps and the odd ones with
-its odd taps. Each such *input phase* is kept by itself, and within it all steps are one. Taps so far
-apart that positions of their own are fewer (large dilations) have a phase each.
+its odd taps. Each such *input phase* is kept by itself, and within it all steps are one. Taps so
+far apart that positions of their own are fewer (large dilations) have a phase each.
 """
 from libc.stdlib cimport free, malloc
 

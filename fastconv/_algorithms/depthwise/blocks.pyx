@@ -47,28 +47,6 @@ cdef void place_block(const OutputPhase *phase, const Py_ssize_t *index,
         block.count[a] = min(axis[a].block, axis[a].count - block.first[a])
 
 
-cdef void take_channels(const Layout *layout, Py_ssize_t channel_block,
-                        BlockRef *block) noexcept nogil:
-    """The same block of other channels."""
-    block.channel_block = channel_block
-    block.width = 1
-    if layout.channels_in_lanes:
-        block.width = min(layout.channels_per_block,
-                          layout.channels - channel_block * layout.channels_per_block)
-
-
-cdef Py_ssize_t first_place(const Job *job, const BlockRef *block,
-                            Py_ssize_t *step) noexcept nogil:
-    """The place of a block's first output of channel 0 in the result, and its steps from there."""
-    cdef const Axis *axis = block.phase.axis
-    cdef Py_ssize_t place = block.image * job.output.image
-    cdef int a
-    for a in range(AXES):
-        step[a] = axis[a].out_step * job.output.axis[a]
-        place += (axis[a].first + block.first[a] * axis[a].out_step) * job.output.axis[a]
-    return place
-
-
 cdef void finish_plane(const Job *job, const BlockRef *block, const Py_ssize_t *step,
                        Py_ssize_t place, Py_ssize_t channel, const real_t *tile) noexcept nogil:
     """Bias, residual and activation, while the sums of a plane lie in the cache.

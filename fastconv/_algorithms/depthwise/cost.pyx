@@ -23,7 +23,7 @@ cdef double CHANNEL_SECONDS = 0.08e-6
 cdef double TAP_SECONDS = 0.04e-6          # a tap of a filter, in gradients of weights
 cdef double PLANE_SECONDS = 0.04e-6        # a whole plane of such
 cdef double STORED_BYTE_SECONDS = 0.08e-9
-cdef double REARRANGED_SECONDS = 1e-9      # a product whose lanes are other channels' than its source
+cdef double REARRANGED_SECONDS = 1e-9      # a product of lanes that are gathered one by one
 cdef double STRIDED_ELEMENT_SECONDS = 0.15e-9
 cdef double STRIDED_ROW_SECONDS = 10e-9
 

@@ -221,8 +221,9 @@ cdef void compute_pixel_block(const Job *job, const BlockRef *block, const real_
         prefetch.from_ = NULL
         if not is_bare(&job.output):
             for r in range(block.count[1]):
-                store_rows(&job.output, block.count[2], block.width, <const real_t *>y + r * step[1],
-                           step[2], place + r * step[1], step[2], channel, False)
+                store_rows(&job.output, block.count[2], block.width,
+                           <const real_t *>y + r * step[1], step[2], place + r * step[1], step[2],
+                           channel, False)
         window += phase.axis[0].position
         place += step[0]
 
@@ -247,7 +248,7 @@ cdef void compute_pixels(const Layout *layout, const BlockRef *block, const real
 cdef void compute_joined_pixels(const Layout *layout, const BlockRef *block,
                                 const real_t *window, const real_t *w, const Py_ssize_t *y_step,
                                 real_t *y, fc_prefetch *prefetch) noexcept nogil:
-    """A plane of outputs; neighbouring pixels are one of more channels, the last perhaps of fewer."""
+    """A plane of outputs, of which neighbouring pixels are one; the last may have fewer."""
     cdef const fc_kernels *kernels = layout.kernels
     cdef const OutputPhase *phase = block.phase
     cdef const Axis *axis = phase.axis

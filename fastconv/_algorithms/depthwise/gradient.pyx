@@ -174,9 +174,7 @@ cdef void find_block(const Task *task, Py_ssize_t image, Py_ssize_t number,
     for a in range(AXES):
         extent[a] = phase.axis[a].blocks
     if layout.method == PLANES:
-        index[0] = 0
-        index[2] = number // extent[1]
-        index[1] = number % extent[1]
+        index[0], index[1], index[2] = 0, number % extent[1], number // extent[1]
     else:
         unravel(number, extent, AXES, index)
     place_block(phase, index, block)

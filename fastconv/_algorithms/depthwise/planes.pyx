@@ -6,52 +6,63 @@ all four output phases of the gradient of a 3x3 kernel that moves by two.
 """
 from fastconv._algorithms.depthwise.axes cimport Axis
 from fastconv._algorithms.depthwise.blocks cimport find_block
-from fastconv._algorithms.depthwise.layout cimport OutputPhase
 from fastconv._core.blocks cimport unravel
 from fastconv._core.output cimport FC_CLIP, Output, fuses_into_kernel, store_channel
+from fastconv._desc.conv cimport conv_geometry
 from fastconv._kernels.dispatch cimport fc_epilogue
 
 
 cdef void run_planes(const Job *job, Py_ssize_t task, real_t *window) noexcept nogil:
     """A run of blocks by `dwconv_plane`: of many planes, where these are not cut."""
     cdef const Layout *layout = job.layout
-    cdef const OutputPhase *phase = &layout.phase[0]
-    cdef const Axis *axis = phase.axis
-    cdef const Output *output = &job.output
     cdef const Py_ssize_t *stride = &job.source.stride[1]
     cdef Py_ssize_t number = task * job.schedule.blocks_per_task
     cdef Py_ssize_t end = min(job.schedule.blocks, number + job.schedule.blocks_per_task)
-    cdef Py_ssize_t place, channel, o
+    cdef bint copies = stride[3] != 1 and layout.phase[0].axis[2].length > 1
+    cdef bint single = (copies or not is_fused(&job.output) or layout.blocks > 1
+                        or layout.out_channels > 1)
     cdef const real_t *x
-    cdef const real_t *bias
-    cdef bint fused = output.residual == NULL and fuses_into_kernel(output)
-    cdef bint single = (stride[3] != 1 and axis[2].length > 1) or not fused or (
-        layout.blocks > 1 or layout.out_channels > 1)
-    cdef const fc_epilogue *clip = NULL
     cdef BlockRef block
     cdef fc_plane plane
-    if fused and output.epilogue.activation == FC_CLIP:
-        clip = output.epilogue
     while number < end:
         find_block(layout, number, &block)
         plane.planes = 1 if single else min(end - number, layout.groups - block.channel_block)
+        plane.y_row, plane.y_plane = job.output.axis[1], job.output.channel
         x = (<const real_t *>job.source.data) + (
             block.image * job.source.stride[0] + block.channel_block * stride[0])
         x = locate_plane(layout, &block, stride, x, window, &plane)
-        plane.y_row, plane.y_plane = output.axis[1], output.channel
-        for o in range(layout.out_channels):
-            channel = block.channel_block * layout.out_channels + o
-            place = (block.image * output.image + channel * output.channel
-                     + block.first[1] * output.axis[1] + block.first[2])
-            bias = NULL
-            if fused and output.bias != NULL:
-                bias = (<const real_t *>output.bias) + channel
-            layout.kernels.dwconv_plane[layout.g.kernel[2] // 2 - 1][axis[2].step - 1](
-                &plane, x, (<const real_t *>job.packed) + phase.taps * channel, bias, clip,
-                (<real_t *>output.data) + place)
-            if not fused:
-                finish_rows(output, &plane, place, channel, <real_t *>output.data)
+        compute_planes(job, &block, &plane, x)
         number += plane.planes
+
+
+cdef inline bint is_fused(const Output *output) noexcept nogil:
+    """Whether the kernel finishes the sums."""
+    return output.residual == NULL and fuses_into_kernel(output)
+
+
+cdef void compute_planes(const Job *job, const BlockRef *block, const fc_plane *plane,
+                         const real_t *x) noexcept nogil:
+    """The outputs of planes from x on, of each filter of a group."""
+    cdef const Layout *layout = job.layout
+    cdef const Output *output = &job.output
+    cdef bint fused = is_fused(output)
+    cdef Py_ssize_t place, channel = block.channel_block * layout.out_channels, o
+    cdef const real_t *bias = NULL
+    cdef const fc_epilogue *clip = NULL
+    if fused and output.epilogue.activation == FC_CLIP:
+        clip = output.epilogue
+    place = (block.image * output.image + channel * output.channel
+             + block.first[1] * output.axis[1] + block.first[2])
+    for o in range(layout.out_channels):
+        if fused and output.bias != NULL:
+            bias = (<const real_t *>output.bias) + channel
+        layout.kernels.dwconv_plane[layout.g.kernel[2] // 2 - 1][block.phase.axis[2].step - 1](
+            plane, x, (<const real_t *>job.packed) + block.phase.taps * channel, bias, clip,
+            (<real_t *>output.data) + place)
+        if not fused:
+            finish_rows(output, plane, place, channel, <real_t *>output.data)
+        channel += 1
+        place += output.channel
 
 
 cdef void finish_rows(const Output *output, const fc_plane *plane, Py_ssize_t place,
@@ -97,11 +108,10 @@ cdef const real_t *locate_plane(const Layout *layout, const BlockRef *block,
 cdef void run_backward_planes(const Job *job, Py_ssize_t task, real_t *window) noexcept nogil:
     """A run of blocks by `dwconv_plane_backward_data`: rows of planes, or many planes."""
     cdef const Layout *layout = job.layout
-    cdef Py_ssize_t *input_ = layout.g.input
     cdef const Py_ssize_t *stride = &job.source.stride[1]
     cdef Py_ssize_t number = task * job.schedule.blocks_per_task
     cdef Py_ssize_t end = min(job.schedule.blocks, number + job.schedule.blocks_per_task)
-    cdef Py_ssize_t first, low, high, channel, o, image, pitch = layout.phase[0].pitch
+    cdef Py_ssize_t first, channel, o, image
     cdef Py_ssize_t extent[2]
     cdef Py_ssize_t index[2]   # group, and block of rows
     cdef bint copies = stride[3] != 1 and layout.g.output[2] > 1
@@ -113,21 +123,10 @@ cdef void run_backward_planes(const Job *job, Py_ssize_t task, real_t *window) n
         image = unravel(number, extent, 2, index)
         first = index[1] * layout.plane_rows
         plane.planes = 1 if single else min(end - number, layout.groups - index[0])
-        plane.rows, plane.n = min(layout.plane_rows, input_[1] - first), input_[2]
-        plane.height, plane.length = layout.g.output[1], layout.g.output[2]
-        plane.top, plane.left = layout.g.before[1] + first, layout.g.before[2]
-        plane.x_plane, plane.x_row = stride[0], stride[2]
         plane.y_row, plane.y_plane = job.output.axis[1], job.output.channel
         x = (<const real_t *>job.source.data) + (
             image * job.source.stride[0] + index[0] * stride[0])
-        if copies:
-            low = min(max(0, plane.top // 2 - 1), plane.height)
-            high = max(low, min(plane.height, (plane.rows - 1 + plane.top) // 2 + 1))
-            layout.kernels.copy(high - low, plane.length, x + low * stride[2], stride[2],
-                                stride[3], window, pitch)
-            x, plane.x_row = window, pitch
-            plane.height = high - low
-            plane.top -= 2 * low
+        x = locate_backward_plane(layout, first, stride, x, window, &plane)
         for o in range(layout.out_channels):
             channel = index[0] * layout.out_channels + o
             layout.kernels.dwconv_plane_backward_data(
@@ -136,3 +135,25 @@ cdef void run_backward_planes(const Job *job, Py_ssize_t task, real_t *window) n
                                                + channel * job.output.channel
                                                + first * job.output.axis[1]))
         number += plane.planes
+
+
+cdef const real_t *locate_backward_plane(const Layout *layout, Py_ssize_t first,
+                                         const Py_ssize_t *stride, const real_t *x,
+                                         real_t *window, fc_plane *plane) noexcept nogil:
+    """As `locate_plane`, for the rows of the gradient from `first` on, which grad_output gives."""
+    cdef const conv_geometry *g = layout.g
+    cdef Py_ssize_t low, high
+    plane.rows, plane.n = min(layout.plane_rows, g.input[1] - first), g.input[2]
+    plane.height, plane.length = g.output[1], g.output[2]
+    plane.top, plane.left = g.before[1] + first, g.before[2]
+    plane.x_plane, plane.x_row = stride[0], stride[2]
+    if stride[3] == 1 or g.output[2] == 1:
+        return x
+    low = min(max(0, plane.top // 2 - 1), plane.height)
+    high = max(low, min(plane.height, (plane.rows - 1 + plane.top) // 2 + 1))
+    layout.kernels.copy(high - low, plane.length, x + low * stride[2], stride[2], stride[3],
+                        window, layout.phase[0].pitch)
+    plane.height = high - low
+    plane.top -= 2 * low
+    plane.x_row = layout.phase[0].pitch
+    return window

@@ -129,17 +129,17 @@ cdef void compute_plane(const Job *job, const BlockRef *block, const real_t **ro
     cdef const real_t *bias = NULL
     cdef const fc_epilogue *clip = NULL
     cdef Py_ssize_t start, step = phase.axis[1].spacing
-    cdef fc_rows what
+    cdef fc_rows shape
     if fused and job.output.bias != NULL:
         bias = (<const real_t *>job.output.bias) + channel
     if fused and job.output.epilogue.activation == FC_CLIP:
         clip = job.output.epilogue
-    what.n, what.columns, what.column = block.count[2], phase.columns, phase.column
-    what.step, what.row_step = phase.axis[2].step, step
-    what.origin, what.length = block.first[2] * what.step, phase.axis[2].length
-    what.low, what.high = phase.low, phase.high
+    shape.n, shape.columns, shape.column = block.count[2], phase.columns, phase.column
+    shape.step, shape.row_step = phase.axis[2].step, step
+    shape.origin, shape.length = block.first[2] * shape.step, phase.axis[2].length
+    shape.low, shape.high = phase.low, phase.high
     # rows as far apart as the taps are share their columns' input
     for start in range(min(step, block.count[1])):
-        what.rows = ceil_div(block.count[1] - start, step)
-        job.layout.kernels.dwconv_rows(&what, <const void **>(rows + start), w, bias, clip,
+        shape.rows = ceil_div(block.count[1] - start, step)
+        job.layout.kernels.dwconv_rows(&shape, <const void **>(rows + start), w, bias, clip,
                                        y + start * y_row, y_row * step)

@@ -103,7 +103,7 @@ cdef void gather_rects(const Gather *gather, const real_t *x, real_t *window) no
 
 
 cdef void gather_planes(const Gather *gather, const real_t *x, real_t *window) noexcept nogil:
-    """The window of one input channel (of each channel of the result, if those are in the lanes)."""
+    """The window of one input channel, or of one for each channel in the lanes."""
     cdef const BlockRef *block = gather.block
     cdef const Axis *axis = block.phase.axis
     cdef Py_ssize_t p0, p1, p2, u0, i0
