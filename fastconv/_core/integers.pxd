@@ -27,16 +27,3 @@ cdef inline Py_ssize_t modulo(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     """a mod b in 0 … b - 1, also for a negative a."""
     a %= b
     return a + b if a < 0 else a
-
-
-# Old names, until every driver has the new ones.
-cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
-    return round_up(n, unit)
-
-
-cdef inline Py_ssize_t parts(Py_ssize_t n, Py_ssize_t size) noexcept nogil:
-    return ceil_div(n, size)
-
-
-cdef inline Py_ssize_t even(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
-    return even_size(n, most)
