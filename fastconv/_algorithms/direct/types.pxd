@@ -1,3 +1,4 @@
+"""What the passes share: structs of phases, layouts and schedules, and what follows from them."""
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport AXES
