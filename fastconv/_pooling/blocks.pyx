@@ -88,15 +88,15 @@ cdef void reduce_axis_0(const Job *job, const BlockRef *b, char *scratch,
     cdef Buffer from_, into
     from_.values, into.values = block.values, scratch + job.schedule.area_at[1]
     from_.indices = into.indices = NULL
-    axis_pass.w.rows = 1
-    axis_pass.w.out_step = rows * row
+    axis_pass.rows = 1
+    axis_pass.out_step = rows * row
     axis_pass.pitch = block.pitch0
     axis_pass.length = block.outer_pitch
     if block.pitch1 == row:
-        axis_pass.w.inner = rows * row
+        axis_pass.inner = rows * row
         reduce_axis(&axis_pass, from_, into)
     else:
-        axis_pass.w.inner = row
+        axis_pass.inner = row
         for _ in range(rows):
             reduce_axis(&axis_pass, from_, into)
             from_.values += block.pitch1 * block.kernels.size
@@ -115,8 +115,8 @@ cdef void reduce_axis_1(const Job *job, const BlockRef *b, char *scratch,
     cdef Buffer from_, into
     from_.values, into.values = block.values, scratch + job.schedule.area_at[2]
     from_.indices = into.indices = NULL
-    axis_pass.w.rows = 1
-    axis_pass.w.inner = axis_pass.w.out_step = row
+    axis_pass.rows = 1
+    axis_pass.inner = axis_pass.out_step = row
     axis_pass.pitch = block.pitch1
     axis_pass.length = inputs(&b.ranges[1]) * row
     for _ in range(outputs(&b.ranges[0])):
@@ -145,16 +145,16 @@ cdef void reduce_axis_2(const Job *job, const BlockRef *b, char *scratch,
         2 if block.values == scratch + s.area_at[0] else 0]
     from_.values = block.values
     from_.indices = into.indices = NULL
-    axis_pass.w.rows, axis_pass.w.row_step = outputs(&b.ranges[1]), block.pitch1
+    axis_pass.rows, axis_pass.row_step = outputs(&b.ranges[1]), block.pitch1
     if b.outers > 1:
-        axis_pass.w.rows, axis_pass.w.row_step = b.outers, block.outer_pitch
-    axis_pass.w.inner = axis_pass.w.out_step = axis_pass.pitch = p.inner
-    axis_pass.w.out_row = p.axis[2].outputs * p.inner
+        axis_pass.rows, axis_pass.row_step = b.outers, block.outer_pitch
+    axis_pass.inner = axis_pass.out_step = axis_pass.pitch = p.inner
+    axis_pass.out_row = p.axis[2].outputs * p.inner
     if divides and block.kernels.out_size != p.out_size:
-        axis_pass.w.out_row = outputs(&b.ranges[2]) * p.inner
-    axis_pass.length = axis_pass.w.rows * axis_pass.w.row_step
-    sums.size, sums.rows = block.kernels.out_size, axis_pass.w.rows
-    sums.row_step = axis_pass.w.out_row
+        axis_pass.out_row = outputs(&b.ranges[2]) * p.inner
+    axis_pass.length = axis_pass.rows * axis_pass.row_step
+    sums.size, sums.rows = block.kernels.out_size, axis_pass.rows
+    sums.row_step = axis_pass.out_row
     for o in range(b.ranges[0].out_start, b.ranges[0].out_stop):
         y = job.y + p.out_size * output_at(p, b.first_outer, o, b.ranges[1].out_start,
                                            b.ranges[2].out_start)

@@ -39,13 +39,17 @@ def norm_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray y,
         add_gradients[double](desc.g.axis, p, grad, x, y, out, s)
 
 
-cdef as_planes(PoolDesc desc, cnp.ndarray array, bint is_input):
+cdef cnp.ndarray as_planes(PoolDesc desc, cnp.ndarray array, bint is_input):
     """A view of (planes or images, three axes, channels inside)."""
-    cdef Py_ssize_t inner = desc.g.channels if desc.g.channels_last else 1
-    cdef const pool_axis *axis = desc.g.axis
-    if is_input:
-        return array.reshape(-1, axis[0].length, axis[1].length, axis[2].length, inner)
-    return array.reshape(-1, axis[0].outputs, axis[1].outputs, axis[2].outputs, inner)
+    cdef cnp.npy_intp[AXES + 2] size
+    cdef cnp.PyArray_Dims shape
+    cdef int i
+    size[0] = desc.batch * (1 if desc.g.channels_last else desc.g.channels)
+    for i in range(AXES):
+        size[1 + i] = desc.g.axis[i].length if is_input else desc.g.axis[i].outputs
+    size[1 + AXES] = desc.g.channels if desc.g.channels_last else 1
+    shape.ptr, shape.len = size, AXES + 2
+    return cnp.PyArray_Newshape(array, &shape, cnp.NPY_CORDER)
 
 
 cdef int add_gradients(const pool_axis *axis, double p, const real_t[:, :, :, :, ::1] grad,
@@ -54,8 +58,13 @@ cdef int add_gradients(const pool_axis *axis, double p, const real_t[:, :, :, :,
     """Add to `out` what each output sends back."""
     cdef Py_ssize_t n
     while next_slice(&s):
-        for n in prange(s.start, s.stop, num_threads=s.threads, nogil=True):
-            add_plane(axis, p, grad[n], x[n], y[n], out[n])
+        if s.threads == 1:  # OpenMP would take a microsecond to say so
+            with nogil:
+                for n in range(s.start, s.stop):
+                    add_plane(axis, p, grad[n], x[n], y[n], out[n])
+        else:
+            for n in prange(s.start, s.stop, num_threads=s.threads, nogil=True):
+                add_plane(axis, p, grad[n], x[n], y[n], out[n])
     return 0
 
 

@@ -1,5 +1,4 @@
 from fastconv._desc.pool cimport pool_axis
-from fastconv._kernels.dispatch cimport fc_windows
 from fastconv._pooling.axis cimport AxisRange
 from fastconv._pooling.schedule cimport AxisKernels, Buffer
 
@@ -9,11 +8,15 @@ cdef struct AxisPass:
     const pool_axis *axis
     const AxisRange *axis_range
     bint doubles
-    Py_ssize_t pitch   # elements between neighbours on the axis
-    Py_ssize_t length  # elements in all, which doubling overwrites
-    # What does not depend on the axis: rows, row_step, out_row, inner, out_step, where_row, and
-    # where_first, of element axis_range.in_start.
-    fc_windows w
+    Py_ssize_t inner        # elements side by side, each with windows of its own
+    Py_ssize_t pitch        # elements between neighbours on the axis,
+    Py_ssize_t out_step     # and between neighbouring results
+    Py_ssize_t rows         # that are reduced at once,
+    Py_ssize_t row_step     # elements apart,
+    Py_ssize_t out_row      # and their results
+    Py_ssize_t length       # elements in all, which doubling overwrites
+    Py_ssize_t where_first  # index of the first element, where it has none beside it,
+    Py_ssize_t where_row    # and from each row to the next
 
 
 cdef void reduce_axis(const AxisPass *p, Buffer from_, Buffer into) noexcept nogil

@@ -26,7 +26,7 @@ cdef struct Interior:
 
 cdef void reduce_axis(const AxisPass *p, Buffer from_, Buffer into) noexcept nogil:
     """Reduce what `from_` holds to the windows p.axis_range of the axis."""
-    if p.w.inner == 0:
+    if p.inner == 0:
         return
     if p.axis.kind == ADJOINT:
         reduce_phases(p, from_, into)
@@ -53,9 +53,9 @@ cdef void reduce_directly(const AxisPass *p, Buffer from_, Buffer into) noexcept
 
 cdef bint rows_join(const AxisPass *p) noexcept nogil:
     """Whether rows follow each other at the windows' pace, so that they are as good as one."""
-    return (p.w.rows > 1 and p.w.inner == 1 and p.w.out_step == 1 and p.kernels.search == NULL
-            and p.w.out_row == outputs(p.axis_range)
-            and p.w.row_step == p.axis.stride * p.w.out_row)
+    return (p.rows > 1 and p.inner == 1 and p.out_step == 1 and p.kernels.search == NULL
+            and p.out_row == outputs(p.axis_range)
+            and p.row_step == p.axis.stride * p.out_row)
 
 
 cdef void reduce_joined_rows(const AxisPass *p, Interior interior, Buffer from_,
@@ -64,7 +64,7 @@ cdef void reduce_joined_rows(const AxisPass *p, Interior interior, Buffer from_,
     cdef WindowRun run = interior_run(p.axis, interior)
     cdef fc_windows w = kernel_windows(p, &run)
     w.rows = 1
-    w.n = (p.w.rows - 1) * p.w.out_row + run.count
+    w.n = (p.rows - 1) * p.out_row + run.count
     call_kernel(p, &w, &run, from_, into)
 
 
@@ -194,11 +194,13 @@ cdef inline void reduce_run(const AxisPass *p, const WindowRun *run, Buffer from
 
 cdef inline fc_windows kernel_windows(const AxisPass *p, const WindowRun *run) noexcept nogil:
     """A run of windows, in all rows, as kernels are told of it."""
-    cdef fc_windows w = p.w
+    cdef fc_windows w
+    w.rows, w.row_step, w.out_row, w.inner = p.rows, p.row_step, p.out_row, p.inner
     w.n, w.taps, w.more = run.count, run.window.taps, 0
     w.stride, w.tap = run.step * p.pitch, run.window.step * p.pitch
-    w.out_step = run.apart * p.w.out_step
-    w.where_first = p.w.where_first + run.window.first - p.axis_range.in_start
+    w.out_step = run.apart * p.out_step
+    w.where_row = p.where_row
+    w.where_first = p.where_first + run.window.first - p.axis_range.in_start
     w.where_step, w.where_tap = run.step, run.window.step
     return w
 
@@ -207,7 +209,7 @@ cdef inline void call_kernel(const AxisPass *p, const fc_windows *w, const Windo
                              Buffer from_, Buffer into) noexcept nogil:
     cdef const AxisKernels *k = p.kernels
     cdef Py_ssize_t start = (run.window.first - p.axis_range.in_start) * p.pitch
-    cdef Py_ssize_t at = (run.first - p.axis_range.out_start) * p.w.out_step
+    cdef Py_ssize_t at = (run.first - p.axis_range.out_start) * p.out_step
     if k.search == NULL:
         k.pool(w, from_.values + start * k.size, into.values + at * k.out_size)
     else:
@@ -219,7 +221,7 @@ cdef inline void call_kernel(const AxisPass *p, const fc_windows *w, const Windo
 cdef void zero_windows(const AxisPass *p, const fc_windows *w, const WindowRun *run,
                        Buffer into) noexcept nogil:
     """Empty windows, whose sum is zero."""
-    cdef Py_ssize_t at = (run.first - p.axis_range.out_start) * p.w.out_step, r, o
+    cdef Py_ssize_t at = (run.first - p.axis_range.out_start) * p.out_step, r, o
     for r in range(w.rows):
         for o in range(w.n):
             memset(into.values + (at + r * w.out_row + o * w.out_step) * p.kernels.out_size, 0,

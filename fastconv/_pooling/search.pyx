@@ -50,11 +50,11 @@ cdef void search_rows(const Job *job, const BlockRef *b, Py_ssize_t i0, Py_ssize
     cdef Buffer from_
     from_.values = <char *>job.x + row_at(job, b, i0, 0)
     from_.indices = NULL
-    axis_pass.w.inner = axis_pass.w.out_step = axis_pass.pitch = p.inner
-    axis_pass.w.rows, axis_pass.w.row_step = rows, p.axis[2].length * p.inner
-    axis_pass.w.out_row = outputs(&b.ranges[2]) * p.inner
-    axis_pass.w.where_first = index_of(p, b, i0, 0)
-    axis_pass.w.where_row = index_of(p, b, 0, 1)
+    axis_pass.inner = axis_pass.out_step = axis_pass.pitch = p.inner
+    axis_pass.rows, axis_pass.row_step = rows, p.axis[2].length * p.inner
+    axis_pass.out_row = outputs(&b.ranges[2]) * p.inner
+    axis_pass.where_first = index_of(p, b, i0, 0)
+    axis_pass.where_row = index_of(p, b, 0, 1)
     reduce_axis(&axis_pass, from_, into)
 
 
@@ -66,7 +66,7 @@ cdef void search_copied_rows(const Job *job, const BlockRef *b, Py_ssize_t i0, P
     cdef AxisPass axis_pass = pass_along(job, b, 2)
     cdef Buffer copied = pairs_at(job, scratch + job.schedule.area_at[0], row)
     axis_pass.doubles = job.schedule.doubles[2]
-    axis_pass.w.inner = axis_pass.w.out_step = axis_pass.pitch = p.inner
+    axis_pass.inner = axis_pass.out_step = axis_pass.pitch = p.inner
     axis_pass.length = row
     for i1 in range(rows):
         convert(job.schedule, row, job.x + row_at(job, b, i0, i1), copied.values)
@@ -85,7 +85,7 @@ cdef Buffer search_axis_1(const Job *job, const BlockRef *b, Buffer now,
     cdef Buffer found = pairs_at(job, scratch + job.schedule.area_at[2], planes * out_rows * row)
     cdef Buffer into = found
     axis_pass.doubles = job.schedule.doubles[1]
-    axis_pass.w.inner = axis_pass.w.out_step = axis_pass.pitch = row
+    axis_pass.inner = axis_pass.out_step = axis_pass.pitch = row
     axis_pass.length = rows * row
     for _ in range(planes):
         reduce_axis(&axis_pass, now, into)
@@ -103,7 +103,7 @@ cdef Buffer search_axis_0(const Job *job, const BlockRef *b, Buffer now,
     cdef Buffer found = pairs_at(job, scratch + job.schedule.area_at[0],
                                  outputs(&b.ranges[0]) * plane)
     axis_pass.doubles = job.schedule.doubles[0]
-    axis_pass.w.inner = axis_pass.w.out_step = axis_pass.pitch = plane
+    axis_pass.inner = axis_pass.out_step = axis_pass.pitch = plane
     axis_pass.length = inputs(&b.ranges[0]) * plane
     reduce_axis(&axis_pass, now, found)
     return found
@@ -149,7 +149,7 @@ cdef AxisPass pass_along(const Job *job, const BlockRef *b, int axis) noexcept n
     axis_pass.kernels = &job.schedule.first
     axis_pass.axis = &job.pooling.axis[axis]
     axis_pass.axis_range = &b.ranges[axis]
-    axis_pass.w.rows = 1
+    axis_pass.rows = 1
     return axis_pass
 
 
