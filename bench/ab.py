@@ -44,6 +44,7 @@ def main(arguments=None):
     if options.methods and not any(map(options.methods.search, METHODS)):
         parser().error(f"no method has a match of {options.methods.pattern!r}")
     same = {"FASTCONV_MAX_ISA": options.isa} if options.isa else {}
+    same |= {f"AB_ANY_{what.upper()}": "1" for what in options.any}
     status = 0
     if options.cases or options.show is not None:
         with (Build("A", options.python_a, same) as a,
@@ -71,6 +72,8 @@ def parser():
                         help='only calls that ask for such a method ("auto" if they name none)')
     result.add_argument("--show", type=int, metavar="INDEX", help="one call: all that differs")
     result.add_argument("--isa", metavar="NAME", help="FASTCONV_MAX_ISA of both")
+    result.add_argument("--any", nargs="+", choices=("scratch", "nan"), default=[],
+                        help="what may differ: bytes of workspace, signs of NaNs")
     result.add_argument("--times", action="store_true", help="time the named layers as well")
     result.add_argument("--layers", type=re.compile, metavar="RE",
                         help='only rows with a match, as in "plan vgg16"')  # fmt: skip
