@@ -45,7 +45,7 @@ def efficiency(desc, cost):
 def choose(desc, which, method, precision, max_workspace):
     """The algorithm for one pass of one description; the description keeps it."""
     tier = precision_for(desc.function, precision, desc.itemsize)
-    key = (which, tier, method, max_workspace)
+    key = (method, which, tier, max_workspace)
     try:
         return desc.kept[key]
     except KeyError:

@@ -1,11 +1,12 @@
 """Descriptions of recent calls, and the algorithms chosen for them.
 
 A call of the same function with the same sizes and arguments has the same description, and to
-look it up must not take longer than a small convolution. So no tuple is made of all that: a key
-points to the arguments and is compared where they lie.
+look it up must not take longer than a small convolution. So no tuple is made of all that, and
+little of it is hashed: a key points to the arguments, which are compared where they lie.
 """
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from cpython.bool cimport PyBool_Check
 from cpython.float cimport PyFloat_CheckExact
@@ -31,6 +32,7 @@ cnp.import_array()
 cdef object float32 = np.dtype(np.float32)
 
 cdef enum:
+    BUCKETS = 256
     MAX_ENTRIES = 512              # descriptions; then all are forgotten
     MAX_SIZES = 2 + 2 * (AXES + 3)  # two shapes of a batch, each with its length, and two more
 
@@ -40,33 +42,39 @@ cdef enum:
 cdef struct CallKey:
     PyObject *geometry      # borrowed
     PyObject *activation    # borrowed
-    Py_ssize_t hash         # 0: not to be kept
+    size_t hash             # of the function's name and the sizes
     int sizes
     Py_ssize_t size[MAX_SIZES]
 
 
+@cython.final
 cdef class CacheEntry:
-    """A description, and what it was made from."""
+    """A description, and what it was made from, which cannot change."""
 
     cdef CallKey key
     cdef Geometry geometry   # what the key borrows
     cdef object activation
     cdef object description
+    cdef CacheEntry next     # in the same bucket
 
 
-cdef dict entries = {}       # by the hash of the key
+cdef list buckets = [None] * BUCKETS   # by the hash of the key
+cdef int entries = 0
 
 
-cdef inline void begin_key(CallKey *key, Geometry geometry, activation) noexcept:
+cdef inline int begin_key(CallKey *key, Geometry geometry, activation) except -1:
     key.geometry = <PyObject *>geometry
     key.activation = <PyObject *>activation
+    key.hash = <size_t>hash(geometry.function)
     key.sizes = 0
+    return 0
 
 
 cdef inline void add_size(CallKey *key, Py_ssize_t size) noexcept:
     if key.sizes < MAX_SIZES:
         key.size[key.sizes] = size
     key.sizes += 1
+    key.hash = key.hash * 1000003 ^ <size_t>size
 
 
 cdef inline int add_shape(CallKey *key, shape) except -1:
@@ -85,46 +93,8 @@ cdef inline int add_shape(CallKey *key, shape) except -1:
     return 0
 
 
-cdef bint is_immutable(value, int depth=2) noexcept:
-    """Whether value cannot change: a list may be another one tomorrow."""
-    if PyTuple_CheckExact(value):
-        for item in <tuple>value:
-            if depth == 0 or not is_immutable(item, depth - 1):
-                return False
-        return True
-    return (value is None or PyLong_CheckExact(value) or PyUnicode_CheckExact(value)
-            or PyBool_Check(value) or PyFloat_CheckExact(value))
-
-
-cdef inline bint add_hash(size_t *h, value) except -1:
-    """Mix an argument into a hash; false if it may change."""
-    if not is_immutable(value):
-        return False
-    h[0] = h[0] * 1000003 ^ <size_t>hash(value)
-    return True
-
-
-cdef Py_ssize_t hash_of(const CallKey *key) except -1:
-    """A hash of the key; 0 if some of it may change, so that it is not to be kept."""
-    cdef Geometry g = <Geometry>key.geometry
-    cdef size_t h = key.sizes
-    cdef int i
-    if key.sizes > MAX_SIZES:
-        return 0
-    if not (add_hash(&h, g.function) and add_hash(&h, g.rank) and add_hash(&h, g.kernel_size)
-            and add_hash(&h, g.stride) and add_hash(&h, g.padding) and add_hash(&h, g.dilation)
-            and add_hash(&h, g.groups) and add_hash(&h, g.output_padding)
-            and add_hash(&h, g.output_size) and add_hash(&h, g.ceil_mode)
-            and add_hash(&h, g.padding_mode) and add_hash(&h, g.data_format)
-            and add_hash(&h, g.flip) and add_hash(&h, <object>key.activation)):
-        return 0
-    for i in range(key.sizes):
-        h = h * 1000003 ^ <size_t>key.size[i]
-    return <Py_ssize_t>(h >> 2) + 1
-
-
 cdef inline bint same_argument(a, b) except -1:
-    """Whether a and b, which are immutable, mean the same: True == 1 == 1.0, and 0.0 == -0.0."""
+    """Whether a means the same as b, which is immutable: True == 1 == 1.0, and 0.0 == -0.0."""
     return a is b or equal_arguments(a, b)
 
 
@@ -155,8 +125,9 @@ cdef bint same_geometry(Geometry a, Geometry b) except -1:
 
 
 cdef bint same_key(const CallKey *a, const CallKey *b) except -1:
+    """Whether a is the key b of an entry."""
     cdef int i
-    if a.sizes != b.sizes:
+    if a.hash != b.hash or a.sizes != b.sizes:
         return False
     for i in range(a.sizes):
         if a.size[i] != b.size[i]:
@@ -165,29 +136,59 @@ cdef bint same_key(const CallKey *a, const CallKey *b) except -1:
             and same_argument(<object>a.activation, <object>b.activation))
 
 
-cdef object lookup(CallKey *key):
+cdef object lookup(const CallKey *key):
     """The description of such a call before, or None."""
-    cdef CacheEntry entry
-    key.hash = hash_of(key)
-    if key.hash == 0:
+    cdef CacheEntry entry = buckets[key.hash % BUCKETS]
+    if key.sizes > MAX_SIZES:
         return None
-    entry = entries.get(key.hash)
-    if entry is not None and same_key(key, &entry.key):
-        return entry.description
+    while entry is not None:
+        if same_key(key, &entry.key):
+            return entry.description
+        entry = entry.next
     return None
 
 
+# ---- new entries ----
+
+cdef bint is_immutable(value, int depth=2) noexcept:
+    """Whether value cannot change: a list may be another one tomorrow."""
+    if PyTuple_CheckExact(value):
+        for item in <tuple>value:
+            if depth == 0 or not is_immutable(item, depth - 1):
+                return False
+        return True
+    return (value is None or PyLong_CheckExact(value) or PyUnicode_CheckExact(value)
+            or PyBool_Check(value) or PyFloat_CheckExact(value))
+
+
+cdef bint may_keep(const CallKey *key) noexcept:
+    """Whether all arguments are immutable, so that the key stays what it is."""
+    cdef Geometry g = <Geometry>key.geometry
+    return (key.sizes <= MAX_SIZES and is_immutable(g.rank) and is_immutable(g.kernel_size)
+            and is_immutable(g.stride) and is_immutable(g.padding) and is_immutable(g.dilation)
+            and is_immutable(g.groups) and is_immutable(g.output_padding)
+            and is_immutable(g.output_size) and is_immutable(g.ceil_mode)
+            and is_immutable(g.padding_mode) and is_immutable(g.data_format)
+            and is_immutable(g.flip) and is_immutable(<object>key.activation))
+
+
 cdef int insert(const CallKey *key, description) except -1:
+    """Keep a description, if nothing that it was made from can change."""
+    global entries
     cdef CacheEntry entry
-    if key.hash:
-        if len(entries) >= MAX_ENTRIES:
-            entries.clear()
-        entry = CacheEntry.__new__(CacheEntry)
-        entry.key = key[0]
-        entry.geometry = <Geometry>key.geometry
-        entry.activation = <object>key.activation
-        entry.description = description
-        entries[key.hash] = entry
+    if not may_keep(key):
+        return 0
+    if entries >= MAX_ENTRIES:
+        buckets[:] = [None] * BUCKETS
+        entries = 0
+    entry = CacheEntry.__new__(CacheEntry)
+    entry.key = key[0]
+    entry.geometry = <Geometry>key.geometry
+    entry.activation = <object>key.activation
+    entry.description = description
+    entry.next = buckets[key.hash % BUCKETS]
+    buckets[key.hash % BUCKETS] = entry
+    entries += 1
     return 0
 
 

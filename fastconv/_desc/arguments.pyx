@@ -189,57 +189,73 @@ cdef int as_padding(str function, value, int rank, const Py_ssize_t *length,
                     const Py_ssize_t *kernel, const Py_ssize_t *stride,
                     const Py_ssize_t *dilation, Py_ssize_t *before, Py_ssize_t *after) except -1:
     """Every form of the padding argument; the arrays have AXES entries."""
-    cdef int i, axis
-    cdef Py_ssize_t extent, total, size
-    for i in range(AXES):
-        before[i] = after[i] = 0
+    cdef int axis
+    cdef Py_ssize_t size
+    for axis in range(AXES):
+        before[axis] = after[axis] = 0
     if isinstance(value, str):
         if value not in NAMED_PADDING:
             raise ValueError(
                 f"{function}: padding={value!r} is not one of {', '.join(map(repr, NAMED_PADDING))}"
             )
         for axis in range(AXES - rank, AXES):
-            extent = (kernel[axis] - 1) * dilation[axis]  # window_extent has checked it
-            if value == "full":
-                before[axis] = after[axis] = extent
-            elif value != "valid" and length[axis] > 0:
-                # out = ceil(L/s), so (out-1)*s < L: the sums stay in range.
-                total = (length[axis] - 1) // stride[axis] * stride[axis] - length[axis] + 1
-                if add_overflows(total, extent, &total):
-                    raise ValueError(f"{function}: padding={value!r} does not fit 64 bits")
-                total = max(total, 0)
-                before[axis] = total // 2 if value == "same" else total - total // 2
-                after[axis] = total - before[axis]
+            named_padding(function, value, length[axis], stride[axis],
+                          (kernel[axis] - 1) * dilation[axis],  # window_extent has checked it
+                          &before[axis], &after[axis])
         return 0
-    if type(value) is not int:
-        wanted = f"an integer, {rank} integers, {rank} (before, after) pairs or a name"
-        items = entries(function, "padding", value, wanted)
-        if items is not None:
-            if len(items) == 1 and rank > 1:
-                if entries(function, "padding", items[0], wanted) is None:
-                    items = [items[0]] * rank
-            if len(items) != rank:
-                raise ValueError(
-                    f"{function}: padding={value!r} has {len(items)} entries, but needs 1 or {rank}"
-                )
-            for i in range(rank):
-                axis = AXES - rank + i
-                pair = entries(function, "padding", items[i], wanted)
-                if pair is None:
-                    before[axis] = after[axis] = as_size(function, "padding", items[i], 0)
-                elif len(pair) != 2:
-                    raise ValueError(
-                        f"{function}: padding={value!r}: {items[i]!r} is not a "
-                        f"(before, after) pair"
-                    )
-                else:
-                    before[axis] = as_size(function, "padding", pair[0], 0)
-                    after[axis] = as_size(function, "padding", pair[1], 0)
-            return 0
+    if type(value) is not int and padding_per_axis(function, value, rank, before, after):
+        return 0
     size = as_size(function, "padding", value, 0)
     for axis in range(AXES - rank, AXES):
         before[axis] = after[axis] = size
     return 0
+
+
+cdef int named_padding(str function, name, Py_ssize_t length, Py_ssize_t stride,
+                       Py_ssize_t extent, Py_ssize_t *before, Py_ssize_t *after) except -1:
+    """What a name stands for along one axis; the window's last element lies `extent` on."""
+    cdef Py_ssize_t total
+    if name == "full":
+        before[0] = after[0] = extent
+    elif name != "valid" and length > 0:
+        # out = ceil(L/s), so (out-1)*s < L: the sums stay in range.
+        total = (length - 1) // stride * stride - length + 1
+        if add_overflows(total, extent, &total):
+            raise ValueError(f"{function}: padding={name!r} does not fit 64 bits")
+        total = max(total, 0)
+        before[0] = total // 2 if name == "same" else total - total // 2
+        after[0] = total - before[0]
+    return 0
+
+
+cdef bint padding_per_axis(str function, value, int rank, Py_ssize_t *before,
+                           Py_ssize_t *after) except -1:
+    """A sequence of numbers and (before, after) pairs; false where value is no sequence."""
+    cdef int i, axis
+    wanted = f"an integer, {rank} integers, {rank} (before, after) pairs or a name"
+    items = entries(function, "padding", value, wanted)
+    if items is None:
+        return False
+    if len(items) == 1 and rank > 1:
+        if entries(function, "padding", items[0], wanted) is None:
+            items = [items[0]] * rank
+    if len(items) != rank:
+        raise ValueError(
+            f"{function}: padding={value!r} has {len(items)} entries, but needs 1 or {rank}"
+        )
+    for i in range(rank):
+        axis = AXES - rank + i
+        pair = entries(function, "padding", items[i], wanted)
+        if pair is None:
+            before[axis] = after[axis] = as_size(function, "padding", items[i], 0)
+        elif len(pair) != 2:
+            raise ValueError(
+                f"{function}: padding={value!r}: {items[i]!r} is not a (before, after) pair"
+            )
+        else:
+            before[axis] = as_size(function, "padding", pair[0], 0)
+            after[axis] = as_size(function, "padding", pair[1], 0)
+    return True
 
 
 cdef Py_ssize_t window_extent(str function, str name, Py_ssize_t kernel,
