@@ -48,24 +48,9 @@ cdef class ConvDesc:
         return bool(self.g.exact)
 
     @property
-    def rank(self):
-        """Number of spatial axes."""
-        return self.g.rank
-
-    @property
     def filters(self):
         """Output channels, all groups together."""
         return self.g.filters
-
-    @property
-    def channels_last(self):
-        return bool(self.g.channels_last)
-
-    def axes(self, str name):
-        """One value for each spatial axis of 'kernel'."""
-        if name == "kernel":
-            return axes_of(self.g.kernel, <int>self.g.rank)
-        raise KeyError(name)
 
     cpdef tuple input_shape(self, Py_ssize_t batch):
         return image_shape(batch, self.batched, self.g.channels, self.g.input,

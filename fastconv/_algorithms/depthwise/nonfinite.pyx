@@ -28,7 +28,7 @@ def add_nonfinite(ConvDesc desc, weight, grad, out):
     if desc.g.flip:
         weight = np.flip(weight, tuple(range(2, rank + 2)))
     with np.errstate(all="ignore"):
-        for tap in np.ndindex(*desc.axes("kernel")):
+        for tap in np.ndindex(*desc.weight_shape()[2:]):
             reads, writes = ranges_of_tap(desc, tap)
             nonfinite = ~np.isfinite(weight[(...,) + tap])  # (filters, channels of a group)
             for c in range(in_channels):
