@@ -93,13 +93,11 @@ cdef inline int add_shape(CallKey *key, shape) except -1:
     return 0
 
 
-cdef inline bint same_argument(a, b) except -1:
+cdef bint same_argument(a, b) except -1:
     """Whether a means the same as b, which is immutable: True == 1 == 1.0, and 0.0 == -0.0."""
-    return a is b or equal_arguments(a, b)
-
-
-cdef bint equal_arguments(a, b) except -1:
     cdef Py_ssize_t i
+    if a is b:
+        return True
     if type(a) is not type(b):
         return False
     if PyTuple_CheckExact(a):
@@ -113,15 +111,22 @@ cdef bint equal_arguments(a, b) except -1:
 
 
 cdef bint same_geometry(Geometry a, Geometry b) except -1:
-    return (same_argument(a.function, b.function) and same_argument(a.rank, b.rank)
-            and same_argument(a.kernel_size, b.kernel_size) and same_argument(a.stride, b.stride)
-            and same_argument(a.padding, b.padding) and same_argument(a.dilation, b.dilation)
-            and same_argument(a.groups, b.groups)
-            and same_argument(a.output_padding, b.output_padding)
-            and same_argument(a.output_size, b.output_size)
-            and same_argument(a.ceil_mode, b.ceil_mode)
-            and same_argument(a.padding_mode, b.padding_mode)
-            and same_argument(a.data_format, b.data_format) and same_argument(a.flip, b.flip))
+    # `is` first: most arguments are the same objects, and to see that takes no reference
+    return (
+        (a.function is b.function or same_argument(a.function, b.function))
+        and (a.rank is b.rank or same_argument(a.rank, b.rank))
+        and (a.kernel_size is b.kernel_size or same_argument(a.kernel_size, b.kernel_size))
+        and (a.stride is b.stride or same_argument(a.stride, b.stride))
+        and (a.padding is b.padding or same_argument(a.padding, b.padding))
+        and (a.dilation is b.dilation or same_argument(a.dilation, b.dilation))
+        and (a.groups is b.groups or same_argument(a.groups, b.groups))
+        and (a.output_padding is b.output_padding or same_argument(a.output_padding, b.output_padding))
+        and (a.output_size is b.output_size or same_argument(a.output_size, b.output_size))
+        and (a.ceil_mode is b.ceil_mode or same_argument(a.ceil_mode, b.ceil_mode))
+        and (a.padding_mode is b.padding_mode or same_argument(a.padding_mode, b.padding_mode))
+        and (a.data_format is b.data_format or same_argument(a.data_format, b.data_format))
+        and (a.flip is b.flip or same_argument(a.flip, b.flip))
+    )
 
 
 cdef bint same_key(const CallKey *a, const CallKey *b) except -1:
