@@ -120,7 +120,8 @@ cdef bint same_geometry(Geometry a, Geometry b) except -1:
         and (a.padding is b.padding or same_argument(a.padding, b.padding))
         and (a.dilation is b.dilation or same_argument(a.dilation, b.dilation))
         and (a.groups is b.groups or same_argument(a.groups, b.groups))
-        and (a.output_padding is b.output_padding or same_argument(a.output_padding, b.output_padding))
+        and (a.output_padding is b.output_padding
+             or same_argument(a.output_padding, b.output_padding))
         and (a.output_size is b.output_size or same_argument(a.output_size, b.output_size))
         and (a.ceil_mode is b.ceil_mode or same_argument(a.ceil_mode, b.ceil_mode))
         and (a.padding_mode is b.padding_mode or same_argument(a.padding_mode, b.padding_mode))
