@@ -1,4 +1,4 @@
-"""One algorithm: where depthwise kernels have edges: tails of vectors, rows, joined pixels, ranks."""
+"""One algorithm: where depthwise kernels end: tails of vectors, rows, joined pixels, ranks."""
 
 import itertools
 

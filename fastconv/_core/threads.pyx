@@ -376,4 +376,4 @@ cdef extern from *:
     void set_last_call(double now) noexcept
     Py_ssize_t *make_ranges(Py_ssize_t start, Py_ssize_t stop, int threads) noexcept nogil
     void run_and_steal(task_function run, void *context, Py_ssize_t *next, int own, int threads,
-                 int thread) noexcept nogil
+                       int thread) noexcept nogil

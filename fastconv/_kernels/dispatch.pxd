@@ -124,7 +124,7 @@ cdef extern from "table.h" nogil:
                                void *place) noexcept nogil
     ctypedef void (*fc_shifted)(Py_ssize_t n, Py_ssize_t shift, void *row) noexcept nogil
     ctypedef void (*fc_search_shifted)(Py_ssize_t n, Py_ssize_t shift, void *row,
-                                      void *where) noexcept nogil
+                                       void *where) noexcept nogil
 
     ctypedef struct fc_pool_windows:
         Py_ssize_t height, width, top, left, row, rows, col, cols, out_width
@@ -133,7 +133,7 @@ cdef extern from "table.h" nogil:
     ctypedef int (*fc_pool_2x2_3x3)(const fc_pool_windows *shape, const void *x,
                                     void *y) noexcept nogil
     ctypedef void (*fc_global_pool)(Py_ssize_t planes, Py_ssize_t length, double divisor,
-                                   double factor, const void *x, void *y) noexcept nogil
+                                    double factor, const void *x, void *y) noexcept nogil
 
     ctypedef struct fc_pools:
         int size, index_size

@@ -209,10 +209,10 @@ cdef void compute_pixel_block(const Job *job, const BlockRef *block, const real_
     cdef const OutputPhase *phase = block.phase
     cdef Py_ssize_t step[3]
     cdef Py_ssize_t channel = block.channel_block * layout.channels_per_block
-    cdef Py_ssize_t place = first_place(job, block, step) + channel, o, r
+    cdef Py_ssize_t place = first_place(job, block, step) + channel, _, r
     cdef const real_t *w = (<const real_t *>job.packed) + phase.packed + phase.taps * channel
     cdef real_t *y
-    for o in range(block.count[0]):
+    for _ in range(block.count[0]):
         y = (<real_t *>job.output.data) + place
         if layout.joined_pixels > 1:
             compute_joined_pixels(layout, block, window, w, step, y, prefetch)

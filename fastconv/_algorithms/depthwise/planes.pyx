@@ -46,14 +46,14 @@ cdef void compute_planes(const Job *job, const BlockRef *block, const fc_plane *
     cdef const Layout *layout = job.layout
     cdef const Output *output = &job.output
     cdef bint fused = is_fused(output)
-    cdef Py_ssize_t place, channel = block.channel_block * layout.out_channels, o
+    cdef Py_ssize_t place, channel = block.channel_block * layout.out_channels, _
     cdef const real_t *bias = NULL
     cdef const fc_epilogue *clip = NULL
     if fused and output.epilogue.activation == FC_CLIP:
         clip = output.epilogue
     place = (block.image * output.image + channel * output.channel
              + block.first[1] * output.axis[1] + block.first[2])
-    for o in range(layout.out_channels):
+    for _ in range(layout.out_channels):
         if fused and output.bias != NULL:
             bias = (<const real_t *>output.bias) + channel
         layout.kernels.dwconv_plane[layout.g.kernel[2] // 2 - 1][block.phase.axis[2].step - 1](

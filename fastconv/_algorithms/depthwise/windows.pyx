@@ -10,7 +10,7 @@ from libc.string cimport memset
 from fastconv._algorithms.depthwise.axes cimport Axis, inside, source_position
 from fastconv._algorithms.depthwise.blocks cimport MAX_RECTS, CopyRect
 from fastconv._algorithms.depthwise.layout cimport OutputPhase, maps_channels
-from fastconv._core.padding cimport AXES, PAD_ZEROS
+from fastconv._core.padding cimport PAD_ZEROS
 from fastconv._kernels.dispatch cimport fc_kernels
 
 # How one window is filled.
@@ -151,8 +151,8 @@ cdef void gather_rows(const Gather *gather, const real_t *plane, Py_ssize_t p1, 
 cdef void clear_sides(Py_ssize_t rows, Py_ssize_t pitch, Py_ssize_t low, Py_ssize_t high,
                       real_t *out) noexcept nogil:
     """Zeros before and after the elements low … high - 1 of every row."""
-    cdef Py_ssize_t r
-    for r in range(rows):
+    cdef Py_ssize_t _
+    for _ in range(rows):
         memset(out, 0, low * sizeof(real_t))
         memset(out + high, 0, (pitch - high) * sizeof(real_t))
         out += pitch
