@@ -1,8 +1,7 @@
 """The house measured: files, functions and argument lists of the package, read from its sources.
 
 ``python tests/house.py`` prints what a reader has to hold in the head: lines of every file, the
-longest functions and argument lists, and the floors with what stands on each. `test_house` holds
-the limits.
+longest functions and argument lists, the deepest nesting. `test_layers` holds the limits.
 """
 
 import re

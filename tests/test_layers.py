@@ -2,6 +2,7 @@
 
 import re
 
+import house
 import pytest
 from floors import FLOORS, MODULES, SOURCE, floor, imports
 
@@ -118,3 +119,16 @@ def test_the_guide_to_kernels_names_every_header_and_where_instruction_sets_are_
     told = {path.name for path in (*KERNELS.glob("*.h"), *KERNELS.glob("*.c"))
             if re.search(r"__(?:AVX|SSE|aarch64)", path.read_text())}  # fmt: skip
     assert told == set(re.findall(r"``(\w+\.[hc])``", paragraph))
+
+
+def test_drivers_fit_in_the_head():
+    """Files that one reads at a sitting, functions that fit a screen."""
+    drivers = ("_algorithms", "_pooling", "_call", "_desc", "_core")
+    paths = [path for path in house.files((".py", ".pyx", ".pxd"))
+             if path.relative_to(house.SOURCE).parts[0] in drivers]  # fmt: skip
+    assert len(paths) > 80
+    assert [(path.name, house.lines(path)) for path in paths if house.lines(path) > 500] == []
+    found = [f for path in paths for f in house.functions(path)]
+    assert len(found) > 500
+    assert [(str(f), f.lines) for f in found if f.lines > 60] == []
+    assert [(str(f), f.nesting) for f in found if f.nesting > 6] == []
