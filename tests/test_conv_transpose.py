@@ -60,8 +60,12 @@ def test_against_torch(torch, block):
             continue
         assert fastconv.conv_transpose_output_shape(x_shape, weight_shape, *args) == expected.shape
         method, (stride, padding, _, *rest) = METHODS[seed % len(METHODS)], args
-        if up(method, expected.shape, weight_shape, stride, padding, *rest, precision="high"):
+        try:
             y = transpose(rank, x, weight, bias, *args, method=method, precision="high")
+        except ValueError as error:  # it does not serve the part of the result that is reached
+            if f"method={method!r}" not in str(error) or method in ("auto", "direct"):
+                raise
+        else:
             np.testing.assert_allclose(y, expected, rtol=0, atol=1e-11)
         last = fastconv.conv_transpose(
             np.moveaxis(x, 1, -1), weight, bias, *args, data_format="channels_last")
