@@ -5,8 +5,6 @@ overflow on the way where the sums themselves would not. Special values keep the
 tier, so an algorithm below the tier "highest" tells which images it could not serve, and these are
 computed again by an algorithm of direct sums. The algorithms themselves know nothing of each other.
 """
-from __future__ import annotations
-
 from fastconv._algorithms.record import Algorithm
 
 

@@ -10,8 +10,6 @@ A *product* is what the caller gives: a function of one part of each operand, wh
 convolution, or a gradient of it, on real arrays. Results are written once all products are done,
 so that a call that fails leaves them as they were.
 """
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

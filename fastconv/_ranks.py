@@ -2,13 +2,12 @@
 
 The numbered functions differ from the rank-generic one in their name and in what they accept, so
 each family is defined once, by a function of the rank. `documented` gives every member a name, a
-signature and a docstring of its own: the docstring in the source is a `string.Template`, whose
-words depend on the rank and whose sections are those that many functions share.
+signature and a docstring of its own: the docstring in the source has ``$words`` in it, which depend
+on the rank or are sections that many functions share.
 """
-from __future__ import annotations
-
+import functools
 import inspect
-import string
+import re
 
 RANKS = (None, 1, 2, 3)
 
@@ -141,17 +140,22 @@ def documented(name, rank, examples, **words):
         function.__name__ = function.__qualname__ = name
         function.__code__ = function.__code__.replace(co_name=name, co_qualname=name)
         if function.__doc__ is not None:  # python -OO has none
-            example = inspect.cleandoc(examples[rank if rank in examples else 2])
+            example = _dedented(examples[rank if rank in examples else 2])
             known = {**_SECTIONS, **_NUMBERED, **_WORDS[rank], **words,
                      "name": name, "example": example}
-            function.__doc__ = _fill(inspect.cleandoc(function.__doc__) + "\n", known)
+            function.__doc__ = _fill(_dedented(function.__doc__) + "\n", known)
         return function
 
     return finish
 
 
+# The members of a family share the text of their docstring.
+_dedented = functools.cache(inspect.cleandoc)
+_WORD = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+
+
 def _fill(text, words):
     """Put the words in, whose own words are of `words` too."""
-    while "$" in text:
-        text = string.Template(text).substitute(words)
-    return text
+    if "$" not in text:
+        return text
+    return _WORD.sub(lambda match: _fill(words[match[1] or match[2]], words), text)

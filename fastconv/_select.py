@@ -4,8 +4,6 @@ Automatic choice looks at one image's geometry, the pass, the precision and the 
 allowed; never at the batch size or the number of threads, so that a result never depends on
 them.
 """
-from __future__ import annotations
-
 from fastconv._algorithms import depthwise, direct, fft, im2col, sliding, winograd
 from fastconv._algorithms.record import PASSES, Algorithm
 from fastconv._core.cost import peak_flops

@@ -1,12 +1,9 @@
 """The public convolutions: a docstring, then describe, select and run."""
-from __future__ import annotations
-
 import math
 import time
 
 import numpy as np
 
-from fastconv import _select
 from fastconv._call import conv as call
 from fastconv._call.columns import columns, images
 from fastconv._call.plan import Prepared
@@ -803,6 +800,8 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     """
     like = as_array("explain", "dtype", np.empty(0, dtype), True)
     dtype, arithmetic = compute_dtype("explain", (like,), True)
+    from fastconv import _select  # the algorithms, which are loaded when they are needed
+
     if which not in _select.PASSES:
         raise ValueError(
             f"explain: which={which!r} is not one of {', '.join(map(repr, _select.PASSES))}")

@@ -1,6 +1,4 @@
 """Plans: a layer prepared once and run many times."""
-from __future__ import annotations
-
 from fastconv._call.plan import Prepared
 from fastconv._desc.arguments import as_array
 from fastconv._desc.geometry import geometry

@@ -2,8 +2,6 @@
 
 Every family is defined once, by a function of the rank: see `_ranks`.
 """
-from __future__ import annotations
-
 from fastconv._call import pool as call
 from fastconv._desc.arguments import as_shape
 from fastconv._desc.geometry import geometry

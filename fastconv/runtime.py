@@ -1,6 +1,4 @@
 """Threads, precision, environment variables, and what this installation is made of."""
-from __future__ import annotations
-
 import contextlib
 import platform
 import sys

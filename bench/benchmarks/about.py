@@ -1,7 +1,7 @@
 """The machine: what all other figures are to be read against. First in the alphabet on purpose."""
 
 import fastconv
-from fastconv._core import peak
+from fastconv._bench import peaks
 
 _RUNTIME = fastconv.show_runtime(mode="dicts")
 
@@ -16,13 +16,13 @@ class Machine:
         return 8 * _RUNTIME["vector_bytes"]
 
     def track_float32_peak(self, isa, threads):
-        return peak.fma_gflops("float32", threads, 0.2)
+        return peaks.fma_gflops("float32", threads, 0.2)
 
     def track_float64_peak(self, isa, threads):
-        return peak.fma_gflops("float64", threads, 0.2)
+        return peaks.fma_gflops("float64", threads, 0.2)
 
     def track_memory_bandwidth(self, isa, threads):
-        return peak.triad_gbs(threads, 0.5)
+        return peaks.triad_gbs(threads, 0.5)
 
     track_vector_bits.unit = "bits"
     track_float32_peak.unit = track_float64_peak.unit = "GFLOP/s"

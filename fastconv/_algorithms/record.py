@@ -1,6 +1,4 @@
 """What an algorithm tells the layer that selects: one record each."""
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,5 +1,6 @@
 """The limits of the machine, measured next to what they limit."""
 
+import functools
 import time
 from dataclasses import dataclass
 
@@ -36,8 +37,8 @@ class Roof:
     def sample(self, case):
         """Measure once more, some 40 ms long; longer for threads that may still be asleep."""
         seconds = 0.01 if self.threads == 1 else 0.05
-        self.gflops = max(self.gflops, peak.fma_gflops(self.dtype, self.threads, seconds))
-        best = max(_gbs.get(self.threads, 0.0), peak.triad_gbs(self.threads, 0.02))
+        self.gflops = max(self.gflops, fma_gflops(self.dtype, self.threads, seconds))
+        best = max(_gbs.get(self.threads, 0.0), triad_gbs(self.threads, 0.02))
         self.gbs = _gbs[self.threads] = best
         if case.pools:
             self.copy = max(self.copy, copy_gbs(case.bytes))
@@ -51,6 +52,35 @@ class Roof:
         compute = self.gflops / 2 if case.pools else self.gflops
         memory = case.flops / case.bytes * self.gbs
         return (compute, "compute") if compute <= memory else (memory, "memory")
+
+
+def fma_gflops(dtype="float32", threads=1, seconds=0.05):
+    """Multiply-adds from registers: the best of several short runs, in GFLOP/s."""
+    itemsize = np.dtype(dtype).itemsize
+    best, end = 0.0, time.perf_counter() + seconds
+    while best == 0.0 or time.perf_counter() < end:
+        start = time.perf_counter()
+        flops = peak.multiply_adds(itemsize, 100_000, threads)
+        best = max(best, flops / (time.perf_counter() - start))
+    return best * 1e-9
+
+
+def triad_gbs(threads=1, seconds=0.2, megabytes=64):
+    """a = b + 3 c on arrays past the caches: the best of several runs, in GB/s."""
+    tasks = 8 * threads
+    arrays = _triad_arrays((megabytes << 20) // 4 // tasks * tasks)
+    best, end = 0.0, time.perf_counter() + seconds
+    while best == 0.0 or time.perf_counter() < end:
+        start = time.perf_counter()
+        peak.triad(*arrays, tasks, threads)
+        best = max(best, 3 * arrays[0].nbytes / (time.perf_counter() - start))
+    return best * 1e-9
+
+
+@functools.lru_cache(maxsize=1)
+def _triad_arrays(n):
+    """Kept, because the first touch of their pages takes longer than a measurement."""
+    return tuple(np.ones(n, np.float32) for _ in range(3))
 
 
 def copy_gbs(moved, seconds=0.01):

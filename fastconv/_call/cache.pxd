@@ -7,4 +7,5 @@ cdef ConvDesc cached_conv(Geometry geometry, x, weight, dtype, bint exact, activ
 cdef TransposedDesc cached_conv_transpose(Geometry geometry, x, weight, dtype, bint exact)
 cdef PoolDesc cached_pool(Geometry geometry, x)
 cdef PoolDesc cached_adaptive(Geometry geometry, x)
+cdef object choose_algorithm(ConvDesc desc, str which, method, precision, max_workspace)
 cdef object cached_algorithm(ConvDesc desc, str which, method, precision, max_workspace)

@@ -25,10 +25,10 @@ from fastconv._desc.transposed cimport TransposedDesc
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.pool import describe_adaptive, describe_pool
 from fastconv._desc.transposed import describe_transposed
-from fastconv._select import choose
 
 cnp.import_array()
 
+cdef object registry = None  # `_select`, once it is loaded
 cdef object float32 = np.dtype(np.float32)
 
 cdef enum:
@@ -262,14 +262,23 @@ cdef object shape_of(shape):
 
 # ---- algorithms ----
 
+cdef object choose_algorithm(ConvDesc desc, str which, method, precision, max_workspace):
+    """`_select.choose`. The first convolution loads the algorithms, not the import."""
+    global registry
+    if registry is None:
+        from fastconv import _select as registry
+    return registry.choose(desc, which, method, precision, max_workspace)
+
+
 cdef object cached_algorithm(ConvDesc desc, str which, method, precision, max_workspace):
-    """`choose`, remembered where the description and the tier in force decide."""
+    """The algorithm chosen, remembered where the description and the tier in force decide."""
     cdef tuple known
     if not (precision is None and max_workspace is None and type(method) is str
             and method == "auto"):
-        return choose(desc, which, method, precision, max_workspace)
+        return choose_algorithm(desc, which, method, precision, max_workspace)
     tier = precision_in_force()
     known = desc.automatic.get(which)
     if known is None or known[0] is not tier:
-        known = desc.automatic[which] = (tier, choose(desc, which, "auto", tier, None))
+        known = (tier, choose_algorithm(desc, which, "auto", tier, None))
+        desc.automatic[which] = known
     return known[1]

@@ -10,12 +10,22 @@ from fastconv._desc.arguments cimport as_array, compute_dtype
 from fastconv._desc.conv cimport ConvDesc
 from fastconv._desc.geometry cimport Geometry
 
-from fastconv._algorithms.im2col.columns import add_up, gather
 from fastconv._desc.arguments import check_shape
 from fastconv._desc.columns import columns_shape, describe_columns
 from fastconv._parts import REAL, as_bits, multiply_complex, multiply_integers
 
 cnp.import_array()
+
+
+cdef object columns_module = None
+
+
+cdef object kernel(str name):
+    """A function of the algorithm's, which the first call loads as `_call.cache` loads algorithms."""
+    global columns_module
+    if columns_module is None:
+        from fastconv._algorithms.im2col import columns as columns_module
+    return getattr(columns_module, name)
 
 
 def columns(Geometry geometry, x, num_threads):
@@ -29,7 +39,7 @@ def columns(Geometry geometry, x, num_threads):
     moved = []
     for view in views:
         cols = np.empty(shape, desc.dtype)
-        gather(desc, batched(view, desc.dtype, desc.batched), cols, num_threads)
+        kernel("gather")(desc, batched(view, desc.dtype, desc.batched), cols, num_threads)
         moved.append(cols)
     cols = back(moved)
     return cols if desc.batched else cols[0]
@@ -51,7 +61,7 @@ def images(Geometry geometry, cols, input_shape, num_threads):
 
     def product(p, q):
         target = np.zeros(shape, arithmetic)
-        add_up(desc, contiguous(p.of(cols), arithmetic, True), target, num_threads)
+        kernel("add_up")(desc, contiguous(p.of(cols), arithmetic, True), target, num_threads)
         return target
 
     if result.kind == "f":

@@ -3,6 +3,7 @@ import numpy as np
 
 cimport numpy as cnp
 
+from fastconv._call.cache cimport choose_algorithm
 from fastconv._call.conv cimport check_bias, check_residual, run_forward
 from fastconv._call.kernels cimport ByParts, by_parts, in_parts, real_pass
 from fastconv._call.output cimport Destination, destination
@@ -15,7 +16,6 @@ from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.activation import integer_bounds
 from fastconv._desc.conv import describe_conv
 from fastconv._parts import usual_parts
-from fastconv._select import choose
 
 cnp.import_array()
 
@@ -56,7 +56,8 @@ cdef class Prepared:
             bias = np.array(bias, bias.dtype if self.parts else self.arithmetic, order="C")
         self.bias = bias
         self.desc.planned = True
-        self.algorithm = choose(self.desc, "forward", method, precision, max_workspace)
+        self.algorithm = choose_algorithm(self.desc, "forward", method, precision,
+                                          max_workspace)
         self.num_threads = num_threads
         self.prepare(weight, threads_for(function, num_threads, self.desc.flops(1)))
         shape = self.desc.input_shape(1)

@@ -8,10 +8,10 @@ import contextlib
 import contextvars
 import operator
 import os
-import threading
 
 from libc.stdlib cimport free
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 
@@ -65,31 +65,9 @@ def _positive(name, value):
     return count
 
 
-def _granted_cores():
-    """Physical cores that affinity and the control group grant to this process."""
-    try:
-        cpus = os.sched_getaffinity(0)
-    except AttributeError:
-        return os.cpu_count() or 1
-    cores = set()
-    for cpu in cpus:
-        try:
-            with open(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") as file:
-                cores.add(file.read().strip())
-        except OSError:
-            cores.add(str(cpu))
-    count = len(cores)
-    try:
-        with open("/sys/fs/cgroup/cpu.max") as file:
-            quota, period = file.read().split()
-        if quota != "max":
-            count = min(count, max(1, -(-int(quota) // int(period))))
-    except (OSError, ValueError):
-        pass
-    return max(1, count)
-
-
 def _initial_threads():
+    from fastconv._core.cores import granted_cores
+
     text = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
     if text:
         try:
@@ -103,9 +81,10 @@ def _initial_threads():
     text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if text.isdecimal() and 1 <= int(text) <= 1024:
         return int(text)
-    return _granted_cores()
+    return granted_cores()
 
 
+@cython.binding(True)  # it is public: its signature can be read
 def set_num_threads(num_threads):
     """Set how many threads a call may use from now on.
 
@@ -138,6 +117,7 @@ def set_num_threads(num_threads):
     default_threads = _positive("set_num_threads: num_threads", num_threads)
 
 
+@cython.binding(True)
 def get_num_threads():
     """Return how many threads a call may use.
 
@@ -170,6 +150,7 @@ def get_num_threads():
 
 
 @contextlib.contextmanager
+@cython.binding(True)
 def num_threads(n):
     """Set the number of threads within a ``with`` block.
 
@@ -298,6 +279,8 @@ cdef int python_parallel_for(object function, Py_ssize_t tasks, int threads) exc
         for task in range(tasks):
             function(task)
         return 0
+    import threading  # which few calls need
+
     todo = iter(range(tasks))
     lock = threading.Lock()
     errors = []

@@ -3,7 +3,7 @@
 This module is compiled for the baseline and is the only one that imports the others: a
 module built for wider instructions may execute one as soon as it is loaded.
 """
-import importlib.util
+import importlib
 import os
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -20,6 +20,9 @@ cdef extern from *:
             return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
                 && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")
                 && __builtin_cpu_supports("f16c");
+    #ifdef FC_EMULATE_AVX512
+        if (level == 2) return fc_cpu_has(1);
+    #endif
         if (level == 2)
             return fc_cpu_has(1) && __builtin_cpu_supports("avx512f")
                 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
@@ -31,6 +34,7 @@ cdef extern from *:
     #endif
     """
     int fc_cpu_has(int level)
+    const char *FC_BUILT_LEVELS  # from meson.build
 
 # From the narrowest to the widest; the order is the rank that FASTCONV_MAX_ISA caps.
 LEVELS = ("baseline", "avx2", "avx512")
@@ -40,8 +44,7 @@ cdef fc_table *chosen = NULL
 
 def built():
     """The names of the levels that this build holds."""
-    return [name for name in LEVELS
-            if importlib.util.find_spec(f"fastconv._kernels._kernels_{name}")]
+    return FC_BUILT_LEVELS.decode().split()
 
 
 def available():

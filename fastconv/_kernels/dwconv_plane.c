@@ -29,7 +29,7 @@ FC_INLINE void fc_fetch_far(const char *p, ptrdiff_t bytes)
     }
 }
 
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
 /* Vectors of a tile, weights that registers are left for, and whether the last tile of a row
  * overlaps the one before rather than be stored in part. */
 #define FC_PLANE_VECTORS 1

@@ -12,7 +12,7 @@ FC_INLINE vec NAME(load_held)(const REAL *p) { return NAME(held)(NAME(load)(p));
 
 /* Elements 0, 2, ... and 1, 3, ... of two vectors. On AVX2 by shuffles within 16 bytes, and
  * `in_order` puts the sums into order at the end. */
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
 FC_INLINE vec NAME(pick)(vec a, vec b, ivec index)
 {
     return (vec)MM(permutex2var)((MM_TYPE)a, (MM_INT)index, (MM_TYPE)b);
@@ -58,7 +58,7 @@ FC_INLINE void NAME(plane_meet)(vec x[FC_PLANE_KERNEL][2], const REAL *line, con
 {
     /* Of an odd number of columns the first is what the second of the first pair was before. */
     int j = first;
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     if (step == 2 && end - first == 3) j = first + 1;
 #endif
     FC_UNROLL for (int k = 0; k < FC_PLANE_KERNEL; k++, j += step) {
@@ -71,7 +71,7 @@ FC_INLINE void NAME(plane_meet)(vec x[FC_PLANE_KERNEL][2], const REAL *line, con
             if (j + 1 < end) x[j + 1][v] = NAME(odds)(a, b);
         }
     }
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     if (step == 2 && end - first == 3) {
         if (edge && ends->before) line = NAME(nothing);
         x[first][0] = NAME(behind)(NAME(spread)(*line), x[2][0]);
@@ -252,7 +252,7 @@ FC_INLINE void NAME(dwconv_plane)(const fc_plane *shape, const REAL *x, const RE
 FC_INLINE REAL NAME(sum_lanes)(vec v)
 {
     REAL part[LANES];
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     FC_UNROLL for (int half = LANES / 2; half; half /= 2)
         v += NAME(pick)(v, v, NAME(iota)() + half);
     NAME(save)(part, v);
@@ -282,7 +282,7 @@ FC_INLINE void NAME(weight_tile)(vec sum[FC_PLANE_KERNEL][FC_PLANE_KERNEL], cons
         if ((size_t)(row + q) >= (size_t)shape->height) line = NAME(nothing);
         __asm__ volatile("" : "+r"(line)); /* a value; the compiler would branch */
         NAME(plane_meet)(xv, line, ends, first, end, 1, step, edge);
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
         /* its last lane may be an output's that is not there */
         if (edge && step == 2 && end - first == 3)
             xv[first][0] = (vec)MM(maskz_mov)((MM_MASK)ends->outputs, (MM_TYPE)xv[first][0]);
@@ -359,7 +359,7 @@ FC_INLINE void NAME(dwconv_plane_backward_weight)(const fc_plane *shape, const R
                                                   const REAL *g, REAL *out, const int size,
                                                   const int step)
 {
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     const int unit = size == 3 ? 3 : step;
 #else
     const int unit = size == 3 && step == 1 ? 3 : step;
@@ -396,7 +396,7 @@ FC_INLINE void NAME(dwconv_plane_backward_weight)(const fc_plane *shape, const R
 /* n lanes from `first` on. */
 FC_INLINE void NAME(save_some)(REAL *p, vec v, ptrdiff_t first, ptrdiff_t n)
 {
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     MM(mask_storeu)(p, (MM_MASK)(((1u << n) - 1) << first), (MM_TYPE)v);
 #else
     if (first) {
@@ -410,7 +410,7 @@ FC_INLINE void NAME(save_some)(REAL *p, vec v, ptrdiff_t first, ptrdiff_t n)
 
 FC_INLINE void NAME(interleave)(vec out[2], vec a, vec b)
 {
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     const ivec lane = NAME(iota)(), low = lane / 2 + (lane & 1) * LANES;
     out[0] = NAME(pick)(a, b, low);
     out[1] = NAME(pick)(a, b, low + LANES / 2);

@@ -57,7 +57,9 @@ FC_INLINE vec NAME(spread)(REAL s) { return s - (vec){0}; }
  * begin with the loads of many, and let a sum take their registers, which leads to spills. */
 FC_INLINE vec NAME(held)(vec v)
 {
-#if defined(__AVX512F__)
+#if defined(FC_EMULATE_AVX512)
+    __asm__ volatile("" : "+m"(v)); /* which fits no register */
+#elif defined(FC_AVX512)
     __asm__ volatile("" : "+v"(v));
 #elif defined(__SSE2__)
     __asm__ volatile("" : "+x"(v));
@@ -75,7 +77,7 @@ FC_INLINE ivec NAME(iota)(void)
 }
 
 #ifdef FC_PARTIAL_LOADS
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
 typedef unsigned NAME(lanes);
 #else
 typedef ivec NAME(lanes);
@@ -87,7 +89,7 @@ FC_INLINE NAME(lanes) NAME(within)(ptrdiff_t at, ptrdiff_t length)
     ptrdiff_t low = at < 0 ? -at : 0, high = length > at ? length - at : 0;
     if (low > LANES) low = LANES;
     if (high > LANES) high = LANES;
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     return ((1u << high) - 1) & (~0u << low);
 #else
     const ivec lane = NAME(iota)();
@@ -98,7 +100,7 @@ FC_INLINE NAME(lanes) NAME(within)(ptrdiff_t at, ptrdiff_t length)
 /* Memory of other lanes is not touched. */
 FC_INLINE vec NAME(load_lanes)(const REAL *p, NAME(lanes) lanes)
 {
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     return (vec)MM(maskz_loadu)((MM_MASK)lanes, p);
 #else
     return (vec)MM(maskload)(p, (MM_INT)lanes);
@@ -109,7 +111,7 @@ FC_INLINE vec NAME(load_lanes)(const REAL *p, NAME(lanes) lanes)
 /* The first n lanes (0 < n <= LANES): never touches memory past them. */
 FC_INLINE vec NAME(load_first)(const REAL *p, ptrdiff_t n)
 {
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     return (vec)MM(maskz_loadu)((MM_MASK)((1u << n) - 1), p);
 #elif defined(__AVX2__)
     return (vec)MM(maskload)(p, (MM_INT)(NAME(iota)() < (INT)n));
@@ -124,7 +126,7 @@ FC_INLINE vec NAME(load_first)(const REAL *p, ptrdiff_t n)
 /* AVX2's stores in part are slow on some processors. */
 FC_INLINE void NAME(save_first)(REAL *p, vec v, ptrdiff_t n)
 {
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     MM(mask_storeu)(p, (MM_MASK)((1u << n) - 1), (MM_TYPE)v);
 #elif defined(__AVX2__) && BITS == 32
     __m128 part = _mm256_castps256_ps128((__m256)v);

@@ -90,7 +90,7 @@ static void NAME(scatter)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_
         const REAL *src = (const REAL *)src_ + r * src_r;
         REAL *dst = (REAL *)dst_ + r * dst_r;
         ptrdiff_t c = 0;
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
         const ivec twice = NAME(iota)() / 2;
         if (dst_c == 2) /* every other lane of a vector */
             for (; c < nc; c += LANES / 2) {

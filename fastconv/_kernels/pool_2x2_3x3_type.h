@@ -9,7 +9,7 @@
 #define FC_POOL_ROWS_BYTES 16384 /* bytes of input */
 
 /* NaN are not kept on the way, but noticed: a pair of vectors in one comparison. */
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
 typedef unsigned NAME(unordered);
 #else
 typedef vec NAME(unordered);
@@ -17,9 +17,9 @@ typedef vec NAME(unordered);
 
 FC_INLINE NAME(unordered) NAME(any_nan)(vec a, vec b)
 {
-#if defined(__AVX512F__) && BITS == 32
+#if defined(FC_AVX512) && BITS == 32
     return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
-#elif defined(__AVX512F__)
+#elif defined(FC_AVX512)
     return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_UNORD_Q);
 #else
     return (vec)MM(cmp)((MM_TYPE)a, (MM_TYPE)b, _CMP_UNORD_Q);
@@ -28,7 +28,7 @@ FC_INLINE NAME(unordered) NAME(any_nan)(vec a, vec b)
 
 FC_INLINE void NAME(notice)(NAME(unordered) *seen, NAME(unordered) more)
 {
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     *seen |= more;
 #else
     *seen = (vec)((ivec)*seen | (ivec)more);
@@ -37,7 +37,7 @@ FC_INLINE void NAME(notice)(NAME(unordered) *seen, NAME(unordered) more)
 
 FC_INLINE int NAME(noticed)(NAME(unordered) seen)
 {
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     return seen != 0;
 #else
     return MM(movemask)((MM_TYPE)seen) != 0;
@@ -59,7 +59,7 @@ FC_INLINE vec NAME(windows_row)(const REAL *x, const NAME(lanes) *some, int next
     } else {
         const vec a = NAME(load_some)(x, some[0], neutral, edge);
         vec b = NAME(load_some)(x + LANES, some[1], neutral, edge);
-        __asm__("" : "+v"(b)); /* used three times: loaded once */
+        b = NAME(held)(b); /* used three times: loaded once */
         if (op != FC_SUM) NAME(notice)(seen, NAME(any_nan)(a, b));
         const ivec lane = NAME(iota)();
         v[0] = NAME(shuffle)(a, b, 2 * lane);

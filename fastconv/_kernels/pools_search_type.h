@@ -56,7 +56,12 @@ static void NAMES(OP, find_1)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap, const 
                               const INDEX *where, INDEX first, INDEX step, INDEX apart,
                               TYPE *out, INDEX *place)
 {
-    NAMES(OP, find)(n, taps, 1, tap, row, where, first, step, apart, out, place);
+    if (where) /* told apart here, and not in the loops */
+        NAMES(OP, find)(n, taps, 1, tap, row, where, 0, 0, 0, out, place);
+    else if (step == 0) /* channels of one window */
+        NAMES(OP, find)(n, taps, 1, tap, row, NULL, first, 0, apart, out, place);
+    else
+        NAMES(OP, find)(n, taps, 1, tap, row, NULL, first, step, apart, out, place);
 }
 
 static void NAMES(OP, search)(const fc_windows *w, const void *row_, const void *where_,

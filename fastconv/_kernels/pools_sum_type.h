@@ -72,9 +72,9 @@ static SUM_TYPE NAMES(INTO, window)(ptrdiff_t taps, ptrdiff_t tap, const TYPE *r
     }
     if (tap == 1 && taps >= LANES) {
         sum line[LANES];
-        for (ptrdiff_t i = 0; i < LANES; i++) line[i] = (sum)row[i];
+        FC_UNROLL for (ptrdiff_t i = 0; i < LANES; i++) line[i] = (sum)row[i];
         for (t = LANES; t + LANES <= taps; t += LANES)
-            for (ptrdiff_t i = 0; i < LANES; i++) line[i] += (sum)row[t + i];
+            FC_UNROLL for (ptrdiff_t i = 0; i < LANES; i++) line[i] += (sum)row[t + i];
         sum eight[8], four[4];
         for (ptrdiff_t i = 0; i < 8; i++) eight[i] = line[i] + line[i + 8];
         for (ptrdiff_t i = 0; i < 4; i++) four[i] = eight[i] + eight[i + 4];

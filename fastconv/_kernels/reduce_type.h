@@ -25,7 +25,7 @@ FC_INLINE vec NAME(neutral)(const fc_reduction op)
 FC_INLINE vec NAME(load_some)(const REAL *p, NAME(lanes) lanes, vec neutral, const int edge)
 {
     if (!edge) return NAME(load)(p);
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
     return (vec)MM(mask_loadu)((MM_TYPE)neutral, (MM_MASK)lanes, p);
 #else
     return NAME(select)(lanes, NAME(load_lanes)(p, lanes), neutral);

@@ -8,6 +8,14 @@
 #include <immintrin.h>
 #endif
 
+/* The level avx512, with or without such a processor. */
+#if defined(__AVX512F__)
+#define FC_AVX512
+#elif defined(FC_EMULATE_AVX512)
+#define FC_AVX512
+#include "emulated_avx512.h"
+#endif
+
 /* `igemm_pixels` of FC_IGEMM_PIXELS_CHANNELS channels by three vectors leaves room for three
  * vectors of input and one broadcast weight: 24 + 4 of 32 registers, or 12 + 4 of 16.
  * A full tile of FC_FULL pixels by two vectors leaves room for two vectors of
@@ -17,7 +25,7 @@
  * Two tiles of `cgemm` by FC_CGEMM_FILTERS filters take 16 + 6 of 32 registers, or 8 + 4 of 16.
  * FC_BACKWARD_FILTERS filters by FC_BACKWARD_TAPS taps take 27 + 3 + 1 of 32 registers, or
  * 12 + 3 + 1 of 16 (9 + 3 + 2 where a product and a sum are two instructions). */
-#if defined(__AVX512F__)
+#if defined(FC_AVX512)
 #define FC_VECTOR_BYTES 64
 #define FC_REGISTERS 32
 #define FC_HALF 7
@@ -56,7 +64,7 @@
 #endif
 
 /* Whether vectors can be loaded in part, for about what whole ones cost. */
-#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(FC_AVX512) || defined(__AVX2__)
 #define FC_PARTIAL_LOADS
 #endif
 

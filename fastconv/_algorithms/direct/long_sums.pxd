@@ -1,3 +1,10 @@
+"""Long sums, whose rounding errors would grow with their length.
+
+Kernels cut sums into blocks of 64 products and add the blocks up in a row; a row of more than
+`LONG_SUM` products is one block of a further such level.
+"""
+from libc.string cimport memcpy
+
 from fastconv._algorithms.direct.types cimport CHUNK_TAPS
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_kernels
@@ -14,10 +21,45 @@ cdef struct LongSums:
     bint has_totals
 
 
-cdef void carry(const fc_kernels *kernels, Py_ssize_t tap, Py_ssize_t taps, Py_ssize_t n,
-                real_t *sums, real_t *totals) noexcept nogil
-cdef LongSums long_sums(Py_ssize_t n, Py_ssize_t limit) noexcept nogil
-cdef void expect_products(LongSums *state, const fc_kernels *kernels, Py_ssize_t products,
-                          real_t *sums, real_t *totals) noexcept nogil
-cdef void finish_sums(const LongSums *state, const fc_kernels *kernels, real_t *sums,
-                      const real_t *totals) noexcept nogil
+cdef inline void carry(const fc_kernels *kernels, Py_ssize_t tap, Py_ssize_t taps, Py_ssize_t n,
+                       real_t *sums, real_t *totals) noexcept nogil:
+    """Add n sums of LONG_SUM products from `tap` on to totals; after the last, bring those back."""
+    if taps <= LONG_SUM:
+        return
+    if tap == 0:
+        memcpy(totals, sums, n * sizeof(real_t))
+        return
+    kernels.add(n, sums, totals)
+    if tap + LONG_SUM >= taps:
+        memcpy(sums, totals, n * sizeof(real_t))
+
+
+cdef inline LongSums long_sums(Py_ssize_t n, Py_ssize_t limit) noexcept nogil:
+    """n sums of nothing."""
+    cdef LongSums state
+    state.n = n
+    state.limit = limit
+    state.in_row = 0
+    state.fresh = True
+    state.has_totals = False
+    return state
+
+
+cdef inline void expect_products(LongSums *state, const fc_kernels *kernels, Py_ssize_t products,
+                                 real_t *sums, real_t *totals) noexcept nogil:
+    """So many products of each sum come next: begin a new row if they are too many for this one."""
+    if state.in_row and state.in_row + products > state.limit:
+        if state.has_totals:
+            kernels.add(state.n, sums, totals)
+        else:
+            memcpy(totals, sums, state.n * sizeof(real_t))
+        state.has_totals = state.fresh = True
+        state.in_row = 0
+    state.in_row += products
+
+
+cdef inline void finish_sums(const LongSums *state, const fc_kernels *kernels, real_t *sums,
+                             const real_t *totals) noexcept nogil:
+    """All sums, in the place of those of the last row."""
+    if state.has_totals:
+        kernels.add(state.n, totals, sums)

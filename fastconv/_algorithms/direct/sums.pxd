@@ -1,6 +1,251 @@
-from fastconv._algorithms.direct.blocks cimport BlockRef, Job
-from fastconv._core.types cimport real_t
+"""Sums: the kernels pass over the runs of a block, one block of output channels after the other.
 
-cdef void accumulate_channels(const Job *job, const BlockRef *block, Py_ssize_t group,
-                              Py_ssize_t channel_block, Py_ssize_t first, Py_ssize_t stop,
-                              const real_t *window) noexcept nogil
+`igemm` has strips of tiles, of two runs each, which share every chunk of weights; `igemm_pixels`
+sums one run after the other. Then sums go to their places in the result.
+"""
+from fastconv._algorithms.direct.blocks cimport BlockRef, Job
+from fastconv._algorithms.direct.long_sums cimport LONG_SUM, carry
+from fastconv._algorithms.direct.types cimport CHUNK_TAPS, Layout, Phase, PixelRun, STRIP_TILES
+from fastconv._algorithms.direct.weights cimport pack_taps
+from fastconv._core.integers cimport ceil_div, round_up
+from fastconv._core.output cimport Output, store_tile
+from fastconv._core.types cimport real_t
+from fastconv._kernels.dispatch cimport fc_kernels, fc_output
+
+
+cdef enum:
+    MIN_SUMS = 7  # that a kernel needs to hide most of the latency of its multiply-adds
+
+# A block of output channels of a group.
+cdef struct ChannelRef:
+    Py_ssize_t group, block, count
+    Py_ssize_t first   # of all groups' channels
+    Py_ssize_t place   # of the first in the result
+
+
+cdef inline void accumulate_channels(const Job *job, const BlockRef *block, Py_ssize_t group,
+                                     Py_ssize_t channel_block, Py_ssize_t first, Py_ssize_t stop,
+                                     const real_t *window) noexcept nogil:
+    """One block of output channels of a group, for runs first … stop - 1: sum and store."""
+    cdef const Layout *layout = job.layout
+    cdef const Phase *phase = job.phase
+    cdef const real_t *weights = NULL
+    cdef Py_ssize_t start = channel_block * layout.width
+    cdef ChannelRef channels
+    channels.group, channels.block = group, channel_block
+    channels.count = min(layout.width, layout.out_channels - start)
+    channels.first = group * layout.out_channels + start
+    channels.place = channels.first * job.output.channel
+    if job.weights == NULL:
+        weights = (<const real_t *>job.packed) + (
+            phase.packed + phase.taps * (group * layout.padded_channels + start))
+    if not layout.by_pixels:
+        sum_tiles(job, block, &channels, first, stop, window, weights)
+    elif block.fuses:
+        stream_pixels(job, block, &channels, first, stop, window, weights)
+    else:
+        sum_pixels(job, block, &channels, first, stop, window, weights)
+
+
+# ---- pixels in the lanes ----
+
+cdef inline Py_ssize_t pixel_vectors(const Layout *layout, Py_ssize_t pixels,
+                                     int *kernel) noexcept nogil:
+    """Vectors that a run fills, and the kernel for them; a single channel's have powers of two."""
+    cdef Py_ssize_t vectors = ceil_div(pixels, layout.kernels.lanes)
+    kernel[0] = <int>vectors - 1
+    if layout.pixels_kernel == 0:
+        kernel[0] = 0
+        while vectors > 1 << kernel[0]:
+            kernel[0] += 1
+        vectors = 1 << kernel[0]
+    return vectors
+
+
+cdef inline void stream_pixels(const Job *job, const BlockRef *block, const ChannelRef *channels,
+                               Py_ssize_t first, Py_ssize_t stop, const real_t *window,
+                               const real_t *weights) noexcept nogil:
+    """`igemm_pixels` whose sums go from the registers to the result."""
+    cdef const Layout *layout = job.layout
+    cdef const Output *output = &job.output
+    cdef const PixelRun *run
+    cdef fc_output out
+    cdef Py_ssize_t i, place
+    cdef int kernel
+    out.epilogue = output.epilogue
+    out.y_row = output.channel
+    out.channels = channels.count
+    out.bias = out.residual = NULL
+    if output.bias != NULL:
+        out.bias = (<const real_t *>output.bias) + channels.first
+    for i in range(first, stop):
+        run = &block.runs[i]
+        place = channels.place + run.place
+        out.y = (<real_t *>output.data) + place
+        if output.residual != NULL:
+            out.residual = (<const real_t *>output.residual) + place
+        out.pixels = run.pixels
+        pixel_vectors(layout, run.pixels, &kernel)
+        layout.kernels.igemm_pixels[layout.pixels_kernel][kernel](
+            run.high - run.low, block.offset + run.low, window + run.window,
+            weights + run.low * layout.width, block.scratch + job.schedule.tile_at, &out)
+
+
+cdef inline void sum_pixels(const Job *job, const BlockRef *block, const ChannelRef *channels,
+                            Py_ssize_t first, Py_ssize_t stop, const real_t *window,
+                            const real_t *weights) noexcept nogil:
+    """`igemm_pixels` whose sums wait in a tile."""
+    cdef const Layout *layout = job.layout
+    cdef const PixelRun *run
+    cdef real_t *tile = <real_t *>(block.scratch + job.schedule.tile_at)
+    cdef real_t *totals = <real_t *>(block.scratch + job.schedule.total_at)
+    cdef Py_ssize_t taps = job.phase.taps, i, long_sum, tap, low, high, row
+    cdef int kernel
+    for i in range(first, stop):
+        run = &block.runs[i]
+        row = pixel_vectors(layout, run.pixels, &kernel) * layout.kernels.lanes
+        for long_sum in range(ceil_div(max(taps, 1), LONG_SUM)):
+            tap = long_sum * LONG_SUM
+            low, high = max(tap, run.low), min(tap + LONG_SUM, run.high)
+            layout.kernels.igemm_pixels[layout.pixels_kernel][kernel](
+                max(high - low, 0), block.offset + low, window + run.window,
+                weights + low * layout.width, tile, NULL)
+            carry(layout.kernels, tap, taps, layout.width * row, tile, totals)
+        store_run(job, block, channels, run, tile, row)
+
+
+cdef inline void store_run(const Job *job, const BlockRef *block, const ChannelRef *channels,
+                           const PixelRun *run, real_t *tile, Py_ssize_t tile_row) noexcept nogil:
+    """Store a run's sums, (channels, pixels); those of one line of all rows, row by row."""
+    cdef const Output *output = &job.output
+    cdef real_t *transposed = <real_t *>(block.scratch + job.schedule.transposed_at)
+    cdef Py_ssize_t o = run.start, end = run.start + run.pixels, row, column, size
+    cdef Py_ssize_t place = channels.place + run.place
+    if not block.flat:
+        store_tile(output, tile, tile_row, True, transposed, run.pixels, channels.count,
+                   channels.first, place)
+        return
+    while o < end:
+        row = o // block.pitch
+        column = o - row * block.pitch
+        if column >= block.count[2]:
+            o = (row + 1) * block.pitch
+            continue
+        size = min(end - o, block.count[2] - column)
+        store_tile(output, tile + (o - run.start), tile_row, True, transposed, size,
+                   channels.count, channels.first,
+                   place + row * job.phase.out_step[1] * output.axis[1] + column * output.pixel)
+        o += size
+
+
+# ---- output channels in the lanes ----
+
+cdef inline void sum_tiles(const Job *job, const BlockRef *block, const ChannelRef *channels,
+                           Py_ssize_t first, Py_ssize_t stop, const real_t *window,
+                           const real_t *weights) noexcept nogil:
+    """`igemm`, a strip of tiles after the other."""
+    cdef Py_ssize_t strip, low, high
+    cdef real_t *room
+    if job.weights != NULL and job.phase.trims:
+        room = <real_t *>(block.scratch + job.schedule.weights_at)
+        pack_taps(job.weights, job.phase, channels.group, channels.block, 0, job.phase.taps, room)
+        weights = room
+    for strip in range(ceil_div(stop - first, 2 * STRIP_TILES)):
+        low = first + strip * 2 * STRIP_TILES
+        high = min(stop, low + 2 * STRIP_TILES)
+        sum_strip(job, block, channels, low, high, window, weights)
+        store_strip(job, block, channels, low, high,
+                    <real_t *>(block.scratch + job.schedule.tile_at))
+
+
+cdef inline void sum_strip(const Job *job, const BlockRef *block, const ChannelRef *channels,
+                           Py_ssize_t first, Py_ssize_t stop, const real_t *window,
+                           const real_t *weights) noexcept nogil:
+    """Runs first … stop - 1 share each chunk of weights while it lies in the first-level cache.
+
+    Their sums so far wait in the tiles.
+    """
+    cdef const fc_kernels *kernels = job.layout.kernels
+    cdef const Phase *phase = job.phase
+    cdef real_t *tiles = <real_t *>(block.scratch + job.schedule.tile_at)
+    cdef real_t *totals = <real_t *>(block.scratch + job.schedule.total_at)
+    cdef real_t *room = <real_t *>(block.scratch + job.schedule.weights_at)
+    cdef bint packs = job.weights != NULL and not phase.trims
+    cdef Py_ssize_t width = kernels.lanes * (2 if channels.count > kernels.lanes else 1)
+    cdef Py_ssize_t sums = ceil_div(stop - first, 2) * 2 * kernels.half * width, chunk, tap, end
+    for chunk in range(ceil_div(max(phase.taps, 1), CHUNK_TAPS)):
+        tap = chunk * CHUNK_TAPS
+        end = tap + CHUNK_TAPS
+        if packs:
+            pack_taps(job.weights, phase, channels.group, channels.block, tap,
+                      min(end, phase.taps) - tap, room)
+            sum_chunk(job, block, first, stop, tap, width, window, room, tiles)
+        else:
+            sum_chunk(job, block, first, stop, tap, width, window, weights + tap * width, tiles)
+        if end % LONG_SUM == 0 or end >= phase.taps:
+            carry(kernels, tap // LONG_SUM * LONG_SUM, phase.taps, sums, tiles, totals)
+
+
+cdef inline void sum_chunk(const Job *job, const BlockRef *block, Py_ssize_t first, Py_ssize_t stop,
+                           Py_ssize_t tap, Py_ssize_t width, const real_t *window,
+                           const real_t *weights, real_t *tiles) noexcept nogil:
+    """All tiles of a strip, over one chunk of weights of `width` channels."""
+    cdef const fc_kernels *kernels = job.layout.kernels
+    cdef Py_ssize_t half = kernels.half * width, i
+    cdef bint apart = job.phase.trims and kernels.half * (width // kernels.lanes) >= MIN_SUMS
+    cdef int runs
+    for i in range(first, stop, 2):
+        runs = 2 if i + 1 < stop else 1
+        if apart and runs == 2:  # each half leaves out taps of its own
+            runs = 1
+            sum_tile(kernels, block, &block.runs[i + 1], 1, tap, width, window, weights,
+                     tiles + half)
+        sum_tile(kernels, block, &block.runs[i], runs, tap, width, window, weights, tiles)
+        tiles += 2 * half
+
+
+cdef inline void sum_tile(const fc_kernels *kernels, const BlockRef *block, const PixelRun *run,
+                          int runs, Py_ssize_t tap, Py_ssize_t width, const real_t *window,
+                          const real_t *weights, real_t *tile) noexcept nogil:
+    """The sums of one or two runs over a chunk of taps, as far as they meet it."""
+    cdef Py_ssize_t low = max(tap, min(run[0].low, run[runs - 1].low))
+    cdef Py_ssize_t taps = min(tap + CHUNK_TAPS, max(run[0].high, run[runs - 1].high)) - low
+    if taps > 0 or tap % LONG_SUM == 0:  # the first chunk also clears the sums
+        kernels.igemm[runs - 1][width // kernels.lanes - 1](
+            max(taps, 0), block.offset + low, window + run[0].window,
+            window + run[runs - 1].window, block.pixel_step, weights + (low - tap) * width, tile,
+            tap % LONG_SUM > 0)
+
+
+cdef inline void store_strip(const Job *job, const BlockRef *block, const ChannelRef *channels,
+                             Py_ssize_t first, Py_ssize_t stop, real_t *tiles) noexcept nogil:
+    """Store a strip's sums; full halves of tiles that are neighbours in the result leave as one."""
+    cdef const fc_kernels *kernels = job.layout.kernels
+    cdef const Output *output = &job.output
+    cdef const PixelRun *runs = block.runs
+    cdef real_t *transposed = <real_t *>(block.scratch + job.schedule.transposed_at)
+    cdef Py_ssize_t half = kernels.half, i = first, last, n
+    cdef Py_ssize_t width = kernels.lanes * (2 if channels.count > kernels.lanes else 1)
+    while i < stop:
+        last = i
+        while last + 1 < stop and runs[last].pixels == half and (
+                (last + 2 - i) * half <= 4 * kernels.lanes
+                and runs[last + 1].place - runs[last].place == half * output.pixel):
+            last += 1
+        n = last - i
+        store_halves(output, tiles, width, transposed, n * half + runs[last].pixels,
+                     channels.count, channels.first, channels.place + runs[i].place)
+        tiles += (n + 1) * half * width
+        i = last + 1
+
+
+cdef inline void store_halves(const Output *output, real_t *tile, Py_ssize_t width,
+                              real_t *transposed, Py_ssize_t pixels, Py_ssize_t channels,
+                              Py_ssize_t channel, Py_ssize_t place) noexcept nogil:
+    """`store_tile` of (pixels, channels), transposed in whole blocks: there is memory past them."""
+    cdef Py_ssize_t row = round_up(pixels, output.kernels.lanes)
+    if output.channel == 1:
+        store_tile(output, tile, width, False, transposed, pixels, channels, channel, place)
+    else:
+        output.kernels.transpose(row, width, tile, width, transposed, row)
+        store_tile(output, transposed, row, True, transposed, pixels, channels, channel, place)
