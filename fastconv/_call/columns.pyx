@@ -21,7 +21,7 @@ cdef object columns_module = None
 
 
 cdef object kernel(str name):
-    """A function of the algorithm's, which the first call loads as `_call.cache` loads algorithms."""
+    """A function of the algorithm's, which the first call loads, as `_call.cache` loads them all."""
     global columns_module
     if columns_module is None:
         from fastconv._algorithms.im2col import columns as columns_module
