@@ -6,7 +6,7 @@ them.
 """
 from fastconv._algorithms import depthwise, direct, fft, im2col, sliding, winograd
 from fastconv._algorithms.record import PASSES, Algorithm
-from fastconv._core.cost import peak_flops
+from fastconv._core.machine import peak_flops
 from fastconv._core.precision import TIERS
 from fastconv._fallback import guarded
 from fastconv.runtime import precision_for

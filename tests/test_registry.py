@@ -4,14 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Loaded by pytest before any test is: one more algorithm, which computes as "direct" does.
+# Loaded by pytest before any test is: one more algorithm.
 PLUGIN = """
 from fastconv import _select
-from fastconv._algorithms import direct
+from newcomer import ALGORITHM
 
-newcomer = direct.ALGORITHM._replace(name="newcomer", passes=("forward",), weight_gradient=None)
-_select.ALGORITHMS += (newcomer,)
-_select._BY_NAME["newcomer"] = newcomer
+_select.ALGORITHMS += (ALGORITHM,)
+_select._BY_NAME[ALGORITHM.name] = ALGORITHM
 """
 # Those over the registry whose tests run in the process that the plugin is in.
 FILES = ("conv2d", "conv2d_backward", "conv_transpose", "dtypes", "family_accuracy",
@@ -19,10 +18,12 @@ FILES = ("conv2d", "conv2d_backward", "conv_transpose", "dtypes", "family_accura
 
 
 def test_an_algorithm_without_backward_passes(tmp_path):
-    (tmp_path / "newcomer.py").write_text(PLUGIN)
-    files = [str(Path(__file__).parent / f"test_{name}.py") for name in FILES]
-    code = "import sys, pytest; sys.path.append('.'); sys.exit(pytest.main(sys.argv[1:]))"
-    options = ["-p", "newcomer", "-p", "no:cacheprovider", "-p", "no:xdist", "-q", "--tb=short",
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    here = Path(__file__).parent
+    files = [str(here / f"test_{name}.py") for name in FILES]
+    code = (f"import sys, pytest; sys.path += ['.', {str(here)!r}]; "
+            "sys.exit(pytest.main(sys.argv[1:]))")
+    options = ["-p", "plugin", "-p", "no:cacheprovider", "-p", "no:xdist", "-q", "--tb=short",
                "-k", "newcomer"]  # fmt: skip
     done = subprocess.run([sys.executable, "-P", "-c", code, *options, *files], cwd=tmp_path,
                           capture_output=True, text=True)

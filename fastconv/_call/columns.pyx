@@ -3,10 +3,11 @@ import numpy as np
 
 cimport numpy as cnp
 
+from fastconv._call.destination cimport add_batch, batched, contiguous
 from fastconv._call.kernels cimport inner_shape
-from fastconv._call.output cimport add_batch, batched, contiguous
 from fastconv._core.padding cimport AXES
-from fastconv._desc.arguments cimport as_array, compute_dtype
+from fastconv._core.threads cimport plain_threads
+from fastconv._desc.arguments cimport as_array, check_unchanged, compute_dtype
 from fastconv._desc.conv cimport ConvDesc
 from fastconv._desc.geometry cimport Geometry
 
@@ -21,7 +22,7 @@ cdef object columns_module = None
 
 
 cdef object kernel(str name):
-    """A function of the algorithm's, which the first call loads, as `_call.cache` loads them all."""
+    """A function of the algorithm, which the first call loads, as `_call.cache` loads them all."""
     global columns_module
     if columns_module is None:
         from fastconv._algorithms.im2col import columns as columns_module
@@ -32,9 +33,11 @@ def columns(Geometry geometry, x, num_threads):
     """What each position of the window sees, as columns."""
     cdef ConvDesc desc
     x = as_array(geometry.function, "x", x, True)
-    views, back = as_bits(x)
+    num_threads = plain_threads(geometry.function, num_threads)
     itemsize = min(x.dtype.itemsize, 8)
     desc = describe_columns(geometry, x.shape, max(itemsize, 4))
+    check_unchanged(geometry.function, "x", desc.has_input_shape(x))
+    views, back = as_bits(x)
     shape = (desc.batch,) + columns_shape(desc)
     moved = []
     for view in views:
@@ -51,6 +54,7 @@ def images(Geometry geometry, cols, input_shape, num_threads):
     cdef int axis
     cdef str function = geometry.function
     cols = as_array(function, "cols", cols, True)
+    num_threads = plain_threads(function, num_threads)
     result, arithmetic = compute_dtype(function, (cols,), True)
     desc = describe_columns(geometry, input_shape, arithmetic.itemsize)
     rows = columns_shape(desc)

@@ -1,4 +1,4 @@
-from fastconv._call.output cimport Destination
+from fastconv._call.destination cimport Destination
 from fastconv._desc.conv cimport ConvDesc
 
 cdef tuple dtypes_of(str function, a, b, c)

@@ -10,13 +10,15 @@ import numpy as np
 cimport numpy as cnp
 
 from fastconv._call.cache cimport cached_algorithm, cached_conv, cached_conv_transpose
-from fastconv._call.kernels cimport RealPass, along_channels, by_parts, in_parts, real_pass
-from fastconv._call.output cimport (
+from fastconv._call.destination cimport (
     Destination, add_batch, batched, contiguous, has_shape, destination,
 )
+from fastconv._call.kernels cimport RealPass, along_channels, by_parts, in_parts, real_pass
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.threads cimport threads_for
-from fastconv._desc.arguments cimport as_array, as_shape, compute_dtype, operand
+from fastconv._desc.arguments cimport (
+    as_array, as_shape, check_unchanged, compute_dtype, operand,
+)
 from fastconv._desc.conv cimport ConvDesc
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.transposed cimport TransposedDesc
@@ -92,6 +94,13 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     threads = threads_for(function, num_threads, work)
     output = destination(function, out, shape, result, result if parts else arithmetic,
                          None if out is None else (x, weight, bias, residual), work, desc.batched)
+    check_unchanged(function, "x", desc.has_input_shape(x))
+    check_unchanged(function, "weight", desc.has_weight_shape(weight))
+    if bias is not None:
+        check_unchanged(function, "bias", cnp.PyArray_NDIM(bias) == 1
+                        and cnp.PyArray_DIM(bias, 0) == desc.g.filters)
+    if residual is not None:
+        check_unchanged(function, "residual", has_shape(residual, shape))
     if parts:
         kernel = by_parts(real_pass(desc, "forward", algorithm), weight, result)
         arithmetic = None
@@ -133,7 +142,7 @@ def backward_data(Geometry geometry, grad_output, weight, input_shape, *, precis
     result, arithmetic = dtypes
     desc = inner = cached_conv(geometry, as_shape(function, "input_shape", input_shape), weight,
                                arithmetic, result.kind == "i")
-    if not has_shape(grad_output, desc.output_shape(desc.batch)):
+    if not desc.has_output_shape(grad_output):
         check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
                     f"an input of shape {desc.input_shape(desc.batch)} gives")
     if desc.g.padding_mode != PAD_ZEROS:
@@ -143,8 +152,8 @@ def backward_data(Geometry geometry, grad_output, weight, input_shape, *, precis
         folded = desc
     algorithm = cached_algorithm(inner, "backward_data", method, precision, max_workspace)
     return run_adjoint(real_pass(inner, "backward_data", algorithm, folded),
-                       desc.input_shape(desc.batch), grad_output, weight, None, dtypes,
-                       num_threads, out)
+                       desc.input_shape(desc.batch), "grad_output", grad_output, weight, None,
+                       dtypes, num_threads, out)
 
 
 def transposed(Geometry geometry, x, weight, bias, *, precision, method, max_workspace,
@@ -169,12 +178,12 @@ def transposed(Geometry geometry, x, weight, bias, *, precision, method, max_wor
     algorithm = cached_algorithm(desc, "backward_data", method, precision, max_workspace)
     return run_adjoint(
         real_pass(desc, "backward_data", algorithm, None, layer.reached != layer.shape),
-        layer.shape, x, weight, bias, dtypes, num_threads, out)
+        layer.shape, "x", x, weight, bias, dtypes, num_threads, out)
 
 
-cdef object run_adjoint(RealPass real, tuple shape, source, weight, bias, tuple dtypes,
+cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bias, tuple dtypes,
                         num_threads, out):
-    """Apply backward_data to source and weight, and add bias."""
+    """Apply backward_data to source, which the caller knows by that name, and add bias."""
     cdef ConvDesc desc = real.desc
     cdef Destination output
     cdef double work = desc.work(desc.batch, True)
@@ -183,6 +192,8 @@ cdef object run_adjoint(RealPass real, tuple shape, source, weight, bias, tuple 
     cdef bint parts = in_parts(result, arithmetic)
     output = destination(desc.function, out, shape, result, result if parts else arithmetic,
                          None if out is None else (source, weight, bias), work, desc.batched)
+    check_unchanged(desc.function, name, desc.has_output_shape(source))
+    check_unchanged(desc.function, "weight", desc.has_weight_shape(weight))
     if parts:
         by_parts(real, weight, result).run(add_batch(source, desc.batched), bias, None,
                                            output.array, threads)
@@ -223,7 +234,7 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     parts = in_parts(result, arithmetic)
     desc = cached_conv(geometry, x, as_shape(function, "weight_shape", weight_shape), arithmetic,
                        result.kind == "i")
-    if not has_shape(grad_output, desc.output_shape(desc.batch)):
+    if not desc.has_output_shape(grad_output):
         check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
                     f"x and a weight of shape {desc.weight_shape()} give")
     algorithm = cached_algorithm(desc, "backward_weight", method, precision, max_workspace)
@@ -234,6 +245,8 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
         shape = (desc.batch,) + shape
     output = destination(function, out, shape, result, result if parts else arithmetic,
                          None if out is None else (grad_output, x), work, True)
+    check_unchanged(function, "grad_output", desc.has_output_shape(grad_output))
+    check_unchanged(function, "x", desc.has_input_shape(x))
     if parts:
         weight_gradient_by_parts(desc, algorithm, add_batch(grad_output, desc.batched),
                                  add_batch(x, desc.batched), result, output.array,

@@ -5,11 +5,11 @@ cimport numpy as cnp
 
 from fastconv._call.cache cimport choose_algorithm
 from fastconv._call.conv cimport check_bias, check_residual, run_forward
+from fastconv._call.destination cimport Destination, destination, has_shape
 from fastconv._call.kernels cimport ByParts, by_parts, in_parts, real_pass
-from fastconv._call.output cimport Destination, destination
 from fastconv._core.padding cimport AXES
-from fastconv._core.threads cimport threads_for
-from fastconv._desc.arguments cimport as_array, compute_dtype
+from fastconv._core.threads cimport plain_threads, threads_for
+from fastconv._desc.arguments cimport as_array, check_unchanged, compute_dtype
 from fastconv._desc.conv cimport ConvDesc
 from fastconv._desc.geometry cimport Geometry
 
@@ -59,6 +59,8 @@ cdef class Prepared:
         self.algorithm = choose_algorithm(self.desc, "forward", method, precision,
                                           max_workspace)
         self.num_threads = num_threads
+        num_threads = plain_threads(function, num_threads)
+        check_unchanged(function, "weight", self.desc.has_weight_shape(weight))
         self.prepare(weight, threads_for(function, num_threads, self.desc.flops(1)))
         shape = self.desc.input_shape(1)
         self.image = shape[1:] if self.desc.batched else shape
@@ -137,6 +139,11 @@ cdef class Prepared:
         output = destination("plan", out, shape, self.result,
                              self.result if self.parts else self.arithmetic,
                              None if out is None else (x, residual), work, has_batch)
+        check_unchanged("plan", "x", self.fits(x) and (
+            cnp.PyArray_NDIM(x) == <int>self.desc.g.rank + 1 + has_batch)
+            and (not has_batch or cnp.PyArray_DIM(x, 0) == batch))
+        if residual is not None:
+            check_unchanged("plan", "residual", has_shape(residual, shape))
         return run_forward(self.kernel, x, self.bias, residual, output,
                            None if self.parts else self.arithmetic, self.bounds, has_batch,
                            threads)

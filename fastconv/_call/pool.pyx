@@ -8,11 +8,12 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
 
 from fastconv._call.cache cimport cached_adaptive, cached_pool
-from fastconv._call.output cimport (
+from fastconv._call.destination cimport (
     Destination, batched, contiguous, empty, has_shape, destination,
 )
 from fastconv._core.padding cimport AXES
-from fastconv._desc.arguments cimport as_array, as_shape
+from fastconv._core.threads cimport plain_threads
+from fastconv._desc.arguments cimport as_array, as_shape, check_unchanged
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.pool cimport PoolDesc, pool_rank
 
@@ -115,10 +116,12 @@ cdef run_pool(PoolDesc desc, x, str op, num_threads, out, bint return_indices=Fa
     cdef Destination output
     cdef double work = desc.work()
     cdef bint largest = op == "norm" and norm == INFINITE
+    num_threads = plain_threads(desc.function, num_threads)
     result, arithmetic, computed = pool_dtypes(desc.function, "x", x, op in ("mean", "norm"),
                                                False)
     output = destination(desc.function, out, desc.output_shape(), result, computed,
                          None if out is None else (x,), work, desc.batched)
+    check_unchanged(desc.function, "x", desc.has_input_shape(x))
     where = None
     if return_indices:
         where = empty(output.shape, int64, desc.batched)
@@ -181,6 +184,7 @@ cdef run_spread(PoolDesc desc, grad_output, num_threads, out, bint count_include
                 double divisor=0):
     """Spread each gradient evenly over its window."""
     cdef Destination output
+    num_threads = plain_threads(desc.function, num_threads)
     result, arithmetic, _ = pool_dtypes(desc.function, "grad_output", grad_output, True, True)
     check_gradient(desc, grad_output)
     output = destination(desc.function, out, desc.input_shape(), result, arithmetic,
@@ -236,7 +240,9 @@ def backward_norm(Geometry geometry, grad_output, x, *, norm_type, num_threads, 
     grad_output = as_array(function, "grad_output", grad_output)
     x = as_array(function, "x", x)
     norm = as_norm(function, norm_type)
+    num_threads = plain_threads(function, num_threads)
     desc = cached_pool(geometry, x)
+    check_unchanged(function, "x", desc.has_input_shape(x))
     check_gradient(desc, grad_output)
     pool_dtypes(function, "x", x, True, True)
     pool_dtypes(function, "grad_output", grad_output, True, True)
@@ -295,13 +301,17 @@ cdef check_indices(str function, indices, tuple spatial):
             )
 
 
-cdef run_scatter(Geometry geometry, int rank, values, indices, tuple shape, bint adds,
-                 num_threads, out):
+cdef run_scatter(Geometry geometry, int rank, values, indices, tuple values_shape, tuple shape,
+                 bint adds, num_threads, out):
     """An array of `shape` with each value at its flat position, and zeros."""
     cdef str function = geometry.function
     cdef Destination output
     cdef bint last = geometry.data_format == "channels_last"
     cdef bint has_batch = len(shape) == rank + 2
+    cdef str name = "grad_output" if adds else "x"
+    num_threads = plain_threads(function, num_threads)
+    check_unchanged(function, name, values.shape == values_shape)
+    check_unchanged(function, "indices", indices.shape == values_shape)
     if adds:
         result, arithmetic, _ = pool_dtypes(function, "grad_output", values, True, True)
     else:
@@ -326,9 +336,10 @@ def backward_max(Geometry geometry, grad_output, indices, input_shape, *, num_th
     indices = as_array(function, "indices", indices)
     input_shape = as_shape(function, "input_shape", input_shape)
     rank = pool_rank(geometry, "rank", None, len(input_shape))
-    shape = describe_planes(function, rank, input_shape, grad_output.shape, geometry.data_format)
-    check_shape(function, "indices", indices, grad_output.shape, "grad_output has")
-    return run_scatter(geometry, rank, grad_output, indices, shape, True, num_threads, out)
+    given = grad_output.shape
+    shape = describe_planes(function, rank, input_shape, given, geometry.data_format)
+    check_shape(function, "indices", indices, given, "grad_output has")
+    return run_scatter(geometry, rank, grad_output, indices, given, shape, True, num_threads, out)
 
 
 def unpool(Geometry geometry, x, indices, *, num_threads, out):
@@ -337,6 +348,7 @@ def unpool(Geometry geometry, x, indices, *, num_threads, out):
     x = as_array(function, "x", x)
     indices = as_array(function, "indices", indices)
     rank = pool_rank(geometry, "kernel_size", geometry.kernel_size, x.ndim)
-    shape = describe_unpool(geometry, rank, x.shape)
-    check_shape(function, "indices", indices, x.shape, "x has")
-    return run_scatter(geometry, rank, x, indices, shape, False, num_threads, out)
+    given = x.shape
+    shape = describe_unpool(geometry, rank, given)
+    check_shape(function, "indices", indices, given, "x has")
+    return run_scatter(geometry, rank, x, indices, given, shape, False, num_threads, out)

@@ -7,6 +7,7 @@ cdef struct Slices:
     Py_ssize_t tasks, size, start, stop
     int threads
 
+cdef object plain_threads(str function, num_threads)
 cdef int threads_for(str function, object num_threads, double work) except -1
 cdef bint is_long(double work) noexcept
 cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int threads,

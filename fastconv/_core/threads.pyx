@@ -184,6 +184,13 @@ def num_threads(n):
         override.reset(token)
 
 
+cdef object plain_threads(str function, num_threads):
+    """num_threads as a plain integer, or None. Its own code runs before arrays are looked at."""
+    if num_threads is None or type(num_threads) is int:
+        return num_threads
+    return _positive(f"{function}: num_threads", num_threads)
+
+
 cdef int threads_for(str function, object num_threads, double work) except -1:
     """Threads for one call: its own argument or the default, one where the work is small."""
     cdef int n

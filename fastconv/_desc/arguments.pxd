@@ -39,3 +39,6 @@ cdef bint as_channels_last(str function, data_format) except -1
 cdef tuple axes_of(const Py_ssize_t *values, int rank)
 cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,
                        const Py_ssize_t *spatial, int rank, bint channels_last)
+cdef bint is_image(cnp.ndarray array, Py_ssize_t batch, bint batched, Py_ssize_t channels,
+                   const Py_ssize_t *spatial, int rank, bint channels_last) noexcept
+cdef int check_unchanged(str function, str name, bint still) except -1

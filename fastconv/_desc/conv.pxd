@@ -1,4 +1,5 @@
 cimport cython
+cimport numpy as cnp
 
 from fastconv._core.padding cimport AXES
 from fastconv._desc.geometry cimport Geometry
@@ -34,6 +35,9 @@ cdef class ConvDesc:
     cpdef tuple input_shape(self, Py_ssize_t batch)
     cpdef tuple output_shape(self, Py_ssize_t batch)
     cpdef tuple weight_shape(self)
+    cdef bint has_input_shape(self, cnp.ndarray array) noexcept
+    cdef bint has_output_shape(self, cnp.ndarray array) noexcept
+    cdef bint has_weight_shape(self, cnp.ndarray array) noexcept
     cdef double multiply_adds(self) noexcept
     cdef double multiply_adds_backward(self) noexcept
     cdef double work(self, Py_ssize_t batch, bint backward) noexcept

@@ -1,4 +1,5 @@
 cimport cython
+cimport numpy as cnp
 
 from fastconv._core.padding cimport AXES
 from fastconv._desc.geometry cimport Geometry
@@ -35,6 +36,7 @@ cdef class PoolDesc:
     cdef PoolDesc of_images(self, Py_ssize_t batch)
     cpdef tuple input_shape(self)
     cpdef tuple output_shape(self)
+    cdef bint has_input_shape(self, cnp.ndarray array) noexcept
     cdef double work(self) noexcept
 
 cdef span window(const pool_axis *axis, Py_ssize_t o) noexcept nogil

@@ -1,12 +1,13 @@
 """Describe a pooling: its windows."""
 cimport cython
+cimport numpy as cnp
 from libc.string cimport memset
 
 from fastconv._core.integers cimport gcd
 from fastconv._core.padding cimport AXES
 from fastconv._desc.arguments cimport (
     add_overflows, as_channels_last, as_padding, as_shape, as_size, as_sizes, check_count,
-    entries, image_shape, mul_overflows, padded_length, scaled, window_extent,
+    entries, image_shape, is_image, mul_overflows, padded_length, scaled, window_extent,
 )
 from fastconv._desc.geometry cimport Geometry
 
@@ -57,6 +58,14 @@ cdef class PoolDesc:
             self.result_shape = image_shape(self.batch, self.batched, self.g.channels, size,
                                             <int>self.g.rank, self.g.channels_last)
         return self.result_shape
+
+    cdef bint has_input_shape(self, cnp.ndarray array) noexcept:
+        cdef Py_ssize_t size[AXES]
+        cdef int axis
+        for axis in range(AXES):
+            size[axis] = self.g.axis[axis].length
+        return is_image(array, self.batch, self.batched, self.g.channels, size, <int>self.g.rank,
+                        self.g.channels_last)
 
 
 # ---- the windows of a description ----

@@ -1,7 +1,7 @@
 """The estimated time of one image on one thread, term by term: docs/algorithms/choice.rst."""
 from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD, Layout
 from fastconv._algorithms.depthwise.make_layout cimport get_layout
-from fastconv._core.cost cimport peak
+from fastconv._core.machine cimport peak
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, Cost

@@ -1,5 +1,5 @@
 from fastconv._algorithms.direct.types cimport GradientSchedule, Layout, Phase
-from fastconv._core.cost cimport CostTerms
+from fastconv._core.machine cimport CostTerms
 
 # A kernel that may serve a layout: `igemm_pixels[number]` or `igemm`.
 cdef struct Kernel:

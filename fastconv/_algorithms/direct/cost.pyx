@@ -13,8 +13,8 @@ from fastconv._algorithms.direct.types cimport (
     STRIP_TILES, GradientSchedule, Layout, Phase, block_runs, phase_blocks, phase_outputs,
     weights_at_once,
 )
-from fastconv._core.cost cimport CostTerms, peak
 from fastconv._core.integers cimport ceil_div, round_up
+from fastconv._core.machine cimport CostTerms, peak
 from fastconv._core.scratch cimport CACHE
 from fastconv._core.window cimport WindowAxis
 from fastconv._kernels.dispatch cimport FC_BACKWARD_FILTERS

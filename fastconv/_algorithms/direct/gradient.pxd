@@ -1,4 +1,4 @@
-from fastconv._core.cost cimport CostTerms
+from fastconv._core.machine cimport CostTerms
 from fastconv._desc.conv cimport ConvDesc
 
 cdef Py_ssize_t gradient_workspace(ConvDesc desc, int threads) except -1

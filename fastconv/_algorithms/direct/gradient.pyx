@@ -19,9 +19,9 @@ from fastconv._algorithms.direct.layout cimport PassLayout, is_one_line, lines_f
 from fastconv._algorithms.direct.long_sums cimport LONG_SUM
 from fastconv._algorithms.direct.phases cimport TRIM_THRESHOLD, inside_rows
 from fastconv._algorithms.direct.types cimport GradientSchedule, Layout
-from fastconv._core.cost cimport CostTerms, total
 from fastconv._core.finite cimport all_finite
 from fastconv._core.integers cimport ceil_div, even_size
+from fastconv._core.machine cimport CostTerms, total
 from fastconv._core.padding cimport PAD_ZEROS
 from fastconv._core.partial_sums cimport PartialSums
 from fastconv._core.scratch cimport Scratch, acquire

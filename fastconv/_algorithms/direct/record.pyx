@@ -6,8 +6,8 @@ from fastconv._algorithms.direct.cost cimport correlation_cost
 from fastconv._algorithms.direct.gradient cimport gradient_cost, gradient_workspace
 from fastconv._algorithms.direct.layout cimport PassLayout, pass_layout
 from fastconv._algorithms.direct.schedule cimport correlation_workspace
-from fastconv._core.cost cimport CostTerms
 from fastconv._core.finite cimport all_finite
+from fastconv._core.machine cimport CostTerms
 from fastconv._desc.conv cimport ConvDesc
 
 from fastconv._algorithms.direct.gradient import weight_gradient

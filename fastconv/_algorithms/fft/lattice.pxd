@@ -1,4 +1,4 @@
-from fastconv._core.cost cimport CostTerms
+from fastconv._core.machine cimport CostTerms
 from fastconv._core.padding cimport source_index
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_kernels

@@ -2,8 +2,8 @@
 from libc.math cimport ceil, log2
 
 from fastconv._core.blocks cimport unravel
-from fastconv._core.cost cimport BANDWIDTH, peak, total
 from fastconv._core.integers cimport gcd
+from fastconv._core.machine cimport BANDWIDTH, peak, total
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._kernels.dispatch cimport kernels_for
 
@@ -21,7 +21,7 @@ cdef enum:
 cdef double KERNEL_FACTOR = 1.4
 cdef double SIZE_LIMIT = 1e18      # what sizes beyond 64 bits are taken for
 
-# The cost model (docs/algorithms/choice.rst), fitted on the machine of `_core.cost`. Seconds for
+# The cost model (docs/algorithms/choice.rst), fitted on the machine of `_core.machine`. Seconds for
 # each element of a tile, float32 and float64:
 cdef double[2] PER_DOUBLING = [0.20e-9, 0.34e-9]  # of the transform's size
 cdef double[2] PER_AXIS = [0.8e-9, 1.3e-9]

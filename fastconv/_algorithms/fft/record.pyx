@@ -4,8 +4,8 @@ import numpy as np
 from fastconv._algorithms.fft.lattice cimport (
     LONGEST_TRANSFORM, Layout, layout_for, least_cost,
 )
-from fastconv._core.cost cimport CostTerms
 from fastconv._core.integers cimport gcd
+from fastconv._core.machine cimport CostTerms
 from fastconv._core.padding cimport AXES
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 

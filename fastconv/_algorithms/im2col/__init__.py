@@ -4,8 +4,8 @@ The *columns* of a tile of output pixels, one row for each (channel, kernel posi
 into scratch memory that does not grow with the image (`columns`); the product with the weights is
 a GEMM of `_core.blas` (`products`). The gradients are the two other products of the same matrices:
 backward_data multiplies by the transposed weights and adds columns back to their places (col2im),
-backward_weight multiplies grad_output by the transposed columns. What the registry knows of it is
-in `record`.
+backward_weight multiplies grad_output by the transposed columns. `cost` estimates the time, and
+`record` tells the layers above.
 
 Sources: Chellapilla, Puri and Simard, "High performance convolutional neural networks for
 document processing" (2006); Cho and Brand, "MEC: memory-efficient convolution" (ICML 2017).

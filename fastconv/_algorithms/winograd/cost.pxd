@@ -1,5 +1,5 @@
 from fastconv._algorithms.winograd.types cimport BlockShape, GradientLayout, Layout
-from fastconv._core.cost cimport CostTerms
+from fastconv._core.machine cimport CostTerms
 
 # What one block of spans of one group takes, in cycles.
 cdef struct BlockCycles:

@@ -11,8 +11,8 @@ from fastconv._algorithms.winograd.types cimport (
     MAX_BLOCK_BYTES, BlockShape, GradientLayout, Layout, block_count, packed_block_size, sum_block,
     tiles_of,
 )
-from fastconv._core.cost cimport BANDWIDTH, CLOCK, CostTerms
 from fastconv._core.integers cimport ceil_div
+from fastconv._core.machine cimport BANDWIDTH, CLOCK, CostTerms
 from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
 from fastconv._core.window cimport WindowAxis

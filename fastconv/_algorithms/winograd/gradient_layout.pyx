@@ -7,8 +7,8 @@ from fastconv._algorithms.winograd.layout cimport PassLayout, kernel_length
 from fastconv._algorithms.winograd.types cimport (
     MAX_BLOCK_BYTES, GradientLayout, Layout, block_count, tiles_of,
 )
-from fastconv._core.cost cimport CostTerms, total
 from fastconv._core.integers cimport ceil_div, even_size, round_up
+from fastconv._core.machine cimport CostTerms, total
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.window cimport WindowAxis, block_axis, set_strides
 from fastconv._desc.conv cimport ConvDesc

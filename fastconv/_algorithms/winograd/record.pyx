@@ -11,8 +11,8 @@ from fastconv._algorithms.winograd.gradient cimport gradient_workspace_bytes
 from fastconv._algorithms.winograd.gradient_layout cimport PassGradientLayout, gradient_layout
 from fastconv._algorithms.winograd.layout cimport PassLayout, pass_layout, phase_length
 from fastconv._algorithms.winograd.types cimport Layout
-from fastconv._core.cost cimport CostTerms, total
 from fastconv._core.integers cimport ceil_div
+from fastconv._core.machine cimport CostTerms, total
 from fastconv._core.padding cimport AXES
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport FC_WINOGRAD_KERNEL

@@ -1,0 +1,45 @@
+"""The estimated time of one image on one thread, term by term: docs/algorithms/choice.rst."""
+from fastconv._algorithms.im2col.columns cimport Columns, columns_of
+from fastconv._algorithms.im2col.products cimport Schedule, make_schedule
+from fastconv._core.integers cimport ceil_div
+from fastconv._core.machine cimport peak
+from fastconv._desc.conv cimport ConvDesc
+
+from fastconv._algorithms.record import BACKWARD_DATA, Cost
+
+cdef double PRODUCT_RATE = 0.40            # the part of the peak that products reach
+# Seconds:
+cdef double CALL_SECONDS = 6e-6
+cdef double TILE_SECONDS = 1.5e-6          # of a group
+cdef double BLAS_CALL_SECONDS = 0.1e-6
+cdef double GATHERED_SECONDS = 0.15e-9     # an element of the columns
+cdef double ADDED_SECONDS = 0.3e-9         # one that is added up, in the gradient of the data
+cdef double STORED_SECONDS = 0.3e-9        # an element of the result
+cdef double PACKED_SECONDS = 0.3e-9        # an element of the weights
+
+
+def cost(ConvDesc desc, which):
+    cdef Columns columns = columns_of(desc, None)
+    cdef Schedule schedule = make_schedule(desc, which, 1, False)
+    cdef Py_ssize_t filters = desc.g.filters // desc.g.groups
+    cdef double groups = desc.g.groups, elements = groups * columns.pixels * columns.rows
+    return Cost(
+        arithmetic=2 * elements * filters / (PRODUCT_RATE * peak(desc.g.itemsize)),
+        gather=gather_seconds(elements, which == BACKWARD_DATA),
+        transform=groups * filters * columns.rows * PACKED_SECONDS,
+        traffic=(<double>desc.g.filters) * columns.pixels * STORED_SECONDS,
+        start=CALL_SECONDS + groups * schedule.tiles * (
+            TILE_SECONDS + blas_calls(&columns, &schedule, filters) * BLAS_CALL_SECONDS),
+    )
+
+
+cdef double gather_seconds(double elements, bint adds) noexcept:
+    """Columns, gathered from the image or added up in it."""
+    return elements * (ADDED_SECONDS if adds else GATHERED_SECONDS)
+
+
+cdef double blas_calls(const Columns *columns, const Schedule *schedule,
+                       Py_ssize_t filters) noexcept:
+    """Of a tile: every block of a product is one (_core.blas)."""
+    return (<double>ceil_div(filters, 32)) * ceil_div(schedule.tile, 64) * (
+        ceil_div(columns.rows, 128))
