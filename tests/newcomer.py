@@ -1,7 +1,7 @@
 """An algorithm in plain NumPy, forward only: the guide shows it, and `test_registry` registers it.
 
 For every kernel position and channel, one product of shifted images with a column of weights. Sums
-are of extended precision, so that they need no blocks.
+are of a wider type, so that they need no blocks.
 """
 import numpy as np
 
@@ -36,7 +36,8 @@ class Newcomer:
         self.axes = tuple(range(2, 2 + self.geometry["rank"]))
         if self.geometry["flip"]:
             weight = np.flip(weight, self.axes)
-        self.weight = np.moveaxis(weight, (0, 1), (-1, -2)).astype(np.longdouble)
+        self.wide = np.float64 if desc.itemsize == 4 else np.longdouble
+        self.weight = np.moveaxis(weight, (0, 1), (-1, -2)).astype(self.wide)
 
     def run(self, source, bias, residual, out, threads):
         if out.size == 0:
@@ -59,12 +60,12 @@ class Newcomer:
                       for (low, high), n in zip(around, x.shape[2:], strict=True)))]  # fmt: skip
         around = [(max(low, 0), max(high, 0)) for low, high in around]
         mode = PADDING[self.geometry["padding_mode"]]
-        return np.pad(x, ((0, 0), (0, 0), *around), mode).astype(np.longdouble)
+        return np.pad(x, ((0, 0), (0, 0), *around), mode) if np.any(around) else x
 
     def correlate(self, x, y):
         groups = self.geometry["groups"]
         channels, filters = x.shape[1] // groups, y.shape[1] // groups
-        sums = np.zeros(y.shape, np.longdouble)
+        sums = np.zeros(y.shape, self.wide)
         for tap in np.ndindex(*self.of_axes("kernel")):
             seen = x[(..., *(slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, s, n in zip(
                 tap, self.of_axes("dilation"), self.of_axes("stride"), y.shape[2:],
