@@ -117,6 +117,9 @@ static void NAMES(INTO, pool)(const fc_windows *w, const void *row_, void *out_)
                 for (ptrdiff_t o = 0; o < n; o++)
                     NAMES(INTO, taps)(w->inner, taps, tap, w->more, row + o * stride,
                                       out + o * w->out_step);
+        } else if (stride == 1 && taps == 1 && !w->more) {
+            const ptrdiff_t step = w->out_step;
+            for (ptrdiff_t o = 0; o < n; o++) out[o * step] = (SUM_TYPE)row[o];
         } else if (stride == 1 && w->out_step > 1 && n > 4 && !w->more) {
             SUM_TYPE line[256];
             for (ptrdiff_t from = 0; from < n; from += 256) {
