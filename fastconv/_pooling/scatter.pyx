@@ -68,7 +68,9 @@ cdef bint scatter_planes(const element_t *values, const int64_t *positions, elem
                 for plane in range(s.start, s.stop):
                     outside += scatter_plane(values, positions, out, planes, plane)
         else:
-            for plane in prange(s.start, s.stop, num_threads=s.threads, nogil=True):
+            # as threads come free: one that has to be woken comes late
+            for plane in prange(s.start, s.stop, num_threads=s.threads, schedule="dynamic",
+                                nogil=True):
                 outside += scatter_plane(values, positions, out, planes, plane)
     return outside == 0
 
