@@ -8,7 +8,7 @@ from fastconv._call.kernels cimport inner_shape
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads
 from fastconv._desc.arguments cimport as_array, check_unchanged, compute_dtype
-from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.conv cimport ConvDesc, has_input_shape
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._desc.arguments import check_shape
@@ -36,7 +36,7 @@ def columns(Geometry geometry, x, num_threads):
     num_threads = plain_threads(geometry.function, num_threads)
     itemsize = min(x.dtype.itemsize, 8)
     desc = describe_columns(geometry, x.shape, max(itemsize, 4))
-    check_unchanged(geometry.function, "x", desc.has_input_shape(x))
+    check_unchanged(geometry.function, "x", has_input_shape(desc, x))
     views, back = as_bits(x)
     shape = (desc.batch,) + columns_shape(desc)
     moved = []

@@ -19,7 +19,7 @@ from fastconv._core.threads cimport threads_for
 from fastconv._desc.arguments cimport (
     as_array, as_shape, check_unchanged, compute_dtype, operand,
 )
-from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.conv cimport ConvDesc, has_input_shape, has_output_shape, has_weight_shape
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.transposed cimport TransposedDesc
 
@@ -94,8 +94,8 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     threads = threads_for(function, num_threads, work)
     output = destination(function, out, shape, result, result if parts else arithmetic,
                          None if out is None else (x, weight, bias, residual), work, desc.batched)
-    check_unchanged(function, "x", desc.has_input_shape(x))
-    check_unchanged(function, "weight", desc.has_weight_shape(weight))
+    check_unchanged(function, "x", has_input_shape(desc, x))
+    check_unchanged(function, "weight", has_weight_shape(desc, weight))
     if bias is not None:
         check_unchanged(function, "bias", cnp.PyArray_NDIM(bias) == 1
                         and cnp.PyArray_DIM(bias, 0) == desc.g.filters)
@@ -142,7 +142,7 @@ def backward_data(Geometry geometry, grad_output, weight, input_shape, *, precis
     result, arithmetic = dtypes
     desc = inner = cached_conv(geometry, as_shape(function, "input_shape", input_shape), weight,
                                arithmetic, result.kind == "i")
-    if not desc.has_output_shape(grad_output):
+    if not has_output_shape(desc, grad_output):
         check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
                     f"an input of shape {desc.input_shape(desc.batch)} gives")
     if desc.g.padding_mode != PAD_ZEROS:
@@ -192,8 +192,8 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
     cdef bint parts = in_parts(result, arithmetic)
     output = destination(desc.function, out, shape, result, result if parts else arithmetic,
                          None if out is None else (source, weight, bias), work, desc.batched)
-    check_unchanged(desc.function, name, desc.has_output_shape(source))
-    check_unchanged(desc.function, "weight", desc.has_weight_shape(weight))
+    check_unchanged(desc.function, name, has_output_shape(desc, source))
+    check_unchanged(desc.function, "weight", has_weight_shape(desc, weight))
     if parts:
         by_parts(real, weight, result).run(add_batch(source, desc.batched), bias, None,
                                            output.array, threads)
@@ -234,7 +234,7 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     parts = in_parts(result, arithmetic)
     desc = cached_conv(geometry, x, as_shape(function, "weight_shape", weight_shape), arithmetic,
                        result.kind == "i")
-    if not desc.has_output_shape(grad_output):
+    if not has_output_shape(desc, grad_output):
         check_shape(function, "grad_output", grad_output, desc.output_shape(desc.batch),
                     f"x and a weight of shape {desc.weight_shape()} give")
     algorithm = cached_algorithm(desc, "backward_weight", method, precision, max_workspace)
@@ -245,8 +245,8 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
         shape = (desc.batch,) + shape
     output = destination(function, out, shape, result, result if parts else arithmetic,
                          None if out is None else (grad_output, x), work, True)
-    check_unchanged(function, "grad_output", desc.has_output_shape(grad_output))
-    check_unchanged(function, "x", desc.has_input_shape(x))
+    check_unchanged(function, "grad_output", has_output_shape(desc, grad_output))
+    check_unchanged(function, "x", has_input_shape(desc, x))
     if parts:
         weight_gradient_by_parts(desc, algorithm, add_batch(grad_output, desc.batched),
                                  add_batch(x, desc.batched), result, output.array,

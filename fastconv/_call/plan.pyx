@@ -10,7 +10,7 @@ from fastconv._call.kernels cimport ByParts, by_parts, in_parts, real_pass
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads, threads_for
 from fastconv._desc.arguments cimport as_array, check_unchanged, compute_dtype
-from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.conv cimport ConvDesc, has_weight_shape
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._desc.activation import integer_bounds
@@ -60,7 +60,7 @@ cdef class Prepared:
                                           max_workspace)
         self.num_threads = num_threads
         num_threads = plain_threads(function, num_threads)
-        check_unchanged(function, "weight", self.desc.has_weight_shape(weight))
+        check_unchanged(function, "weight", has_weight_shape(self.desc, weight))
         self.prepare(weight, threads_for(function, num_threads, self.desc.flops(1)))
         shape = self.desc.input_shape(1)
         self.image = shape[1:] if self.desc.batched else shape

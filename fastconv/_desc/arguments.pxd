@@ -1,5 +1,7 @@
 cimport numpy as cnp
 
+from fastconv._core.padding cimport AXES
+
 # Sums and products of sizes; true where they pass 2^63.
 cdef extern from *:
     """
@@ -39,6 +41,26 @@ cdef bint as_channels_last(str function, data_format) except -1
 cdef tuple axes_of(const Py_ssize_t *values, int rank)
 cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,
                        const Py_ssize_t *spatial, int rank, bint channels_last)
-cdef bint is_image(cnp.ndarray array, Py_ssize_t batch, bint batched, Py_ssize_t channels,
-                   const Py_ssize_t *spatial, int rank, bint channels_last) noexcept
-cdef int check_unchanged(str function, str name, bint still) except -1
+
+
+cdef inline bint is_image(cnp.ndarray array, Py_ssize_t batch, bint batched, Py_ssize_t channels,
+                          const Py_ssize_t *spatial, int rank, bint channels_last) noexcept:
+    """Whether an array has the shape that `image_shape` gives of these."""
+    cdef int first = batched + (not channels_last), i
+    if cnp.PyArray_NDIM(array) != rank + 1 + batched:
+        return False
+    if batched and cnp.PyArray_DIM(array, 0) != batch:
+        return False
+    if cnp.PyArray_DIM(array, batched + rank if channels_last else batched) != channels:
+        return False
+    for i in range(rank):
+        if cnp.PyArray_DIM(array, first + i) != spatial[AXES - rank + i]:
+            return False
+    return True
+
+
+cdef inline int check_unchanged(str function, str name, bint still) except -1:
+    """Refuse an array that has not its shape any more: another argument's own code changed it."""
+    if not still:
+        raise ValueError(f"{function}: {name} changed its shape during the call")
+    return 0

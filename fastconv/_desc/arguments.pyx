@@ -333,29 +333,6 @@ cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,
     return (batch,) + shape if batched else shape
 
 
-cdef bint is_image(cnp.ndarray array, Py_ssize_t batch, bint batched, Py_ssize_t channels,
-                   const Py_ssize_t *spatial, int rank, bint channels_last) noexcept:
-    """Whether an array has the shape that `image_shape` gives of these."""
-    cdef int first = batched + (not channels_last), i
-    if cnp.PyArray_NDIM(array) != rank + 1 + batched:
-        return False
-    if batched and cnp.PyArray_DIM(array, 0) != batch:
-        return False
-    if cnp.PyArray_DIM(array, batched + rank if channels_last else batched) != channels:
-        return False
-    for i in range(rank):
-        if cnp.PyArray_DIM(array, first + i) != spatial[AXES - rank + i]:
-            return False
-    return True
-
-
-cdef int check_unchanged(str function, str name, bint still) except -1:
-    """Refuse an array that has not its shape any more: another argument's own code changed it."""
-    if not still:
-        raise ValueError(f"{function}: {name} changed its shape during the call")
-    return 0
-
-
 def check_shape(str function, str name, cnp.ndarray array, tuple shape, str because):
     """Refuse an array whose shape is not what the description says."""
     if (<object>array).shape != shape:

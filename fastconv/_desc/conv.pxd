@@ -2,6 +2,7 @@ cimport cython
 cimport numpy as cnp
 
 from fastconv._core.padding cimport AXES
+from fastconv._desc.arguments cimport is_image
 from fastconv._desc.geometry cimport Geometry
 from fastconv._kernels.dispatch cimport fc_epilogue
 
@@ -35,9 +36,6 @@ cdef class ConvDesc:
     cpdef tuple input_shape(self, Py_ssize_t batch)
     cpdef tuple output_shape(self, Py_ssize_t batch)
     cpdef tuple weight_shape(self)
-    cdef bint has_input_shape(self, cnp.ndarray array) noexcept
-    cdef bint has_output_shape(self, cnp.ndarray array) noexcept
-    cdef bint has_weight_shape(self, cnp.ndarray array) noexcept
     cdef double multiply_adds(self) noexcept
     cdef double multiply_adds_backward(self) noexcept
     cdef double work(self, Py_ssize_t batch, bint backward) noexcept
@@ -48,3 +46,18 @@ cdef ConvDesc begin_conv(Geometry geometry, tuple xs, tuple ws, str channels,
 cdef Py_ssize_t channel_axis(ConvDesc desc, tuple xs) noexcept
 cdef int set_kernel(ConvDesc desc, int axis, tuple ws) except -1
 cdef Py_ssize_t conv_extent(ConvDesc desc, int axis) except -1
+
+
+cdef inline bint has_input_shape(ConvDesc desc, cnp.ndarray array) noexcept:
+    return is_image(array, desc.batch, desc.batched, desc.g.channels, desc.g.input,
+                    <int>desc.g.rank, desc.g.channels_last)
+
+
+cdef inline bint has_output_shape(ConvDesc desc, cnp.ndarray array) noexcept:
+    return is_image(array, desc.batch, desc.batched, desc.g.filters, desc.g.output,
+                    <int>desc.g.rank, desc.g.channels_last)
+
+
+cdef inline bint has_weight_shape(ConvDesc desc, cnp.ndarray array) noexcept:
+    return is_image(array, desc.g.filters, True, desc.g.channels // desc.g.groups, desc.g.kernel,
+                    <int>desc.g.rank, False)

@@ -2,7 +2,6 @@
 import numpy as np
 
 cimport cython
-cimport numpy as cnp
 from libc.string cimport memset
 
 from fastconv._core.padding cimport (
@@ -11,7 +10,7 @@ from fastconv._core.padding cimport (
 from fastconv._desc.activation cimport as_epilogue
 from fastconv._desc.arguments cimport (
     as_channels_last, as_padding, as_shape, as_size, as_sizes, axes_of, check_count,
-    image_shape, is_image, padded_length, window_extent,
+    image_shape, padded_length, window_extent,
 )
 from fastconv._desc.geometry cimport Geometry
 
@@ -74,18 +73,6 @@ cdef class ConvDesc:
     cpdef tuple weight_shape(self):
         return (self.g.filters, self.g.channels // self.g.groups) + axes_of(
             self.g.kernel, <int>self.g.rank)
-
-    cdef bint has_input_shape(self, cnp.ndarray array) noexcept:
-        return is_image(array, self.batch, self.batched, self.g.channels, self.g.input,
-                        <int>self.g.rank, self.g.channels_last)
-
-    cdef bint has_output_shape(self, cnp.ndarray array) noexcept:
-        return is_image(array, self.batch, self.batched, self.g.filters, self.g.output,
-                        <int>self.g.rank, self.g.channels_last)
-
-    cdef bint has_weight_shape(self, cnp.ndarray array) noexcept:
-        return is_image(array, self.g.filters, True, self.g.channels // self.g.groups,
-                        self.g.kernel, <int>self.g.rank, False)
 
     cdef double multiply_adds(self) noexcept:
         """Multiply-adds of one image, in floating point: it may pass 2^63."""
