@@ -19,11 +19,10 @@ from fastconv._core.padding cimport AXES
 from fastconv._core.precision cimport precision_in_force
 from fastconv._desc.conv cimport ConvDesc
 from fastconv._desc.geometry cimport Geometry
-from fastconv._desc.pool cimport PoolDesc
 from fastconv._desc.transposed cimport TransposedDesc
 
+from fastconv._desc.columns import describe_columns
 from fastconv._desc.conv import describe_conv
-from fastconv._desc.pool import describe_adaptive, describe_pool
 from fastconv._desc.transposed import describe_transposed
 
 cnp.import_array()
@@ -232,26 +231,27 @@ cdef TransposedDesc cached_conv_transpose(Geometry geometry, x, weight, dtype, b
     return desc
 
 
-cdef PoolDesc cached_pool(Geometry geometry, x):
-    cdef PoolDesc desc
+cdef object cached(describe, Geometry geometry, x):
+    """What one of the functions that describe a pooling says."""
     cdef CallKey key
     begin_key(&key, geometry, None)
     add_shape(&key, x)
     desc = lookup(&key)
     if desc is None:
-        desc = describe_pool(geometry, shape_of(x))
+        desc = describe(geometry, shape_of(x))
         insert(&key, desc)
     return desc
 
 
-cdef PoolDesc cached_adaptive(Geometry geometry, x):
-    cdef PoolDesc desc
+cdef ConvDesc cached_columns(Geometry geometry, x, Py_ssize_t itemsize):
+    cdef ConvDesc desc
     cdef CallKey key
     begin_key(&key, geometry, None)
     add_shape(&key, x)
+    add_size(&key, itemsize)
     desc = lookup(&key)
     if desc is None:
-        desc = describe_adaptive(geometry, shape_of(x))
+        desc = describe_columns(geometry, shape_of(x), itemsize)
         insert(&key, desc)
     return desc
 

@@ -3,16 +3,17 @@ import numpy as np
 
 cimport numpy as cnp
 
+from fastconv._call.cache cimport cached_columns
 from fastconv._call.destination cimport add_batch, batched, contiguous
 from fastconv._call.kernels cimport inner_shape
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads
-from fastconv._desc.arguments cimport as_array, check_unchanged, compute_dtype
+from fastconv._desc.arguments cimport as_array, as_shape, check_unchanged, compute_dtype
 from fastconv._desc.conv cimport ConvDesc, has_input_shape
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._desc.arguments import check_shape
-from fastconv._desc.columns import columns_shape, describe_columns
+from fastconv._desc.columns import columns_shape
 from fastconv._parts import REAL, as_bits, multiply_complex, multiply_integers
 
 cnp.import_array()
@@ -35,7 +36,7 @@ def columns(Geometry geometry, x, num_threads):
     x = as_array(geometry.function, "x", x, True)
     num_threads = plain_threads(geometry.function, num_threads)
     itemsize = min(x.dtype.itemsize, 8)
-    desc = describe_columns(geometry, x.shape, max(itemsize, 4))
+    desc = cached_columns(geometry, x, max(itemsize, 4))
     check_unchanged(geometry.function, "x", has_input_shape(desc, x))
     views, back = as_bits(x)
     shape = (desc.batch,) + columns_shape(desc)
@@ -56,7 +57,8 @@ def images(Geometry geometry, cols, input_shape, num_threads):
     cols = as_array(function, "cols", cols, True)
     num_threads = plain_threads(function, num_threads)
     result, arithmetic = compute_dtype(function, (cols,), True)
-    desc = describe_columns(geometry, input_shape, arithmetic.itemsize)
+    desc = cached_columns(geometry, as_shape(function, "input_shape", input_shape),
+                          arithmetic.itemsize)
     rows = columns_shape(desc)
     check_shape(function, "cols", cols, (desc.batch,) + rows if desc.batched else rows,
                 f"an input of shape {desc.input_shape(desc.batch)} has columns of shape")

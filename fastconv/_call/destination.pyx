@@ -19,6 +19,7 @@ cdef extern from "numpy/arrayobject.h":
 
 @cython.final
 @cython.freelist(4)
+@cython.no_gc
 cdef class Destination:
     """Where a result is computed, and where it goes.
 

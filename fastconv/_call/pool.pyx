@@ -7,7 +7,7 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
 
-from fastconv._call.cache cimport cached_adaptive, cached_pool
+from fastconv._call.cache cimport cached
 from fastconv._call.destination cimport (
     Destination, batched, contiguous, empty, has_shape, destination,
 )
@@ -19,6 +19,7 @@ from fastconv._desc.pool cimport PoolDesc, pool_rank
 
 from fastconv._desc.arguments import check_shape
 from fastconv._desc.geometry import geometry as new_geometry
+from fastconv._desc.pool import describe_adaptive, describe_pool
 from fastconv._desc.unpool import describe_planes, describe_unpool
 from fastconv._pooling.norm_gradient import norm_gradient
 from fastconv._pooling.scatter import scatter
@@ -147,7 +148,7 @@ def forward(Geometry geometry, str op, x, *, num_threads, out, return_indices=Fa
     """Reduce every window of x by op: "max", "min", "mean" or "norm"."""
     cdef str function = geometry.function
     x = as_array(function, "x", x)
-    desc = cached_pool(geometry, x)
+    desc = cached(describe_pool, geometry, x)
     return run_pool(desc, x, op, num_threads, out, return_indices=bool(return_indices),
                     count_include_pad=bool(count_include_pad),
                     divisor=as_divisor(function, divisor_override),
@@ -157,7 +158,7 @@ def forward(Geometry geometry, str op, x, *, num_threads, out, return_indices=Fa
 def adaptive(Geometry geometry, str op, x, *, num_threads, out, return_indices=False):
     """Reduce windows that share x out evenly."""
     x = as_array(geometry.function, "x", x)
-    return run_pool(cached_adaptive(geometry, x), x, op, num_threads, out,
+    return run_pool(cached(describe_adaptive, geometry, x), x, op, num_threads, out,
                     return_indices=bool(return_indices))
 
 
@@ -175,7 +176,7 @@ def whole(str function, str op, x, *, rank, data_format, num_threads, out):
         error = TypeError if type(rank) is not int else ValueError
         raise error(f"{function}: rank must be None or from 1 to {AXES}, not {rank!r}")
     whole = new_geometry(function, rank, output_size=1, data_format=data_format)
-    return run_pool(cached_adaptive(whole, x), x, op, num_threads, out)
+    return run_pool(cached(describe_adaptive, whole, x), x, op, num_threads, out)
 
 
 # ---- gradients of means and norms ----
@@ -206,7 +207,7 @@ def backward_mean(Geometry geometry, grad_output, input_shape, *, count_include_
     """The gradient of an average pooling."""
     cdef str function = geometry.function
     grad_output = as_array(function, "grad_output", grad_output)
-    desc = cached_pool(geometry, as_shape(function, "input_shape", input_shape))
+    desc = cached(describe_pool, geometry, as_shape(function, "input_shape", input_shape))
     return run_spread(desc, grad_output, num_threads, out,
                       count_include_pad=bool(count_include_pad),
                       divisor=as_divisor(function, divisor_override))
@@ -222,7 +223,7 @@ def backward_adaptive(Geometry geometry, grad_output, input_shape, *, num_thread
     sizes = describe_planes(function, rank, input_shape, grad_output.shape, geometry.data_format)
     first = len(sizes) - rank - (geometry.data_format == "channels_last")
     shares = sized(geometry, rank, grad_output.shape[first:first + rank])
-    return run_spread(cached_adaptive(shares, input_shape), grad_output, num_threads, out)
+    return run_spread(cached(describe_adaptive, shares, input_shape), grad_output, num_threads, out)
 
 
 cdef Geometry sized(Geometry asked, rank, output_size):
@@ -241,7 +242,7 @@ def backward_norm(Geometry geometry, grad_output, x, *, norm_type, num_threads, 
     x = as_array(function, "x", x)
     norm = as_norm(function, norm_type)
     num_threads = plain_threads(function, num_threads)
-    desc = cached_pool(geometry, x)
+    desc = cached(describe_pool, geometry, x)
     check_unchanged(function, "x", desc.has_input_shape(x))
     check_gradient(desc, grad_output)
     pool_dtypes(function, "x", x, True, True)
@@ -349,6 +350,6 @@ def unpool(Geometry geometry, x, indices, *, num_threads, out):
     indices = as_array(function, "indices", indices)
     rank = pool_rank(geometry, "kernel_size", geometry.kernel_size, x.ndim)
     given = x.shape
-    shape = describe_unpool(geometry, rank, given)
+    shape = cached(describe_unpool, geometry, x)
     check_shape(function, "indices", indices, given, "x has")
     return run_scatter(geometry, rank, x, indices, given, shape, False, num_threads, out)

@@ -4,6 +4,8 @@ A fresh large block costs a page fault for every 4 KiB at its first use, which i
 small convolution takes; so a few blocks are kept. What is kept is bounded: `KEPT` blocks of at
 most `LARGE` bytes each, but for one that may have up to `LARGEST`.
 """
+cimport cython
+
 cdef extern from *:
     """
     #include <stdlib.h>
@@ -67,6 +69,9 @@ cdef class Block:
         fc_free(self.data)
 
 
+@cython.final
+@cython.freelist(8)
+@cython.no_gc
 cdef class Scratch:
     """A block on loan; it goes back when the loan is dropped."""
 

@@ -4,6 +4,7 @@ cimport cython
 
 @cython.final
 @cython.freelist(8)
+@cython.no_gc
 cdef class Geometry:
     """The arguments of a convolution or pooling that are neither arrays nor about how it is run.
 

@@ -4,7 +4,7 @@ from fastconv._desc.arguments cimport (
     add_overflows, as_channels_last, as_padding, as_shape, as_sizes, check_count, mul_overflows,
 )
 from fastconv._desc.geometry cimport Geometry
-from fastconv._desc.pool cimport LONGEST_SPAN, PoolDesc, as_strides, begin_pool, pool_axis
+from fastconv._desc.pool cimport LONGEST_SPAN, PoolDesc, as_strides, begin_pool, pool_axis, pool_rank
 
 
 def describe_planes(str function, int rank, x_shape, tuple grad_shape, data_format):
@@ -28,11 +28,11 @@ def describe_planes(str function, int rank, x_shape, tuple grad_shape, data_form
     return xs
 
 
-def describe_unpool(Geometry geometry, int rank, x_shape):
+def describe_unpool(Geometry geometry, x_shape):
     """The shape that an array of shape `x_shape` is unpooled to."""
     cdef tuple xs = as_shape(geometry.function, "input_shape", x_shape)
+    cdef int axis, rank = pool_rank(geometry, "kernel_size", geometry.kernel_size, len(xs))
     cdef PoolDesc desc = begin_pool(geometry, rank, xs)
-    cdef int axis
     cdef tuple wanted
     set_windows(desc, geometry)
     wanted = wanted_sizes(desc, geometry)

@@ -5,6 +5,7 @@ in the lanes; those that read rows or planes in place are in modules of their ow
 """
 from libc.string cimport memset
 
+cimport cython
 cimport numpy as cnp
 
 from fastconv._algorithms.depthwise.axes cimport Axis
@@ -12,6 +13,7 @@ from fastconv._algorithms.depthwise.blocks cimport (
     BlockRef, Job, find_block, finish_plane, first_place, take_channels,
 )
 from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD, ROWS, OutputPhase
+from fastconv._algorithms.depthwise.make_layout cimport KeptLayout
 from fastconv._algorithms.depthwise.planes cimport run_backward_planes, run_planes
 from fastconv._algorithms.depthwise.rows cimport run_rows
 from fastconv._algorithms.depthwise.schedule cimport plan_correlation
@@ -32,17 +34,10 @@ from fastconv._algorithms.depthwise.nonfinite import add_nonfinite, without_nonf
 cnp.import_array()
 
 
+@cython.final
+@cython.no_gc
 cdef class Depthwise:
     """One pass of one layer, with packed weights; made once, run for any batch."""
-
-    def __cinit__(self, KeptLayout kept, cnp.ndarray weight, int threads):
-        self.kept = kept
-        self.layout = &kept.layout
-        if self.layout.backward and not all_finite(weight, threads):
-            self.nonfinite = weight.copy()
-            weight = without_nonfinite(weight)
-        self.packed = acquire(max(self.layout.packed_size, 1) * self.layout.g.itemsize)
-        pack_weights(self.layout, weight, self.packed.data)
 
     def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
         """As `Algorithm.prepare` says."""
@@ -64,6 +59,19 @@ cdef class Depthwise:
         parallel_for(run_task, &job, job.schedule.tasks, threads, job.schedule.work)
         if self.nonfinite is not None:
             add_nonfinite(self.kept.desc, self.nonfinite, source, out)
+
+
+cdef Depthwise pack(KeptLayout kept, cnp.ndarray weight, int threads):
+    """The pass with these weights. Not a constructor: that takes arguments as a tuple."""
+    cdef Depthwise self = Depthwise.__new__(Depthwise)
+    self.kept = kept
+    self.layout = &kept.layout
+    if self.layout.backward and not all_finite(weight, threads):
+        self.nonfinite = weight.copy()
+        weight = without_nonfinite(weight)
+    self.packed = acquire(max(self.layout.packed_size, 1) * self.layout.g.itemsize)
+    pack_weights(self.layout, weight, self.packed.data)
+    return self
 
 
 cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:

@@ -30,9 +30,14 @@ cdef fc_epilogue NO_EPILOGUE
 NO_EPILOGUE.activation = FC_IDENTITY
 
 
+# in the description's `kept`; a string knows its hash, a tuple does not
+cdef tuple KEYS = tuple([f"depthwise {which}, {where}" for which in (FORWARD, BACKWARD_DATA)
+                         for where in ("in place", "windows")])
+
+
 cdef KeptLayout get_layout(ConvDesc desc, bint backward, bint windows_only=False):
     """The layout of a pass; windows_only: nothing is read in place."""
-    cdef tuple key = ("depthwise", BACKWARD_DATA if backward else FORWARD, windows_only)
+    cdef str key = KEYS[2 * backward + windows_only]
     cdef KeptLayout kept = desc.kept.get(key)
     if kept is None:
         kept = KeptLayout(desc, backward, windows_only)

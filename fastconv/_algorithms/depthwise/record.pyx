@@ -1,5 +1,5 @@
 """The record of the depthwise algorithm: what it serves, what it needs, how it is called."""
-from fastconv._algorithms.depthwise.forward cimport Depthwise
+from fastconv._algorithms.depthwise.forward cimport pack
 from fastconv._algorithms.depthwise.gradient cimport gradient_layout
 from fastconv._algorithms.depthwise.make_layout cimport KeptLayout, get_layout
 from fastconv._algorithms.depthwise.schedule cimport (
@@ -42,7 +42,7 @@ def workspace(ConvDesc desc, which, int threads):
 
 def prepare(ConvDesc desc, which, weight, int threads=1):
     """Weights packed for one pass of one layer."""
-    return Depthwise(get_layout(desc, which == BACKWARD_DATA), weight, threads)
+    return pack(get_layout(desc, which == BACKWARD_DATA), weight, threads)
 
 
 ALGORITHM = Algorithm(
