@@ -52,7 +52,9 @@ cdef inline void accumulate_channels(const Job *job, const BlockRef *block, Py_s
 cdef inline Py_ssize_t pixel_vectors(const Layout *layout, Py_ssize_t pixels,
                                      int *kernel) noexcept nogil:
     """Vectors that a run fills, and the kernel for them; a single channel's have powers of two."""
-    cdef Py_ssize_t vectors = ceil_div(pixels, layout.kernels.lanes)
+    cdef Py_ssize_t vectors = 1
+    while vectors * layout.kernels.lanes < pixels:  # a few steps cost less than a division
+        vectors += 1
     kernel[0] = <int>vectors - 1
     if layout.pixels_kernel == 0:
         kernel[0] = 0
