@@ -17,6 +17,12 @@ import numpy as np
 EXACT = 1 << 53           # float64 holds every integer up to here
 LONGEST = (1 << 63) - 1
 MARGIN = 2.0**-40         # more than the relative rounding error of a sum in float64
+# The rounding error of a convolution by Fourier transforms in float64, over the product of the
+# operands' Euclidean norms (Percival, Math. Comp. 72, 2003, whose proof is for powers of two): a
+# butterfly of radix r adds less than r + 4 units to the relative error of the norm, which is less
+# than 6 for each bit of the length for every radix to 11; there are three transforms of less than
+# 2^40 elements.
+TRANSFORM_ERROR = 3 * 6 * 40 * 2.0**-53
 
 
 class Part(NamedTuple):
@@ -76,6 +82,15 @@ def multiply_complex(a, b, product, addends, out):
         if addend.dtype.kind == "c":
             imag = imag + addend.imag
     out.real, out.imag = real, imag
+
+
+def rounds_back(part, a, b):
+    """Whether that part of a product by transforms, of a and b, is exact once rounded to integers.
+
+    Not for magnitudes, of which a relative error is known.
+    """
+    norms = np.linalg.norm(a.ravel()) * np.linalg.norm(b.ravel())
+    return part.name != "magnitude" and norms * TRANSFORM_ERROR < 0.25
 
 
 def multiply_integers(function, a, b, product, terms, addends, out):

@@ -4,26 +4,38 @@ Automatic choice looks at one image's geometry, the pass, the precision and the 
 allowed; never at the batch size or the number of threads, so that a result never depends on
 them.
 """
-from fastconv._algorithms import depthwise, direct, fft, im2col, sliding, winograd
+from fastconv._algorithms import (
+    depthwise, direct, fft, im2col, inner_product, sliding, winograd,
+)
 from fastconv._algorithms.record import PASSES, Algorithm
 from fastconv._core.machine import peak_flops
-from fastconv._core.precision import TIERS
+from fastconv._core.precision import TIERS, precision_in_force
 from fastconv._fallback import guarded
+from fastconv._swap import swapped
 from fastconv.runtime import precision_for
 
 ALGORITHMS: tuple[Algorithm, ...] = (
-    depthwise.ALGORITHM, direct.ALGORITHM, guarded(winograd.ALGORITHM, direct.ALGORITHM),
+    guarded(inner_product.ALGORITHM, direct.ALGORITHM), depthwise.ALGORITHM, direct.ALGORITHM,
+    guarded(winograd.ALGORITHM, direct.ALGORITHM),
     im2col.ALGORITHM, guarded(fft.ALGORITHM, direct.ALGORITHM), sliding.ALGORITHM,
+    guarded(swapped((depthwise.ALGORITHM, direct.ALGORITHM)), direct.ALGORITHM),
 )
+
+# A default must not cost factors: where direct sums would take more than so many times as long as
+# the fastest of the next tier, a tier that nobody has asked for gives way to that.
+PATIENCE = 8.0
 
 _BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
 
 
-def verdict(algorithm, desc, which, precision, max_workspace):
-    """Why `algorithm` cannot serve, or None; workspace is that of one thread."""
+def verdict(algorithm, desc, which, precision, max_workspace, rounds=False):
+    """Why `algorithm` cannot serve, or None; workspace is that of one thread.
+
+    rounds: whether integers may be rounded, because what comes out is checked and rounded back.
+    """
     if which not in algorithm.passes:
         return f"has no {which} pass"
-    if desc.exact and algorithm.tier != "highest":
+    if desc.exact and not rounds and algorithm.tier != "highest":
         return f"keeps the {algorithm.tier!r} promise only, but integers must not be rounded"
     if TIERS.index(algorithm.tier) > TIERS.index(precision):
         return f"keeps the {algorithm.tier!r} promise only, but precision={precision!r} is asked"
@@ -43,7 +55,8 @@ def efficiency(desc, cost):
 def choose(desc, which, method, precision, max_workspace):
     """The algorithm for one pass of one description; the description keeps it."""
     tier = precision_for(desc.function, precision, desc.itemsize)
-    key = (method, which, tier, max_workspace)
+    default = precision is None and precision_in_force() is None
+    key = (method, which, None if default else tier, max_workspace)
     try:
         return desc.kept[key]
     except KeyError:
@@ -55,8 +68,9 @@ def choose(desc, which, method, precision, max_workspace):
     if not isinstance(method, str):
         raise TypeError(f"{desc.function}: method must be a name, not {method!r}")
     if method == "auto":
-        fit = [a for a in ALGORITHMS if verdict(a, desc, which, tier, max_workspace) is None]
-        chosen = max(fit, key=lambda algorithm: efficiency(desc, algorithm.cost(desc, which)))
+        chosen = _fastest(desc, which, tier, max_workspace)
+        if default and tier == "highest":
+            chosen = _impatient(desc, which, max_workspace, chosen)
     else:
         if method not in _BY_NAME:
             names = ", ".join(map(repr, ("auto", *_BY_NAME)))
@@ -67,6 +81,23 @@ def choose(desc, which, method, precision, max_workspace):
             raise ValueError(f"{desc.function}: method={method!r} {reason}")
     desc.kept[key] = chosen
     return chosen
+
+
+def _fastest(desc, which, tier, max_workspace, rounds=False):
+    """The algorithm with the shortest estimate; there is always one that serves."""
+    fit = [a for a in ALGORITHMS if verdict(a, desc, which, tier, max_workspace, rounds) is None]
+    return min(fit, key=lambda algorithm: algorithm.cost(desc, which).seconds)
+
+
+def _impatient(desc, which, max_workspace, strict):
+    """The fastest of the next tier where `strict` would take more than `PATIENCE` times as long."""
+    fast = _fastest(desc, which, "high", max_workspace, rounds=True)
+    return fast if _times(desc, which, strict, fast) > PATIENCE else strict
+
+
+def _times(desc, which, slow, fast):
+    """How many times as long as one algorithm another is estimated to take."""
+    return slow.cost(desc, which).seconds / max(fast.cost(desc, which).seconds, 1e-12)
 
 
 def _check_workspace(function, max_workspace):
@@ -127,10 +158,13 @@ def _bytes(count):
 def explanation(desc, which, precision, max_workspace, method, threads, seconds):
     """The rows of `explain`; `seconds` maps an algorithm to its measured time, or is None."""
     chosen = choose(desc, which, method, precision, max_workspace)
-    precision = precision_for(desc.function, precision, desc.itemsize)
+    tier = precision_for(desc.function, precision, desc.itemsize)
+    gave_way = method == "auto" and TIERS.index(chosen.tier) > TIERS.index(tier)
     rows = []
     for algorithm in ALGORITHMS:
-        reason = verdict(algorithm, desc, which, precision, max_workspace)
+        reason = verdict(algorithm, desc, which, tier, max_workspace)
+        if algorithm is chosen:
+            reason = None
         # an algorithm may have nothing to say of what it does not support
         fits = which in algorithm.passes and algorithm.supports(desc, which) is None
         cost = algorithm.cost(desc, which) if fits else None
@@ -148,7 +182,11 @@ def explanation(desc, which, precision, max_workspace, method, threads, seconds)
             "seconds": seconds(algorithm) if seconds and reason is None else None,
         })
     title = (f"{which} of x {desc.input_shape(desc.batch)} with weight {desc.weight_shape()}, "
-             f"{desc.dtype}, precision {precision!r}")
+             f"{desc.dtype}, precision {tier!r}")
+    if gave_way:
+        strict = _fastest(desc, which, tier, max_workspace)
+        title += (f" by default: {strict.name}, the fastest with that promise, would take about "
+                  f"{_times(desc, which, strict, chosen):.0f} times as long")
     return Explanation(title, rows)
 
 

@@ -171,6 +171,12 @@ def _parser():
                        help="for each contender and layer; default: 0.4, targets 0.2")  # fmt: skip
     bench.add_argument("--rounds", type=_positive, metavar="N",
                        help="turns for this time; default: 5, targets 3")  # fmt: skip
+    bench.add_argument("--random", type=int, metavar="SEED",
+                       help="measure random points in place of layers, and each method on them")
+    bench.add_argument("--kinds", type=_list(str), metavar="NAMES",
+                       help="of random points: filters, layers, pools; default: all")
+    bench.add_argument("--points", type=_positive, metavar="N",
+                       help="how many of each kind; default: 50")
     bench.add_argument("--quick", action="store_true", help="a handful of layers, a short time")
     bench.add_argument("--json", metavar="FILE", help="write all figures there")
     bench.add_argument("--rst", metavar="FILE", help="write tables for documents there")

@@ -1,6 +1,6 @@
 """The benchmark: fastconv against the libraries that are installed, in one alternating run.
 
-`cases` says what is measured, `peers` who takes part, `measure` holds the clock, `peaks` the
+`cases` says what is measured, `draw` which random points, `peers` who takes part, `measure` holds the clock, `peaks` the
 machine's limits, `targets` what is to be reached, `report` writes it down.
 """
 
@@ -23,6 +23,9 @@ def run(
     seconds=None,
     rounds=None,
     quick=False,
+    random=None,
+    kinds=None,
+    points=None,
     data_format="channels_first",
     method="auto",
     precision=None,
@@ -49,6 +52,12 @@ def run(
         Over how many turns that time is spread, 5 by default, 3 with `targets`.
     quick : bool
         A handful of layers, a tenth of a second each.
+    random : int, optional
+        A seed: measure random points, and each of our methods on them, in place of layers.
+    kinds : sequence of str, optional
+        Which random points: "filters", "layers", "pools"; all by default.
+    points : int, optional
+        How many of each kind, 50 by default.
     data_format, method, precision
         Passed on to fastconv.
     json, rst, plot : path-like, optional
@@ -69,18 +78,24 @@ def run(
         return 2
     from tqdm import tqdm
 
-    from fastconv._bench import cases, measure, report
+    from fastconv._bench import cases, draw, measure, report
     from fastconv._bench import targets as rows
+    from fastconv._bench.peers import METHODS
 
     form = {"data_format": data_format, "method": method, "precision": precision}
-    seconds = seconds or (0.2 if targets else 0.4)
-    rounds = rounds or (3 if targets else 5)
+    short = targets or random is not None
+    seconds = seconds or (0.2 if short else 0.4)
+    rounds = rounds or (3 if short else 5)
     if quick:
         layers, seconds, rounds = cases.QUICK, min(seconds, 0.1), min(rounds, 3)
     try:
         peers = _installed(peers)
         layers = cases.select(layers or ("performance", "tiny")) if layers or not targets else None
-        if targets:
+        if random is not None:
+            some = draw.points(random, kinds or draw.KINDS, points or 50, threads or (1,))
+            ours = (*rows.Row.ours, *METHODS)
+            wanted = {rows.Row("", "", 0, None, peers=peers, ours=ours): some}
+        elif targets:
             wanted = {
                 row: rows.cases_of(row, layers, passes, dtypes, batches, threads)
                 for row in rows.choose(targets)
@@ -174,6 +189,7 @@ def _merge(wanted, installed, form):
     from fastconv._bench import peers
 
     kinds = {kind.name: kind for kind in (*peers.OURS, *peers.PEERS)}
+    kinds |= {name: functools.partial(peers.FastconvMethod, name) for name in peers.METHODS}
     names = {}
     for row, some in wanted.items():
         for case in some:

@@ -78,6 +78,7 @@ class Case:
     dtype: str = "float32"
     batch: int = 1
     threads: int = 1
+    series: str = ""  # what a random point was drawn as, which is then its group
 
     @property
     def pools(self):
@@ -95,8 +96,24 @@ class Case:
         layer = self.layer
         return not self.pools and layer.channels == layer.filters == self.batch == 1 and (
             set(layer.stride) == set(layer.dilation) == {1}
-            and all(k == 2 * p + 1 for k, p in zip(layer.kernel, layer.padding, strict=True))
+            and all(
+                (k // 2, (k - 1) // 2) == (p if isinstance(p, tuple) else (p, p))
+                for k, p in zip(layer.kernel, layer.padding, strict=True)
+            )
         )  # fmt: skip
+
+    @property
+    def plain(self):
+        """Whether this is of floating-point numbers, padded with as many zeros at both ends."""
+        return np.dtype(self.dtype).kind == "f" and (self.pools or (
+            self.layer.padding_mode == "zeros"
+            and all(not isinstance(p, tuple) or p[0] == p[1] for p in self.layer.padding)
+        ))  # fmt: skip
+
+    @property
+    def pads(self):
+        """Padding as one number for each axis, of a plain case."""
+        return tuple(p[0] if isinstance(p, tuple) else p for p in self.layer.padding)
 
     @property
     def forward(self):
@@ -138,6 +155,8 @@ class Case:
     def grad(self):
         """A gradient with respect to the output."""
         rng = np.random.default_rng(1)
+        if np.dtype(self.dtype).kind != "f":
+            return rng.integers(0, 255, self.y_shape, self.dtype, endpoint=True)
         return rng.standard_normal(self.y_shape, np.float32).astype(self.dtype)
 
     @cached_property
@@ -182,6 +201,8 @@ class Case:
     @property
     def group(self):
         """What a table has in common: pass, dtype, batch and threads, in words."""
+        if self.series:
+            return f"random {self.series}, {self._threads}"
         operation = self.operation.replace("_", " ")
         return f"{operation}, {self.dtype}, batch {self.batch}, {self._threads}"
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import fastconv
+from fastconv._select import ALGORITHMS
 
 
 class Contender:
@@ -50,7 +51,7 @@ class Contender:
 
     def refuses(self, case):
         """Return why `case` cannot be expressed, or None."""
-        return None
+        return None if case.plain else "has zeros for padding, as many at both ends"
 
     def prepare(self, case):
         """Return ``(call, fetch)``: ``fetch(call())`` is the result, channels first."""
@@ -71,6 +72,9 @@ class Fastconv(Contender):
     @classmethod
     def version(cls):
         return fastconv.__version__
+
+    def refuses(self, case):
+        return None
 
     def _layout(self, array):
         if self.data_format == "channels_last":
@@ -133,6 +137,23 @@ class FastconvOut(Fastconv):
         return partial(call, out=np.ascontiguousarray(call())), fetch
 
 
+class FastconvMethod(Fastconv):
+    """One algorithm, so that the automatic choice can be judged."""
+
+    _limit = 4e10  # operations, some seconds, of one that adds up every product
+    _slowest = 2e9  # the same for plain loops
+
+    def __init__(self, method, **options):
+        super().__init__(**options | {"method": method, "precision": "high"})
+        self.name = method
+
+    def refuses(self, case):
+        if case.pools:
+            return "is for convolutions"
+        limit = {"fft": math.inf, "sliding": self._slowest}.get(self.method, self._limit)
+        return "would take seconds a call" if case.flops > limit else None
+
+
 class FastconvTwoThreads(FastconvPlan):
     """The plan on two threads, whatever the others have."""
 
@@ -143,6 +164,7 @@ class FastconvTwoThreads(FastconvPlan):
 
 
 OURS = (FastconvPlan, Fastconv, FastconvOut, FastconvTwoThreads)
+METHODS = tuple(algorithm.name for algorithm in ALGORITHMS)
 
 
 # --------------------------------------------------------------------------------------- torch
@@ -168,7 +190,7 @@ class Torch(Contender):
         layer, x = case.layer, tensor(case.x)
         grad = None if case.forward else tensor(case.grad)
         if case.pools:
-            window = (layer.kernel, layer.stride, layer.padding)
+            window = (layer.kernel, layer.stride, case.pads)
             name, ones = f"{layer.kind}_pool{case.rank}d", (1,) * case.rank
             match (layer.kind, case.forward):
                 case ("max", True):
@@ -185,7 +207,7 @@ class Torch(Contender):
             return call, torch.Tensor.numpy
 
         weight, bias = tensor(case.weight), torch.from_numpy(case.bias)
-        geometry = (layer.stride, layer.padding, layer.dilation)
+        geometry = (layer.stride, case.pads, layer.dilation)
         if case.forward:
             conv = getattr(functional, f"conv{case.rank}d")
             return partial(conv, x, weight, bias, *geometry, layer.groups), torch.Tensor.numpy
@@ -202,7 +224,7 @@ class TorchChannelsLast(Torch):
     memory_format, volume_format = "channels_last", "channels_last_3d"
 
     def refuses(self, case):
-        return "has no channels-last signals" if case.rank == 1 else None
+        return "has no channels-last signals" if case.rank == 1 else super().refuses(case)
 
 
 # --------------------------------------------------------- inference engines, by one-node models
@@ -214,7 +236,7 @@ def onnx_model(case):
     from onnx import TensorProto, helper, numpy_helper
 
     layer = case.layer
-    attributes = {"strides": layer.stride, "pads": (*layer.padding, *layer.padding)}
+    attributes = {"strides": layer.stride, "pads": (*case.pads, *case.pads)}
     inputs, initializers = ["x"], []
     if case.pools:
         operator = "MaxPool" if layer.kind == "max" else "AveragePool"
@@ -253,6 +275,8 @@ class Engine(Contender):
             return "has no backward pass"
         if case.dtype != "float32":
             return "float32 only"
+        if not case.plain:
+            return super().refuses(case)
         if self.needs and importlib.util.find_spec(self.needs) is None:
             return f"needs the {self.needs} package to build its model"
         return None
@@ -325,15 +349,15 @@ class Ncnn(Engine):
             values |= {0: int(layer.kind == "avg"), 5: 0 if layer.ceil_mode else 1, 6: 1}
             each_axis(layer.kernel, 1, 11, 21)
             each_axis(layer.stride, 2, 12, 22)
-            each_axis(layer.padding, 3, 13, 23)
-            each_axis(layer.padding, 14, 15, 16)
+            each_axis(case.pads, 3, 13, 23)
+            each_axis(case.pads, 14, 15, 16)
         else:
             kind = ("Convolution" if layer.groups == 1 else "ConvolutionDepthWise") + suffix
             values |= {0: layer.filters, 5: 1, 6: math.prod(layer.weight_shape)}
             each_axis(layer.kernel, 1, 11, 21)
             each_axis(layer.dilation, 2, 12, 22)
             each_axis(layer.stride, 3, 13, 23)
-            each_axis(layer.padding, 4, 14, 24)
+            each_axis(case.pads, 4, 14, 24)
             if layer.groups > 1:
                 values[7] = layer.groups
         arguments = " ".join(f"{key}={value}" for key, value in values.items())
@@ -396,9 +420,14 @@ class OpenCV(Contender):
             # A signal is an image of one row.
             image, kernel = np.atleast_2d(case.x[0, 0]), np.atleast_2d(case.weight[0, 0])
             delta = float(case.bias[0])
-            out = np.empty_like(image)
-            call = partial(cv2.filter2D, image, -1, kernel, out, delta=delta,
-                           borderType=cv2.BORDER_CONSTANT)  # fmt: skip
+            # Bytes would saturate: their sums leave as float32.
+            kind = np.float32 if image.dtype == np.uint8 else image.dtype
+            depth = {"float32": cv2.CV_32F, "float64": cv2.CV_64F}[np.dtype(kind).name]
+            border = cv2.BORDER_CONSTANT
+            if case.layer.padding_mode == "symmetric":
+                border = cv2.BORDER_REFLECT
+            call = partial(cv2.filter2D, image, depth, kernel.astype(kind),
+                           np.empty(image.shape, kind), delta=delta, borderType=border)
             return call, lambda y: y.reshape(case.y_shape)
         net = cv2.dnn.readNetFromONNX(np.frombuffer(onnx_model(case), np.uint8))
 
@@ -422,6 +451,8 @@ class SciPy(Contender):
         if not case.forward:
             return "has no backward pass"
         layer, planes = case.layer, case.batch * case.layer.channels
+        if not case.plain and not case.single_channel:
+            return super().refuses(case)
         if case.pools:
             return "no ceil_mode" if layer.ceil_mode else None
         calls = planes * layer.filters // layer.groups
@@ -430,6 +461,20 @@ class SciPy(Contender):
         if estimate > self._limit:
             return f"would take some {estimate:.0f} s a call"
         return None
+
+    @staticmethod
+    def _prepare_image(case):
+        """One image: padding is the function's own."""
+        from scipy import ndimage
+
+        mode = {"zeros": "constant", "symmetric": "reflect"}[case.layer.padding_mode]
+        kind = case.dtype if np.dtype(case.dtype).kind == "f" else np.int64
+
+        def call():
+            y = ndimage.correlate(case.x[0, 0], case.weight[0, 0], kind, mode=mode)
+            return y + case.bias[0]
+
+        return call
 
     @staticmethod
     def _crop(layer, full):
@@ -448,7 +493,9 @@ class SciPy(Contender):
         from scipy import ndimage
 
         layer = case.layer
-        width = [(0, 0), (0, 0), *((p, p) for p in layer.padding)]
+        if case.single_channel:
+            return self._prepare_image(case), lambda y: y.reshape(case.y_shape)
+        width = [(0, 0), (0, 0), *((p, p) for p in case.pads)]
         if case.pools:
             size = (1, 1, *layer.kernel)
 
@@ -491,6 +538,8 @@ class SciPySignal(Contender):
     def refuses(self, case):
         if not (case.forward and case.single_channel):
             return "filters single channels, forward"
+        if case.layer.padding_mode != "zeros":
+            return "has zeros for padding"
         products = math.prod(case.x_shape) * math.prod(case.layer.kernel)
         return f"would take some {products * 1e-9:.0f} s a call" if products > self._limit else None
 
@@ -504,6 +553,8 @@ class SciPySignal(Contender):
 
     def prepare(self, case):
         x, kernel, bias = case.x[0, 0], case.weight[0, 0], case.bias
+        if x.dtype.kind != "f":  # its sums have the dtype of the image
+            x, kernel = x.astype(np.int64), kernel.astype(np.int64)
         correlate = self._filter(case)
         return lambda: correlate(x, kernel) + bias, lambda y: y.reshape(case.y_shape)
 
@@ -528,6 +579,8 @@ class NumPy(Contender):
     def refuses(self, case):
         if not case.forward:
             return "has no backward pass"
+        if not case.plain:
+            return super().refuses(case)
         if case.pools:
             return "no ceil_mode" if case.layer.ceil_mode else None
         if importlib.util.find_spec("threadpoolctl") is None:
@@ -536,7 +589,7 @@ class NumPy(Contender):
 
     def prepare(self, case):
         layer = case.layer
-        width = [(0, 0), (0, 0), *((p, p) for p in layer.padding)]
+        width = [(0, 0), (0, 0), *((p, p) for p in case.pads)]
         dilation = (1,) * case.rank if case.pools else layer.dilation
         axes = tuple(range(2, 2 + case.rank))
         inner = tuple(a + case.rank for a in axes)  # of the windows

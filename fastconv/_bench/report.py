@@ -11,11 +11,13 @@ from itertools import groupby
 import numpy as np
 
 import fastconv
+from fastconv._bench.peers import METHODS
 
 # Columns of the table of targets.
 TITLES = "what", "target", "measured", "missed by", "worst case"
 
 _OURS = ("plan", "fastconv", "out", "plan-2t")
+_CLIFF = 1.3  # times as long as one of our own methods would take
 
 
 def ours(measurement):
@@ -31,7 +33,7 @@ def fastest(measurement, names=None):
     times = {
         name: timing.best
         for name, timing in measurement.timings.items()
-        if name not in _OURS and (names is None or name in names)
+        if name not in (*_OURS, *METHODS) and (names is None or name in names)
     }
     return min(times.items(), key=lambda item: item[1]) if times else None
 
@@ -40,6 +42,16 @@ def ratio(measurement):
     """How many times faster fastconv is than the fastest peer, or None."""
     mine, peer = ours(measurement), fastest(measurement)
     return peer[1] / mine if mine and peer else None
+
+
+def choice(measurement):
+    """``(name, ratio)``: the fastest of our methods, and the time of the choice over its own."""
+    times = {name: measurement.timings[name].best for name in METHODS
+             if name in measurement.timings}  # fmt: skip
+    if not times or "fastconv" not in measurement.timings:
+        return None
+    name = min(times, key=times.get)
+    return name, measurement.timings["fastconv"].best / times[name]
 
 
 def unplanned_ratio(measurement):
@@ -72,7 +84,8 @@ class Table:
     """Rows of text for one group of cases; printed one by one, as they are measured."""
 
     def __init__(self, contenders, layers):
-        self.names = [c.name for c in contenders]
+        self.methods = [c.name for c in contenders if c.name in METHODS]
+        self.names = [c.name for c in contenders if c.name not in METHODS]
         self.peers = [c.name for c in contenders if not c.ours]
         self.width = max(len(layer.name) for layer in layers)
         self.cell = max(10, *(len(name) + 2 for name in self.names))
@@ -83,6 +96,8 @@ class Table:
         line = f"{'layer':<{self.width}}{cells}{'GFLOP/s':>9}"
         if self.peers:
             line += f"{'vs fastest':>18}{'vs torch':>10}"
+        if self.methods:
+            line += f"{'vs own best':>18}"
         line += f"{'roofline':>16}"
         return f"{line}\n{'-' * len(line)}"
 
@@ -104,6 +119,9 @@ class Table:
             peer, other = fastest(m), unplanned_ratio(m)
             line += f"{f'{ratio(m):.2f}x {peer[0]}' if peer else '-':>18}"
             line += f"{f'{other:.2f}x' if other else '-':>10}"
+        if self.methods:
+            own = choice(m)
+            line += f"{f'{1 / own[1]:.2f}x {own[0]}' if own else '-':>18}"
         limit, bound = m.roof.attainable(m.case)
         return line + f"{f'{rate / limit:.0%} {bound}':>16}"
 
@@ -123,6 +141,14 @@ def summary(measurements):
                 f"against {title}: geometric mean {geometric_mean(ratios.values()):.2f}x, "
                 f"worst {ratios[worst]:.2f}x ({worst}), {below} of {len(ratios)} below 1x"
             )
+    own = {m.case.layer.name: c for m in measurements if (c := choice(m))}
+    if own:
+        cliffs = sum(r > _CLIFF for _, r in own.values())
+        worst = max(own, key=lambda name: own[name][1])
+        lines.append(
+            f"the automatic choice: {cliffs} of {len(own)} take more than {_CLIFF} times as long "
+            f"as a method of ours, at worst {own[worst][1]:.1f} times ({own[worst][0]}, {worst})"
+        )
     roofs = [m.roof for m in measurements]
     peaks, bandwidths = [r.gflops for r in roofs], [r.gbs for r in roofs]
     lines.append(
@@ -202,6 +228,7 @@ def records(measurements):
             "group": m.case.group,
             "fastest_peer": (fastest(m) or [None])[0],
             "ratio_to_fastest_peer": ratio(m),
+            "choice_to_own_best": choice(m),
             "unplanned_ratio_to_torch": unplanned_ratio(m),
         })  # fmt: skip
     return results

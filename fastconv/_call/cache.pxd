@@ -7,4 +7,5 @@ cdef TransposedDesc cached_conv_transpose(Geometry geometry, x, weight, dtype, b
 cdef object cached(describe, Geometry geometry, x)
 cdef ConvDesc cached_columns(Geometry geometry, x, Py_ssize_t itemsize)
 cdef object choose_algorithm(ConvDesc desc, str which, method, precision, max_workspace)
+cdef object strict_algorithm(ConvDesc desc, str which)
 cdef object cached_algorithm(ConvDesc desc, str which, method, precision, max_workspace)

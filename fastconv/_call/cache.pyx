@@ -270,6 +270,11 @@ cdef object choose_algorithm(ConvDesc desc, str which, method, precision, max_wo
     return registry.choose(desc, which, method, precision, max_workspace)
 
 
+cdef object strict_algorithm(ConvDesc desc, str which):
+    """One that rounds no integer."""
+    return choose_algorithm(desc, which, "auto", "highest", None)
+
+
 cdef object cached_algorithm(ConvDesc desc, str which, method, precision, max_workspace):
     """The algorithm chosen, remembered where the description and the tier in force decide."""
     cdef tuple known

@@ -9,7 +9,9 @@ import numpy as np
 
 cimport numpy as cnp
 
-from fastconv._call.cache cimport cached_algorithm, cached_conv, cached_conv_transpose
+from fastconv._call.cache cimport (
+    cached_algorithm, cached_conv, cached_conv_transpose, strict_algorithm,
+)
 from fastconv._call.destination cimport (
     Destination, add_batch, batched, contiguous, has_shape, destination,
 )
@@ -25,7 +27,9 @@ from fastconv._desc.transposed cimport TransposedDesc
 
 from fastconv._desc.activation import integer_bounds
 from fastconv._desc.arguments import channels_first, check_shape
-from fastconv._parts import multiply_complex, multiply_integers, sum_integers
+from fastconv._parts import (
+    multiply_complex, multiply_integers, rounds_back, sum_integers,
+)
 
 cnp.import_array()
 
@@ -264,11 +268,15 @@ def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, result, o
     cdef int axis
     dtype = desc.dtype
 
+    rounds = result.kind == "i" and algorithm.tier != "highest"
+
     def product(p, q):
         target = np.empty(out.shape, dtype)
-        algorithm.weight_gradient(desc, operand(p.of(grad_output), dtype),
-                                  operand(q.of(x), dtype), target, per_sample, threads)
-        return target
+        a, b = operand(p.of(grad_output), dtype), operand(q.of(x), dtype)
+        back = rounds and rounds_back(p, a, b)
+        used = strict_algorithm(desc, "backward_weight") if rounds and not back else algorithm
+        used.weight_gradient(desc, a, b, target, per_sample, threads)
+        return np.rint(target, out=target) if back else target
 
     if result.kind == "c":
         multiply_complex(grad_output, x, product, [], out)

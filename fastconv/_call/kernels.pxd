@@ -20,6 +20,7 @@ cdef class ByParts:
     cdef dict kernels
 
     cdef object kernel(self, part, int threads)
+    cdef object strict(self, part, int threads)
     cdef object terms(self)
 
 

@@ -10,11 +10,12 @@ import numpy as np
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 
+from fastconv._call.cache cimport strict_algorithm
 from fastconv._core.padding cimport AXES, source_index
 from fastconv._desc.arguments cimport operand
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
-from fastconv._parts import multiply_complex, multiply_integers
+from fastconv._parts import multiply_complex, multiply_integers, rounds_back
 
 cnp.import_array()
 
@@ -135,6 +136,18 @@ cdef class ByParts:
             self.kernels[part] = kernel
         return kernel
 
+    cdef object strict(self, part, int threads):
+        """The same of an algorithm that rounds nothing."""
+        kernel = self.kernels.get((part, "strict"))
+        if kernel is None:
+            real = self.real
+            kernel = real_pass(real.desc, real.which, strict_algorithm(real.desc, real.which),
+                               real.folded, real.appends)
+            kernel = (<RealPass>kernel).prepare(operand(part.of(self.weight), real.desc.dtype),
+                                                threads)
+            self.kernels[part, "strict"] = kernel
+        return kernel
+
     cdef object terms(self):
         """Products that an element of the result adds up, at most."""
         cdef conv_geometry *g = &self.real.desc.g
@@ -151,10 +164,17 @@ cdef class ByParts:
         """As an algorithm's; bias, residual and out have the result's kind of numbers."""
         cdef ConvDesc desc = self.real.desc
 
+        rounds = self.result.kind == "i" and self.real.algorithm.tier != "highest"
+
         def product(p, q):
             target = np.empty((<object>out).shape, desc.dtype)
-            self.kernel(q, threads).run(operand(p.of(source), desc.dtype), None, None, target,
-                                        threads)
+            a = operand(p.of(source), desc.dtype)
+            if rounds and not rounds_back(p, a, operand(q.of(self.weight), desc.dtype)):
+                self.strict(q, threads).run(a, None, None, target, threads)
+            else:
+                self.kernel(q, threads).run(a, None, None, target, threads)
+                if rounds:
+                    np.rint(target, out=target)
             return target
 
         addends = [] if residual is None else [residual]

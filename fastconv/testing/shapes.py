@@ -60,11 +60,13 @@ class ConvShape:
     spatial, kernel : tuple of int
         Lengths of the input and of the kernel.
     stride, padding, dilation : tuple of int
-        One entry per spatial axis.
+        One entry per spatial axis; of padding also a pair, for both ends.
     groups : int
         Number of groups.
     batches : tuple of int
         Batch sizes worth measuring.
+    padding_mode : str
+        What the padding holds.
     """
 
     name: str
@@ -77,6 +79,7 @@ class ConvShape:
     dilation: tuple[int, ...]
     groups: int = 1
     batches: tuple[int, ...] = field(default=(1, 8), compare=False)
+    padding_mode: str = "zeros"
 
     def input_shape(self, batch: int = 1, data_format: str = "channels_first") -> tuple[int, ...]:
         """Shape of the input for a batch."""
@@ -110,6 +113,7 @@ class ConvShape:
             "padding": self.padding,
             "dilation": self.dilation,
             "groups": self.groups,
+            "padding_mode": self.padding_mode,
         }
 
     def arrays(
@@ -123,8 +127,14 @@ class ConvShape:
         """Random ``(x, weight, bias)``, the same for the same arguments.
 
         Everything is zero-mean; the weight is scaled by the fan-in so that outputs are of order 1.
+        Integers take the whole range of their dtype in x, and up to 15 in the weight.
         """
         rng = np.random.default_rng(seed)
+        if np.dtype(dtype).kind in "iu":
+            x = rng.integers(0, np.iinfo(dtype).max, self.input_shape(batch, data_format), dtype,
+                             endpoint=True)
+            return (x, rng.integers(0, 16, self.weight_shape, dtype),
+                    rng.integers(0, 16, self.filters, dtype))
         x = rng.standard_normal(self.input_shape(batch, data_format), np.float32)
         weight = rng.standard_normal(self.weight_shape, np.float32)
         weight /= np.sqrt(np.float32(math.prod(self.weight_shape[1:])))
@@ -165,6 +175,8 @@ class ConvShape:
         )
         if max(self.dilation) > 1:
             text += f" d{_times(self.dilation)}"
+        if self.padding_mode != "zeros":
+            text += f" {self.padding_mode}"
         return text + (f" g{self.groups}" if self.groups > 1 else "")
 
 
@@ -248,7 +260,8 @@ class PoolShape:
 
 
 def _times(values):
-    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
+    parts = ["+".join(map(str, v)) if isinstance(v, tuple) else str(v) for v in values]
+    return parts[0] if len(set(parts)) == 1 else "x".join(parts)
 
 
 # ---------------------------------------------------------------------------------- networks

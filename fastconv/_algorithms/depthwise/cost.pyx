@@ -1,7 +1,9 @@
 """The estimated time of one image on one thread, term by term: docs/algorithms/choice.rst."""
 from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD, Layout
 from fastconv._algorithms.depthwise.make_layout cimport get_layout
+from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport peak
+from fastconv._core.padding cimport AXES
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, Cost
@@ -36,20 +38,26 @@ cdef struct Shape:
     double products
 
 
-cdef Shape shape_of(const conv_geometry *g) noexcept:
+cdef Shape shape_of(const conv_geometry *g, bint backward) noexcept:
+    """Backward, every element of the input meets the taps of its phase, whether in an output."""
     cdef Shape shape
+    cdef int a
     shape.channels, shape.filters = <double>g.channels / g.groups, <double>g.filters / g.groups
     shape.taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2]
     shape.inputs = (<double>g.input[0]) * g.input[1] * g.input[2] * g.channels
     shape.outputs = (<double>g.output[0]) * g.output[1] * g.output[2] * g.filters
     shape.products = shape.outputs * shape.taps * shape.channels
+    if backward:
+        shape.products = shape.inputs * shape.filters
+        for a in range(AXES):
+            shape.products *= ceil_div(g.kernel[a], g.stride[a])
     return shape
 
 
 def cost(ConvDesc desc, which):
     """The terms of one pass."""
     cdef const Layout *layout = &get_layout(desc, which == BACKWARD_DATA).layout
-    cdef Shape shape = shape_of(&desc.g)
+    cdef Shape shape = shape_of(&desc.g, which == BACKWARD_DATA)
     cdef double factor = 1.0, arithmetic, gather = 0.0, traffic = 0.0, start
     if which == BACKWARD_WEIGHT:
         if desc.g.stride[2] > 1:

@@ -25,6 +25,10 @@ cdef enum:
     MIN_ROWS = 32               # of a window, rather than shorter ones that are wider
     MIN_PIXELS = 16             # of its rows, where channels are in the lanes
     MIN_VECTORS = 8             # of its rows, where pixels are
+    # Of first-level caches (32 or 48 KiB, since Zen and Skylake), for `rows_crowd`:
+    WAY_BYTES = 4096
+    WAYS = 8
+    TILE_ROWS = 4               # that `dwconv_rows` computes at once, or seven
 
 cdef fc_epilogue NO_EPILOGUE
 NO_EPILOGUE.activation = FC_IDENTITY
@@ -174,7 +178,20 @@ cdef bint rows_can_stay(const Layout *layout) noexcept:
     return (layout.kernels.dwconv_rows != NULL
             and not layout.channels_in_lanes and g.kernel[1] > 1
             and (layout.backward or (g.padding_mode == PAD_ZEROS and g.stride[2] <= 2))
-            and max(g.before[2], g.dilation[2] * (g.kernel[2] - 1)) <= MAX_SHIFT)
+            and max(g.before[2], g.dilation[2] * (g.kernel[2] - 1)) <= MAX_SHIFT
+            and not rows_crowd(layout))
+
+
+cdef bint rows_crowd(const Layout *layout) noexcept:
+    """Whether the rows that a tile reads and writes push each other out of the first-level cache.
+
+    Rows a power of two apart share the few sets of that cache: those of 1024 float32 all have the
+    same. A window has rows of another length.
+    """
+    cdef const conv_geometry *g = layout.g
+    cdef Py_ssize_t row = (g.output[2] if layout.backward else g.input[2]) * g.itemsize
+    cdef Py_ssize_t apart = WAY_BYTES // gcd(WAY_BYTES, max(row * g.dilation[1], 1))
+    return g.kernel[1] + 2 * TILE_ROWS - 1 > WAYS * apart
 
 
 cdef void choose_lanes(Layout *layout) noexcept:
@@ -259,18 +276,24 @@ cdef void choose_blocks(Layout *layout, OutputPhase *phase) noexcept:
     for a in range(AXES):
         axis[a].blocks = ceil_div(axis[a].count, axis[a].block)
     phase.blocks = axis[0].blocks * axis[1].blocks * axis[2].blocks
-    if layout.method != WINDOWS:
-        measure_table(layout, phase)
 
 
 cdef void shrink(Layout *layout, OutputPhase *phase, int a, Py_ssize_t least,
                  Py_ssize_t budget) noexcept:
     """Halve the blocks along one axis until a window has no more elements than the budget."""
     cdef Axis *axis = &phase.axis[a]
-    measure_window(layout, phase)
+    measure(layout, phase)
     while phase.size > budget and axis.block > least:
         axis.block = even_size(axis.count, max(least, (axis.block + 1) // 2))
+        measure(layout, phase)
+
+
+cdef void measure(Layout *layout, OutputPhase *phase) noexcept:
+    """Strides and size of what a block reads."""
+    if layout.method == WINDOWS:
         measure_window(layout, phase)
+    else:
+        measure_table(layout, phase)
 
 
 cdef void measure_window(const Layout *layout, OutputPhase *phase) noexcept:
@@ -314,13 +337,14 @@ cdef void measure_table(Layout *layout, OutputPhase *phase) noexcept:
     phase.channel = axis[0].input_phases * axis[0].phase_size
     phase.size = layout.in_channels * phase.channel * phase.pitch
     phase.slack = 0
-    layout.table = max(layout.table, layout.in_channels * phase.channel)
 
 
 cdef void add_phase(Layout *layout, const OutputPhase *phase) noexcept:
     """Room for its window, and for a plane of outputs that are no neighbours in the result."""
     cdef const Axis *axis = phase.axis
     layout.window = max(layout.window, round_up(phase.size + phase.slack, 16))
+    if layout.method != WINDOWS:
+        layout.table = max(layout.table, layout.in_channels * phase.channel)
     if not layout.channels_in_lanes and axis[2].out_step > 1:
         layout.tile = max(layout.tile, round_up(
             axis[1].block * round_up(axis[2].block, layout.kernels.lanes), 16))
