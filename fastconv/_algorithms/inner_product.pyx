@@ -10,6 +10,7 @@ Rows are read in place. Nothing is packed but the smaller factor of the gradient
 """
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from libc.string cimport memcpy
 
@@ -95,6 +96,7 @@ def supports(ConvDesc desc, which):
 
 # ---- matrices ----
 
+@cython.final
 cdef class Matrices:
     """A description's arrays as matrices: images by values, filters by values."""
 
@@ -129,7 +131,7 @@ cdef class Matrices:
     cdef cnp.ndarray rows(self, images):
         """(images, groups * values), C-contiguous: the array itself where it lies like that."""
         met = self.met(images)
-        batch = met.shape[0]
+        batch = images.shape[0]
         if self.desc.g.channels_last and self.groups > 1:
             met = met.reshape(batch, -1, self.groups, self.channels).transpose(0, 2, 1, 3)
         return np.ascontiguousarray(met).reshape(batch, -1)
@@ -143,6 +145,8 @@ cdef class Matrices:
 
     cdef object weight_view(self, weight):
         """The weights that count, in the order of the images' values: a view."""
+        if self.taps.all and not self.desc.g.flip and not self.desc.g.channels_last:
+            return weight
         cdef int rank = <int>self.desc.g.rank
         if self.desc.g.flip:
             weight = weight[(..., *(slice(None, None, -1),) * rank)]
@@ -300,8 +304,21 @@ cdef void pack(const Job *job, real_t *packed, Py_ssize_t term_step, Py_ssize_t 
                 packed += job.channels
 
 
-cdef cnp.ndarray offsets(Py_ssize_t n, Py_ssize_t step):
-    return np.arange(n, dtype=np.intp) * step
+cdef Scratch offsets(Py_ssize_t n, Py_ssize_t step):
+    """0, step, 2 step, … as a loan."""
+    cdef Scratch loan = acquire(n * sizeof(Py_ssize_t))
+    cdef Py_ssize_t i
+    for i in range(n):
+        (<Py_ssize_t *>loan.data)[i] = i * step
+    return loan
+
+
+cdef Matrices matrices_of(ConvDesc desc):
+    """The description keeps them."""
+    cdef Matrices m = desc.kept.get("inner_product")
+    if m is None:
+        m = desc.kept["inner_product"] = Matrices(desc)
+    return m
 
 
 cdef Job make_job(Matrices m) noexcept:
@@ -317,8 +334,7 @@ cdef int multiply(Matrices m, cnp.ndarray x, cnp.ndarray weight, cnp.ndarray out
                   int threads) except -1:
     """out = x weight', group by group; all are C-contiguous."""
     cdef Job job = make_job(m)
-    cdef cnp.ndarray offset
-    cdef Scratch scratch
+    cdef Scratch scratch, offset
     job.terms, job.rows = cnp.PyArray_DIM(x, 0), m.filters
     job.x, job.x_group, job.x_row = cnp.PyArray_BYTES(x), m.values, m.groups * m.values
     job.factor, job.factor_row = cnp.PyArray_BYTES(weight), m.values
@@ -326,7 +342,7 @@ cdef int multiply(Matrices m, cnp.ndarray x, cnp.ndarray weight, cnp.ndarray out
     job.out, job.out_group, job.out_row = cnp.PyArray_BYTES(out), m.filters, m.groups * m.filters
     job.blocks = ceil_div(m.filters, job.kernels.conv_backward_weight_taps)
     offset = offsets(job.kernels.conv_backward_weight_taps, job.factor_row)
-    job.offset = <const Py_ssize_t *>cnp.PyArray_DATA(offset)
+    job.offset = <const Py_ssize_t *>offset.data
     job.tile_bytes = dot_bytes(&job)
     scratch = acquire(job.tile_bytes * threads)
     job.scratch = scratch.data
@@ -346,8 +362,7 @@ cdef Py_ssize_t dot_bytes(const Job *job) noexcept:
 cdef int combine(Job *job, cnp.ndarray x, cnp.ndarray factor, Py_ssize_t term_step,
                  Py_ssize_t row_step, int threads) except -1:
     """out[r] = the sum of factor[t, r] x[t] over t, group by group; or added to what out holds."""
-    cdef cnp.ndarray offset
-    cdef Scratch scratch
+    cdef Scratch scratch, offset
     cdef Py_ssize_t packed, lanes = job.kernels.lanes
     job.readable = max(job.values, lanes)
     if job.values < lanes:  # rows that are shorter than a vector are copied to whole ones
@@ -365,7 +380,7 @@ cdef int combine(Job *job, cnp.ndarray x, cnp.ndarray factor, Py_ssize_t term_st
     else:
         pack(job, <double *>job.packed, term_step, row_step)
     offset = offsets(min(job.terms, <Py_ssize_t>ROWS), job.x_row)
-    job.offset = <const Py_ssize_t *>cnp.PyArray_DATA(offset)
+    job.offset = <const Py_ssize_t *>offset.data
     job.blocks = ceil_div(job.values, COLUMNS)
     return parallel_for(combine_task, job, job.groups * job.blocks, threads,
                         2.0 * job.groups * job.rows * job.terms * job.values)
@@ -392,6 +407,7 @@ cdef cnp.ndarray whole_vectors(Job *job, cnp.ndarray x, Py_ssize_t lanes):
 
 # ---- the passes ----
 
+@cython.final
 cdef class InnerProduct:
     """One pass of one layer, with its weights as a matrix."""
 
@@ -404,15 +420,20 @@ cdef class InnerProduct:
         cdef Py_ssize_t part, batch = cnp.PyArray_DIM(source, 0)
         if cnp.PyArray_SIZE(out) == 0:
             return
-        for part in range(ceil_div(batch, IMAGES)):
-            images = slice(part * IMAGES, (part + 1) * IMAGES)
-            if self.backward:
-                self.backward_data(source[images], out[images], threads)
-            else:
-                multiply(self.matrices, self.matrices.rows(source[images]), self.weight,
-                         out[images], threads)
+        if batch <= IMAGES:
+            self.run_some(source, out, threads)
+        else:
+            for part in range(ceil_div(batch, IMAGES)):
+                images = slice(part * IMAGES, (part + 1) * IMAGES)
+                self.run_some(source[images], out[images], threads)
         if not self.backward:
             finish(self.matrices.desc, out, bias, residual)
+
+    cdef int run_some(self, cnp.ndarray source, cnp.ndarray out, int threads) except -1:
+        """No more than IMAGES."""
+        if self.backward:
+            return self.backward_data(source, out, threads)
+        return multiply(self.matrices, self.matrices.rows(source), self.weight, out, threads)
 
     cdef int backward_data(self, cnp.ndarray grad, cnp.ndarray out, int threads) except -1:
         cdef Matrices m = self.matrices
@@ -438,7 +459,7 @@ cdef class InnerProduct:
 
 
 def prepare(ConvDesc desc, which, cnp.ndarray weight, int threads=1):
-    cdef Matrices matrices = Matrices(desc)
+    cdef Matrices matrices = matrices_of(desc)
     cdef InnerProduct self = InnerProduct.__new__(InnerProduct)
     self.matrices, self.backward = matrices, which == BACKWARD_DATA
     if not self.backward and not matrices.finite(weight, threads):
@@ -450,7 +471,7 @@ def prepare(ConvDesc desc, which, cnp.ndarray weight, int threads=1):
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
                     bint per_sample, int threads):
     """As `Algorithm.weight_gradient` says."""
-    cdef Matrices m = Matrices(desc)
+    cdef Matrices m = matrices_of(desc)
     cdef Py_ssize_t part, batch = cnp.PyArray_DIM(x, 0), step = 1 if per_sample else IMAGES
     if cnp.PyArray_SIZE(out) == 0:
         return None
@@ -491,7 +512,7 @@ cdef int add_products(Matrices m, cnp.ndarray grad, cnp.ndarray x, view, bint mo
 
 def workspace(ConvDesc desc, which, int threads):
     """Sums or factors of some images, tiles, and what is copied to be rows."""
-    cdef Matrices m = Matrices(desc)
+    cdef Matrices m = matrices_of(desc)
     cdef Job job = make_job(m)
     cdef Py_ssize_t copies = 0, rows = m.groups * m.values
     job.terms = IMAGES
@@ -504,7 +525,7 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def cost(ConvDesc desc, which):
-    cdef Matrices m = Matrices(desc)
+    cdef Matrices m = matrices_of(desc)
     cdef double values = (<double>m.groups) * m.values
     cdef double products = values * m.filters
     cdef double rate = COMBINE_RATE if which in (BACKWARD_DATA, BACKWARD_WEIGHT) else DOT_RATE

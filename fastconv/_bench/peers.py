@@ -143,9 +143,9 @@ class FastconvMethod(Fastconv):
     _limit = 4e10  # operations, some seconds, of one that adds up every product
     _slowest = 2e9  # the same for plain loops
 
-    def __init__(self, method, **options):
-        super().__init__(**options | {"method": method, "precision": "high"})
-        self.name = method
+    def __init__(self, name, **options):
+        super().__init__(**options | {"method": name, "precision": "high"})
+        self.name = name
 
     def refuses(self, case):
         if case.pools:

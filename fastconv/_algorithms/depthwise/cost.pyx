@@ -1,7 +1,7 @@
 """The estimated time of one image on one thread, term by term: docs/algorithms/choice.rst."""
-from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD, Layout
+from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD, Layout, OutputPhase
 from fastconv._algorithms.depthwise.make_layout cimport get_layout
-from fastconv._core.integers cimport ceil_div
+from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.machine cimport peak
 from fastconv._core.padding cimport AXES
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
@@ -10,11 +10,11 @@ from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, Cost
 
 # Fitted by hand to layers measured on one thread of a Sapphire Rapids Xeon at 2.3 GHz.
 # Parts of the peak that are reached:
-cdef double FEW_FILTERS_RATE = 0.47        # by sums of a group of no more than MAX_FEW_FILTERS
+cdef double FEW_FILTERS_RATE = 0.60        # by sums of a group of no more than MAX_FEW_FILTERS
 cdef double MANY_FILTERS_RATE = 0.32
-cdef double BACKWARD_DATA_RATE = 0.7       # of those, by the gradient of the data
+cdef double BACKWARD_DATA_RATE = 0.85      # of those, by the gradient of the data
 cdef double STRIDED_RATE = 0.4             # of those, where vectors are taken apart
-cdef double GRADIENT_RATE = 0.20           # by gradients of weights
+cdef double GRADIENT_RATE = 0.27           # by gradients of weights
 cdef double PLANES_GRADIENT_RATE = 0.50    # by those of whole planes
 # Factors of all but rearrangement:
 cdef double PLANES_TIME = 0.5              # of sums by whole planes
@@ -22,6 +22,7 @@ cdef double STRIDED_GRADIENT_TIME = 2.0    # of strided gradients of weights
 # Seconds:
 cdef double CALL_SECONDS = 3e-6
 cdef double CHANNEL_SECONDS = 0.08e-6
+cdef double COLUMN_SECONDS = 10e-9         # a column of taps, for each tile of outputs
 cdef double TAP_SECONDS = 0.04e-6          # a tap of a filter, in gradients of weights
 cdef double PLANE_SECONDS = 0.04e-6        # a whole plane of such
 cdef double STORED_BYTE_SECONDS = 0.08e-9
@@ -30,6 +31,10 @@ cdef double STRIDED_ELEMENT_SECONDS = 0.15e-9
 cdef double STRIDED_ROW_SECONDS = 10e-9
 
 cdef Py_ssize_t MAX_FEW_FILTERS = 8
+
+cdef enum:  # of a tile of `dwconv_rows` and `dwconv_window`
+    TILE_ROWS = 4
+    TILE_VECTORS = 2
 
 # What the terms are made of.
 cdef struct Shape:
@@ -72,6 +77,9 @@ def cost(ConvDesc desc, which):
         traffic = STORED_BYTE_SECONDS * desc.g.itemsize * (
             shape.inputs if layout.backward else shape.outputs)
         start = CALL_SECONDS + CHANNEL_SECONDS * max(desc.g.channels, desc.g.filters)
+        if not layout.channels_in_lanes and factor == 1:
+            arithmetic *= filled_rows(layout)
+            start += COLUMN_SECONDS * columns_met(layout)
     return Cost(arithmetic=factor * arithmetic,
                 gather=factor * gather + rearrangement(layout, &shape),
                 traffic=factor * traffic, start=factor * start)
@@ -84,6 +92,27 @@ cdef double correlation_arithmetic(const Layout *layout, const Shape *shape) exc
     elif layout.g.stride[2] > 1:
         rate *= STRIDED_RATE
     return 2 * shape.products / (rate * peak(layout.g.itemsize))
+
+
+cdef double filled_rows(const Layout *layout) noexcept:
+    """How much more is computed because rows end within a vector."""
+    cdef Py_ssize_t row = max(layout.phase[0].axis[2].count, 1)
+    return (<double>round_up(row, layout.kernels.lanes)) / row
+
+
+cdef double columns_met(const Layout *layout) noexcept:
+    """Columns of taps, counted anew for every tile of TILE_ROWS rows by TILE_VECTORS."""
+    cdef double met = 0, tiles
+    cdef const OutputPhase *phase
+    cdef Py_ssize_t p
+    for p in range(layout.phases):
+        phase = &layout.phase[p]
+        tiles = (<double>ceil_div(phase.axis[1].count, TILE_ROWS)
+                 * ceil_div(phase.axis[2].count, TILE_VECTORS * layout.kernels.lanes))
+        if phase.axis[1].count < TILE_ROWS:
+            tiles *= phase.axis[1].count
+        met += tiles * phase.axis[0].count * layout.channels * phase.columns
+    return met
 
 
 cdef double strided_gather(const Layout *layout, const Shape *shape) noexcept:

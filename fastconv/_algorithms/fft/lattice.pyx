@@ -29,7 +29,7 @@ cdef double[2] MOVED = [0.9e-9, 1.6e-9]           # gathered or stored
 cdef double CACHED_TILE = 1 << 20                 # bytes, beyond which transforms take
 cdef double BEYOND_CACHE = 1.6                    # so many times as long
 cdef double SPECTRA_EFFICIENCY = 0.2              # of the peak, of products of spectra
-# and seconds for a call, for each piece of it, and for an element of x and y at the least.
+# and seconds for a call, for each piece of it, and for an element of x, w and y at the least.
 cdef double PER_CALL = 60e-6, PER_PIECE = 25e-6, PER_ELEMENT = 8e-9
 
 # Lengths without prime factors above 5, which transforms of real numbers are fast for.
@@ -105,7 +105,8 @@ cdef CostTerms least_cost(ConvDesc desc) noexcept:
     cost.start = PER_CALL + 2 * PER_PIECE
     cost.gather = PER_ELEMENT * (
         (<double>g.channels) * g.input[0] * g.input[1] * g.input[2]
-        + (<double>g.filters) * g.output[0] * g.output[1] * g.output[2])
+        + (<double>g.filters) * g.output[0] * g.output[1] * g.output[2]
+        + (<double>g.filters) * (g.channels // g.groups) * g.kernel[0] * g.kernel[1] * g.kernel[2])
     return cost
 
 

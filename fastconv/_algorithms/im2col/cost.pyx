@@ -14,6 +14,7 @@ cdef double TILE_SECONDS = 1.5e-6          # of a group
 cdef double BLAS_CALL_SECONDS = 0.1e-6
 cdef double GATHERED_SECONDS = 0.15e-9     # an element of the columns
 cdef double ADDED_SECONDS = 0.3e-9         # one that is added up, in the gradient of the data
+cdef double RUN_SECONDS = 15e-9            # a run of such elements: a row of outputs, for each tap
 cdef double STORED_SECONDS = 0.3e-9        # an element of the result
 cdef double PACKED_SECONDS = 0.3e-9        # an element of the weights
 
@@ -25,7 +26,7 @@ def cost(ConvDesc desc, which):
     cdef double groups = desc.g.groups, elements = groups * columns.pixels * columns.rows
     return Cost(
         arithmetic=2 * elements * filters / (PRODUCT_RATE * peak(desc.g.itemsize)),
-        gather=gather_seconds(elements, which == BACKWARD_DATA),
+        gather=gather_seconds(elements, desc.g.output[2], which == BACKWARD_DATA),
         transform=groups * filters * columns.rows * PACKED_SECONDS,
         traffic=(<double>desc.g.filters) * columns.pixels * STORED_SECONDS,
         start=CALL_SECONDS + groups * schedule.tiles * (
@@ -33,9 +34,10 @@ def cost(ConvDesc desc, which):
     )
 
 
-cdef double gather_seconds(double elements, bint adds) noexcept:
-    """Columns, gathered from the image or added up in it."""
-    return elements * (ADDED_SECONDS if adds else GATHERED_SECONDS)
+cdef double gather_seconds(double elements, Py_ssize_t run, bint adds) noexcept:
+    """Columns, gathered from the image or added up in it, in runs of so many elements."""
+    return elements * ((ADDED_SECONDS if adds else GATHERED_SECONDS)
+                       + RUN_SECONDS / max(run, 1))
 
 
 cdef double blas_calls(const Columns *columns, const Schedule *schedule,

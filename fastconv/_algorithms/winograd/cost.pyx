@@ -17,6 +17,10 @@ from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
 from fastconv._core.window cimport WindowAxis
 
+cdef enum:
+    FEW_CHANNELS = 4                # read or written, in a gradient of weights, which then
+cdef double FEW_CHANNELS_TIME = 2.5  # takes so many times as long: lanes stay empty
+
 # Seconds,
 cdef double CALL = 6e-6
 cdef double PACKED_WEIGHT = 0.17e-9         # of a transformed weight that stays in some cache,
@@ -267,5 +271,8 @@ cdef CostTerms gradient_cost(const GradientLayout *gradient) noexcept:
         sums * (2 * blocks + 1)
         + blocks * layout.frequencies * tiles * (layout.v_tile + layout.padded_channels) / 2)
     terms.traffic += image_seconds(layout)
+    if min(layout.in_channels, layout.out_channels) < FEW_CHANNELS:
+        terms.arithmetic *= FEW_CHANNELS_TIME
+        terms.transform *= FEW_CHANNELS_TIME
     terms.start = CALL
     return terms
