@@ -200,7 +200,7 @@ def constants(path):
         if line.startswith("#"):
             waiting.append(line)
             continue
-        if re.match(r"cdef double [A-Z]", line):
+        if re.match(r"cdef double [A-Z]|[A-Z_]+ = [0-9.e-]+( |$)", line):
             kept += [*waiting, line]
         waiting = []
     return kept
@@ -211,7 +211,10 @@ def cost_sources(name):
     package = SOURCE / "_algorithms" / name
     if (package / "cost.pyx").exists():
         return [package / "cost.pyx"]
-    files = sorted(package.glob("*.pyx")) if package.is_dir() else [package.with_suffix(".pyx")]
+    files = sorted(package.glob("*.pyx"))
+    if not package.is_dir():
+        files = [path for path in (package.with_suffix(".pyx"), package.with_suffix(".py"))
+                 if path.exists()]
     return [path for path in files if constants(path)]
 
 

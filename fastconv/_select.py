@@ -5,20 +5,20 @@ allowed; never at the batch size or the number of threads, so that a result neve
 them.
 """
 from fastconv._algorithms import (
-    depthwise, direct, fft, im2col, inner_product, sliding, winograd,
+    depthwise, direct, fft, im2col, inner_product, sliding, swapped, winograd,
 )
 from fastconv._algorithms.record import PASSES, Algorithm
 from fastconv._core.machine import peak_flops
 from fastconv._core.precision import TIERS, precision_in_force
 from fastconv._fallback import guarded
-from fastconv._swap import swapped
 from fastconv.runtime import precision_for
 
 ALGORITHMS: tuple[Algorithm, ...] = (
-    guarded(inner_product.ALGORITHM, direct.ALGORITHM), depthwise.ALGORITHM, direct.ALGORITHM,
-    guarded(winograd.ALGORITHM, direct.ALGORITHM),
-    im2col.ALGORITHM, guarded(fft.ALGORITHM, direct.ALGORITHM), sliding.ALGORITHM,
-    guarded(swapped((depthwise.ALGORITHM, direct.ALGORITHM)), direct.ALGORITHM),
+    depthwise.ALGORITHM, direct.ALGORITHM, guarded(winograd.ALGORITHM, direct.ALGORITHM),
+    im2col.ALGORITHM, guarded(fft.ALGORITHM, direct.ALGORITHM),
+    guarded(inner_product.ALGORITHM, direct.ALGORITHM),
+    guarded(swapped.swapped((depthwise.ALGORITHM, direct.ALGORITHM)), direct.ALGORITHM),
+    sliding.ALGORITHM,
 )
 
 # A default must not cost factors: where direct sums would take more than so many times as long as

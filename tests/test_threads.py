@@ -197,6 +197,78 @@ def test_small_calls_start_none(run_python):
     assert run_python(code, FASTCONV_NUM_THREADS=4).stdout == "0\n"
 
 
+LIMITED = """
+    import os, resource, sys
+    import numpy as np
+    import fastconv
+    method, kind, spare = sys.argv[1:]
+    x = np.random.default_rng(0).integers(-3, 4, (4, 16, 64, 64)).astype(np.float32)
+    weight = np.ones((16, 8, 3, 3), np.float32)
+    options = {"method": method, "precision": "high", "groups": 2}
+    # loads what there is to load, on one thread: no team has been asked for yet
+    expected = fastconv.conv2d(x, weight, num_threads=1, **options)
+    out = np.empty_like(expected)
+    if kind == "memory":
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + int(spare) * 2**20, -1))
+    else:
+        if os.geteuid() == 0:
+            os.setuid(65534)  # the limit does not hold for root
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    try:
+        fastconv.conv2d(x, weight, num_threads=3, out=out, **options)
+        assert np.allclose(out, expected, atol=1e-2)
+        print("computed")
+    except MemoryError:
+        assert kind == "memory"
+        print("refused")
+"""
+
+
+@needs_proc
+@pytest.mark.parametrize("method", [m for m in methods("forward") if m != "im2col"])
+@pytest.mark.served(by=serves_layer)
+@pytest.mark.parametrize("kind, spare", [("processes", 0), ("memory", 1), ("memory", 9),
+                                         ("memory", 18), ("memory", 40)])  # fmt: skip
+def test_threads_that_cannot_be_had(run_python, method, kind, spare):
+    """The first team of a process meets a limit: libgomp would end it, threading wait for ever.
+
+    Not im2col: OpenBLAS does not look at what it is given.
+    """
+    result = run_python(LIMITED, method, kind, spare).stdout.strip()
+    assert result == "computed" or (kind == "memory" and result == "refused")
+
+
+def test_a_busy_machine_costs_no_more_than_one_thread(run_python):
+    """With as many busy processes as processors, two threads are not many times slower than one.
+
+    The two take turns, so that both meet the same weather. Of a team that waits for processors a
+    call took ten to a hundred times as long.
+    """
+    code = """
+        import statistics, subprocess, sys, time
+        import numpy as np
+        import fastconv
+        x, weight = np.ones((1, 32, 56, 56), np.float32), np.ones((32, 32, 3, 3), np.float32)
+        others = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
+                  for _ in range(len(__import__("os").sched_getaffinity(0)))]
+        times = {1: [], 2: []}
+        try:
+            for turn in range(60):
+                for threads in times:
+                    for _ in range(5):
+                        start = time.perf_counter()
+                        fastconv.conv2d(x, weight, num_threads=threads)
+                        times[threads].append(time.perf_counter() - start)
+        finally:
+            for other in others:
+                other.kill()
+        print(statistics.median(times[2]) / statistics.median(times[1]))
+    """
+    assert float(run_python(code).stdout) < 4
+
+
 def test_setting_the_number_of_threads():
     before = fastconv.get_num_threads()
     try:

@@ -20,7 +20,7 @@ from .run import Runner
 class Case:
     """One network on one batch with a number of threads; what `measure` needs to know of it."""
 
-    dtype, forward, pools = "float32", True, False
+    dtype, forward, pools, plain = "float32", True, False, True
 
     def __init__(self, network, batch, threads):
         self.network, self.batch, self.threads = network, batch, threads

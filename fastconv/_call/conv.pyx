@@ -245,7 +245,8 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
     shape = desc.weight_shape()
-    if per_sample and desc.batched:
+    per_sample = bool(per_sample) and desc.batched  # one image is the sum over itself
+    if per_sample:
         shape = (desc.batch,) + shape
     output = destination(function, out, shape, result, result if parts else arithmetic,
                          None if out is None else (grad_output, x), work, True)
@@ -254,11 +255,11 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     if parts:
         weight_gradient_by_parts(desc, algorithm, add_batch(grad_output, desc.batched),
                                  add_batch(x, desc.batched), result, output.array,
-                                 bool(per_sample), threads)
+                                 per_sample, threads)
     else:
         algorithm.weight_gradient(desc, batched(grad_output, arithmetic, desc.batched),
                                   batched(x, arithmetic, desc.batched), output.array,
-                                  bool(per_sample), threads)
+                                  per_sample, threads)
     return output.finish()
 
 

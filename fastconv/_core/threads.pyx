@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 import operator
 import os
+from _thread import allocate_lock, start_new_thread
 
 from libc.stdlib cimport free
 
@@ -36,6 +37,9 @@ cdef double SMALL = 2.0e6     # not worth a team that spins
 cdef double ASLEEP = 6.0e6    # nor, below this, one that sleeps
 cdef double SPINS = 3e-3      # seconds that a team spins, at least
 cdef double SIGNAL_WORK = 4.0e9  # between two looks for Ctrl-C: at 8 GFLOP/s, a slow case, 0.5 s
+cdef double LATE = 2e-4       # seconds that a team may take longer than one thread would
+cdef double SHORTEST_PAUSE = 1e-2, LONGEST_PAUSE = 1.0  # seconds without a team after that
+cdef double crowded_until = 0.0, pause = 0.0  # on the clock of `seconds`; the last such pause
 cdef int default_threads = 0  # 0: not asked for yet
 cdef bint forked = False
 
@@ -203,6 +207,31 @@ cdef int threads_for(str function, object num_threads, double work) except -1:
     return n if is_awake() or work >= ASLEEP else 1
 
 
+cdef int team_of(int n) noexcept:
+    """n, or 1 where no such team can be had: libgomp, unasked, would end the process."""
+    if n <= 1 or forked:
+        return 1
+    if seconds() < crowded_until or (n > last_team() and not can_start(n - 1)):
+        return 1
+    set_last_team(n)
+    return n
+
+
+cdef void note_call(double taken, double worked, int threads) noexcept:
+    """Learn whether a team pays: `worked` is processor time of the caller's share.
+
+    All threads take tasks until there are none, so on its own the caller would have taken no more
+    than `threads` times that. A call that takes longer waited for processors: others are busy. Then
+    one thread is faster, for a while that doubles each time.
+    """
+    global crowded_until, pause
+    if taken > threads * worked + LATE:
+        pause = min(max(2 * pause, SHORTEST_PAUSE), LONGEST_PAUSE)
+        crowded_until = seconds() + pause
+    else:
+        pause /= 2
+
+
 cdef bint is_awake() noexcept:
     """Whether this thread called shortly before, so that its team spins, or is worth waking."""
     cdef double now = seconds()
@@ -225,13 +254,14 @@ cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int th
     """
     cdef Py_ssize_t piece = tasks, start = 0, stop, task
     cdef Py_ssize_t *next = NULL
-    cdef int part
+    cdef double began, worked
+    cdef int part, finished
     if is_long(work):
         piece = max(threads, <Py_ssize_t>(tasks * (SIGNAL_WORK * threads / work)))
-    threads = <int>min(<Py_ssize_t>threads, tasks)
+    threads = team_of(<int>min(<Py_ssize_t>threads, tasks))
     while start < tasks:
         stop = min(tasks, start + piece)
-        if threads == 1 or forked:
+        if threads <= 1:
             with nogil:
                 for task in range(start, stop):
                     run(context, task, 0)
@@ -239,9 +269,15 @@ cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int th
             next = make_ranges(start, stop, threads)
             if next == NULL:
                 raise MemoryError("cannot allocate the counters of a team of threads")
+            finished = 0
+            began, worked = seconds(), thread_seconds()
             with nogil:
                 for part in prange(threads, schedule="static", chunksize=1, num_threads=threads):
                     run_and_steal(run, context, next, part, threads, thread_number())
+                    if part == 0:
+                        since_then(&worked)
+                    check_in(&finished, threads)
+            note_call(seconds() - began, worked, threads)
             free(next)
         start = stop
         if start < tasks:
@@ -260,7 +296,7 @@ cdef Slices slices(Py_ssize_t tasks, double work, int threads) noexcept:
     s.start = s.stop = 0
     if is_long(work):
         s.size = max(threads, <Py_ssize_t>(tasks * (SIGNAL_WORK * threads / work)))
-    s.threads = 1 if forked else <int>max(1, min(<Py_ssize_t>threads, tasks))
+    s.threads = team_of(<int>max(1, min(<Py_ssize_t>threads, tasks)))
     return s
 
 
@@ -286,37 +322,46 @@ cdef int python_parallel_for(object function, Py_ssize_t tasks, int threads) exc
         for task in range(tasks):
             function(task)
         return 0
-    import threading  # which few calls need
-
     todo = iter(range(tasks))
-    lock = threading.Lock()
+    lock, idle = allocate_lock(), allocate_lock()
     errors = []
+    running, waiting = 0, False
 
     def work():
-        try:
-            while not errors:
-                with lock:
-                    task = next(todo, None)
+        nonlocal running
+        while True:
+            with lock:
+                task = None if errors else next(todo, None)
                 if task is None:
                     return
-                function(task)
-        except BaseException as error:
-            errors.append(error)
-
-    helpers = []
-    try:
-        for _ in range(threads - 1):
-            helper = threading.Thread(target=work, daemon=True)
+                running += 1
             try:
-                helper.start()
-            except RuntimeError:  # no more threads are to be had: go on with those there are
-                break
-            helpers.append(helper)
-        work()
-    except BaseException as error:  # Ctrl-C between two statements of this loop
-        errors.append(error)
-    for helper in helpers:
-        helper.join()
+                function(task)
+            except BaseException as error:
+                errors.append(error)
+            finally:
+                with lock:
+                    running -= 1
+                    if running == 0 and waiting:
+                        idle.release()
+
+    # Not `threading.Thread`, whose start waits for ever for a thread that memory does not suffice
+    # for. Here tasks are waited for, and a thread that never came to be has taken none.
+    for _ in range(threads - 1):
+        try:
+            start_new_thread(work, ())
+        except (RuntimeError, MemoryError):  # go on with those there are
+            break
+    work()
+    idle.acquire()
+    with lock:
+        waiting = running > 0
+    while waiting:
+        try:
+            idle.acquire()
+            waiting = False
+        except BaseException as error:  # Ctrl-C: the others end their tasks first
+            errors.append(error)
     if errors:
         raise errors[0]
     return 0
@@ -335,8 +380,39 @@ cdef extern from *:
     static _Thread_local double last_call = -1.0;  /* of this thread, for which it had a team */
     #define set_last_call(now) (last_call = (now))
 
-    /* The next task of each range and its end, some lines of the cache apart. */
     #include <stdlib.h>
+    static _Thread_local int team = 1;  /* of this thread's last call: its threads are waiting */
+    #define last_team() team
+    #define set_last_team(n) (team = (n))
+
+    #if defined(_OPENMP) && defined(__unix__)
+    #include <pthread.h>
+    static void *wait_for(void *mutex)
+    {
+        pthread_mutex_lock(mutex);
+        pthread_mutex_unlock(mutex);
+        return NULL;
+    }
+    /* Whether so many threads can exist at once, tried. Their stacks stay in the C library's
+     * cache, and the team that is started next gets them from there. */
+    static int can_start(int n)
+    {
+        pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+        pthread_t *thread = malloc(n * sizeof(pthread_t));
+        int started = 0;
+        if (!thread) return 0;
+        pthread_mutex_lock(&mutex);
+        while (started < n && !pthread_create(&thread[started], NULL, wait_for, &mutex)) started++;
+        pthread_mutex_unlock(&mutex);
+        for (int i = 0; i < started; i++) pthread_join(thread[i], NULL);
+        free(thread);
+        return started == n;
+    }
+    #else
+    #define can_start(n) 1
+    #endif
+
+    /* The next task of each range and its end, some lines of the cache apart. */
     #define RANGE_STEP (128 / sizeof(Py_ssize_t))
     typedef void (*fc_task)(void *context, Py_ssize_t task, int thread);
     static Py_ssize_t *make_ranges(Py_ssize_t start, Py_ssize_t stop, int threads)
@@ -349,6 +425,37 @@ cdef extern from *:
             }
         return next;
     }
+    /* Wait for the rest of the team, and let others have the processor meanwhile, perhaps one of
+     * the team: libgomp's own barrier, which comes next, would spin for milliseconds. */
+    #if defined(__unix__) || defined(__APPLE__)
+    #include <sched.h>
+    #define let_others_run() sched_yield()
+    #else
+    #define let_others_run() ((void)0)
+    #endif
+    static void check_in(int *finished, int threads)
+    {
+        enum { SPINS = 2000 };  /* some ten microseconds */
+        __atomic_add_fetch(finished, 1, __ATOMIC_RELEASE);
+        for (int i = 0; __atomic_load_n(finished, __ATOMIC_ACQUIRE) < threads; i++)
+            if (i >= SPINS) let_others_run();
+    #if defined(__x86_64__) || defined(__i386__)
+            else __builtin_ia32_pause();
+    #endif
+    }
+    /* Processor time of this thread; from a moment to now. */
+    #if defined(__unix__) || defined(__APPLE__)
+    #include <time.h>
+    static double thread_seconds(void)
+    {
+        struct timespec t;
+        return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) ? 0.0 : t.tv_sec + 1e-9 * t.tv_nsec;
+    }
+    #else
+    #define thread_seconds() seconds()
+    #endif
+    #define since_then(p) (*(p) = thread_seconds() - *(p))
+
     /* All of range number `own`, then what others have left. */
     static void run_and_steal(fc_task run, void *context, Py_ssize_t *next, int own, int threads,
                         int thread)
@@ -364,6 +471,12 @@ cdef extern from *:
     double seconds() noexcept
     double last_call
     void set_last_call(double now) noexcept
+    int last_team() noexcept
+    void set_last_team(int n) noexcept
+    bint can_start(int n) noexcept
+    void check_in(int *finished, int threads) noexcept nogil
+    double thread_seconds() noexcept
+    void since_then(double *since) noexcept nogil
     Py_ssize_t *make_ranges(Py_ssize_t start, Py_ssize_t stop, int threads) noexcept nogil
     void run_and_steal(task_function run, void *context, Py_ssize_t *next, int own, int threads,
                        int thread) noexcept nogil

@@ -108,13 +108,15 @@ class ConvShape:
 
     def kwargs(self) -> dict:
         """Keyword arguments that, after x, weight and bias, make `conv` this layer."""
-        return {
+        options = {
             "stride": self.stride,
             "padding": self.padding,
             "dilation": self.dilation,
             "groups": self.groups,
-            "padding_mode": self.padding_mode,
         }
+        if self.padding_mode != "zeros":  # functions of shapes alone do not take it
+            options["padding_mode"] = self.padding_mode
+        return options
 
     def arrays(
         self,

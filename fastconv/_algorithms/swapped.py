@@ -7,6 +7,8 @@ products are left as the shorter operand has elements. `scipy.signal` does the s
 
 Sums are of the same products, so that the promise is that of the algorithms that compute them.
 """
+import math
+
 import numpy as np
 
 from fastconv._algorithms.finish import finish
@@ -86,16 +88,48 @@ def _positions(array):
     return [i for i, image in enumerate(array) if not np.isfinite(image).all()]
 
 
-def swapped(algorithms) -> Algorithm:
-    """The algorithm that has one of `algorithms` compute with the roles exchanged."""
+class Prepared:
+    """Weights as signals."""
 
-    def of(desc, which):
+    def __init__(self, desc, job, backward, weight):
+        self.desc, self.job, self.backward = desc, job, backward
+        weight = _reversed(weight) if desc.geometry["flip"] else weight
+        self.signals = weight.swapaxes(0, 1) if backward else weight
+
+    def run(self, source, bias, residual, out, threads):
+        """As `Algorithm.prepare` says."""
+        source, y = _channels_first(self.desc, source), _channels_first(self.desc, out)
+        refused = _positions(source)
+        sums = np.empty((len(self.signals), 1, *y.shape[2:]), out.dtype)
+        for i, image in enumerate(source):
+            if i in refused or y.size == 0:
+                continue
+            kernel = image[np.newaxis]
+            if self.backward:
+                self.job.correlate(self.signals, _reversed(kernel), sums, threads)
+                y[i] = sums[:, 0]
+            else:
+                self.job.correlate(self.signals, kernel, sums, threads)
+                y[i] = _reversed(sums)[:, 0]
+        if not self.backward:
+            finish(self.desc, out, bias, residual)
+        return refused
+
+
+class Swapping:
+    """The callables of the record, for these algorithms."""
+
+    def __init__(self, algorithms):
+        self.algorithms = algorithms
+
+    def job(self, desc, which):
+        """The description keeps it."""
         key = "swapped", which
         if key not in desc.kept:
-            desc.kept[key] = Swapped(desc, which, algorithms)
+            desc.kept[key] = Swapped(desc, which, self.algorithms)
         return desc.kept[key]
 
-    def supports(desc, which):
+    def supports(self, desc, which):
         g = desc.geometry
         sizes = {name: np.prod(np.array(g[name], float)) for name in ("input", "output", "kernel")}
         shorter, longer = {FORWARD: ("input", "kernel"), BACKWARD_DATA: ("output", "kernel"),
@@ -109,56 +143,30 @@ def swapped(algorithms) -> Algorithm:
         if which == BACKWARD_WEIGHT and any(
                 s > 1 and o > 1 for s, o in zip(g["stride"], g["output"], strict=True)):
             return "serves no stride in gradients of weights"
-        return None if of(desc, which).inner is not None else "has nothing to read"
+        return None if self.job(desc, which).inner is not None else "has nothing to read"
 
-    def workspace(desc, which, threads):
-        job = of(desc, which)
-        g = desc.geometry
-        kernel, out = np.prod(job.inner.weight_shape()), np.prod(job.inner.output_shape(
-            job.signals), dtype=float)
-        weight = g["filters"] * g["channels"] * np.prod(np.array(g["kernel"], float))
-        return int(job.algorithm.workspace(job.inner, FORWARD, threads)
-                   + desc.itemsize * (kernel + out + weight))
+    def workspace(self, desc, which, threads):
+        """That of what computes, and the signals, a kernel and what comes out."""
+        job, g = self.job(desc, which), desc.geometry
+        elements = (math.prod(job.inner.weight_shape()) + math.prod(job.inner.input_shape(
+            job.signals)) + math.prod(job.inner.output_shape(job.signals))
+            + g["filters"] * g["channels"] * math.prod(g["kernel"]))
+        return job.algorithm.workspace(job.inner, FORWARD, threads) + desc.itemsize * elements
 
-    def cost(desc, which):
-        job = of(desc, which)
+    def cost(self, desc, which):
+        job = self.job(desc, which)
         parts = job.algorithm.cost(job.inner, FORWARD)
         cost = Cost(*(job.signals * seconds for seconds in parts))
         return cost._replace(start=parts.start + CALL_SECONDS)
 
-    class Prepared:
-        """Weights as signals."""
+    def prepare(self, desc, which, weight, threads=1):
+        if not np.isfinite(weight).all():
+            return None
+        return Prepared(desc, self.job(desc, which), which == BACKWARD_DATA, weight)
 
-        def __init__(self, desc, which, weight):
-            self.desc, self.backward = desc, which == BACKWARD_DATA
-            self.job = of(desc, which)
-            weight = _reversed(weight) if desc.geometry["flip"] else weight
-            self.signals = weight.swapaxes(0, 1) if self.backward else weight
-
-        def run(self, source, bias, residual, out, threads):
-            """As `Algorithm.prepare` says."""
-            source, y = _channels_first(self.desc, source), _channels_first(self.desc, out)
-            refused = _positions(source)
-            sums = np.empty((len(self.signals), 1, *y.shape[2:]), out.dtype)
-            for i, image in enumerate(source):
-                if i in refused or y.size == 0:
-                    continue
-                kernel = image[np.newaxis]
-                if self.backward:
-                    self.job.correlate(self.signals, _reversed(kernel), sums, threads)
-                    y[i] = sums[:, 0]
-                else:
-                    self.job.correlate(self.signals, kernel, sums, threads)
-                    y[i] = _reversed(sums)[:, 0]
-            if not self.backward:
-                finish(self.desc, out, bias, residual)
-            return refused
-
-    def prepare(desc, which, weight, threads=1):
-        return Prepared(desc, which, weight) if np.isfinite(weight).all() else None
-
-    def weight_gradient(desc, grad, x, out, per_sample, threads):
-        job = of(desc, BACKWARD_WEIGHT)
+    def weight_gradient(self, desc, grad, x, out, per_sample, threads):
+        """As `Algorithm.weight_gradient` says."""
+        job = self.job(desc, BACKWARD_WEIGHT)
         x, grad = _channels_first(desc, x), _channels_first(desc, grad)
         refused = sorted({*_positions(x), *_positions(grad)})
         if refused and not per_sample:
@@ -178,8 +186,12 @@ def swapped(algorithms) -> Algorithm:
             out[...] = total
         return refused
 
+
+def swapped(algorithms) -> Algorithm:
+    """The algorithm that has one of `algorithms` compute with the roles exchanged."""
+    callables = Swapping(algorithms)
     return Algorithm(
-        name="swapped", passes=PASSES, tier="highest", supports=supports, workspace=workspace,
-        cost=cost, prepare=prepare, weight_gradient=weight_gradient,
-        scratch_grows_with_image=True,
+        name="swapped", passes=PASSES, tier="highest", supports=callables.supports,
+        workspace=callables.workspace, cost=callables.cost, prepare=callables.prepare,
+        weight_gradient=callables.weight_gradient, scratch_grows_with_image=True,
     )

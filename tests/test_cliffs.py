@@ -1,0 +1,87 @@
+"""Cliffs: geometry that once took ten to ten thousand times as long as it should.
+
+Each case is timed beside a case or a method that does as much work, by the thread's own clock, and
+may take some times as long: what is tested is that no cliff comes back, not how fast either is.
+"""
+
+import time
+
+import numpy as np
+import pytest
+
+import fastconv
+
+RNG = np.random.default_rng(0)
+
+
+def array(*shape, dtype=np.float32):
+    return RNG.standard_normal(shape).astype(dtype)
+
+
+def seconds(call, *args, **options):
+    """The best of three, on one thread."""
+    best = np.inf
+    for _ in range(3):
+        start = time.thread_time()
+        call(*args, num_threads=1, **options)
+        best = min(best, time.thread_time() - start)
+    return best
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [512, 520])
+@pytest.mark.parametrize("taps", [9, 22, 31, 40])
+def test_zeros_around_cost_what_mirrors_do(dtype, width, taps):
+    """Rows in place against windows, whatever the kernel's length and the rows' alignment."""
+    x, w = array(1, 1, 256, width, dtype=dtype), array(1, 1, taps, taps, dtype=dtype)
+    options = {"method": "depthwise", "padding": taps // 2}
+    mirrored = seconds(fastconv.conv2d, x, w, padding_mode="reflect", **options)
+    assert seconds(fastconv.conv2d, x, w, **options) < 2.5 * mirrored
+
+
+@pytest.mark.parametrize(
+    "x_shape, weight_shape",
+    [
+        ((4, 100, 1, 1), (100, 3, 32, 32)),
+        ((8, 50, 1, 1, 1), (50, 1, 28, 28, 1)),
+        ((1, 1, 1), (1, 1, 100_000)),
+        ((4, 100, 1, 1), (100, 64, 4, 4)),
+    ],
+)
+def test_a_transposed_pixel_is_a_product(x_shape, weight_shape):
+    x, w = array(*x_shape), array(*weight_shape)
+    rows, matrix = x.reshape(len(x), -1), w.reshape(len(w), -1)
+    start = time.thread_time()
+    np.einsum("nk,kd->nd", rows, matrix)  # one thread, no BLAS
+    plain = time.thread_time() - start
+    taken = seconds(fastconv.conv_transpose, x, w)
+    assert taken < 20 * plain + 1e-3
+
+
+@pytest.mark.parametrize("which", ["forward", "backward_data", "backward_weight"])
+@pytest.mark.parametrize("images, shape, filters", [(16, (16, 24, 24), 4), (64, (1, 28, 28), 10)])
+def test_a_kernel_as_large_as_the_image_is_an_inner_product(which, images, shape, filters):
+    x, w, grad = array(images, *shape), array(filters, *shape), array(images, filters, 1, 1)
+    call, args = {
+        "forward": (fastconv.conv2d, (x, w)),
+        "backward_data": (fastconv.conv2d_backward_data, (grad, w, x.shape)),
+        "backward_weight": (fastconv.conv2d_backward_weight, (grad, x, w.shape)),
+    }[which]
+    assert seconds(call, *args) < 0.6 * seconds(call, *args, method="im2col")
+
+
+@pytest.mark.parametrize("short, long", [((3,), (20_000,)), ((5, 4), (300, 200))])
+def test_roles_do_not_matter(short, long):
+    """The longer operand may be the kernel or the image."""
+    small, large = array(1, 1, *short), array(1, 1, *long)
+    one = seconds(fastconv.conv, large, small, padding="full")
+    other = seconds(fastconv.conv, small, large, padding="full")
+    assert other < 8 * one + 5e-4
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int32])
+def test_long_kernels_of_a_default_are_transformed(dtype):
+    x = RNG.integers(-99, 99, (1, 1, 60_000)).astype(dtype)
+    w = RNG.integers(-99, 99, (1, 1, 8_192)).astype(dtype)
+    strict = seconds(fastconv.conv1d, x, w, precision="highest")
+    assert seconds(fastconv.conv1d, x, w) < 0.5 * strict
