@@ -47,7 +47,7 @@ def test_forward_and_gradient(size, kernel, dtype):
     for _ in range(5):
         groups = int(rng.choice([1, 1, 2, 3]))
         channels, filters = groups * rng.integers(1, 40), groups * rng.integers(1, 70)
-        shape = [int(rng.integers(k, 20 if len(kernel) < 3 else 9)) for k in kernel]
+        shape = [int(rng.integers(k + 1, 21 if len(kernel) < 3 else 10)) for k in kernel]
         x = rng.standard_normal((2, channels, *shape)).astype(dtype)
         weight = rng.standard_normal((filters, channels // groups, *kernel)).astype(dtype)
         bias = rng.standard_normal(filters).astype(dtype)

@@ -1,7 +1,7 @@
 """Measured errors of every algorithm: ``python -P -m fastconv.testing.accuracy``.
 
 The registry is gone through on layers of 3x3, 5x5 and 7x7 kernels with more and more channels,
-Winograd's with each size of its tiles. Two
+Winograd's with each size of its tiles, and where the image is smaller than the kernel. Two
 figures are taken of each: the largest error over the largest result, for zero-mean data, which is
 what ``"high"`` and ``"medium"`` promise; and the largest error over ``u sum|x||w|`` of its element,
 which ``"highest"`` promises to be at most 16. Both also for data that is all positive.
@@ -30,6 +30,8 @@ LAYERS = {
     "5x5 on 24x24": (5, 24, False),
     "7x7 on 16x16": (7, 16, False),
     "depthwise 3x3 on 24x24": (3, 24, True),
+    "5x5 on 1x1": (5, 1, False),
+    "9x9 on 4x4": (9, 4, False),
 }
 CHANNELS = (16, 64, 256, 512)
 FILTERS = 8

@@ -40,6 +40,8 @@ def supports(ConvDesc desc, which):
                 return "needs a stride or a dilation of 1 along each axis"
             if max(g.stride[a], g.dilation[a]) > MAX_STEP:
                 return f"needs strides and dilations of {MAX_STEP} at most"
+    if g.output[1] * g.output[2] == 1 or g.input[1] * g.input[2] == 1:
+        return "needs more than one pixel: the sums of a tile have nothing in common then"
     if which == BACKWARD_DATA and max(g.stride[0], g.stride[1], g.stride[2]) > 1:
         return "needs stride 1 in the gradient of the input"
     return None
