@@ -121,29 +121,13 @@ def multiply_integers(function, a, b, product, terms, addends, out):
 
 
 def as_bits(array):
-    """Views of `array`, or a copy, as float32 or float64: for moving elements unchanged.
+    """A view of `array`, or a native copy, with a dtype that is moved by its size alone.
 
-    Returns the views and a function that turns arrays like them back. Moved are the bits, so
-    that nothing is rounded, whatever they mean.
+    Elements keep their bits, whatever these mean; ``view`` turns arrays like it back.
     """
-    dtype = array.dtype.newbyteorder("=")
-    size = dtype.itemsize
-    if size == 16:
-        views = [array.real, array.imag]
-    elif size >= 4:
-        views = [array.astype(dtype, copy=False).view(np.float32 if size == 4 else np.float64)]
-    else:
-        views = [array.astype(dtype, copy=False).view(f"u{size}").astype(np.float32)]
-
-    def back(moved):
-        if size == 16:
-            result = np.empty(moved[0].shape, dtype)
-            result.real, result.imag = moved
-            return result
-        bits = moved[0] if size >= 4 else moved[0].astype(f"u{size}")
-        return bits.view(dtype)
-
-    return views, back
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    size = native.dtype.itemsize
+    return native.view({4: "f4", 8: "f8", 16: "c16"}.get(size, f"u{size}"))
 
 
 def sum_integers(function, array):

@@ -179,7 +179,8 @@ def explanation(desc, which, precision, max_workspace, method, threads, seconds)
             "estimated_efficiency": efficiency(desc, cost) if fits else 0.0,
             "estimated_seconds": cost.seconds * desc.batch if fits and desc.flops() else None,
             "cost": cost,
-            "seconds": seconds(algorithm) if seconds and reason is None else None,
+            "seconds": seconds(method if algorithm is chosen else algorithm.name)
+                       if seconds and reason is None else None,
         })
     title = (f"{which} of x {desc.input_shape(desc.batch)} with weight {desc.weight_shape()}, "
              f"{desc.dtype}, precision {tier!r}")

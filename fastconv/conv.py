@@ -7,7 +7,8 @@ import numpy as np
 from fastconv._call import conv as call
 from fastconv._call.columns import columns, images
 from fastconv._call.plan import Prepared
-from fastconv._desc.arguments import as_array, compute_dtype
+from fastconv._core.threads import as_thread_count
+from fastconv._desc.arguments import as_array, as_dtype, as_shape, compute_dtype
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
 from fastconv._desc.transposed import describe_transposed
@@ -637,6 +638,7 @@ def conv_output_shape(x_shape, weight_shape, stride=1, padding=0, dilation=1, gr
     """
     windows = geometry("conv_output_shape", None, stride=stride, padding=padding,
                        dilation=dilation, groups=groups, data_format=data_format)
+    x_shape = as_shape("conv_output_shape", "x_shape", x_shape)
     desc = describe_conv(windows, x_shape, weight_shape, 4)
     return desc.output_shape(desc.batch)
 
@@ -682,6 +684,7 @@ def conv_transpose_output_shape(x_shape, weight_shape, stride=1, padding=0, outp
     windows = geometry("conv_transpose_output_shape", None, stride=stride, padding=padding,
                        output_padding=output_padding, groups=groups, dilation=dilation,
                        output_size=output_size, data_format=data_format)
+    x_shape = as_shape("conv_transpose_output_shape", "x_shape", x_shape)
     return describe_transposed(windows, x_shape, weight_shape, 4).shape
 
 
@@ -723,7 +726,8 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
     >>> cost["parameters"], cost["multiply_adds"]
     (36864, 115605504)
     """
-    itemsize = np.dtype(dtype).itemsize
+    itemsize = as_dtype("conv_cost", "dtype", dtype).itemsize
+    x_shape = as_shape("conv_cost", "x_shape", x_shape)
     windows = geometry("conv_cost", None, stride=stride, padding=padding, dilation=dilation,
                        groups=groups, data_format=data_format)
     desc = describe_conv(windows, x_shape, weight_shape, itemsize)
@@ -798,7 +802,7 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     >>> [row["method"] for row in rows if row["verdict"] == "chosen"]
     ['sliding']
     """
-    like = as_array("explain", "dtype", np.empty(0, dtype), True)
+    like = as_array("explain", "dtype", np.empty(0, as_dtype("explain", "dtype", dtype)), True)
     dtype, arithmetic = compute_dtype("explain", (like,), True)
     from fastconv import _select  # the algorithms, which are loaded when they are needed
 
@@ -808,12 +812,14 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     windows = geometry("explain", None, stride=stride, padding=padding, dilation=dilation,
                        groups=groups, padding_mode=padding_mode, data_format=data_format,
                        flip=flip)
+    x_shape = as_shape("explain", "x_shape", x_shape)
     desc = describe_conv(windows, x_shape, weight_shape, arithmetic.itemsize,
                          exact=dtype.kind == "i")
     desc.planned = planned
-    threads = get_num_threads() if num_threads is None else num_threads
+    threads = get_num_threads() if num_threads is None else as_thread_count(
+        "explain: num_threads", num_threads)
 
-    def seconds(algorithm):
+    def seconds(method):
         rng = np.random.default_rng(0)
 
         def numbers(shape):
@@ -822,7 +828,7 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
         x = numbers(desc.input_shape(desc.batch))
         weight = numbers(desc.weight_shape())
         y = numbers(desc.output_shape(desc.batch))
-        options = {"precision": precision, "method": algorithm.name,
+        options = {"precision": precision, "method": method,
                    "max_workspace": max_workspace, "num_threads": num_threads}
         calls = {
             "forward": lambda: call.forward(

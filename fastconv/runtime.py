@@ -86,7 +86,9 @@ def get_precision(dtype="float32"):
     """
     import numpy as np
 
-    dtype = np.dtype(dtype)
+    from fastconv._desc.arguments import as_dtype
+
+    dtype = as_dtype("get_precision", "dtype", dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"get_precision: dtype must be float32 or float64, not {dtype}")
     return precision_for("get_precision", None, dtype.itemsize)

@@ -843,6 +843,58 @@ def test_a_padding_pair_that_empties_itself():
     np.testing.assert_array_equal(y, conv(padding=[(1, 1), (1, 1)]))
 
 
+# ---------------------------------------------------------------- function, argument, rule
+
+
+X8, W3, PAIR = np.ones((1, 2, 8, 8), np.float32), np.ones((2, 2, 3, 3), np.float32), np.arange(2)
+HUGE = 10**400
+NAMED = [
+    ("conv2d", "data_format", lambda: fc.conv2d(X8, W3, data_format=PAIR)),
+    ("conv2d", "flip", lambda: fc.conv2d(X8, W3, flip=PAIR)),
+    ("conv2d", "stride", lambda: fc.conv2d(X8, W3, stride=np.array(2.0))),
+    ("conv2d", "groups", lambda: fc.conv2d(X8, W3, groups=np.array([1]))),
+    ("conv2d", "activation", lambda: fc.conv2d(X8, W3, activation=("clip", 0, HUGE))),
+    ("conv2d_backward_weight", "per_sample", lambda: fc.conv2d_backward_weight(
+        np.ones((1, 2, 6, 6), np.float32), X8, W3.shape, per_sample=PAIR)),
+    ("max_pool2d", "data_format", lambda: fc.max_pool2d(X8, 2, data_format=PAIR)),
+    ("max_pool2d", "ceil_mode", lambda: fc.max_pool2d(X8, 2, ceil_mode=PAIR)),
+    ("max_pool2d", "return_indices", lambda: fc.max_pool2d(X8, 2, return_indices=PAIR)),
+    ("adaptive_max_pool2d", "return_indices",
+     lambda: fc.adaptive_max_pool2d(X8, 2, return_indices=PAIR)),
+    ("avg_pool2d", "count_include_pad",
+     lambda: fc.avg_pool2d(X8, 2, count_include_pad=PAIR)),
+    ("avg_pool2d", "divisor_override",
+     lambda: fc.avg_pool2d(X8, 2, divisor_override=HUGE)),
+    ("lp_pool2d", "norm_type", lambda: fc.lp_pool2d(X8, HUGE, 2)),
+    ("plan_conv", "x_shape", lambda: fc.plan_conv(5, W3)),
+    ("plan_conv", "dtype", lambda: fc.plan_conv(X8.shape, W3, dtype="nonsense")),
+    ("explain", "x_shape", lambda: fc.explain(5, W3.shape)),
+    ("explain", "dtype", lambda: fc.explain(X8.shape, W3.shape, dtype="nonsense")),
+    ("explain", "num_threads", lambda: fc.explain(X8.shape, W3.shape, num_threads=0)),
+    ("conv_cost", "x_shape", lambda: fc.conv_cost(5, W3.shape)),
+    ("conv_cost", "dtype", lambda: fc.conv_cost(X8.shape, W3.shape, dtype="nonsense")),
+    ("conv_output_shape", "x_shape", lambda: fc.conv_output_shape(5, W3.shape)),
+    ("get_precision", "dtype", lambda: fc.get_precision("nonsense")),
+    ("conv2d", "axis -2 of x",
+     lambda: fc.conv2d(X8[:, :, :2], np.ones((2, 2, 3, 3), np.float32))),
+    ("max_pool2d", "axis -3 of x",
+     lambda: fc.max_pool2d(X8, (3, 2), data_format="channels_last")),
+]
+
+
+@pytest.mark.parametrize(("function", "argument", "call"), NAMED, ids=lambda value: (
+    value if isinstance(value, str) else "call"))  # fmt: skip
+def test_messages_name_function_and_argument(function, argument, call):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        call()
+    text = str(caught.value)
+    assert text.startswith(f"{function}: ") and argument in text
+
+
+def test_an_array_without_axes_is_an_integer():
+    np.testing.assert_array_equal(fc.im2col(X8, np.array(2)), fc.im2col(X8, 2))
+
+
 # -------------------------------------------------------------------------- once more, alone
 
 

@@ -38,14 +38,10 @@ def columns(Geometry geometry, x, num_threads):
     itemsize = min(x.dtype.itemsize, 8)
     desc = cached_columns(geometry, x, max(itemsize, 4))
     check_unchanged(geometry.function, "x", has_input_shape(desc, x))
-    views, back = as_bits(x)
-    shape = (desc.batch,) + columns_shape(desc)
-    moved = []
-    for view in views:
-        cols = np.empty(shape, desc.dtype)
-        kernel("gather")(desc, batched(view, desc.dtype, desc.batched), cols, num_threads)
-        moved.append(cols)
-    cols = back(moved)
+    bits = as_bits(x)
+    cols = np.empty((desc.batch,) + columns_shape(desc), bits.dtype)
+    kernel("gather")(desc, batched(bits, bits.dtype, desc.batched), cols, num_threads)
+    cols = cols.view(x.dtype.newbyteorder("="))
     return cols if desc.batched else cols[0]
 
 

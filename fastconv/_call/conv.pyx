@@ -19,7 +19,7 @@ from fastconv._call.kernels cimport RealPass, along_channels, by_parts, in_parts
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.threads cimport threads_for
 from fastconv._desc.arguments cimport (
-    as_array, as_shape, check_unchanged, compute_dtype, operand,
+    as_array, as_flag, as_shape, check_unchanged, compute_dtype, operand,
 )
 from fastconv._desc.conv cimport ConvDesc, has_input_shape, has_output_shape, has_weight_shape
 from fastconv._desc.geometry cimport Geometry
@@ -245,7 +245,7 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
     shape = desc.weight_shape()
-    per_sample = bool(per_sample) and desc.batched  # one image is the sum over itself
+    per_sample = as_flag(function, "per_sample", per_sample) and desc.batched  # one image is the sum over itself
     if per_sample:
         shape = (desc.batch,) + shape
     output = destination(function, out, shape, result, result if parts else arithmetic,

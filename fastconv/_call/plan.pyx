@@ -9,7 +9,7 @@ from fastconv._call.destination cimport Destination, destination, has_shape
 from fastconv._call.kernels cimport ByParts, by_parts, in_parts, real_pass
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads, threads_for
-from fastconv._desc.arguments cimport as_array, check_unchanged, compute_dtype
+from fastconv._desc.arguments cimport as_array, as_dtype, check_unchanged, compute_dtype
 from fastconv._desc.conv cimport ConvDesc, has_weight_shape
 from fastconv._desc.geometry cimport Geometry
 
@@ -41,7 +41,7 @@ cdef class Prepared:
         weight = as_array(function, "weight", weight, True)
         if bias is not None:
             bias = as_array(function, "bias", bias, True)
-        like = np.empty(0, weight.dtype if dtype is None else dtype)
+        like = np.empty(0, weight.dtype if dtype is None else as_dtype(function, "dtype", dtype))
         self.result, self.arithmetic = compute_dtype(
             function, (as_array(function, "dtype", like, True), weight, bias), True)
         self.parts = in_parts(self.result, self.arithmetic)

@@ -13,7 +13,7 @@ from fastconv._call.destination cimport (
 )
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads
-from fastconv._desc.arguments cimport as_array, as_shape, check_unchanged
+from fastconv._desc.arguments cimport as_array, as_flag, as_shape, check_unchanged
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.pool cimport PoolDesc, pool_rank
 
@@ -71,6 +71,8 @@ cdef double as_number(str function, str name, value, str wanted) except? -1:
         return value
     except TypeError:
         raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
+    except OverflowError:
+        raise ValueError(f"{function}: {name} is too large for a floating-point number") from None
 
 
 cdef double as_divisor(str function, divisor_override) except? -1:
@@ -149,8 +151,9 @@ def forward(Geometry geometry, str op, x, *, num_threads, out, return_indices=Fa
     cdef str function = geometry.function
     x = as_array(function, "x", x)
     desc = cached(describe_pool, geometry, x)
-    return run_pool(desc, x, op, num_threads, out, return_indices=bool(return_indices),
-                    count_include_pad=bool(count_include_pad),
+    return run_pool(desc, x, op, num_threads, out, return_indices=as_flag(geometry.function, "return_indices", return_indices),
+                    count_include_pad=as_flag(geometry.function, "count_include_pad",
+                                              count_include_pad),
                     divisor=as_divisor(function, divisor_override),
                     norm=as_norm(function, norm_type) if op == "norm" else 0)
 
@@ -159,7 +162,7 @@ def adaptive(Geometry geometry, str op, x, *, num_threads, out, return_indices=F
     """Reduce windows that share x out evenly."""
     x = as_array(geometry.function, "x", x)
     return run_pool(cached(describe_adaptive, geometry, x), x, op, num_threads, out,
-                    return_indices=bool(return_indices))
+                    return_indices=as_flag(geometry.function, "return_indices", return_indices))
 
 
 def whole(str function, str op, x, *, rank, data_format, num_threads, out):
@@ -209,7 +212,8 @@ def backward_mean(Geometry geometry, grad_output, input_shape, *, count_include_
     grad_output = as_array(function, "grad_output", grad_output)
     desc = cached(describe_pool, geometry, as_shape(function, "input_shape", input_shape))
     return run_spread(desc, grad_output, num_threads, out,
-                      count_include_pad=bool(count_include_pad),
+                      count_include_pad=as_flag(geometry.function, "count_include_pad",
+                                              count_include_pad),
                       divisor=as_divisor(function, divisor_override))
 
 

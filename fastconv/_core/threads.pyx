@@ -57,7 +57,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _positive(name, value):
+def as_thread_count(name, value):
     if isinstance(value, bool):
         raise TypeError(f"{name} must be a positive integer, not {value!r}")
     try:
@@ -75,7 +75,7 @@ def _initial_threads():
     text = os.environ.get("FASTCONV_NUM_THREADS", "").strip()
     if text:
         try:
-            return _positive("FASTCONV_NUM_THREADS", int(text))
+            return as_thread_count("FASTCONV_NUM_THREADS", int(text))
         except ValueError:
             raise ValueError(
                 f"FASTCONV_NUM_THREADS must be an integer from 1 to 1024, not {text!r}"
@@ -118,7 +118,7 @@ def set_num_threads(num_threads):
     >>> fastconv.set_num_threads(before)
     """
     global default_threads
-    default_threads = _positive("set_num_threads: num_threads", num_threads)
+    default_threads = as_thread_count("set_num_threads: num_threads", num_threads)
 
 
 @cython.binding(True)
@@ -181,7 +181,7 @@ def num_threads(n):
     ...     fastconv.get_num_threads()
     1
     """
-    token = override.set(_positive("num_threads: n", n))
+    token = override.set(as_thread_count("num_threads: n", n))
     try:
         yield
     finally:
@@ -192,14 +192,14 @@ cdef object plain_threads(str function, num_threads):
     """num_threads as a plain integer, or None. Its own code runs before arrays are looked at."""
     if num_threads is None or type(num_threads) is int:
         return num_threads
-    return _positive(f"{function}: num_threads", num_threads)
+    return as_thread_count(f"{function}: num_threads", num_threads)
 
 
 cdef int threads_for(str function, object num_threads, double work) except -1:
     """Threads for one call: its own argument or the default, one where the work is small."""
     cdef int n
     if num_threads is not None:
-        n = _positive(f"{function}: num_threads", num_threads)
+        n = as_thread_count(f"{function}: num_threads", num_threads)
     elif default_threads == 0 or work >= SMALL:
         n = get_num_threads()
     if forked or not FC_OPENMP or work < SMALL or n == 1:

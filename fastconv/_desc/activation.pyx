@@ -46,6 +46,9 @@ cdef int as_epilogue(str function, activation, fc_epilogue *epilogue) except -1:
             raise TypeError(
                 f"{function}: activation={activation!r}: the bounds of clip must be numbers"
             ) from None
+        except OverflowError:
+            raise ValueError(f"{function}: activation: a bound of clip is too large for a "
+                             f"floating-point number") from None
         if not epilogue.lo <= epilogue.hi:
             raise ValueError(f"{function}: activation={activation!r} needs lo <= hi")
         epilogue.activation = FC_CLIP

@@ -37,6 +37,8 @@ cdef Py_ssize_t padded_length(str function, Py_ssize_t length, Py_ssize_t before
                               Py_ssize_t after) except -1
 cdef Py_ssize_t check_count(str function, str what, tuple shape) except -1
 cpdef tuple as_shape(str function, str name, value)
+cpdef bint as_flag(str function, str name, value) except -1
+cpdef object as_dtype(str function, str name, value)
 cdef bint as_channels_last(str function, data_format) except -1
 cdef tuple axes_of(const Py_ssize_t *values, int rank)
 cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,

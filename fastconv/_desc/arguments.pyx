@@ -128,7 +128,10 @@ cdef Py_ssize_t as_size(str function, str name, value, Py_ssize_t minimum) excep
     if type(value) is not int:
         if isinstance(value, (bool, np.bool_)) or not hasattr(type(value), "__index__"):
             raise TypeError(f"{function}: {name} must be an integer, not {value!r}")
-        index = operator.index(value)
+        try:
+            index = operator.index(value)
+        except TypeError:  # an array that is no scalar
+            raise TypeError(f"{function}: {name} must be an integer, not {value!r}") from None
     else:
         index = value
     try:
@@ -307,7 +310,26 @@ cpdef tuple as_shape(str function, str name, value):
 
 # ---- choices --------------------------------------------------------------------------------
 
+cpdef bint as_flag(str function, str name, value) except -1:
+    """Whether something is true, which an array is not."""
+    if value is True or value is False:
+        return value is True
+    if isinstance(value, np.ndarray) and value.ndim:
+        raise TypeError(f"{function}: {name} must be True or False, not {value!r}")
+    return bool(value)
+
+
+cpdef object as_dtype(str function, str name, value):
+    try:
+        return np.dtype(value)
+    except TypeError:
+        raise TypeError(f"{function}: {name}={value!r} is not a dtype") from None
+
+
 cdef bint as_channels_last(str function, data_format) except -1:
+    if not isinstance(data_format, str):
+        raise TypeError(f"{function}: data_format must be 'channels_first' or 'channels_last', "
+                        f"not {data_format!r}")
     if data_format == "channels_first":
         return False
     if data_format == "channels_last":

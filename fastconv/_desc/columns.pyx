@@ -1,4 +1,6 @@
 """Describe im2col and col2im: a convolution with one filter, and what it reads as columns."""
+import numpy as np
+
 from fastconv._core.padding cimport AXES
 from fastconv._desc.arguments cimport as_channels_last, as_shape, as_sizes, axes_of, check_count
 from fastconv._desc.conv cimport ConvDesc
@@ -31,7 +33,8 @@ cdef Py_ssize_t spatial_rank(kernel_size, Py_ssize_t axes) except -1:
     with no array of signals, stands for an image with or without a batch axis where there are
     three or four axes, and else for what is left after a channel axis, and a batch axis.
     """
-    if not isinstance(kernel_size, str) and hasattr(type(kernel_size), "__len__"):
+    if not isinstance(kernel_size, str) and hasattr(type(kernel_size), "__len__") and (
+            np.ndim(kernel_size)):
         if len(kernel_size) > 1 or (len(kernel_size) == 1 and axes == 3):
             return len(kernel_size)
     return 2 if axes == 3 else min(max(axes - 2, 1), AXES)

@@ -9,7 +9,7 @@ from fastconv._core.padding cimport (
 )
 from fastconv._desc.activation cimport as_epilogue
 from fastconv._desc.arguments cimport (
-    as_channels_last, as_padding, as_shape, as_size, as_sizes, axes_of, check_count,
+    as_channels_last, as_flag, as_padding, as_shape, as_size, as_sizes, axes_of, check_count,
     image_shape, padded_length, window_extent,
 )
 from fastconv._desc.geometry cimport Geometry
@@ -119,7 +119,7 @@ def describe_conv(Geometry geometry, x_shape, weight_shape, Py_ssize_t itemsize,
     cdef tuple ws = as_shape(function, "weight_shape", weight_shape)
     cdef ConvDesc desc = begin_conv(geometry, xs, ws, "filters, channels / groups", itemsize,
                                     exact)
-    desc.g.flip = bool(geometry.flip)
+    desc.g.flip = as_flag(function, "flip", geometry.flip)
     try:
         desc.g.padding_mode = PADDING_MODES[geometry.padding_mode]
     except (KeyError, TypeError):
@@ -241,12 +241,12 @@ cdef int set_outputs(ConvDesc desc, Geometry geometry, int axis) except -1:
     if total < extent:
         raise ValueError(
             f"{function}: the kernel spans {extent} elements (length {g.kernel[axis]}, "
-            f"dilation {g.dilation[axis]}), but axis {axis - AXES + g.rank} of x has {total} "
+            f"dilation {g.dilation[axis]}), but axis {axis - AXES - g.channels_last} of x has {total} "
             f"with its padding ({g.input[axis]} + {g.before[axis]} + {g.after[axis]})"
         )
     if g.input[axis] == 0 and g.padding_mode != PAD_ZEROS:
         raise ValueError(
-            f"{function}: axis {axis - AXES + g.rank} of x has length 0, which "
+            f"{function}: axis {axis - AXES - g.channels_last} of x has length 0, which "
             f"padding_mode={geometry.padding_mode!r} cannot extend"
         )
     g.output[axis] = (total - extent) // g.stride[axis] + 1

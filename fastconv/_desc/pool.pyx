@@ -6,7 +6,7 @@ from libc.string cimport memset
 from fastconv._core.integers cimport gcd
 from fastconv._core.padding cimport AXES
 from fastconv._desc.arguments cimport (
-    add_overflows, as_channels_last, as_padding, as_shape, as_size, as_sizes, check_count,
+    add_overflows, as_channels_last, as_flag, as_padding, as_shape, as_size, as_sizes, check_count,
     entries, image_shape, is_image, mul_overflows, padded_length, scaled, window_extent,
 )
 from fastconv._desc.geometry cimport Geometry
@@ -207,7 +207,7 @@ def describe_pool(Geometry geometry, x_shape):
     cdef PoolDesc desc = begin_pool(geometry, rank, xs)
     set_windows(desc, geometry)
     for axis in range(AXES - rank, AXES):
-        set_outputs(desc, axis, geometry.ceil_mode)
+        set_outputs(desc, axis, as_flag(desc.function, "ceil_mode", geometry.ceil_mode))
     check_count(desc.function, "the result", desc.output_shape())
     return desc
 
@@ -265,7 +265,7 @@ cdef int set_outputs(PoolDesc desc, int axis, ceil_mode) except -1:
     if total < extent or a.length == 0:
         raise ValueError(
             f"{function}: the window spans {extent} elements (kernel_size {a.kernel}, "
-            f"dilation {a.dilation}), but axis {axis - AXES + desc.g.rank} of x has {total} "
+            f"dilation {a.dilation}), but axis {axis - AXES - desc.g.channels_last} of x has {total} "
             f"with its padding ({a.length} + {a.before} + {a.after})"
         )
     rest = total - extent
@@ -286,7 +286,7 @@ cdef int check_span(PoolDesc desc, int axis, Py_ssize_t extent) except -1:
     if mul_overflows(a.outputs - 1, a.stride, &reach) or (
             add_overflows(reach, extent, &reach) or reach >= LONGEST_SPAN):
         raise ValueError(
-            f"{desc.function}: the windows of axis {axis - AXES + desc.g.rank} (kernel_size "
+            f"{desc.function}: the windows of axis {axis - AXES - desc.g.channels_last} (kernel_size "
             f"{a.kernel}, stride {a.stride}, dilation {a.dilation}, padding ({a.before}, "
             f"{a.after})) span too many elements"
         )
@@ -309,7 +309,7 @@ cdef int check_overlap(PoolDesc desc, int axis) except -1:
             break
         if (start % a.dilation + a.dilation) % a.dilation >= a.length:
             raise ValueError(
-                f"{desc.function}: window {i} of axis {axis - AXES + desc.g.rank} lies wholly in "
+                f"{desc.function}: window {i} of axis {axis - AXES - desc.g.channels_last} lies wholly in "
                 f"the padding ({a.before}, {a.after})"
             )
     return 0
@@ -330,8 +330,8 @@ def describe_adaptive(Geometry geometry, x_shape):
         item = wanted[axis - AXES + rank]
         if a.length == 0:
             raise ValueError(
-                f"{desc.function}: axis {axis - AXES + rank} of x has length 0, so a window "
-                f"would be empty"
+                f"{desc.function}: axis {axis - AXES - desc.g.channels_last} of x has length 0, "
+                f"so a window would be empty"
             )
         a.outputs = a.length if item is None else as_size(desc.function, "output_size", item, 1)
         if a.length % a.outputs == 0:

@@ -1,9 +1,18 @@
 cimport numpy as cnp
+from libc.stdint cimport uint8_t, uint16_t
 
 from fastconv._core.strided cimport Strided5
 from fastconv._core.types cimport real_t
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_kernels
+
+# What is moved unchanged, whatever it means: as many bytes.
+ctypedef fused moved_t:
+    uint8_t
+    uint16_t
+    float
+    double
+    double complex
 
 # The matrix of columns of one image: rows (channel, kernel position), and a column for each pixel
 # of the output.
@@ -16,9 +25,9 @@ cdef struct Columns:
     Py_ssize_t pixels
 
 cdef Columns columns_of(ConvDesc desc, cnp.ndarray images) except *
-cdef void gather_columns(const Columns *columns, const real_t *x, Py_ssize_t row,
+cdef void gather_columns(const Columns *columns, const moved_t *x, Py_ssize_t row,
                          Py_ssize_t n_rows, Py_ssize_t pixel, Py_ssize_t n_pixels,
-                         Py_ssize_t pitch, real_t *out) noexcept nogil
+                         Py_ssize_t pitch, moved_t *out) noexcept nogil
 cdef void add_columns(const Columns *columns, const real_t *cols, Py_ssize_t row,
                       Py_ssize_t n_rows, Py_ssize_t pixel, Py_ssize_t n_pixels,
                       Py_ssize_t pitch, real_t *x) noexcept nogil

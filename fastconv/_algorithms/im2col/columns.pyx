@@ -1,6 +1,7 @@
 """The columns of an image: gathered (im2col), and added up at their places (col2im)."""
 cimport numpy as cnp
-from libc.string cimport memset
+from libc.stdint cimport uint8_t, uint16_t
+from libc.string cimport memcpy, memset
 
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div
@@ -35,15 +36,11 @@ cdef Columns columns_of(ConvDesc desc, cnp.ndarray images) except *:
     return columns
 
 
-cdef inline PixelRun find_run(const conv_geometry *g, Py_ssize_t tap, Py_ssize_t pixel,
+cdef inline PixelRun find_run(const conv_geometry *g, const Py_ssize_t *t, Py_ssize_t *o,
                               Py_ssize_t most, Py_ssize_t mode) noexcept nogil:
-    """The run of at most so many pixels that begins at `pixel`."""
+    """The run of at most so many pixels that begins at output o, which moves on to the next."""
     cdef PixelRun run
-    cdef Py_ssize_t[3] t
-    cdef Py_ssize_t[3] o
     cdef Py_ssize_t stride = g.stride[2]
-    unravel(tap, g.kernel, 3, t)
-    unravel(pixel, g.output, 3, o)
     run.pixels = min(most, g.output[2] - o[2])
     run.plane = source_index(o[0] * g.stride[0] + t[0] * g.dilation[0] - g.before[0],
                              g.input[0], mode)
@@ -55,13 +52,20 @@ cdef inline PixelRun find_run(const conv_geometry *g, Py_ssize_t tap, Py_ssize_t
         run.low = min(run.pixels, ceil_div(-run.first, stride))
     run.high = run.low
     if run.first + run.low * stride < g.input[2]:
-        run.high = min(run.pixels, (g.input[2] - 1 - run.first) // stride + 1)
+        run.high = run.pixels
+        if run.first + (run.pixels - 1) * stride >= g.input[2]:
+            run.high = (g.input[2] - 1 - run.first) // stride + 1
+    o[2] = 0
+    o[1] += 1
+    if o[1] == g.output[1]:
+        o[1] = 0
+        o[0] += 1
     return run
 
 
-cdef void gather_columns(const Columns *columns, const real_t *x, Py_ssize_t row,
+cdef void gather_columns(const Columns *columns, const moved_t *x, Py_ssize_t row,
                          Py_ssize_t n_rows, Py_ssize_t pixel, Py_ssize_t n_pixels,
-                         Py_ssize_t pitch, real_t *out) noexcept nogil:
+                         Py_ssize_t pitch, moved_t *out) noexcept nogil:
     """out[r][p] = what kernel position and channel `row + r` meets at output `pixel + p`.
 
     x points to the first channel of one image's group.
@@ -69,32 +73,50 @@ cdef void gather_columns(const Columns *columns, const real_t *x, Py_ssize_t row
     cdef const conv_geometry *g = columns.g
     cdef const Py_ssize_t *stride = columns.image.stride
     cdef Py_ssize_t r, p, step = g.stride[2] * stride[4]
-    cdef const real_t *channel
-    cdef const real_t *line
+    cdef Py_ssize_t[3] t
+    cdef Py_ssize_t[3] first
+    cdef Py_ssize_t[3] o
+    cdef const moved_t *channel
+    cdef const moved_t *line
     cdef PixelRun run
+    unravel(pixel, g.output, 3, first)
     for r in range(row, row + n_rows):
         channel = x + r // columns.taps * stride[1]
+        unravel(r % columns.taps, g.kernel, 3, t)
+        o[0], o[1], o[2] = first[0], first[1], first[2]
         p = 0
         while p < n_pixels:
-            run = find_run(g, r % columns.taps, pixel + p, n_pixels - p, g.padding_mode)
+            run = find_run(g, t, o, n_pixels - p, g.padding_mode)
             if run.plane < 0 or run.row < 0:
-                memset(out + p, 0, run.pixels * sizeof(real_t))
+                memset(out + p, 0, run.pixels * sizeof(moved_t))
             else:
                 line = channel + run.plane * stride[2] + run.row * stride[3]
                 gather_outside(g, &run, line, stride[4], 0, run.low, out + p)
                 if run.high > run.low:
-                    columns.kernels.gather(
-                        run.high - run.low,
-                        line + (run.first + run.low * g.stride[2]) * stride[4], step,
-                        out + p + run.low)
+                    gather_inside(columns, run.high - run.low,
+                                  line + (run.first + run.low * g.stride[2]) * stride[4], step,
+                                  out + p + run.low)
                 gather_outside(g, &run, line, stride[4], run.high, run.pixels, out + p)
             p += run.pixels
         out += pitch
 
 
-cdef inline void gather_outside(const conv_geometry *g, const PixelRun *run, const real_t *line,
+cdef inline void gather_inside(const Columns *columns, Py_ssize_t n, const moved_t *line,
+                               Py_ssize_t step, moved_t *out) noexcept nogil:
+    """n elements of a row, a step apart."""
+    cdef Py_ssize_t p
+    if moved_t is float or moved_t is double:
+        columns.kernels.gather(n, line, step, out)
+    elif step == 1:
+        memcpy(out, line, n * sizeof(moved_t))
+    else:
+        for p in range(n):
+            out[p] = line[p * step]
+
+
+cdef inline void gather_outside(const conv_geometry *g, const PixelRun *run, const moved_t *line,
                                 Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                                real_t *out) noexcept nogil:
+                                moved_t *out) noexcept nogil:
     """The pixels low … high - 1 of a run, which meet what lies outside of a row."""
     cdef Py_ssize_t p, i
     for p in range(low, high):
@@ -109,14 +131,20 @@ cdef void add_columns(const Columns *columns, const real_t *cols, Py_ssize_t row
     cdef const conv_geometry *g = columns.g
     cdef const Py_ssize_t *stride = columns.image.stride
     cdef Py_ssize_t r, p, q
+    cdef Py_ssize_t[3] t
+    cdef Py_ssize_t[3] first
+    cdef Py_ssize_t[3] o
     cdef real_t *channel
     cdef real_t *line
     cdef PixelRun run
+    unravel(pixel, g.output, 3, first)
     for r in range(row, row + n_rows):
         channel = x + r // columns.taps * stride[1]
+        unravel(r % columns.taps, g.kernel, 3, t)
+        o[0], o[1], o[2] = first[0], first[1], first[2]
         p = 0
         while p < n_pixels:
-            run = find_run(g, r % columns.taps, pixel + p, n_pixels - p, PAD_ZEROS)
+            run = find_run(g, t, o, n_pixels - p, PAD_ZEROS)
             if run.plane >= 0 and run.row >= 0:
                 line = channel + run.plane * stride[2] + run.row * stride[3]
                 if g.stride[2] * stride[4] == 1 and run.high > run.low:
@@ -133,15 +161,17 @@ cdef void add_columns(const Columns *columns, const real_t *cols, Py_ssize_t row
 
 cdef struct Planes:
     Columns columns
+    Py_ssize_t itemsize      # of what is moved or added up
     char *cols               # (batch, channels * kernel, pixels), contiguous
 
 
 def gather(ConvDesc desc, cnp.ndarray x, cnp.ndarray out, num_threads):
-    """out (batch, channels * kernel, pixels) from x; out is C-contiguous."""
+    """out (batch, channels * kernel, pixels) from x, of the same dtype; out is C-contiguous."""
     cdef Planes job
     cdef double work = 8.0 * cnp.PyArray_SIZE(out)
     if cnp.PyArray_SIZE(out):
         job.columns = columns_of(desc, x)
+        job.itemsize = cnp.PyArray_ITEMSIZE(out)
         job.cols = cnp.PyArray_BYTES(out)
         parallel_for(gather_task, &job, job.columns.batch * job.columns.channels,
                      threads_for(desc.function, num_threads, work), work)
@@ -160,10 +190,16 @@ def add_up(ConvDesc desc, cnp.ndarray cols, cnp.ndarray out, num_threads):
 
 cdef void gather_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Planes *job = <Planes *>context
-    if job.columns.g.itemsize == 4:
+    if job.itemsize == 1:
+        gather_plane(job, <uint8_t *>job.cols, task)
+    elif job.itemsize == 2:
+        gather_plane(job, <uint16_t *>job.cols, task)
+    elif job.itemsize == 4:
         gather_plane(job, <float *>job.cols, task)
-    else:
+    elif job.itemsize == 8:
         gather_plane(job, <double *>job.cols, task)
+    else:
+        gather_plane(job, <double complex *>job.cols, task)
 
 
 cdef void add_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -174,11 +210,11 @@ cdef void add_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
         add_plane(job, <const double *>job.cols, task)
 
 
-cdef void gather_plane(const Planes *job, real_t *cols, Py_ssize_t task) noexcept nogil:
+cdef void gather_plane(const Planes *job, moved_t *cols, Py_ssize_t task) noexcept nogil:
     """The columns of one channel of one image."""
     cdef const Columns *columns = &job.columns
     cdef Py_ssize_t c = task % columns.channels, n = task // columns.channels
-    gather_columns(columns, (<const real_t *>columns.image.data) + n * columns.image.stride[0],
+    gather_columns(columns, (<const moved_t *>columns.image.data) + n * columns.image.stride[0],
                    c * columns.taps, columns.taps, 0, columns.pixels, columns.pixels,
                    cols + task * columns.taps * columns.pixels)
 
