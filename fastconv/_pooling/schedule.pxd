@@ -118,6 +118,7 @@ cdef enum:
     DOUBLED_ROW_ELEMENTS = 1024  # of a row that a block reads, about, where columns are doubled
     TASK_OPERATIONS = 65536      # at least, of a task
     MAX_GLOBAL_VECTORS = 10      # of a plane that a kernel reduces to one element
+    MAX_SUMMED_PLANE = 1 << 16   # elements of a plane that it sums up: more are several tasks' work
     GLOBAL_BLOCK_UNIT = 16       # planes of a block there: whole vectors of results
     MAX_ADDITIONS = 14           # in a row that keep a float32 average within its contract
     PARTIAL_SUMS = 16            # that a kernel adds side by side, for one window of neighbours,
@@ -294,11 +295,16 @@ cdef inline fc_pool_2x2_3x3 square_kernel(const Pooling *p, const Schedule *s) n
 
 
 cdef inline fc_global_pool global_kernel(const Pooling *p, const Schedule *s) noexcept:
-    """The kernel of small planes that are one window each, or NULL if these are not."""
+    """The kernel of planes that are one window each, or NULL if these are not.
+
+    Sums are in pairs of pairs there, and need no wider type.
+    """
     cdef const pool_axis *plane = &p.axis[2]
-    if (s.input != s.accumulator or (p.op == MEAN and p.divisor == 0)
+    cdef bint in_pairs = p.op == MEAN and (p.type == FC_F32 or p.type == FC_F64)
+    if ((s.input != s.accumulator and not in_pairs) or (p.op == MEAN and p.divisor == 0)
             or not is_trivial(&p.axis[1]) or not is_one_window(plane)
-            or plane.length > MAX_GLOBAL_VECTORS * (s.table.vector_bytes // s.input.size)):
+            or plane.length > (MAX_SUMMED_PLANE if in_pairs else
+                               MAX_GLOBAL_VECTORS * (s.table.vector_bytes // s.input.size))):
         return NULL
     return s.input.global_pool[<int>p.op]
 
