@@ -5,7 +5,14 @@ allowed; never at the batch size or the number of threads, so that a result neve
 them.
 """
 from fastconv._algorithms import (
-    depthwise, direct, fft, im2col, inner_product, sliding, swapped, winograd,
+    depthwise,
+    direct,
+    fft,
+    im2col,
+    inner_product,
+    sliding,
+    swapped,
+    winograd,
 )
 from fastconv._algorithms.record import PASSES, Algorithm
 from fastconv._core.machine import peak_flops

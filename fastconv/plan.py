@@ -154,5 +154,5 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
                "padding_mode": padding_mode, "data_format": data_format, "flip": flip}
     options = {"bias": bias, "dtype": dtype, "activation": activation, "precision": precision,
                "method": method, "max_workspace": max_workspace, "num_threads": num_threads}
-    return ConvPlan(as_shape("plan_conv", "x_shape", x_shape), as_array("plan_conv", "weight", weight, True), windows,
-                    options)
+    return ConvPlan(as_shape("plan_conv", "x_shape", x_shape),
+                    as_array("plan_conv", "weight", weight, True), windows, options)

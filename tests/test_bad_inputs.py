@@ -888,7 +888,8 @@ def test_messages_name_function_and_argument(function, argument, call):
     with pytest.raises((TypeError, ValueError)) as caught:
         call()
     text = str(caught.value)
-    assert text.startswith(f"{function}: ") and argument in text
+    assert text.startswith(f"{function}: ")
+    assert argument in text
 
 
 def test_an_array_without_axes_is_an_integer():

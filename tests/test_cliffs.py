@@ -40,7 +40,7 @@ def test_zeros_around_cost_what_mirrors_do(dtype, width, taps):
 
 
 @pytest.mark.parametrize(
-    "x_shape, weight_shape",
+    ("x_shape", "weight_shape"),
     [
         ((4, 100, 1, 1), (100, 3, 32, 32)),
         ((8, 50, 1, 1, 1), (50, 1, 28, 28, 1)),
@@ -59,7 +59,9 @@ def test_a_transposed_pixel_is_a_product(x_shape, weight_shape):
 
 
 @pytest.mark.parametrize("which", ["forward", "backward_data", "backward_weight"])
-@pytest.mark.parametrize("images, shape, filters", [(16, (16, 24, 24), 4), (64, (1, 28, 28), 10)])
+@pytest.mark.parametrize(
+    ("images", "shape", "filters"), [(16, (16, 24, 24), 4), (64, (1, 28, 28), 10)]
+)
 def test_a_kernel_as_large_as_the_image_is_an_inner_product(which, images, shape, filters):
     x, w, grad = array(images, *shape), array(filters, *shape), array(images, filters, 1, 1)
     call, args = {
@@ -70,7 +72,7 @@ def test_a_kernel_as_large_as_the_image_is_an_inner_product(which, images, shape
     assert seconds(call, *args) < 0.6 * seconds(call, *args, method="im2col")
 
 
-@pytest.mark.parametrize("short, long", [((3,), (20_000,)), ((5, 4), (300, 200))])
+@pytest.mark.parametrize(("short", "long"), [((3,), (20_000,)), ((5, 4), (300, 200))])
 def test_roles_do_not_matter(short, long):
     """The longer operand may be the kernel or the image."""
     small, large = array(1, 1, *short), array(1, 1, *long)

@@ -229,7 +229,7 @@ LIMITED = """
 @needs_proc
 @pytest.mark.parametrize("method", [m for m in methods("forward") if m != "im2col"])
 @pytest.mark.served(by=serves_layer)
-@pytest.mark.parametrize("kind, spare", [("processes", 0), ("memory", 1), ("memory", 9),
+@pytest.mark.parametrize(("kind", "spare"), [("processes", 0), ("memory", 1), ("memory", 9),
                                          ("memory", 18), ("memory", 40)])  # fmt: skip
 def test_threads_that_cannot_be_had(run_python, method, kind, spare):
     """The first team of a process meets a limit: libgomp would end it, threading wait for ever.

@@ -13,7 +13,12 @@ import numpy as np
 
 from fastconv._algorithms.finish import finish
 from fastconv._algorithms.record import (
-    BACKWARD_DATA, BACKWARD_WEIGHT, FORWARD, PASSES, Algorithm, Cost,
+    BACKWARD_DATA,
+    BACKWARD_WEIGHT,
+    FORWARD,
+    PASSES,
+    Algorithm,
+    Cost,
 )
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry

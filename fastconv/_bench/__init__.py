@@ -1,7 +1,7 @@
 """The benchmark: fastconv against the libraries that are installed, in one alternating run.
 
-`cases` says what is measured, `draw` which random points, `peers` who takes part, `measure` holds the clock, `peaks` the
-machine's limits, `targets` what is to be reached, `report` writes it down.
+`cases` says what is measured, `draw` which random points, `peers` who takes part, `measure` holds
+the clock, `peaks` the machine's limits, `targets` what is to be reached, `report` writes it down.
 """
 
 import functools

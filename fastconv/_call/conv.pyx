@@ -245,7 +245,8 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
     shape = desc.weight_shape()
-    per_sample = as_flag(function, "per_sample", per_sample) and desc.batched  # one image is the sum over itself
+    # one image without a batch axis is the sum over itself
+    per_sample = as_flag(function, "per_sample", per_sample) and desc.batched
     if per_sample:
         shape = (desc.batch,) + shape
     output = destination(function, out, shape, result, result if parts else arithmetic,

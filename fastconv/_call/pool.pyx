@@ -151,9 +151,9 @@ def forward(Geometry geometry, str op, x, *, num_threads, out, return_indices=Fa
     cdef str function = geometry.function
     x = as_array(function, "x", x)
     desc = cached(describe_pool, geometry, x)
-    return run_pool(desc, x, op, num_threads, out, return_indices=as_flag(geometry.function, "return_indices", return_indices),
-                    count_include_pad=as_flag(geometry.function, "count_include_pad",
-                                              count_include_pad),
+    return run_pool(desc, x, op, num_threads, out,
+                    return_indices=as_flag(function, "return_indices", return_indices),
+                    count_include_pad=as_flag(function, "count_include_pad", count_include_pad),
                     divisor=as_divisor(function, divisor_override),
                     norm=as_norm(function, norm_type) if op == "norm" else 0)
 
@@ -212,8 +212,7 @@ def backward_mean(Geometry geometry, grad_output, input_shape, *, count_include_
     grad_output = as_array(function, "grad_output", grad_output)
     desc = cached(describe_pool, geometry, as_shape(function, "input_shape", input_shape))
     return run_spread(desc, grad_output, num_threads, out,
-                      count_include_pad=as_flag(geometry.function, "count_include_pad",
-                                              count_include_pad),
+                      count_include_pad=as_flag(function, "count_include_pad", count_include_pad),
                       divisor=as_divisor(function, divisor_override))
 
 

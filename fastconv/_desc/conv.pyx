@@ -241,8 +241,8 @@ cdef int set_outputs(ConvDesc desc, Geometry geometry, int axis) except -1:
     if total < extent:
         raise ValueError(
             f"{function}: the kernel spans {extent} elements (length {g.kernel[axis]}, "
-            f"dilation {g.dilation[axis]}), but axis {axis - AXES - g.channels_last} of x has {total} "
-            f"with its padding ({g.input[axis]} + {g.before[axis]} + {g.after[axis]})"
+            f"dilation {g.dilation[axis]}), but axis {axis - AXES - g.channels_last} of x has "
+            f"{total} with its padding ({g.input[axis]} + {g.before[axis]} + {g.after[axis]})"
         )
     if g.input[axis] == 0 and g.padding_mode != PAD_ZEROS:
         raise ValueError(

@@ -265,8 +265,8 @@ cdef int set_outputs(PoolDesc desc, int axis, ceil_mode) except -1:
     if total < extent or a.length == 0:
         raise ValueError(
             f"{function}: the window spans {extent} elements (kernel_size {a.kernel}, "
-            f"dilation {a.dilation}), but axis {axis - AXES - desc.g.channels_last} of x has {total} "
-            f"with its padding ({a.length} + {a.before} + {a.after})"
+            f"dilation {a.dilation}), but axis {axis - AXES - desc.g.channels_last} of x has "
+            f"{total} with its padding ({a.length} + {a.before} + {a.after})"
         )
     rest = total - extent
     a.outputs = rest // a.stride + 1
@@ -286,8 +286,8 @@ cdef int check_span(PoolDesc desc, int axis, Py_ssize_t extent) except -1:
     if mul_overflows(a.outputs - 1, a.stride, &reach) or (
             add_overflows(reach, extent, &reach) or reach >= LONGEST_SPAN):
         raise ValueError(
-            f"{desc.function}: the windows of axis {axis - AXES - desc.g.channels_last} (kernel_size "
-            f"{a.kernel}, stride {a.stride}, dilation {a.dilation}, padding ({a.before}, "
+            f"{desc.function}: the windows of axis {axis - AXES - desc.g.channels_last} "
+            f"(kernel_size {a.kernel}, stride {a.stride}, dilation {a.dilation}, padding ({a.before}, "
             f"{a.after})) span too many elements"
         )
     return 0
@@ -309,8 +309,8 @@ cdef int check_overlap(PoolDesc desc, int axis) except -1:
             break
         if (start % a.dilation + a.dilation) % a.dilation >= a.length:
             raise ValueError(
-                f"{desc.function}: window {i} of axis {axis - AXES - desc.g.channels_last} lies wholly in "
-                f"the padding ({a.before}, {a.after})"
+                f"{desc.function}: window {i} of axis {axis - AXES - desc.g.channels_last} lies "
+                f"wholly in the padding ({a.before}, {a.after})"
             )
     return 0
 

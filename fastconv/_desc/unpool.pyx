@@ -4,7 +4,9 @@ from fastconv._desc.arguments cimport (
     add_overflows, as_channels_last, as_padding, as_shape, as_sizes, check_count, mul_overflows,
 )
 from fastconv._desc.geometry cimport Geometry
-from fastconv._desc.pool cimport LONGEST_SPAN, PoolDesc, as_strides, begin_pool, pool_axis, pool_rank
+from fastconv._desc.pool cimport (
+    LONGEST_SPAN, PoolDesc, as_strides, begin_pool, pool_axis, pool_rank,
+)
 
 
 def describe_planes(str function, int rank, x_shape, tuple grad_shape, data_format):

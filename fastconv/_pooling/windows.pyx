@@ -9,8 +9,6 @@ reduced one axis after the other (`blocks`, and with positions `search`), each t
 `reduce_axis`; `planes` has shorter ways for small planes, and `norms` a longer one for numbers near
 the end of the range.
 """
-import numpy as np
-
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memset
@@ -34,11 +32,11 @@ from fastconv._pooling.schedule cimport (
     BlockRef, Job, Pooling, Schedule, operation, plan,
 )
 from fastconv._pooling.search cimport search_block
+from fastconv._pooling.spread cimport are_apart, spread
 
 cnp.import_array()
 
 cdef enum:
-    SHORTEST_RUN = 16    # elements, of copies of one gradient that NumPy fills at once
     POW_OPERATIONS = 20  # that a call of `pow` is worth
 
 cdef double MAX_JOINED = 1e15  # elements of an axis, so that sums of lengths cannot overflow
@@ -78,8 +76,8 @@ def average_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint coun
     cdef int i
     if cnp.PyArray_SIZE(out) == 0:
         return
-    if tile_the_plane(desc):
-        fill_tiles(desc, grad, out, divisor)
+    if are_apart(desc):
+        spread(desc, grad, out, count_padding, divisor, num_threads)
         return
     p = start_pooling(desc, MEAN_GRADIENT, grad, out)
     p.count_padding = count_padding
@@ -89,44 +87,6 @@ def average_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint coun
         p.forward[i] = p.axis[i]
         p.axis[i] = adjoint(&p.forward[i])
     run(desc, &p, grad, out, None, desc.work(), num_threads)
-
-
-cdef bint tile_the_plane(PoolDesc desc) noexcept:
-    """Whether every element is in one window, and neighbours in memory share their window."""
-    cdef const pool_axis *a
-    cdef Py_ssize_t run = 1
-    cdef int i
-    for i in range(AXES - 1, -1, -1):
-        a = &desc.g.axis[i]
-        if a.outputs == 0 or a.length % a.outputs:
-            return False
-        if a.kind == REGULAR and (
-                a.before or a.kernel != a.length // a.outputs
-                or (a.outputs > 1 and a.stride != a.kernel) or (a.kernel > 1 and a.dilation > 1)):
-            return False
-        if i == AXES - 1 or run == desc.g.axis[i + 1].length:
-            run *= a.length // a.outputs
-    return (desc.g.channels if desc.g.channels_last else run) >= SHORTEST_RUN
-
-
-cdef fill_tiles(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, double divisor):
-    """Each window's gradient over what it counts, in all of its elements: copies."""
-    cdef int i
-    cdef double count = 1
-    tiled, windows = [], []
-    for i in range(AXES):
-        size = desc.g.axis[i].length // desc.g.axis[i].outputs
-        tiled += [desc.g.axis[i].outputs, size]
-        windows += [desc.g.axis[i].outputs, 1]
-        count *= size
-    if divisor == 0:
-        divisor = count
-    share = np.divide(grad, grad.dtype.type(divisor))
-    if desc.g.channels_last:
-        out.reshape((-1, *tiled, desc.g.channels))[...] = share.reshape(
-            (-1, *windows, desc.g.channels))
-    else:
-        out.reshape((-1, *tiled))[...] = share.reshape((-1, *windows))
 
 
 # ---- what is computed -----------------------------------------------------------------------

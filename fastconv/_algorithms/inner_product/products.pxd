@@ -149,7 +149,8 @@ cdef inline void choose_kernel(Job *job) noexcept:
     job.width = <int>vectors * job.kernels.lanes
 
 
-cdef inline void pack(const Job *job, real_t *packed, Py_ssize_t term_step, Py_ssize_t row_step) noexcept:
+cdef inline void pack(const Job *job, real_t *packed, Py_ssize_t term_step,
+                      Py_ssize_t row_step) noexcept:
     """The factor as `igemm_pixels` wants it: a block of rows, all terms, then the next."""
     cdef const real_t *factor
     cdef Py_ssize_t group, block, row, t, r
@@ -182,7 +183,7 @@ cdef inline Job make_job(Matrices m) noexcept:
 
 
 cdef inline int multiply(Matrices m, cnp.ndarray x, cnp.ndarray weight, cnp.ndarray out,
-                  int threads) except -1:
+                         int threads) except -1:
     """out = x weight', group by group; all are C-contiguous."""
     cdef Job job = make_job(m)
     cdef Scratch scratch, offset
@@ -211,7 +212,7 @@ cdef inline Py_ssize_t dot_bytes(const Job *job) noexcept:
 
 
 cdef inline int combine(Job *job, cnp.ndarray x, cnp.ndarray factor, Py_ssize_t term_step,
-                 Py_ssize_t row_step, int threads) except -1:
+                        Py_ssize_t row_step, int threads) except -1:
     """out[r] = the sum of factor[t, r] x[t] over t, group by group; or added to what out holds."""
     cdef Scratch scratch, offset
     cdef Py_ssize_t packed, lanes = job.kernels.lanes
