@@ -287,8 +287,8 @@ cdef int check_span(PoolDesc desc, int axis, Py_ssize_t extent) except -1:
             add_overflows(reach, extent, &reach) or reach >= LONGEST_SPAN):
         raise ValueError(
             f"{desc.function}: the windows of axis {axis - AXES - desc.g.channels_last} "
-            f"(kernel_size {a.kernel}, stride {a.stride}, dilation {a.dilation}, padding ({a.before}, "
-            f"{a.after})) span too many elements"
+            f"(kernel_size {a.kernel}, stride {a.stride}, dilation {a.dilation}, padding "
+            f"({a.before}, {a.after})) span too many elements"
         )
     return 0
 
