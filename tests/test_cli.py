@@ -334,6 +334,47 @@ def test_bench_measures_targets(tmp_path, capsys):
     assert f"{rows['tiny']['mean'] * 1e6:.2f}us" in table.read_text()
 
 
+def test_random_points_are_those_of_their_seed():
+    from fastconv._bench import draw
+
+    points = draw.points(5, draw.KINDS, 60)
+    assert points == draw.points(5, draw.KINDS, 60)
+    assert points != draw.points(6, draw.KINDS, 60)
+    assert [sum(case.series == kind for case in points) for kind in draw.KINDS] == [60] * 3
+    filters, layers, pools = (
+        [case for case in points if case.series == kind] for kind in draw.KINDS)
+    assert {case.rank for case in filters} == {1, 2, 3}
+    assert {case.dtype for case in filters} == {"float32", "float64", "uint8"}
+    assert {case.layer.padding_mode for case in filters} == {"zeros", "symmetric"}
+    assert all(case.y_shape == case.x_shape for case in filters)
+    assert {case.operation for case in layers} == {"forward", "backward_data", "backward_weight"}
+    assert any(case.layer.groups > 1 for case in layers)
+    assert any(case.layer.kernel == case.layer.spatial for case in layers)
+    assert {case.layer.kind for case in pools} == {"max", "avg"}
+    assert all(min(case.y_shape) > 0 for case in points)
+    with pytest.raises(ValueError, match="no kind of points is called 'nothing'"):
+        draw.points(5, ["nothing"], 1)
+
+
+def test_bench_draws_random_points(tmp_path, capsys):
+    """Peers that pad on both ends alike pass over the others; our methods judge the choice."""
+    pytest.importorskip("tqdm")
+    path = tmp_path / "bench.json"
+    arguments = ["--random", "2", "--points", "3", "--peers", "scipy,scipy-signal,numpy",
+                 "--seconds", "0.01", "--rounds", "1", "--json", str(path)]  # fmt: skip
+    assert cli.main(["bench", *arguments]) == 0
+    printed = capsys.readouterr().out
+    for kind in ("filters", "layers", "pools"):
+        assert f"random {kind}, 1 thread" in printed
+    assert "the automatic choice: " in printed
+    results = json.loads(path.read_text())["results"]
+    assert len(results) == 9
+    assert {"direct", "fastconv"} < set(results[0]["contenders"]) | set(results[0]["refusals"])
+    judged = [r["choice_to_own_best"] for r in results if r["choice_to_own_best"]]
+    assert judged
+    assert all(ratio > 0 for _, ratio in judged)
+
+
 @pytest.mark.parametrize(
     ("arguments", "table"),
     [
