@@ -299,3 +299,20 @@ def test_tile_follows_the_map():
         m = record.blocking(desc, "forward")["m"]
         assert -(-length // m) * m <= 1.3 * length
     assert m >= 4
+
+
+def test_threads_at_different_blocks_do_not_meet():
+    """Each has a range of filters and goes through the blocks of tiles; the last one is smaller.
+
+    Three threads on fewer processors are far apart; what one has transformed is not another's room.
+    """
+    rng = np.random.default_rng(0)
+    grad = rng.standard_normal((64, 281, 45)).astype(np.float32)
+    x = rng.standard_normal((3, 563, 95)).astype(np.float32)
+    results = [
+        fastconv.conv2d_backward_weight(grad, x, (64, 3, 7, 7), 2, ((2, 2), (0, 1)),
+                                        method="winograd", precision="high", num_threads=threads)
+        for threads in (1, *(3, 4) * 25)
+    ]  # fmt: skip
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])

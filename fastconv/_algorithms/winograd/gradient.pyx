@@ -283,7 +283,8 @@ cdef void transform_filters(const Job *job, const BlockRef *block, Py_ssize_t gr
     cdef WindowIndex index
     cdef Py_ssize_t lanes = layout.kernels.lanes, start = k * 2 * lanes
     cdef Py_ssize_t width = block_width(layout, k)
-    cdef real_t *to = (<real_t *>job.scratch) + start * block.tiles
+    # with room for the tiles of a whole block: ranges of filters are not at the same block
+    cdef real_t *to = (<real_t *>job.scratch) + start * job.gradient.tiles
     part.channels = block_channels(layout, k)
     if part.channels < width:
         memset(scratch, 0, (part.size + part.slack) * sizeof(real_t))
@@ -292,7 +293,7 @@ cdef void transform_filters(const Job *job, const BlockRef *block, Py_ssize_t gr
                   + (group * layout.out_channels + start) * job.grad.stride[1],
                   &job.grad.stride[1], layout.kernels, True, scratch)
     transform_grad_tiles(layout, &part, block.count, width, scratch, to,
-                         odd_vectors(block.tiles * layout.padded_channels, lanes))
+                         odd_vectors(job.gradient.tiles * layout.padded_channels, lanes))
 
 
 cdef void transform_grad_tiles(const Layout *layout, const Window *window,
@@ -338,7 +339,8 @@ cdef void multiply(const Job *job, const BlockRef *block, Py_ssize_t f, Py_ssize
     cdef Py_ssize_t lanes = layout.kernels.lanes, half = layout.kernels.half
     cdef Py_ssize_t taps = job.gradient.padded_taps, width = block_width(layout, k), t, halves
     cdef const real_t *grad = (<const real_t *>job.scratch) + (
-        f * odd_vectors(block.tiles * layout.padded_channels, lanes) + block.tiles * k * 2 * lanes)
+        f * odd_vectors(job.gradient.tiles * layout.padded_channels, lanes)
+        + job.gradient.tiles * k * 2 * lanes)
     cdef real_t *sums = (<real_t *>(job.scratch + job.schedule.sums_at)) + sums_at(
         job.gradient, f, k)
     v += f * odd_vectors(block.tiles * layout.v_tile, lanes)
