@@ -511,3 +511,17 @@ def test_interrupt(run_python, name):
     code = INTERRUPTED.replace("CALL", LONG[name]).replace("NAME", repr(name))
     threads = 1 if name == "direct" else 2
     assert float(run_python(code, FASTCONV_NUM_THREADS=threads).stdout) < 1
+
+
+@pytest.mark.parametrize(
+    "variable", ["OMP_DYNAMIC=true", "OMP_THREAD_LIMIT=2", "OMP_THREAD_LIMIT=1"]
+)
+def test_teams_that_are_smaller_than_asked_for(run_python, variable):
+    """What a thread waits for at the end is the team that there is."""
+    code = TASKS + """
+    expected = fastconv.conv2d(x, weight, num_threads=1, **layer)
+    for _ in range(20):
+        assert np.array_equal(fastconv.conv2d(x, weight, num_threads=4, **layer), expected)
+    """
+    name, value = variable.split("=")
+    run_python(code, **{name: value})

@@ -372,9 +372,11 @@ cdef extern from *:
     #ifdef _OPENMP
     #include <omp.h>
     #define thread_number() omp_get_thread_num()
+    #define team_size() omp_get_num_threads()
     #define seconds() omp_get_wtime()
     #else
     #define thread_number() 0
+    #define team_size() 1
     #define seconds() 0.0
     #endif
     static _Thread_local double last_call = -1.0;  /* of this thread, for which it had a team */
@@ -436,6 +438,8 @@ cdef extern from *:
     static void check_in(int *finished, int threads)
     {
         enum { SPINS = 2000 };  /* some ten microseconds */
+        /* a smaller team, as OMP_DYNAMIC and nested regions have it, takes several parts each */
+        if (team_size() != threads) return;
         __atomic_add_fetch(finished, 1, __ATOMIC_RELEASE);
         for (int i = 0; __atomic_load_n(finished, __ATOMIC_ACQUIRE) < threads; i++)
             if (i >= SPINS) let_others_run();

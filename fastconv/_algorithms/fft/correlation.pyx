@@ -37,7 +37,7 @@ cdef class Fft:
         cdef Layout layout = layout_for(desc, which)
         cdef Py_ssize_t planes = layout.in_planes // layout.groups
         cdef Py_ssize_t rows = max(1, layout.planes_at_once(1) // planes)
-        from scipy import fft
+        from fastconv._algorithms.fft import transforms as fft
 
         self.desc = desc
         self.layout = layout
@@ -93,7 +93,7 @@ cdef class Call:
     cdef object fft, arrays     # which `images` and `output` point into
 
     def __init__(self, Fft of, cnp.ndarray source, bias, residual, cnp.ndarray out):
-        from scipy import fft
+        from fastconv._algorithms.fft import transforms as fft
 
         self.of = of
         self.layout = of.layout

@@ -67,7 +67,7 @@ cdef class Gradient:
     def __init__(self, ConvDesc desc, grad, x, summed_images, int threads):
         cdef Layout layout = layout_for(desc, BACKWARD_WEIGHT)
         cdef double size = layout.size
-        from scipy import fft
+        from fastconv._algorithms.fft import transforms as fft
 
         self.layout = layout
         self.images[0] = strided_images(x, desc.g.channels_last)
