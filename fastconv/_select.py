@@ -98,7 +98,9 @@ def _fastest(desc, which, tier, max_workspace, rounds=False):
 
 def _impatient(desc, which, max_workspace, strict):
     """The fastest of the next tier where `strict` would take more than `PATIENCE` times as long."""
-    fast = _fastest(desc, which, "high", max_workspace, rounds=True)
+    # other padding repeats elements, which the bound of `_parts.rounds_back` does not count
+    rounds = desc.geometry["padding_mode"] == 0
+    fast = _fastest(desc, which, "high", max_workspace, rounds)
     return fast if _times(desc, which, strict, fast) > PATIENCE else strict
 
 
