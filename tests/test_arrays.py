@@ -296,6 +296,17 @@ def test_out_interleaved_with_x(name):
     np.testing.assert_array_equal(source, X)
 
 
+@pytest.mark.parametrize("stride", [0, 4, -8])
+def test_out_with_any_stride_on_an_axis_of_length_one(stride):
+    """Elements of such an axis share no memory, whatever its stride: here of a view with gaps."""
+    storage = np.zeros((2, 9, 22), np.float32)
+    strides = [storage.strides[0], stride, storage.strides[1], 2 * storage.itemsize]
+    out = np.lib.stride_tricks.as_strided(storage, (2, 1, 9, 11), strides)
+    assert fastconv.conv2d(X, W[:1], padding=1, out=out) is out
+    np.testing.assert_array_equal(out, fastconv.conv2d(X, W[:1], padding=1))
+    assert not storage[..., 1::2].any()
+
+
 def test_results_do_not_share_memory():
     one, other = fastconv.conv2d(X, W), fastconv.conv2d(X, W)
     assert not np.shares_memory(one, other)

@@ -98,7 +98,10 @@ def test_number_of_threads(run_python):
     # What OpenMP itself would ignore.
     default = run_python(code).stdout
     assert int(default) >= 1
-    assert run_python(code, OMP_NUM_THREADS="many").stdout == default
+    for value in ("many", "0", 1025, "-1"):
+        assert run_python(code, OMP_NUM_THREADS=value).stdout == default
+    for value in (1, 1024):
+        assert run_python(code, OMP_NUM_THREADS=value).stdout == f"{value}\n"
 
 
 @pytest.mark.needs(hasattr(os, "sched_setaffinity"), "a system that binds processes to cores")

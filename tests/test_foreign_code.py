@@ -1,10 +1,16 @@
 """Bad inputs: an argument's own code (`__index__`, `__array__`, `==`) changes another argument.
 
 Each probe ends with an error or a result; none may read what is no array's memory. A crash would
-end pytest, so all of a function's probes run in a process of their own.
+end pytest, so all of a function's probes run in a process of their own. Indices that another thread
+changes are written nowhere.
 """
 
+import numpy as np
 import pytest
+
+import fastconv
+from fastconv._call import pool
+from fastconv._pooling.scatter import scatter
 
 PROBES = """
 import sys
@@ -163,3 +169,41 @@ def test_arrays_that_change_during_the_call(run_python, function):
     results, errors = map(int, run_python(PROBES, function).stdout.split())
     assert results + errors > 1
     assert errors
+
+
+@pytest.mark.parametrize(("dtype", "adds"), [
+    ("float32", True), ("float64", True),
+    ("uint8", False), ("uint16", False), ("uint32", False), ("uint64", False),
+])  # fmt: skip
+@pytest.mark.parametrize("threads", [1, 2])
+def test_positions_outside_of_a_plane_are_left_out(dtype, adds, threads):
+    """What lies around the planes in memory, and the planes themselves, stay as they were."""
+    planes, size = 64, 6
+    room = np.full((planes + 2, size), 9, dtype)
+    values = np.full((1, planes, 5), 3, dtype)
+    positions = np.tile(np.array([-1, 0, size - 1, size, -size]), (1, planes, 1))
+    out = room[1:-1].reshape(1, planes, size)
+    assert scatter("f", values, positions, out, planes, False, adds, threads) is False
+    assert (out == [3, 0, 0, 0, 0, 3]).all()
+    assert (room[[0, -1]] == 9).all()
+    inside = positions[..., 1:3].copy()
+    assert scatter("f", values[..., :2].copy(), inside, out, planes, False, adds, threads) is True
+
+
+@pytest.mark.parametrize("call", [
+    lambda x, indices: fastconv.max_pool2d_backward(x, indices, (2, 3, 4, 4)),
+    lambda x, indices: fastconv.max_unpool2d(x, indices, 2),
+], ids=["max_pool2d_backward", "max_unpool2d"])  # fmt: skip
+def test_indices_that_change_after_they_were_looked_at(monkeypatch, call):
+    """As another thread would change them: between the check and the use."""
+
+    def changed(function, values, positions, *others):
+        positions.flat[7] = 16
+        return scatter(function, values, positions, *others)
+
+    x = np.ones((2, 3, 2, 2), np.float32)
+    indices = np.zeros(x.shape, np.int64)
+    call(x, indices)
+    monkeypatch.setattr(pool, "scatter", changed)
+    with pytest.raises(ValueError, match=r"^max_\w+: indices changed during the call"):
+        call(x, indices)
