@@ -4,6 +4,8 @@ Automatic choice looks at one image's geometry, the pass, the precision and the 
 allowed; never at the batch size or the number of threads, so that a result never depends on
 them.
 """
+import operator
+
 from fastconv._algorithms import (
     depthwise,
     direct,
@@ -61,6 +63,7 @@ def efficiency(desc, cost):
 
 def choose(desc, which, method, precision, max_workspace):
     """The algorithm for one pass of one description; the description keeps it."""
+    max_workspace = _as_workspace(desc.function, max_workspace)
     tier = precision_for(desc.function, precision, desc.itemsize)
     default = precision is None and precision_in_force() is None
     key = (method, which, None if default else tier, max_workspace)
@@ -69,9 +72,7 @@ def choose(desc, which, method, precision, max_workspace):
     except KeyError:
         pass
     except TypeError:
-        raise TypeError(f"{desc.function}: method={method!r}, max_workspace={max_workspace!r}: "
-                        f"a name and an integer are needed") from None
-    _check_workspace(desc.function, max_workspace)
+        raise TypeError(f"{desc.function}: method must be a name, not {method!r}") from None
     if not isinstance(method, str):
         raise TypeError(f"{desc.function}: method must be a name, not {method!r}")
     if method == "auto":
@@ -109,14 +110,21 @@ def _times(desc, which, slow, fast):
     return slow.cost(desc, which).seconds / max(fast.cost(desc, which).seconds, 1e-12)
 
 
-def _check_workspace(function, max_workspace):
+def _as_workspace(function, max_workspace):
+    """The number of bytes, or None."""
     if max_workspace is None:
-        return
+        return None
+    wrong = TypeError(f"{function}: max_workspace must be None or an integer number of bytes, "
+                      f"not {max_workspace!r}")
     if isinstance(max_workspace, bool) or not hasattr(type(max_workspace), "__index__"):
-        raise TypeError(f"{function}: max_workspace must be None or an integer number of bytes, "
-                        f"not {max_workspace!r}")
-    if max_workspace < 0:
-        raise ValueError(f"{function}: max_workspace must be at least 0, not {max_workspace}")
+        raise wrong
+    try:
+        allowed = operator.index(max_workspace)
+    except TypeError:  # an array that is no scalar
+        raise wrong from None
+    if allowed < 0:
+        raise ValueError(f"{function}: max_workspace must be at least 0, not {allowed}")
+    return allowed
 
 
 class Explanation(list):
@@ -166,6 +174,7 @@ def _bytes(count):
 
 def explanation(desc, which, precision, max_workspace, method, threads, seconds):
     """The rows of `explain`; `seconds` maps an algorithm to its measured time, or is None."""
+    max_workspace = _as_workspace(desc.function, max_workspace)
     chosen = choose(desc, which, method, precision, max_workspace)
     tier = precision_for(desc.function, precision, desc.itemsize)
     gave_way = method == "auto" and TIERS.index(chosen.tier) > TIERS.index(tier)

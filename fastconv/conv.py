@@ -8,7 +8,7 @@ from fastconv._call import conv as call
 from fastconv._call.columns import columns, images
 from fastconv._call.plan import Prepared
 from fastconv._core.threads import as_thread_count
-from fastconv._desc.arguments import as_array, as_dtype, as_shape, compute_dtype
+from fastconv._desc.arguments import as_array, as_dtype, as_flag, as_shape, compute_dtype
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
 from fastconv._desc.transposed import describe_transposed
@@ -733,7 +733,7 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
     desc = describe_conv(windows, x_shape, weight_shape, itemsize)
     shape = desc.output_shape(desc.batch)
     weights = math.prod(desc.weight_shape())
-    parameters = weights + (desc.filters if bias else 0)
+    parameters = weights + (desc.filters if as_flag("conv_cost", "bias", bias) else 0)
     outputs = math.prod(shape)
     multiply_adds = outputs * (weights // desc.filters if desc.filters else 0)
     read = (math.prod(desc.input_shape(desc.batch)) + parameters) * itemsize
@@ -815,7 +815,8 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     x_shape = as_shape("explain", "x_shape", x_shape)
     desc = describe_conv(windows, x_shape, weight_shape, arithmetic.itemsize,
                          exact=dtype.kind == "i")
-    desc.planned = planned
+    desc.planned = planned = as_flag("explain", "planned", planned)
+    measure = as_flag("explain", "measure", measure)
     threads = get_num_threads() if num_threads is None else as_thread_count(
         "explain: num_threads", num_threads)
 

@@ -892,6 +892,60 @@ def test_messages_name_function_and_argument(function, argument, call):
     assert argument in text
 
 
+class Pretender:
+    """NumPy asks it for an array, and gets what is no number."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(1j)
+
+
+class Four:
+    """An integer that does not compare with others."""
+
+    def __index__(self):
+        return 4
+
+
+EMPTY = np.ma.masked_array(np.zeros((0, 2)))
+
+# What `fuzz.py` found: (function, argument, call).
+FUZZED = [
+    ("get_precision", "dtype", lambda: fc.get_precision((-1000, False))),
+    ("im2col", "kernel_size", lambda: fc.im2col(X8, (2, Pretender()))),
+    ("im2col", "kernel_size", lambda: fc.im2col(X8, (3, (b"ab", [1], 1e308)))),
+    ("col2im", "kernel_size", lambda: fc.col2im(P, (1, 1, 4, 4), ((-2, None), [1]))),
+    ("explain", "planned", lambda: fc.explain(X8.shape, W3.shape, planned=EMPTY)),
+    ("explain", "measure", lambda: fc.explain(X8.shape, W3.shape, measure=PAIR)),
+    ("conv_cost", "bias", lambda: fc.conv_cost(X8.shape, W3.shape, bias=EMPTY)),
+    ("conv2d", "max_workspace", lambda: fc.conv2d(X8, W3, max_workspace=np.array([1, 2]))),
+    ("conv2d", "activation", lambda: fc.conv2d(X8, W3, activation=(PAIR, 0, 1))),
+    ("conv2d", "activation", lambda: fc.conv2d(X8, W3, activation=("clip", 0, PAIR))),
+    ("conv2d", "activation", lambda: fc.conv2d(X8, W3, activation=("clip", np.array(b""), 1))),
+    ("conv2d", "x", lambda: fc.conv2d([Pretender(), False], W3)),
+    ("lp_pool2d", "norm_type", lambda: fc.lp_pool2d(X8, np.array(b""), 2)),
+    ("lp_pool2d", "norm_type", lambda: fc.lp_pool2d(X8, EMPTY, 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "argument", "call"), FUZZED, ids=lambda value: (
+    value if isinstance(value, str) else "call"))  # fmt: skip
+def test_odd_objects_meet_errors_of_ours(function, argument, call):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        call()
+    assert str(caught.value).startswith(f"{function}: ")
+    assert argument in str(caught.value)
+
+
+def test_max_workspace_by_index_is_an_integer():
+    np.testing.assert_array_equal(
+        fc.conv2d(X8, W3, max_workspace=Four()), fc.conv2d(X8, W3, max_workspace=4))
+    wanted, got = (
+        [row["reason"] for row in fc.explain(X8.shape, W3.shape, max_workspace=value)]
+        for value in (4, Four())
+    )  # fmt: skip
+    assert got == wanted
+
+
 def test_an_array_without_axes_is_an_integer():
     np.testing.assert_array_equal(fc.im2col(X8, np.array(2)), fc.im2col(X8, 2))
 

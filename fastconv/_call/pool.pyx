@@ -69,7 +69,7 @@ cdef double as_number(str function, str name, value, str wanted) except? -1:
         raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}")
     try:
         return value
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
     except OverflowError:
         raise ValueError(f"{function}: {name} is too large for a floating-point number") from None

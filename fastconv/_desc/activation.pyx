@@ -37,12 +37,13 @@ cdef int as_epilogue(str function, activation, fc_epilogue *epilogue) except -1:
                 f"{', '.join(map(repr, ACTIVATIONS))} or ('clip', lo, hi)"
             )
     elif isinstance(activation, (tuple, list)):
-        if len(activation) != 3 or activation[0] != "clip":
+        if (len(activation) != 3 or not isinstance(activation[0], str)
+                or activation[0] != "clip"):
             raise ValueError(f"{function}: activation={activation!r} is not ('clip', lo, hi)")
         try:
             epilogue.lo = activation[1]
             epilogue.hi = activation[2]
-        except TypeError:
+        except (TypeError, ValueError):
             raise TypeError(
                 f"{function}: activation={activation!r}: the bounds of clip must be numbers"
             ) from None

@@ -44,6 +44,8 @@ cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=False
             array = from_object(value)
         except ValueError as error:  # ragged lists
             raise ValueError(f"{function}: {name} is not a rectangular array: {error}") from None
+        except TypeError as error:  # items of a list that are no numbers
+            raise TypeError(f"{function}: {name} is not an array of numbers: {error}") from None
     kind = array.dtype.kind
     if kind in "fiub":
         if array.dtype.itemsize <= 8:
@@ -322,7 +324,7 @@ cpdef bint as_flag(str function, str name, value) except -1:
 cpdef object as_dtype(str function, str name, value):
     try:
         return np.dtype(value)
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(f"{function}: {name}={value!r} is not a dtype") from None
 
 

@@ -34,7 +34,7 @@ cdef Py_ssize_t spatial_rank(kernel_size, Py_ssize_t axes) except -1:
     three or four axes, and else for what is left after a channel axis, and a batch axis.
     """
     if not isinstance(kernel_size, str) and hasattr(type(kernel_size), "__len__") and (
-            np.ndim(kernel_size)):
+            not isinstance(kernel_size, np.ndarray) or kernel_size.ndim):
         if len(kernel_size) > 1 or (len(kernel_size) == 1 and axes == 3):
             return len(kernel_size)
     return 2 if axes == 3 else min(max(axes - 2, 1), AXES)
