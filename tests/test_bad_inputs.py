@@ -936,6 +936,15 @@ def test_odd_objects_meet_errors_of_ours(function, argument, call):
     assert argument in str(caught.value)
 
 
+@pytest.mark.needs(sys.platform != "win32", "limits of memory, a POSIX call")
+def test_arguments_of_any_kind(tmp_path):
+    """The first of the calls that `fuzz.py` makes, in processes that may end before their time."""
+    script = os.path.join(os.path.dirname(__file__), "fuzz.py")
+    command = [sys.executable, script, "--calls", "2000"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_max_workspace_by_index_is_an_integer():
     np.testing.assert_array_equal(
         fc.conv2d(X8, W3, max_workspace=Four()), fc.conv2d(X8, W3, max_workspace=4))
