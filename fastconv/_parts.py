@@ -14,8 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastconv._core.reductions import reduced
+
 EXACT = 1 << 53           # float64 holds every integer up to here
 LONGEST = (1 << 63) - 1
+ZERO, HALF, LOW = np.uint64(0), np.uint64(32), np.uint64((1 << 32) - 1)
 MARGIN = 2.0**-40         # more than the relative rounding error of a sum in float64
 # The rounding error of a convolution by Fourier transforms in float64, over the product of the
 # operands' Euclidean norms (Percival, Math. Comp. 72, 2003, whose proof is for powers of two): a
@@ -130,15 +133,33 @@ def as_bits(array):
     return native.view({4: "f4", 8: "f8", 16: "c16"}.get(size, f"u{size}"))
 
 
-def sum_integers(function, array):
-    """Sums along the last axis, in int64, exactly; OverflowError as for `multiply_integers`."""
-    if _largest(array) * array.shape[-1] > LONGEST:
-        bits = _magnitude(array)
-        high = (bits >> np.uint64(32)).sum(axis=-1, dtype=np.uint64)
-        low = (bits & np.uint64((1 << 32) - 1)).sum(axis=-1, dtype=np.uint64)
-        if any((int(h) << 32) + int(l) > LONGEST for h, l in zip(high.flat, low.flat)):
+def sum_integers(function, planes, over_pieces):
+    """Sums of all but the first axis, in int64, exactly; OverflowError as `multiply_integers`.
+
+    `over_pieces` is what goes over the array piece by piece.
+    """
+    most = 1 if planes.dtype.kind == "b" else np.iinfo(planes.dtype).max + 1
+    if most * (planes.size // max(len(planes), 1)) <= LONGEST:
+        return over_pieces(planes, lambda piece: reduced(np.add, piece, axis=1, dtype=np.int64),
+                           np.add)
+
+    def sums(piece):
+        # of the elements, modulo 2^64, and of both halves of their magnitudes
+        bits = _magnitude(piece)
+        low = reduced(np.add, bits & LOW, axis=1)
+        high = reduced(np.add, bits >> HALF, axis=1)
+        total = reduced(np.add, piece.astype(np.int64), axis=1).view(np.uint64)
+        return combined((total, high, low), (ZERO, ZERO, ZERO))
+
+    def combined(a, b):
+        total, high, low = (one + other for one, other in zip(a, b))
+        high += low >> HALF
+        low &= LOW
+        if (high >> np.uint64(31)).any():
             _refuse(function)
-    return array.sum(axis=-1, dtype=np.int64)
+        return total, high, low
+
+    return over_pieces(planes, sums, combined)[0].view(np.int64)
 
 
 def _check(function, magnitudes, a, b, product, terms, largest, addends):
@@ -190,7 +211,8 @@ def _largest(array):
     """max |array|, as an integer of Python's."""
     if array.size == 0:
         return 0
-    return max(int(array.max()), -int(array.min()))
+    return max(int(reduced(np.maximum, array, axis=None)),
+               -int(reduced(np.minimum, array, axis=None)))
 
 
 def _refuse(function):

@@ -4,7 +4,6 @@ Automatic choice looks at one image's geometry, the pass, the precision and the 
 allowed; never at the batch size or the number of threads, so that a result never depends on
 them.
 """
-import operator
 
 from fastconv._algorithms import (
     depthwise,
@@ -18,7 +17,9 @@ from fastconv._algorithms import (
 )
 from fastconv._algorithms.record import PASSES, Algorithm
 from fastconv._core.machine import peak_flops
+from fastconv._core.messages import shown
 from fastconv._core.precision import TIERS, precision_in_force
+from fastconv._desc.arguments import as_workspace
 from fastconv._fallback import guarded
 from fastconv.runtime import precision_for
 
@@ -33,6 +34,8 @@ ALGORITHMS: tuple[Algorithm, ...] = (
 # A default must not cost factors: where direct sums would take more than so many times as long as
 # the fastest of the next tier, a tier that nobody has asked for gives way to that.
 PATIENCE = 8.0
+
+MOST_CHOICES = 64  # that a description keeps of each pass
 
 _BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
 
@@ -63,18 +66,16 @@ def efficiency(desc, cost):
 
 def choose(desc, which, method, precision, max_workspace):
     """The algorithm for one pass of one description; the description keeps it."""
-    max_workspace = _as_workspace(desc.function, max_workspace)
     tier = precision_for(desc.function, precision, desc.itemsize)
     default = precision is None and precision_in_force() is None
-    key = (method, which, None if default else tier, max_workspace)
-    try:
-        return desc.kept[key]
-    except KeyError:
-        pass
-    except TypeError:
-        raise TypeError(f"{desc.function}: method must be a name, not {method!r}") from None
+    max_workspace = as_workspace(desc.function, max_workspace)
     if not isinstance(method, str):
-        raise TypeError(f"{desc.function}: method must be a name, not {method!r}")
+        raise TypeError(f"{desc.function}: method must be a name, not {shown(method)}")
+    choices = desc.kept.setdefault(("choices", which), {})
+    key = (method, None if default else tier, max_workspace)
+    chosen = choices.get(key)
+    if chosen is not None:
+        return chosen
     if method == "auto":
         chosen = _fastest(desc, which, tier, max_workspace)
         if default and tier == "highest":
@@ -82,12 +83,14 @@ def choose(desc, which, method, precision, max_workspace):
     else:
         if method not in _BY_NAME:
             names = ", ".join(map(repr, ("auto", *_BY_NAME)))
-            raise ValueError(f"{desc.function}: method={method!r} is not one of {names}")
+            raise ValueError(f"{desc.function}: method={shown(method)} is not one of {names}")
         chosen = _BY_NAME[method]
         reason = verdict(chosen, desc, which, tier, max_workspace)
         if reason is not None:
-            raise ValueError(f"{desc.function}: method={method!r} {reason}")
-    desc.kept[key] = chosen
+            raise ValueError(f"{desc.function}: method={shown(method)} {reason}")
+    if len(choices) >= MOST_CHOICES:  # each call may name another limit
+        choices.clear()
+    choices[key] = chosen
     return chosen
 
 
@@ -108,23 +111,6 @@ def _impatient(desc, which, max_workspace, strict):
 def _times(desc, which, slow, fast):
     """How many times as long as one algorithm another is estimated to take."""
     return slow.cost(desc, which).seconds / max(fast.cost(desc, which).seconds, 1e-12)
-
-
-def _as_workspace(function, max_workspace):
-    """The number of bytes, or None."""
-    if max_workspace is None:
-        return None
-    wrong = TypeError(f"{function}: max_workspace must be None or an integer number of bytes, "
-                      f"not {max_workspace!r}")
-    if isinstance(max_workspace, bool) or not hasattr(type(max_workspace), "__index__"):
-        raise wrong
-    try:
-        allowed = operator.index(max_workspace)
-    except TypeError:  # an array that is no scalar
-        raise wrong from None
-    if allowed < 0:
-        raise ValueError(f"{function}: max_workspace must be at least 0, not {allowed}")
-    return allowed
 
 
 class Explanation(list):
@@ -174,7 +160,6 @@ def _bytes(count):
 
 def explanation(desc, which, precision, max_workspace, method, threads, seconds):
     """The rows of `explain`; `seconds` maps an algorithm to its measured time, or is None."""
-    max_workspace = _as_workspace(desc.function, max_workspace)
     chosen = choose(desc, which, method, precision, max_workspace)
     tier = precision_for(desc.function, precision, desc.itemsize)
     gave_way = method == "auto" and TIERS.index(chosen.tier) > TIERS.index(tier)

@@ -7,8 +7,9 @@ import numpy as np
 from fastconv._call import conv as call
 from fastconv._call.columns import columns, images
 from fastconv._call.plan import Prepared
+from fastconv._core.messages import shown
 from fastconv._core.threads import as_thread_count
-from fastconv._desc.arguments import as_array, as_dtype, as_flag, as_shape, compute_dtype
+from fastconv._desc.arguments import as_array, as_dtype, as_flag, compute_dtype
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
 from fastconv._desc.transposed import describe_transposed
@@ -212,7 +213,7 @@ def _conv_backward_data(rank):
         """
         windows = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
                            groups=groups, padding_mode=padding_mode, data_format=data_format,
-                           flip=flip)
+                           flip=flip, x="input_shape")
         return call.backward_data(windows, grad_output, weight, input_shape,
                                     precision=precision, method=method,
                                     max_workspace=max_workspace, num_threads=num_threads, out=out)
@@ -287,7 +288,7 @@ def _conv_backward_weight(rank):
         """
         windows = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
                            groups=groups, padding_mode=padding_mode, data_format=data_format,
-                           flip=flip)
+                           flip=flip, weight="weight_shape")
         return call.backward_weight(windows, grad_output, x, weight_shape,
                                       per_sample=per_sample, precision=precision, method=method,
                                       max_workspace=max_workspace, num_threads=num_threads,
@@ -599,7 +600,7 @@ def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1, *,
             [1., 2., 1.]]])
     """
     windows = geometry("col2im", None, kernel_size=kernel_size, stride=stride, padding=padding,
-                       dilation=dilation, data_format=data_format)
+                       dilation=dilation, data_format=data_format, x="input_shape")
     return images(windows, cols, input_shape, num_threads)
 
 
@@ -637,8 +638,8 @@ def conv_output_shape(x_shape, weight_shape, stride=1, padding=0, dilation=1, gr
     (1, 64, 112, 112)
     """
     windows = geometry("conv_output_shape", None, stride=stride, padding=padding,
-                       dilation=dilation, groups=groups, data_format=data_format)
-    x_shape = as_shape("conv_output_shape", "x_shape", x_shape)
+                       dilation=dilation, groups=groups, data_format=data_format,
+                       x="x_shape", weight="weight_shape")
     desc = describe_conv(windows, x_shape, weight_shape, 4)
     return desc.output_shape(desc.batch)
 
@@ -683,8 +684,8 @@ def conv_transpose_output_shape(x_shape, weight_shape, stride=1, padding=0, outp
     """
     windows = geometry("conv_transpose_output_shape", None, stride=stride, padding=padding,
                        output_padding=output_padding, groups=groups, dilation=dilation,
-                       output_size=output_size, data_format=data_format)
-    x_shape = as_shape("conv_transpose_output_shape", "x_shape", x_shape)
+                       output_size=output_size, data_format=data_format,
+                       x="x_shape", weight="weight_shape")
     return describe_transposed(windows, x_shape, weight_shape, 4).shape
 
 
@@ -727,9 +728,8 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
     (36864, 115605504)
     """
     itemsize = as_dtype("conv_cost", "dtype", dtype).itemsize
-    x_shape = as_shape("conv_cost", "x_shape", x_shape)
     windows = geometry("conv_cost", None, stride=stride, padding=padding, dilation=dilation,
-                       groups=groups, data_format=data_format)
+                       groups=groups, data_format=data_format, x="x_shape", weight="weight_shape")
     desc = describe_conv(windows, x_shape, weight_shape, itemsize)
     shape = desc.output_shape(desc.batch)
     weights = math.prod(desc.weight_shape())
@@ -806,13 +806,12 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     dtype, arithmetic = compute_dtype("explain", (like,), True)
     from fastconv import _select  # the algorithms, which are loaded when they are needed
 
-    if which not in _select.PASSES:
+    if not isinstance(which, str) or which not in _select.PASSES:
         raise ValueError(
-            f"explain: which={which!r} is not one of {', '.join(map(repr, _select.PASSES))}")
+            f"explain: which={shown(which)} is not one of {', '.join(map(repr, _select.PASSES))}")
     windows = geometry("explain", None, stride=stride, padding=padding, dilation=dilation,
                        groups=groups, padding_mode=padding_mode, data_format=data_format,
-                       flip=flip)
-    x_shape = as_shape("explain", "x_shape", x_shape)
+                       flip=flip, x="x_shape", weight="weight_shape")
     desc = describe_conv(windows, x_shape, weight_shape, arithmetic.itemsize,
                          exact=dtype.kind == "i")
     desc.planned = planned = as_flag("explain", "planned", planned)

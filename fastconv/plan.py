@@ -40,7 +40,8 @@ class ConvPlan:
 
     def __init__(self, x_shape, weight, windows, options):
         self._made_from = (x_shape, weight.copy(), windows, options)
-        prepared = Prepared(geometry("plan_conv", None, **windows), x_shape, weight, **options)
+        prepared = Prepared(geometry("plan_conv", None, x="x_shape", **windows), x_shape, weight,
+                            **options)
         self._prepared = prepared
         self._run = prepared.run
 

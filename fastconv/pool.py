@@ -3,7 +3,6 @@
 Every family is defined once, by a function of the rank: see `_ranks`.
 """
 from fastconv._call import pool as call
-from fastconv._desc.arguments import as_shape
 from fastconv._desc.geometry import geometry
 from fastconv._desc.pool import describe_pool
 from fastconv._ranks import RANKS, documented, numbered
@@ -555,7 +554,7 @@ def _max_pool_backward(rank):
 
         $examples
         """
-        windows = geometry(name, rank, data_format=data_format)
+        windows = geometry(name, rank, data_format=data_format, x="input_shape")
         return call.backward_max(windows, grad_output, indices, input_shape,
                                  num_threads=num_threads, out=out)
 
@@ -615,7 +614,8 @@ def _avg_pool_backward(rank):
         $examples
         """
         windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
-                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format,
+                           x="input_shape")
         return call.backward_mean(windows, grad_output, input_shape,
                                   count_include_pad=count_include_pad,
                                   divisor_override=divisor_override, num_threads=num_threads,
@@ -738,7 +738,7 @@ def _adaptive_avg_pool_backward(rank):
 
         $examples
         """
-        windows = geometry(name, rank, data_format=data_format)
+        windows = geometry(name, rank, data_format=data_format, x="input_shape")
         return call.backward_adaptive(windows, grad_output, input_shape, num_threads=num_threads,
                                       out=out)
 
@@ -783,8 +783,7 @@ def pool_output_shape(x_shape, kernel_size, stride=None, padding=0, dilation=1, 
     >>> fastconv.pool_output_shape((1, 64, 112, 112), 3, stride=2, padding=1)
     (1, 64, 56, 56)
     """
-    shape = as_shape("pool_output_shape", "x_shape", x_shape)
     windows = geometry("pool_output_shape", None, kernel_size=kernel_size, stride=stride,
                        padding=padding, dilation=dilation, ceil_mode=ceil_mode,
-                       data_format=data_format)
-    return describe_pool(windows, shape).output_shape()
+                       data_format=data_format, x="x_shape")
+    return describe_pool(windows, x_shape).output_shape()

@@ -3,6 +3,7 @@ import contextlib
 import platform
 import sys
 
+from fastconv._core.messages import shown
 from fastconv._core.precision import as_tier, override, precision_in_force, set_for_program
 from fastconv._core.threads import (
     HAS_OPENMP,
@@ -136,10 +137,10 @@ def _print(title, entries):
 
 
 def _shown(function, mode, title, entries):
-    if mode == "dicts":
+    if isinstance(mode, str) and mode == "dicts":
         return entries
-    if mode != "stdout":
-        raise ValueError(f"{function}: mode must be 'dicts' or 'stdout', not {mode!r}")
+    if not isinstance(mode, str) or mode != "stdout":
+        raise ValueError(f"{function}: mode must be 'dicts' or 'stdout', not {shown(mode)}")
     _print(title, entries)
     return None
 

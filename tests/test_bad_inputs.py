@@ -5,6 +5,7 @@ message. The whole file runs once more in new processes, with one thread and wit
 end normally.
 """
 
+import functools
 import os
 import subprocess
 import sys
@@ -879,6 +880,55 @@ NAMED = [
      lambda: fc.conv2d(X8[:, :, :2], np.ones((2, 2, 3, 3), np.float32))),
     ("max_pool2d", "axis -3 of x",
      lambda: fc.max_pool2d(X8, (3, 2), data_format="channels_last")),
+    ("im2col", "axis -2 of x", lambda: fc.im2col(X8, (9, 2))),
+    ("conv_transpose2d", "axis -2 of x",
+     lambda: fc.conv_transpose2d(np.ones((1, 8, 0, 2)), W3, data_format="channels_last")),
+    ("conv_transpose2d", "axis -2 of the result", lambda: fc.conv_transpose2d(
+        np.ones((1, 1, 1, 2)), W3, padding=(0, 4), data_format="channels_last")),
+    ("max_unpool2d", "axis -2 of x",
+     lambda: fc.max_unpool2d(X8[:, :, :0], np.ones((1, 2, 0, 8), int), 2)),
+    ("max_unpool2d", "axis -1 must",
+     lambda: fc.max_unpool2d(P, INDICES, 2, output_size=(6, 99))),
+    # what a function calls its arguments
+    ("conv2d_backward_data", "input_shape has 2 axes",
+     lambda: fc.conv2d_backward_data(Y, W, (6, 7))),
+    ("conv2d_backward_data", "of input_shape", lambda: fc.conv2d_backward_data(Y, W, (2, 4, 2, 7))),
+    ("conv2d_backward_weight", "weight_shape has", lambda: fc.conv2d_backward_weight(Y, X, (3, 4))),
+    ("conv_output_shape", "x_shape has", lambda: fc.conv_output_shape((8,), W3.shape)),
+    ("explain", "weight_shape has 3", lambda: fc.explain(X8.shape, (2, 3, 3, 3))),
+    ("plan_conv", "of x_shape", lambda: fc.plan_conv((1, 2, 2, 2), W3)),
+    ("pool_output_shape", "of x_shape", lambda: fc.pool_output_shape((1, 2, 2, 2), 3)),
+    ("max_pool_backward", "input_shape has 7 axes",
+     lambda: fc.max_pool_backward(P, INDICES, (1,) * 7)),
+    ("max_pool_backward", "three axes, input_shape",
+     lambda: fc.max_pool_backward(P[0], INDICES[0], X.shape[1:])),
+    ("avg_pool2d_backward", "of input_shape",
+     lambda: fc.avg_pool2d_backward(P, X.shape, (9, 2))),
+    # arrays, memoryviews and worse for a name, a flag, a number
+    ("conv2d", "method", lambda: fc.conv2d(X8, W3, method=PAIR)),
+    ("conv2d", "method", lambda: fc.conv2d(X8, W3, method=memoryview(PAIR))),
+    ("conv2d", "max_workspace", lambda: fc.conv2d(X8, W3, max_workspace=PAIR)),
+    ("conv2d", "max_workspace", lambda: fc.conv2d(X8, W3, max_workspace=memoryview(PAIR))),
+    ("conv2d", "max_workspace", lambda: fc.conv2d(X8, W3, max_workspace=np.True_)),
+    ("conv2d", "activation", lambda: fc.conv2d(X8, W3, activation=(PAIR, 0, 1))),
+    ("conv2d", "flip", lambda: fc.conv2d(X8, W3, flip=memoryview(PAIR))),
+    ("conv2d", "stride", lambda: fc.conv2d(X8, W3, stride=memoryview(np.ones((1, 2), int)))),
+    ("conv2d", "stride", lambda: fc.conv2d(X8, W3, stride=10**5000)),
+    ("conv2d", "stride", lambda: fc.conv2d(X8, W3, stride=-(10**5000))),
+    ("conv2d_backward_data", "input_shape",
+     lambda: fc.conv2d_backward_data(Y, W, memoryview(np.ones((2, 2), int)))),
+    ("max_pool2d", "ceil_mode", lambda: fc.max_pool2d(X8, 2, ceil_mode=memoryview(PAIR))),
+    ("explain", "which", lambda: fc.explain(X8.shape, W3.shape, which=PAIR)),
+    ("explain", "planned", lambda: fc.explain(X8.shape, W3.shape, planned=PAIR)),
+    ("explain", "measure", lambda: fc.explain(X8.shape, W3.shape, measure=PAIR)),
+    ("conv_cost", "bias", lambda: fc.conv_cost(X8.shape, W3.shape, bias=PAIR)),
+    ("show_config", "mode", lambda: fc.show_config(PAIR)),
+    *((name, "dtype", functools.partial(call, dtype=dtype)) for name, call in [
+        ("plan_conv", lambda dtype: fc.plan_conv(X8.shape, W3, dtype=dtype)),
+        ("explain", lambda dtype: fc.explain(X8.shape, W3.shape, dtype=dtype)),
+        ("conv_cost", lambda dtype: fc.conv_cost(X8.shape, W3.shape, dtype=dtype)),
+        ("get_precision", lambda dtype: fc.get_precision(dtype)),
+    ] for dtype in ({"names": ["a"]}, "f4,,x", PAIR, "O", "M8[s]", "f4,f4", "(2,3)f4")),
 ]
 
 
@@ -957,6 +1007,100 @@ def test_max_workspace_by_index_is_an_integer():
 
 def test_an_array_without_axes_is_an_integer():
     np.testing.assert_array_equal(fc.im2col(X8, np.array(2)), fc.im2col(X8, 2))
+
+
+def test_memoryviews_are_arrays():
+    expected = fc.conv2d(X8, W3, padding=((1, 0), (0, 1)))
+    padding = memoryview(np.array([[1, 0], [0, 1]]))
+    np.testing.assert_array_equal(
+        fc.conv2d(memoryview(X8), memoryview(W3), padding=padding), expected)
+    turned = memoryview(X8[:, :, ::-1, ::2])
+    np.testing.assert_array_equal(fc.max_pool2d(turned, 2), fc.max_pool2d(X8[:, :, ::-1, ::2], 2))
+
+
+class Endless:
+    """A sequence that says it is huge, and would count how much of it is read."""
+
+    def __init__(self):
+        self.read = 0
+
+    def __len__(self):
+        return 10**9
+
+    def __iter__(self):
+        while True:
+            self.read += 1
+            yield 1
+
+
+SEQUENCES = [
+    ("conv2d", "stride", lambda value: fc.conv2d(X8, W3, stride=value)),
+    ("conv2d", "padding", lambda value: fc.conv2d(X8, W3, padding=value)),
+    ("conv2d", "padding", lambda value: fc.conv2d(X8, W3, padding=(value, 1))),
+    ("conv2d", "dilation", lambda value: fc.conv2d(X8, W3, dilation=value)),
+    ("conv_transpose2d", "output_padding",
+     lambda value: fc.conv_transpose2d(X8, W3, output_padding=value)),
+    ("conv_transpose2d", "output_size",
+     lambda value: fc.conv_transpose2d(X8, W3, output_size=value)),
+    ("conv2d_backward_data", "input_shape", lambda value: fc.conv2d_backward_data(Y, W, value)),
+    ("conv2d_backward_weight", "weight_shape",
+     lambda value: fc.conv2d_backward_weight(Y, X, value)),
+    ("conv_output_shape", "x_shape", lambda value: fc.conv_output_shape(value, W3.shape)),
+    ("explain", "weight_shape", lambda value: fc.explain(X8.shape, value)),
+    ("plan_conv", "x_shape", lambda value: fc.plan_conv(value, W3)),
+    ("im2col", "kernel_size", lambda value: fc.im2col(X8, value)),
+    ("col2im", "kernel_size", lambda value: fc.col2im(np.ones((1, 8, 49)), X8.shape, value)),
+    ("max_pool", "kernel_size", lambda value: fc.max_pool(X8, value)),
+    ("max_pool2d", "kernel_size", lambda value: fc.max_pool2d(X8, value)),
+    ("avg_pool2d", "stride", lambda value: fc.avg_pool2d(X8, 2, value)),
+    ("adaptive_avg_pool2d", "output_size", lambda value: fc.adaptive_avg_pool2d(X8, value)),
+    ("max_unpool2d", "output_size",
+     lambda value: fc.max_unpool2d(P, INDICES, 2, output_size=value)),
+    ("avg_pool2d_backward", "input_shape", lambda value: fc.avg_pool2d_backward(P, value, 2)),
+    ("max_pool2d_backward", "input_shape",
+     lambda value: fc.max_pool2d_backward(P, INDICES, value)),
+]
+
+
+@pytest.mark.parametrize("kind", [
+    "array", "wide array", "range", "longer range", "list", "tuple", "iterator", "object",
+])  # fmt: skip
+@pytest.mark.parametrize(("function", "argument", "call"), SEQUENCES, ids=lambda value: (
+    value if isinstance(value, str) else "call"))  # fmt: skip
+def test_sequences_far_too_long_are_refused_at_once(function, argument, call, kind):
+    """No more of them is read, or printed, than could be meant."""
+    value, count = {
+        "array": lambda: (np.broadcast_to(1, 10**8), 10**8),
+        "wide array": lambda: (np.broadcast_to(1, (10**8, 2)), 10**8),
+        "range": lambda: (range(10**9), 10**9),
+        "longer range": lambda: (range(10**30), "more than 64"),
+        "list": lambda: ([1] * 10**6, 10**6),
+        "tuple": lambda: ((1,) * 10**6, 10**6),
+        "iterator": lambda: (iter(range(10**9)), "more than 64"),
+        "object": lambda: (Endless(), 10**9),
+    }[kind]()
+    with pytest.raises(ValueError, match=rf"^{function}: {argument} has {count} entries") as caught:
+        call(value)
+    assert len(str(caught.value)) < 300
+    if kind == "object":
+        assert value.read < 100
+
+
+@pytest.mark.parametrize("value", [[1] * 10**6, "1" * 10**6, np.ones(10**6), b"1" * 10**6],
+                         ids=lambda value: type(value).__name__)  # fmt: skip
+def test_messages_show_the_beginning_of_what_is_long(value):
+    for name in ("groups", "stride", "padding", "method", "precision", "activation", "flip",
+                 "data_format", "padding_mode", "num_threads", "max_workspace"):  # fmt: skip
+        if name == "flip" and type(value) in (list, str, bytes):
+            continue  # what is not empty is true
+        with pytest.raises((TypeError, ValueError), match=rf"^conv2d: .*{name}") as caught:
+            fc.conv2d(X8, W3, **{name: value})
+        assert len(str(caught.value)) < 1000
+
+
+def test_a_workspace_may_be_any_integer():
+    for value in (Index(10**7), np.int64(10**7), np.array(10**7), 10**30):
+        np.testing.assert_array_equal(fc.conv2d(X8, W3, max_workspace=value), fc.conv2d(X8, W3))
 
 
 # -------------------------------------------------------------------------- once more, alone

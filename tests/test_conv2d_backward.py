@@ -1,5 +1,7 @@
 """Functions: the gradients of conv2d against the reference, and every argument of their own."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -524,3 +526,70 @@ def test_more_than_one_tile(method, shape):
         check_data(grad, numbers(weight, seed=1), shape, padding=1, method=method)
     if weights(method, shape, weight, padding=1):
         check_weight(grad, numbers(shape, seed=1), weight, padding=1, method=method)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "replicate", "circular"])
+@pytest.mark.parametrize("length", [1, 2, 3, 5])
+def test_padding_of_any_length_folds_back(mode, length):
+    """Shorter and longer than the axis, by whole periods and not: the adjoint of `np.pad`."""
+    rng = np.random.default_rng(length)
+    name = {"replicate": "edge", "circular": "wrap"}.get(mode, mode)
+    for before, after in itertools.product((0, 1, 2, 4, 7, 13, 64), repeat=2):
+        grad = rng.integers(-9, 10, (1, 1, length + before + after)).astype(float)
+        expected = np.zeros(length)
+        np.add.at(expected, np.pad(np.arange(length), (before, after), name), grad[0, 0])
+        got = fastconv.conv1d_backward_data(
+            grad, np.ones((1, 1, 1)), (1, 1, length), padding=((before, after),),
+            padding_mode=mode)
+        np.testing.assert_array_equal(got[0, 0], expected)
+
+
+VIEWS = {
+    "as it is": lambda a: a, "turned": lambda a: a[:, :, ::-1], "skipping": lambda a: a[..., ::2],
+    "transposed": lambda a: a.transpose(3, 1, 0, 2), "broadcast": lambda a: np.broadcast_to(
+        a[:1, :, :1], (40, 3, 50, a.shape[3])),
+    "misaligned": lambda a: np.frombuffer(
+        b"x" + np.ascontiguousarray(a).tobytes(), a.dtype, offset=1).reshape(a.shape),
+    "swapped": lambda a: a.astype(a.dtype.newbyteorder("S")),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "c8", "c16", "i1", "u8", "i4", "?"])
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+def test_backward_bias_of_every_view_and_dtype(view, dtype, data_format):
+    """In pieces, of several hundred thousand elements: the bits of a contiguous array."""
+    rng = np.random.default_rng(0)
+    grad = rng.integers(-5, 6, (40, 3, 50, 90)).astype(dtype)
+    if dtype == "u8":
+        grad = rng.integers(0, 11, grad.shape).astype(dtype)
+    grad = VIEWS[view](grad)
+    exact = np.einsum("ncij->c", grad.astype("c16" if dtype[0] == "c" else "f8"))
+    given = np.moveaxis(grad, 1, -1) if data_format == "channels_last" else grad
+    got = fastconv.conv2d_backward_bias(given, data_format=data_format)
+    np.testing.assert_array_equal(got, (exact if dtype[0] == "c" else exact.real).astype(got.dtype))
+    if dtype in ("f4", "f8"):
+        noise = grad + rng.standard_normal(grad.shape).astype(dtype)
+        plain = fastconv.conv2d_backward_bias(np.ascontiguousarray(noise))
+        wide = np.zeros((*noise.shape, 2), dtype)[..., 0]
+        wide[...] = noise
+        np.testing.assert_array_equal(fastconv.conv2d_backward_bias(wide), plain)
+
+
+def test_backward_bias_of_integers_is_exact_to_the_last():
+    """Sums in pieces know of each other: 2^63 - 1 is a result, and one more is refused."""
+    grad = np.zeros((2, 2, 300, 900), np.int64)
+    grad[0, 0, 0, 0], grad[1, 0, -1, -1] = 2**62, 2**62 - 1
+    grad[0, 1, 3, 3], grad[1, 1, 4, 4] = -(2**62), -(2**62) + 1
+    np.testing.assert_array_equal(
+        fastconv.conv2d_backward_bias(grad), [2**63 - 1, -(2**63) + 1])
+    for image, channel, step in ((0, 0, 1), (1, 1, -1)):
+        more = grad.copy()
+        more[image, channel, 150, 450] = step
+        with pytest.raises(OverflowError, match="conv2d_backward_bias"):
+            fastconv.conv2d_backward_bias(more)
+    large = np.broadcast_to(np.int64(2**40), (1, 1, 2**11, 2**12))
+    with pytest.raises(OverflowError):
+        fastconv.conv2d_backward_bias(large)
+    np.testing.assert_array_equal(fastconv.conv2d_backward_bias(large[:, :, 1:]),
+                                  [(2**11 - 1) * 2**52])

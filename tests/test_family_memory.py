@@ -6,6 +6,7 @@ and the kernel's own account of the peak (VmHWM) is read, which nothing in the l
 
 import json
 import sys
+import textwrap
 
 import pytest
 
@@ -178,3 +179,44 @@ def test_scratch_of_poolings_is_bounded(run_python):
         small, large, _ = line.split(maxsplit=2)
         assert int(large) - int(small) < SLACK, line
         assert int(large) < 12e6, line
+
+
+@pytest.mark.parametrize("call", [
+    # the sums of a view of 512 MB, in pieces, whatever its dtype
+    "fastconv.conv2d_backward_bias(np.broadcast_to(np.float32(1), (1, 1, 2**13, 2**14)))",
+    "fastconv.conv2d_backward_bias(np.broadcast_to(np.array(1, '>f8'), (1, 1, 2**13, 2**13)))",
+    "fastconv.conv2d_backward_bias(np.broadcast_to(np.float16(1), (1, 1, 2**13, 2**13)))",
+    "fastconv.conv2d_backward_bias(np.broadcast_to(np.uint8(1), (1, 1, 2**13, 2**13)))",
+    "fastconv.conv3d_backward_bias(np.broadcast_to(np.int64(1), (8, 1, 2**10, 2**13, 1)))",
+    # what is refused
+    "refused(lambda: fastconv.im2col(x, np.broadcast_to(1, 10**8)))",
+    "refused(lambda: fastconv.conv2d_backward_data(x, x, range(10**9)))",
+])  # fmt: skip
+def test_what_needs_next_to_nothing(run_python, call):
+    code = f"""
+        x = np.ones((1, 1, 3, 3), np.float32)
+        def refused(call):
+            try:
+                call()
+            except ValueError:
+                return
+            raise SystemExit("accepted")
+        small = lambda: fastconv.conv2d_backward_bias(np.ones((9, 3, 40, 900), np.float32))
+        print(measured(lambda: (small, lambda: {call})))
+    """
+    assert int(run_python(textwrap.dedent(MEASURE) + textwrap.dedent(code)).stdout) < 12e6
+
+
+def test_gradients_of_long_padding_need_a_few_times_the_padded_signal(run_python):
+    """Ten million elements of padding, 40 MB: no lists of Python's of them."""
+    code = """
+        grad = np.broadcast_to(np.float32(1), (1, 1, 10**7 + 8))
+        w = np.ones((1, 1, 1), np.float32)
+        def call(grad=grad, padding=5 * 10**6):
+            fastconv.conv1d_backward_data(grad, w, (1, 1, 8), padding=padding, padding_mode=mode)
+        for mode in ("circular", "reflect", "symmetric", "replicate"):
+            print(measured(lambda: (lambda: call(grad[..., :9], ((0, 1),)), call)))
+    """
+    program = textwrap.dedent(MEASURE) + textwrap.dedent(code)
+    for peak in run_python(program, cpu_seconds=60).stdout.split():
+        assert int(peak) < 200e6

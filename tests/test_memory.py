@@ -151,6 +151,34 @@ def test_running_out_of_memory(run_python, call):
     run_python(code, FASTCONV_NUM_THREADS=2)
 
 
+def test_ever_new_arguments_keep_nothing(run_python):
+    """Limits, shapes, methods, precisions: what a call leaves behind is bounded."""
+    code = """
+        import gc, tracemalloc
+        import numpy as np
+        import fastconv
+        x, w = np.ones((1, 2, 9, 9), np.float32), np.ones((3, 2, 3, 3), np.float32)
+        calls = {
+            "max_workspace": lambda i: fastconv.conv2d(x, w, max_workspace=10**7 + i),
+            "shape": lambda i: fastconv.conv_output_shape((1, 2, 9, 9 + i), w.shape),
+            "x": lambda i: fastconv.conv2d(np.ones((1, 2, 5, 5 + i % 999), np.float32), w),
+            "pooling": lambda i: fastconv.max_pool2d(x, 2, 2 + i),
+            "tier": lambda i: fastconv.conv2d(x, w, precision="".join(["hi", "gh"]), method="auto"),
+        }
+        for name, call in calls.items():
+            for i in range(1500):
+                call(i)
+            tracemalloc.start()
+            for i in range(1500, 4500):
+                call(i)
+            gc.collect()
+            print(name, tracemalloc.get_traced_memory()[0])
+            tracemalloc.stop()
+    """
+    for line in run_python(code).stdout.splitlines():
+        assert int(line.split()[1]) < 1_500_000, line
+
+
 def test_workspace_is_what_explain_says():
     """Within the limit given, and never more for a larger batch."""
     shape, weight = (1, 64, 56, 56), (64, 64, 3, 3)

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._call.cache cimport (
     cached_algorithm, cached_conv, cached_conv_transpose, strict_algorithm,
@@ -25,6 +26,7 @@ from fastconv._desc.conv cimport ConvDesc, has_input_shape, has_output_shape, ha
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.transposed cimport TransposedDesc
 
+from fastconv._core.reductions import reduced
 from fastconv._desc.activation import integer_bounds
 from fastconv._desc.arguments import channels_first, check_shape
 from fastconv._parts import (
@@ -35,6 +37,9 @@ cnp.import_array()
 
 cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
+cdef enum:
+    PIECE_SIZE = 1 << 17   # elements that a sum goes over at once
+
 cdef tuple BOTH_32 = (float32, float32), BOTH_64 = (float64, float64)
 
 
@@ -294,10 +299,32 @@ def backward_bias(str function, rank, grad_output, data_format):
     grad_output = as_array(function, "grad_output", grad_output, True)
     result, _ = compute_dtype(function, (grad_output,), True)
     planes = channels_first(function, rank, "grad_output", grad_output, data_format)
-    # contiguous, because NumPy adds up in pairs along such an axis only
-    planes = np.ascontiguousarray(planes)
-    planes = planes.reshape(planes.shape[0], math.prod(planes.shape[1:]))
     if result.kind == "i":
-        return sum_integers(function, planes)
-    wide = np.complex128 if result.kind == "c" else np.float64
-    return planes.sum(axis=1, dtype=wide).astype(result)
+        return sum_integers(function, planes, over_pieces)
+    wide = np.dtype(np.complex128 if result.kind == "c" else np.float64)
+
+    def sums(piece):
+        # contiguous, because NumPy adds up in pairs along such an axis only
+        return reduced(np.add, operand(piece, wide), axis=1)
+
+    with np.errstate(over="ignore"):  # float16: infinity, as for the other dtypes
+        return over_pieces(planes, sums, np.add).astype(result)
+
+
+def over_pieces(planes, reduce, combine):
+    """Reduce all but the first axis, piece by piece, so that no more than that is ever copied.
+
+    `reduce` takes a piece with two axes, of one element for each first index or of few enough for
+    a cache, contiguous. How an array is cut depends on its shape alone, and so does the result.
+    """
+    cdef Py_ssize_t rest = math.prod(planes.shape[1:]), half
+    cdef int axis = 1
+    if planes.size <= PIECE_SIZE or rest <= 1:
+        PyErr_CheckSignals()
+        return reduce(np.ascontiguousarray(planes).reshape(planes.shape[0], rest))
+    while planes.shape[axis] == 1:
+        axis += 1
+    half = planes.shape[axis] // 2
+    before = (slice(None),) * axis
+    return combine(over_pieces(planes[(*before, slice(half))], reduce, combine),
+                   over_pieces(planes[(*before, slice(half, None))], reduce, combine))

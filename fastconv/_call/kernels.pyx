@@ -11,7 +11,7 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._call.cache cimport strict_algorithm
-from fastconv._core.padding cimport AXES, source_index
+from fastconv._core.padding cimport AXES, PAD_REFLECT, PAD_REPLICATE, PAD_SYMMETRIC
 from fastconv._desc.arguments cimport operand
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
@@ -80,22 +80,71 @@ cdef class Folding:
 cdef fold_padding(ConvDesc desc, grad, out):
     """Add the gradients of padding positions to those of the elements they were copies of."""
     cdef int axis
-    cdef Py_ssize_t i, before, length
     first = 1 if desc.g.channels_last else 2
     for axis in range(AXES - <int>desc.g.rank, AXES):
-        before, length = desc.g.before[axis], desc.g.input[axis]
         where = first + axis - AXES + <int>desc.g.rank
         lines = np.moveaxis(grad, where, 0)
-        inner = lines[before:before + length].copy()
-        copies = {}
-        for i in list(range(-before, 0)) + list(range(length, length + desc.g.after[axis])):
-            source = source_index(i, length, desc.g.padding_mode)
-            copies.setdefault(source, [before + source]).append(before + i)
-        for source, positions in copies.items():
-            # as a contiguous last axis, along which NumPy adds up in pairs
-            inner[source] = np.moveaxis(lines[positions], 0, -1).copy(order="C").sum(axis=-1)
-        grad = np.moveaxis(inner, 0, where)
+        grad = np.moveaxis(
+            fold_axis(lines, desc.g.before[axis], desc.g.input[axis], desc.g.padding_mode), 0,
+            where)
     out[...] = grad
+
+
+cdef fold_axis(lines, Py_ssize_t before, Py_ssize_t length, Py_ssize_t mode):
+    """The same along the first axis, which has `length` elements after those in front."""
+    cdef Py_ssize_t period
+    if mode == PAD_REPLICATE:
+        inner = lines[before:before + length].copy()
+        if before > 0:
+            inner[0] += sum_in_pairs(lines[:before])
+        if len(lines) > before + length:
+            inner[length - 1] += sum_in_pairs(lines[before + length:])
+        return inner
+    # what is to the left and right of the elements repeats itself, mirrored or not
+    period = length
+    if mode == PAD_SYMMETRIC:
+        period = 2 * length
+    elif mode == PAD_REFLECT:
+        period = max(2 * length - 2, 1)
+    total = sum_of_periods(lines, before, period)
+    inner = total[:length]
+    if mode == PAD_SYMMETRIC:
+        inner += total[length:][::-1]
+    elif mode == PAD_REFLECT and length > 1:
+        inner[1:length - 1] += total[length:][::-1]
+    return inner
+
+
+cdef sum_of_periods(lines, Py_ssize_t before, Py_ssize_t period):
+    """The sum of all lines a period apart, from that of the line after `before` others on."""
+    cdef Py_ssize_t head = before % period, whole = (len(lines) - head) // period
+    cdef Py_ssize_t tail = head + whole * period, rest = len(lines) - tail
+    if whole:
+        total = sum_in_pairs(
+            lines[head:tail].reshape((whole, period) + lines.shape[1:]))
+        total[:rest] += lines[tail:]
+    else:
+        total = np.zeros((period,) + lines.shape[1:], lines.dtype)
+        total[:rest] = lines[tail:]
+    if head:
+        total[period - head:] += lines[:head]
+    return total
+
+
+cdef sum_in_pairs(lines):
+    """The sum along the first axis, as an array of its own. Its error grows with the logarithm."""
+    cdef Py_ssize_t half = len(lines)
+    if half == 1:
+        return lines[0].copy()
+    while half > 1:
+        PyErr_CheckSignals()
+        odd = half % 2
+        half //= 2
+        total = lines[:half] + lines[half:2 * half]
+        if odd:
+            total[0] += lines[2 * half]
+        lines = total
+    return lines[0]
 
 
 cdef class Appending:

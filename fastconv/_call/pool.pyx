@@ -17,6 +17,7 @@ from fastconv._desc.arguments cimport as_array, as_flag, as_shape, check_unchang
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.pool cimport PoolDesc, pool_rank
 
+from fastconv._core.messages import shown
 from fastconv._desc.arguments import check_shape
 from fastconv._desc.geometry import geometry as new_geometry
 from fastconv._desc.pool import describe_adaptive, describe_pool
@@ -66,11 +67,11 @@ cdef tuple pool_dtypes(str function, str name, cnp.ndarray array, bint means, bi
 
 cdef double as_number(str function, str name, value, str wanted) except? -1:
     if isinstance(value, (bool, np.bool_, str, bytes)):
-        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}")
+        raise TypeError(f"{function}: {name} must be {wanted}, not {shown(value)}")
     try:
         return value
     except (TypeError, ValueError):
-        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
+        raise TypeError(f"{function}: {name} must be {wanted}, not {shown(value)}") from None
     except OverflowError:
         raise ValueError(f"{function}: {name} is too large for a floating-point number") from None
 
@@ -82,14 +83,14 @@ cdef double as_divisor(str function, divisor_override) except? -1:
         return 0
     divisor = as_number(function, "divisor_override", divisor_override, "None or a number")
     if divisor == 0 or divisor != divisor:
-        raise ValueError(f"{function}: divisor_override must not be {divisor_override!r}")
+        raise ValueError(f"{function}: divisor_override must not be {shown(divisor_override)}")
     return divisor
 
 
 cdef double as_norm(str function, norm_type) except? -1:
     cdef double norm = as_number(function, "norm_type", norm_type, "a positive number")
     if not norm > 0:
-        raise ValueError(f"{function}: norm_type must be positive, not {norm_type!r}")
+        raise ValueError(f"{function}: norm_type must be positive, not {shown(norm_type)}")
     return norm
 
 
@@ -177,7 +178,7 @@ def whole(str function, str op, x, *, rank, data_format, num_threads, out):
             )
     elif type(rank) is not int or not 1 <= rank <= AXES:
         error = TypeError if type(rank) is not int else ValueError
-        raise error(f"{function}: rank must be None or from 1 to {AXES}, not {rank!r}")
+        raise error(f"{function}: rank must be None or from 1 to {AXES}, not {shown(rank)}")
     whole = new_geometry(function, rank, output_size=1, data_format=data_format)
     return run_pool(cached(describe_adaptive, whole, x), x, op, num_threads, out)
 
@@ -232,7 +233,7 @@ def backward_adaptive(Geometry geometry, grad_output, input_shape, *, num_thread
 cdef Geometry sized(Geometry asked, rank, output_size):
     """A geometry whose windows share an input out to this size."""
     return new_geometry(asked.function, rank, output_size=output_size,
-                        data_format=asked.data_format)
+                        data_format=asked.data_format, x=asked.x)
 
 
 def backward_norm(Geometry geometry, grad_output, x, *, norm_type, num_threads, out):

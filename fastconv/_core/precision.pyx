@@ -4,6 +4,8 @@ import os
 
 from cpython.contextvars cimport get_value
 
+from fastconv._core.messages import shown
+
 TIERS = ("highest", "high", "medium")
 
 cdef enum:
@@ -18,9 +20,9 @@ cdef int of_program = NOT_READ  # an index into TIERS, or one of the above
 def as_tier(name, value):
     """`value` if it is a tier; `name` is what an error calls it."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {', '.join(map(repr, TIERS))}, not {value!r}")
+        raise TypeError(f"{name} must be one of {', '.join(map(repr, TIERS))}, not {shown(value)}")
     if value not in TIERS:
-        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, TIERS))}")
+        raise ValueError(f"{name}={shown(value)} is not one of {', '.join(map(repr, TIERS))}")
     return value
 
 

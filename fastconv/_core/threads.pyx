@@ -16,6 +16,8 @@ cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 
+from fastconv._core.messages import shown
+
 cdef extern from *:
     """
     #ifdef _OPENMP
@@ -59,13 +61,13 @@ if hasattr(os, "register_at_fork"):
 
 def as_thread_count(name, value):
     if isinstance(value, bool):
-        raise TypeError(f"{name} must be a positive integer, not {value!r}")
+        raise TypeError(f"{name} must be a positive integer, not {shown(value)}")
     try:
         count = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be a positive integer, not {value!r}") from None
+        raise TypeError(f"{name} must be a positive integer, not {shown(value)}") from None
     if not 1 <= count <= 1024:
-        raise ValueError(f"{name} must be from 1 to 1024, not {value!r}")
+        raise ValueError(f"{name} must be from 1 to 1024, not {shown(value)}")
     return count
 
 
@@ -78,7 +80,7 @@ def _initial_threads():
             return as_thread_count("FASTCONV_NUM_THREADS", int(text))
         except ValueError:
             raise ValueError(
-                f"FASTCONV_NUM_THREADS must be an integer from 1 to 1024, not {text!r}"
+                f"FASTCONV_NUM_THREADS must be an integer from 1 to 1024, not {shown(text)}"
             ) from None
     # OpenMP's own variable may be a list, one entry a nesting level; what OpenMP would not
     # understand it ignores, and so does this.

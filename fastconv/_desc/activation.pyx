@@ -5,6 +5,8 @@ from fastconv._kernels.dispatch cimport (
     FC_CLIP, FC_IDENTITY, FC_LEAKY_RELU, FC_SIGMOID, FC_SILU, FC_TANH, fc_epilogue,
 )
 
+from fastconv._core.messages import shown
+
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu")
 
 cdef double INFINITE = float("inf")
@@ -33,30 +35,29 @@ cdef int as_epilogue(str function, activation, fc_epilogue *epilogue) except -1:
             epilogue.activation = FC_SILU
         else:
             raise ValueError(
-                f"{function}: activation={activation!r} is not None, "
+                f"{function}: activation={shown(activation)} is not None, "
                 f"{', '.join(map(repr, ACTIVATIONS))} or ('clip', lo, hi)"
             )
     elif isinstance(activation, (tuple, list)):
-        if (len(activation) != 3 or not isinstance(activation[0], str)
-                or activation[0] != "clip"):
-            raise ValueError(f"{function}: activation={activation!r} is not ('clip', lo, hi)")
+        if len(activation) != 3 or not isinstance(activation[0], str) or activation[0] != "clip":
+            raise ValueError(f"{function}: activation={shown(activation)} is not ('clip', lo, hi)")
         try:
             epilogue.lo = activation[1]
             epilogue.hi = activation[2]
         except (TypeError, ValueError):
             raise TypeError(
-                f"{function}: activation={activation!r}: the bounds of clip must be numbers"
+                f"{function}: activation={shown(activation)}: the bounds of clip must be numbers"
             ) from None
         except OverflowError:
             raise ValueError(f"{function}: activation: a bound of clip is too large for a "
                              f"floating-point number") from None
         if not epilogue.lo <= epilogue.hi:
-            raise ValueError(f"{function}: activation={activation!r} needs lo <= hi")
+            raise ValueError(f"{function}: activation={shown(activation)} needs lo <= hi")
         epilogue.activation = FC_CLIP
     else:
         raise TypeError(
             f"{function}: activation must be None, a name or ('clip', lo, hi), "
-            f"not {activation!r}"
+            f"not {shown(activation)}"
         )
     return 0
 
@@ -72,7 +73,7 @@ def integer_bounds(str function, result, activation):
     as_epilogue(function, activation, &epilogue)
     if result.kind == "c":
         raise TypeError(
-            f"{function}: activation={activation!r} is not defined for complex numbers")
+            f"{function}: activation={shown(activation)} is not defined for complex numbers")
     bounds = [-LONGEST - 1, LONGEST]
     if epilogue.activation == FC_CLIP:
         for i, bound in enumerate((epilogue.lo, epilogue.hi)):
@@ -85,6 +86,6 @@ def integer_bounds(str function, result, activation):
         else:
             return tuple(bounds)
     raise TypeError(
-        f"{function}: activation={activation!r} does not give integers, but x and weight are "
+        f"{function}: activation={shown(activation)} does not give integers, but x and weight are "
         f"integers; convert one to a floating-point dtype"
     )

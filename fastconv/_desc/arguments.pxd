@@ -24,6 +24,7 @@ cdef extern from *:
 cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=*)
 cpdef compute_dtype(str function, tuple arrays, bint parts=*)
 cpdef cnp.ndarray operand(cnp.ndarray array, dtype)
+cdef cnp.ndarray converted(cnp.ndarray array, dtype)
 cdef Py_ssize_t as_size(str function, str name, value, Py_ssize_t minimum) except? -7
 cdef object entries(str function, str name, value, str wanted)
 cdef int as_sizes(str function, str name, value, int rank, Py_ssize_t minimum,
@@ -39,6 +40,7 @@ cdef Py_ssize_t check_count(str function, str what, tuple shape) except -1
 cpdef tuple as_shape(str function, str name, value)
 cpdef bint as_flag(str function, str name, value) except -1
 cpdef object as_dtype(str function, str name, value)
+cpdef object as_workspace(str function, max_workspace)
 cdef bint as_channels_last(str function, data_format) except -1
 cdef tuple axes_of(const Py_ssize_t *values, int rank)
 cdef tuple image_shape(Py_ssize_t batch, bint batched, Py_ssize_t channels,

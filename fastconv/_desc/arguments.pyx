@@ -1,11 +1,15 @@
 """Arguments of a public function as numbers and arrays, or an error that names them."""
+import itertools
 import operator
 
 import numpy as np
 
 cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._core.padding cimport AXES
+
+from fastconv._core.messages import shown
 
 cnp.import_array()
 
@@ -18,6 +22,10 @@ cdef object int64 = np.dtype(np.int64)
 cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
 cdef object LONGEST = 2**63 - 1
+
+cdef enum:
+    MOST_ENTRIES = 64     # of a sequence: as many as an array of NumPy's has axes
+    PIECE_SIZE = 1 << 22  # elements that are converted before Ctrl-C is heard
 
 
 # ---- arrays and dtypes ----------------------------------------------------------------------
@@ -113,13 +121,40 @@ cpdef cnp.ndarray operand(cnp.ndarray array, dtype):
     """`array` in the arithmetic's dtype, native and aligned, with strides of whole elements."""
     cdef Py_ssize_t itemsize, i
     if <object>cnp.PyArray_DESCR(array) is not dtype or not cnp.PyArray_ISBEHAVED_RO(array):
-        array = np.array(array, dtype=dtype, order="C", subok=False, ndmin=0)
-    else:
-        itemsize = cnp.PyArray_ITEMSIZE(array)
-        for i in range(cnp.PyArray_NDIM(array)):
-            if cnp.PyArray_STRIDES(array)[i] % itemsize:
-                return np.ascontiguousarray(array)
+        return converted(array, dtype)
+    itemsize = cnp.PyArray_ITEMSIZE(array)
+    for i in range(cnp.PyArray_NDIM(array)):
+        if cnp.PyArray_STRIDES(array)[i] % itemsize:
+            return converted(array, dtype)
     return array
+
+
+cdef cnp.ndarray converted(cnp.ndarray array, dtype):
+    """A C-contiguous copy in this dtype. Ctrl-C is heard while it is made."""
+    cdef cnp.ndarray copy
+    if cnp.PyArray_SIZE(array) <= PIECE_SIZE:
+        return np.array(array, dtype=dtype, order="C", subok=False, ndmin=0)
+    copy = np.empty((<object>array).shape, dtype)
+    copy_pieces(array, copy)
+    return copy
+
+
+cdef int copy_pieces(cnp.ndarray source, cnp.ndarray target) except -1:
+    """Copy an array piece by piece: in halves along its first axis of more than one element."""
+    cdef int axis = 0
+    cdef Py_ssize_t half
+    if cnp.PyArray_SIZE(source) <= PIECE_SIZE:
+        PyErr_CheckSignals()
+        np.copyto(target, source, casting="unsafe")
+        return 0
+    while cnp.PyArray_DIM(source, axis) == 1:
+        axis += 1
+    half = cnp.PyArray_DIM(source, axis) // 2
+    before = (slice(None),) * axis
+    first, rest = before + (slice(half),), before + (slice(half, None),)
+    copy_pieces(source[first], target[first])
+    copy_pieces(source[rest], target[rest])
+    return 0
 
 
 # ---- integers -------------------------------------------------------------------------------
@@ -129,11 +164,11 @@ cdef Py_ssize_t as_size(str function, str name, value, Py_ssize_t minimum) excep
     cdef Py_ssize_t size
     if type(value) is not int:
         if isinstance(value, (bool, np.bool_)) or not hasattr(type(value), "__index__"):
-            raise TypeError(f"{function}: {name} must be an integer, not {value!r}")
+            raise TypeError(f"{function}: {name} must be an integer, not {shown(value)}")
         try:
             index = operator.index(value)
         except TypeError:  # an array that is no scalar
-            raise TypeError(f"{function}: {name} must be an integer, not {value!r}") from None
+            raise TypeError(f"{function}: {name} must be an integer, not {shown(value)}") from None
     else:
         index = value
     try:
@@ -141,28 +176,50 @@ cdef Py_ssize_t as_size(str function, str name, value, Py_ssize_t minimum) excep
     except OverflowError:
         if index < minimum:
             raise ValueError(
-                f"{function}: {name} must be at least {minimum}, not {index}") from None
-        raise ValueError(f"{function}: {name}={index} does not fit 64 bits") from None
+                f"{function}: {name} must be at least {minimum}, not {shown(index)}") from None
+        raise ValueError(f"{function}: {name}={shown(index)} does not fit 64 bits") from None
     if size < minimum:
         raise ValueError(f"{function}: {name} must be at least {minimum}, not {size}")
     return size
 
 
 cdef object entries(str function, str name, value, str wanted):
-    """The items of a sequence argument, read once; None where it is not a sequence."""
+    """The items of a sequence argument, read once; None where it is not a sequence.
+
+    Of one that is too long by far only the beginning is read: it may have no end.
+    """
+    cdef tuple items
     if type(value) is tuple:
-        return value
+        return few(function, name, value, value)
     if isinstance(value, (str, bytes, dict, set)):
-        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}")
+        raise TypeError(f"{function}: {name} must be {wanted}, not {shown(value)}")
+    if isinstance(value, memoryview):
+        value = np.asarray(value)  # an iterator of its own has one axis only
     if isinstance(value, np.ndarray):
-        return tuple(value.tolist()) if value.ndim else None
+        if value.ndim == 0:
+            return None
+        return tuple(value[:MOST_ENTRIES + 1].tolist()) if value.size <= 2 * MOST_ENTRIES else (
+            few(function, name, value, value))
     if hasattr(type(value), "__index__"):
         return None
     try:
         # a copy: an item's __index__ may change the list
-        return tuple(value)
+        items = tuple(itertools.islice(value, MOST_ENTRIES + 1))
     except TypeError:
-        raise TypeError(f"{function}: {name} must be {wanted}, not {value!r}") from None
+        raise TypeError(f"{function}: {name} must be {wanted}, not {shown(value)}") from None
+    return few(function, name, value, items)
+
+
+cdef object few(str function, str name, value, items):
+    """The first items of a sequence argument, if they are all, and no more than can be meant."""
+    if len(items) > MOST_ENTRIES:
+        try:
+            count = str(len(value))
+        except (TypeError, OverflowError):  # an iterator; one longer than any memory
+            count = f"more than {MOST_ENTRIES}"
+        raise ValueError(
+            f"{function}: {name} has {count} entries, but an array has at most {MOST_ENTRIES} axes")
+    return items
 
 
 cdef int as_sizes(str function, str name, value, int rank, Py_ssize_t minimum,
@@ -181,7 +238,8 @@ cdef int as_sizes(str function, str name, value, int rank, Py_ssize_t minimum,
                 return 0
             if len(items) != 1:
                 raise ValueError(
-                    f"{function}: {name}={value!r} has {len(items)} entries, but needs 1 or {rank}"
+                    f"{function}: {name}={shown(value)} has {len(items)} entries, but needs 1 or "
+                    f"{rank}"
                 )
             value = items[0]
     size = as_size(function, name, value, minimum)
@@ -201,7 +259,8 @@ cdef int as_padding(str function, value, int rank, const Py_ssize_t *length,
     if isinstance(value, str):
         if value not in NAMED_PADDING:
             raise ValueError(
-                f"{function}: padding={value!r} is not one of {', '.join(map(repr, NAMED_PADDING))}"
+                f"{function}: padding={shown(value)} is not one of "
+                f"{', '.join(map(repr, NAMED_PADDING))}"
             )
         for axis in range(AXES - rank, AXES):
             named_padding(function, value, length[axis], stride[axis],
@@ -226,7 +285,7 @@ cdef int named_padding(str function, name, Py_ssize_t length, Py_ssize_t stride,
         # out = ceil(L/s), so (out-1)*s < L: the sums stay in range.
         total = (length - 1) // stride * stride - length + 1
         if add_overflows(total, extent, &total):
-            raise ValueError(f"{function}: padding={name!r} does not fit 64 bits")
+            raise ValueError(f"{function}: padding={shown(name)} does not fit 64 bits")
         total = max(total, 0)
         before[0] = total // 2 if name == "same" else total - total // 2
         after[0] = total - before[0]
@@ -246,7 +305,7 @@ cdef bint padding_per_axis(str function, value, int rank, Py_ssize_t *before,
             items = [items[0]] * rank
     if len(items) != rank:
         raise ValueError(
-            f"{function}: padding={value!r} has {len(items)} entries, but needs 1 or {rank}"
+            f"{function}: padding={shown(value)} has {len(items)} entries, but needs 1 or {rank}"
         )
     for i in range(rank):
         axis = AXES - rank + i
@@ -255,7 +314,8 @@ cdef bint padding_per_axis(str function, value, int rank, Py_ssize_t *before,
             before[axis] = after[axis] = as_size(function, "padding", items[i], 0)
         elif len(pair) != 2:
             raise ValueError(
-                f"{function}: padding={value!r}: {items[i]!r} is not a (before, after) pair"
+                f"{function}: padding={shown(value)}: {shown(items[i])} is not a (before, after) "
+                f"pair"
             )
         else:
             before[axis] = as_size(function, "padding", pair[0], 0)
@@ -303,7 +363,7 @@ cpdef tuple as_shape(str function, str name, value):
     """A shape argument as a tuple of plain integers; each item is read once."""
     items = entries(function, name, value, "a sequence of integers")
     if items is None:
-        raise TypeError(f"{function}: {name} must be a sequence of integers, not {value!r}")
+        raise TypeError(f"{function}: {name} must be a sequence of integers, not {shown(value)}")
     for item in items:
         if type(item) is not int or not 0 <= item <= LONGEST:
             return tuple([as_size(function, name, item, 0) for item in items])
@@ -316,29 +376,51 @@ cpdef bint as_flag(str function, str name, value) except -1:
     """Whether something is true, which an array is not."""
     if value is True or value is False:
         return value is True
-    if isinstance(value, np.ndarray) and value.ndim:
-        raise TypeError(f"{function}: {name} must be True or False, not {value!r}")
+    if isinstance(value, memoryview) or (isinstance(value, np.ndarray) and value.ndim):
+        raise TypeError(f"{function}: {name} must be True or False, not {shown(value)}")
     return bool(value)
 
 
 cpdef object as_dtype(str function, str name, value):
+    """A dtype of numbers."""
     try:
-        return np.dtype(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{function}: {name}={value!r} is not a dtype") from None
+        dtype = np.dtype(value)
+    except (TypeError, ValueError, SyntaxError, OverflowError):
+        raise TypeError(f"{function}: {name}={shown(value)} is not a dtype") from None
+    if dtype.kind not in "fiubc" or dtype.itemsize > (16 if dtype.kind == "c" else 8):
+        raise TypeError(f"{function}: {name}={dtype} is not supported")
+    return dtype
+
+
+cpdef object as_workspace(str function, max_workspace):
+    """None, or a number of bytes as a plain integer."""
+    if max_workspace is None:
+        return None
+    if isinstance(max_workspace, (bool, np.bool_)) or not hasattr(type(max_workspace), "__index__"):
+        raise TypeError(f"{function}: max_workspace must be None or an integer number of bytes, "
+                        f"not {shown(max_workspace)}")
+    try:
+        most = operator.index(max_workspace)
+    except TypeError:  # an array that is no scalar
+        raise TypeError(f"{function}: max_workspace must be None or an integer number of bytes, "
+                        f"not {shown(max_workspace)}") from None
+    if most < 0:
+        raise ValueError(
+            f"{function}: max_workspace must be at least 0, not {shown(max_workspace)}")
+    return min(most, LONGEST)  # no algorithm needs more
 
 
 cdef bint as_channels_last(str function, data_format) except -1:
     if not isinstance(data_format, str):
         raise TypeError(f"{function}: data_format must be 'channels_first' or 'channels_last', "
-                        f"not {data_format!r}")
+                        f"not {shown(data_format)}")
     if data_format == "channels_first":
         return False
     if data_format == "channels_last":
         return True
     raise ValueError(
         f"{function}: data_format must be 'channels_first' or 'channels_last', "
-        f"not {data_format!r}"
+        f"not {shown(data_format)}"
     )
 
 

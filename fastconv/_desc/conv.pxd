@@ -44,7 +44,7 @@ cdef class ConvDesc:
 cdef ConvDesc begin_conv(Geometry geometry, tuple xs, tuple ws, str channels,
                          Py_ssize_t itemsize, bint exact)
 cdef Py_ssize_t channel_axis(ConvDesc desc, tuple xs) noexcept
-cdef int set_kernel(ConvDesc desc, int axis, tuple ws) except -1
+cdef int set_kernel(ConvDesc desc, Geometry geometry, int axis, tuple ws) except -1
 cdef Py_ssize_t conv_extent(ConvDesc desc, int axis) except -1
 
 

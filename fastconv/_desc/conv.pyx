@@ -14,6 +14,8 @@ from fastconv._desc.arguments cimport (
 )
 from fastconv._desc.geometry cimport Geometry
 
+from fastconv._core.messages import shown
+
 PADDING_MODES = {
     "zeros": PAD_ZEROS, "constant": PAD_ZEROS, "reflect": PAD_REFLECT,
     "symmetric": PAD_SYMMETRIC, "replicate": PAD_REPLICATE, "edge": PAD_REPLICATE,
@@ -115,8 +117,8 @@ def describe_conv(Geometry geometry, x_shape, weight_shape, Py_ssize_t itemsize,
     A shape may be an argument of the caller's, so it is validated like the rest.
     """
     cdef str function = geometry.function
-    cdef tuple xs = as_shape(function, "input_shape", x_shape)
-    cdef tuple ws = as_shape(function, "weight_shape", weight_shape)
+    cdef tuple xs = as_shape(function, geometry.x, x_shape)
+    cdef tuple ws = as_shape(function, geometry.weight, weight_shape)
     cdef ConvDesc desc = begin_conv(geometry, xs, ws, "filters, channels / groups", itemsize,
                                     exact)
     desc.g.flip = as_flag(function, "flip", geometry.flip)
@@ -124,14 +126,14 @@ def describe_conv(Geometry geometry, x_shape, weight_shape, Py_ssize_t itemsize,
         desc.g.padding_mode = PADDING_MODES[geometry.padding_mode]
     except (KeyError, TypeError):
         raise ValueError(
-            f"{function}: padding_mode={geometry.padding_mode!r} is not one of "
+            f"{function}: padding_mode={shown(geometry.padding_mode)} is not one of "
             f"{', '.join(map(repr, PADDING_MODES))}"
         ) from None
     as_epilogue(function, activation, &desc.epilogue)
     set_channels(desc, geometry, xs, ws)
     set_windows(desc, geometry, xs, ws)
-    check_count(function, "x", xs)
-    check_count(function, "weight", ws)
+    check_count(function, geometry.x, xs)
+    check_count(function, geometry.weight, ws)
     check_count(function, "the result", desc.output_shape(desc.batch))
     return desc
 
@@ -150,12 +152,13 @@ cdef ConvDesc begin_conv(Geometry geometry, tuple xs, tuple ws, str channels,
     if len(ws) != n + 2 or not 1 <= n <= AXES:
         axes = "3 to 5" if geometry.rank is None else f"{n + 2}"
         raise ValueError(
-            f"{function}: weight has {len(ws)} axes (shape {ws}), but needs {axes} axes "
+            f"{function}: {geometry.weight} has {len(ws)} axes (shape {ws}), but needs {axes} axes "
             f"({channels}, *kernel)"
         )
     if len(xs) != n + 2 and len(xs) != n + 1:
         raise ValueError(
-            f"{function}: x has {len(xs)} axes (shape {xs}), but a weight of shape {ws} needs "
+            f"{function}: {geometry.x} has {len(xs)} axes (shape {xs}), but a weight of shape "
+            f"{ws} needs "
             f"{n + 2}, or {n + 1} without the batch axis"
         )
     desc.batched = len(xs) == n + 2
@@ -178,16 +181,19 @@ cdef int set_channels(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) exce
     g.groups = as_size(desc.function, "groups", geometry.groups, 1)
     if g.channels % g.groups:
         raise ValueError(
-            f"{desc.function}: groups={g.groups} does not divide the {g.channels} channels of x"
+            f"{desc.function}: groups={g.groups} does not divide the {g.channels} channels of "
+            f"{geometry.x}"
         )
     if g.filters % g.groups:
         raise ValueError(
-            f"{desc.function}: groups={g.groups} does not divide the {g.filters} filters of weight"
+            f"{desc.function}: groups={g.groups} does not divide the {g.filters} filters of "
+            f"{geometry.weight}"
         )
     if per_group != g.channels // g.groups:
         raise ValueError(
-            f"{desc.function}: weight has {per_group} input channels per group, but x has "
-            f"{g.channels} channels and groups={g.groups} ({g.channels}/{g.groups} = "
+            f"{desc.function}: {geometry.weight} has {per_group} input channels per group, but "
+            f"{geometry.x} has {g.channels} channels and groups={g.groups} "
+            f"({g.channels}/{g.groups} = "
             f"{g.channels // g.groups})"
         )
     return 0
@@ -207,7 +213,7 @@ cdef int set_windows(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) excep
     as_sizes(desc.function, "dilation", geometry.dilation, n, 1, g.dilation)
     for axis in range(AXES - n, AXES):
         g.input[axis] = xs[first + axis - AXES + n]
-        set_kernel(desc, axis, ws)
+        set_kernel(desc, geometry, axis, ws)
         if g.kernel[axis] == 1:
             g.dilation[axis] = 1  # between no two elements
         conv_extent(desc, axis)
@@ -218,17 +224,18 @@ cdef int set_windows(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) excep
     return 0
 
 
-cdef int set_kernel(ConvDesc desc, int axis, tuple ws) except -1:
+cdef int set_kernel(ConvDesc desc, Geometry geometry, int axis, tuple ws) except -1:
     """The kernel's length along one axis."""
     desc.g.kernel[axis] = ws[2 + axis - AXES + desc.g.rank]
     if desc.g.kernel[axis] < 1:
-        raise ValueError(f"{desc.function}: weight of shape {ws} has a kernel axis of length 0")
+        raise ValueError(
+            f"{desc.function}: {geometry.weight} of shape {ws} has a kernel axis of length 0")
     return 0
 
 
 cdef Py_ssize_t conv_extent(ConvDesc desc, int axis) except -1:
     """Elements that the kernel spans along one axis."""
-    return window_extent(desc.function, "a weight's kernel length", desc.g.kernel[axis],
+    return window_extent(desc.function, "a kernel length", desc.g.kernel[axis],
                          desc.g.dilation[axis])
 
 
@@ -241,13 +248,14 @@ cdef int set_outputs(ConvDesc desc, Geometry geometry, int axis) except -1:
     if total < extent:
         raise ValueError(
             f"{function}: the kernel spans {extent} elements (length {g.kernel[axis]}, "
-            f"dilation {g.dilation[axis]}), but axis {axis - AXES - g.channels_last} of x has "
-            f"{total} with its padding ({g.input[axis]} + {g.before[axis]} + {g.after[axis]})"
+            f"dilation {g.dilation[axis]}), but axis {axis - AXES - g.channels_last} of "
+            f"{geometry.x} has {total} with its padding ({g.input[axis]} + {g.before[axis]} + "
+            f"{g.after[axis]})"
         )
     if g.input[axis] == 0 and g.padding_mode != PAD_ZEROS:
         raise ValueError(
-            f"{function}: axis {axis - AXES - g.channels_last} of x has length 0, which "
-            f"padding_mode={geometry.padding_mode!r} cannot extend"
+            f"{function}: axis {axis - AXES - g.channels_last} of {geometry.x} has length 0, which "
+            f"padding_mode={shown(geometry.padding_mode)} cannot extend"
         )
     g.output[axis] = (total - extent) // g.stride[axis] + 1
     if g.output[axis] == 1:

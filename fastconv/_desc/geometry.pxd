@@ -16,5 +16,7 @@ cdef class Geometry:
     cdef readonly object padding_mode
     cdef readonly object data_format
     cdef readonly object flip
+    cdef readonly str x        # what the caller calls the input, or its shape; and the weight
+    cdef readonly str weight
 
     cdef Geometry without_padding(self)

@@ -21,12 +21,13 @@ cdef class Geometry:
         inner.ceil_mode, inner.data_format, inner.flip = (
             self.ceil_mode, self.data_format, self.flip)
         inner.padding, inner.padding_mode = 0, "zeros"
+        inner.x, inner.weight = self.x, self.weight
         return inner
 
 
 def geometry(str function, rank, *, kernel_size=None, stride=1, padding=0, dilation=1,
              groups=1, output_padding=0, output_size=None, ceil_mode=False, padding_mode="zeros",
-             data_format="channels_first", flip=False):
+             data_format="channels_first", flip=False, str x="x", str weight="weight"):
     """The geometry that a call of the public function of this name asks for.
 
     `rank` is the number of spatial axes, or None to take it from the arguments. All else goes by
@@ -38,4 +39,5 @@ def geometry(str function, rank, *, kernel_size=None, stride=1, padding=0, dilat
     self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
     self.output_padding, self.output_size, self.ceil_mode = output_padding, output_size, ceil_mode
     self.padding_mode, self.data_format, self.flip = padding_mode, data_format, flip
+    self.x, self.weight = x, weight
     return self

@@ -28,6 +28,7 @@ cdef struct pool_geometry:
 @cython.final
 cdef class PoolDesc:
     cdef readonly str function
+    cdef str x                 # what the caller calls the input, or its shape
     cdef readonly bint batched
     cdef readonly Py_ssize_t batch
     cdef tuple result_shape    # when it has been asked for

@@ -11,6 +11,8 @@ from fastconv._desc.arguments cimport (
 )
 from fastconv._desc.geometry cimport Geometry
 
+from fastconv._core.messages import shown
+
 cdef Py_ssize_t LONGEST_SPAN = 2**59 - 1   # 2^63 / 16: room for sums of windows, and for bytes
 
 
@@ -35,7 +37,7 @@ cdef class PoolDesc:
     cdef PoolDesc of_images(self, Py_ssize_t batch):
         """The same of another number of images."""
         cdef PoolDesc desc = PoolDesc.__new__(PoolDesc)
-        desc.function = self.function
+        desc.function, desc.x = self.function, self.x
         desc.batched = self.batched
         desc.batch = batch
         desc.g = self.g
@@ -158,18 +160,19 @@ cpdef int pool_rank(Geometry geometry, str name, size, Py_ssize_t axes) except -
     if items is not None and (len(items) > 1 or (len(items) == 1 and 2 <= axes <= 3)):
         if len(items) > AXES:
             raise ValueError(
-                f"{function}: {name}={size!r} has {len(items)} entries, but there are at most "
+                f"{function}: {name}={shown(size)} has {len(items)} entries, but there are at most "
                 f"{AXES} spatial axes"
             )
         return len(items)
     if axes == 3:
         raise ValueError(
-            f"{function}: with three axes, x may be a batch (N, C, L) or one image (C, H, W); call "
-            f"the function for that rank" + (
+            f"{function}: with three axes, {geometry.x} may be a batch (N, C, L) or one image "
+            f"(C, H, W); call the function for that rank" + (
                 "" if name == "rank" else f", or give {name} an entry for each spatial axis")
         )
     if not 2 <= axes <= AXES + 2:
-        raise ValueError(f"{function}: x has {axes} axes, but needs 2 to {AXES + 2}")
+        raise ValueError(
+            f"{function}: {geometry.x} has {axes} axes, but needs 2 to {AXES + 2}")
     return max(axes - 2, 1)
 
 
@@ -180,11 +183,11 @@ cdef PoolDesc begin_pool(Geometry geometry, int rank, tuple xs):
     cdef pool_axis *a
     cdef int axis
     memset(g, 0, sizeof(pool_geometry))
-    desc.function = geometry.function
+    desc.function, desc.x = geometry.function, geometry.x
     if len(xs) != rank + 2 and len(xs) != rank + 1:
         raise ValueError(
-            f"{desc.function}: x has {len(xs)} axes (shape {xs}), but needs {rank + 2}, or "
-            f"{rank + 1} without the batch axis"
+            f"{desc.function}: {desc.x} has {len(xs)} axes (shape {xs}), but needs {rank + 2}, "
+            f"or {rank + 1} without the batch axis"
         )
     desc.batched = len(xs) == rank + 2
     desc.batch = xs[0] if desc.batched else 1
@@ -196,13 +199,13 @@ cdef PoolDesc begin_pool(Geometry geometry, int rank, tuple xs):
         a.length = a.outputs = a.kernel = a.stride = a.dilation = 1
     for axis in range(AXES - rank, AXES):
         g.axis[axis].length = xs[len(xs) - rank - g.channels_last + axis - AXES + rank]
-    check_count(desc.function, "x", xs)
+    check_count(desc.function, desc.x, xs)
     return desc
 
 
 def describe_pool(Geometry geometry, x_shape):
     """Describe a pooling of an array of shape `x_shape`."""
-    cdef tuple xs = as_shape(geometry.function, "input_shape", x_shape)
+    cdef tuple xs = as_shape(geometry.function, geometry.x, x_shape)
     cdef int axis, rank = pool_rank(geometry, "kernel_size", geometry.kernel_size, len(xs))
     cdef PoolDesc desc = begin_pool(geometry, rank, xs)
     set_windows(desc, geometry)
@@ -265,8 +268,8 @@ cdef int set_outputs(PoolDesc desc, int axis, ceil_mode) except -1:
     if total < extent or a.length == 0:
         raise ValueError(
             f"{function}: the window spans {extent} elements (kernel_size {a.kernel}, "
-            f"dilation {a.dilation}), but axis {axis - AXES - desc.g.channels_last} of x has "
-            f"{total} with its padding ({a.length} + {a.before} + {a.after})"
+            f"dilation {a.dilation}), but axis {axis - AXES - desc.g.channels_last} of {desc.x} "
+            f"has {total} with its padding ({a.length} + {a.before} + {a.after})"
         )
     rest = total - extent
     a.outputs = rest // a.stride + 1
@@ -320,7 +323,7 @@ def describe_adaptive(Geometry geometry, x_shape):
 
     An entry of output_size that is None keeps the length of its axis.
     """
-    cdef tuple xs = as_shape(geometry.function, "input_shape", x_shape)
+    cdef tuple xs = as_shape(geometry.function, geometry.x, x_shape)
     cdef int axis, rank = pool_rank(geometry, "output_size", geometry.output_size, len(xs))
     cdef PoolDesc desc = begin_pool(geometry, rank, xs)
     cdef tuple wanted = output_sizes(geometry, rank)
@@ -330,8 +333,8 @@ def describe_adaptive(Geometry geometry, x_shape):
         item = wanted[axis - AXES + rank]
         if a.length == 0:
             raise ValueError(
-                f"{desc.function}: axis {axis - AXES - desc.g.channels_last} of x has length 0, "
-                f"so a window would be empty"
+                f"{desc.function}: axis {axis - AXES - desc.g.channels_last} of {desc.x} has "
+                f"length 0, so a window would be empty"
             )
         a.outputs = a.length if item is None else as_size(desc.function, "output_size", item, 1)
         if a.length % a.outputs == 0:
@@ -355,6 +358,6 @@ cdef tuple output_sizes(Geometry geometry, int rank):
         items = tuple(items) * rank
     if len(items) != rank:
         raise ValueError(
-            f"{function}: output_size={size!r} has {len(items)} entries, but needs 1 or {rank}"
+            f"{function}: output_size={shown(size)} has {len(items)} entries, but needs 1 or {rank}"
         )
     return items

@@ -9,6 +9,8 @@ from fastconv._desc.conv cimport (
 )
 from fastconv._desc.geometry cimport Geometry
 
+from fastconv._core.messages import shown
+
 
 cdef class TransposedDesc:
     """One transposed convolution: the convolution that it is the adjoint of, and the result."""
@@ -22,8 +24,8 @@ def describe_transposed(Geometry geometry, x_shape, weight_shape, Py_ssize_t ite
     """
     cdef TransposedDesc transposed = TransposedDesc.__new__(TransposedDesc)
     cdef str function = geometry.function
-    cdef tuple xs = as_shape(function, "x_shape", x_shape)
-    cdef tuple ws = as_shape(function, "weight_shape", weight_shape)
+    cdef tuple xs = as_shape(function, geometry.x, x_shape)
+    cdef tuple ws = as_shape(function, geometry.weight, weight_shape)
     cdef ConvDesc desc = begin_conv(
         geometry, xs, ws, "channels of x, channels of the result / groups", itemsize, exact)
     cdef Py_ssize_t extra[AXES]   # output_padding
@@ -37,8 +39,8 @@ def describe_transposed(Geometry geometry, x_shape, weight_shape, Py_ssize_t ite
         set_outputs(desc, geometry, axis, xs, ws, extra[axis])
     set_inputs(desc, geometry, extra, wanted)
     transposed.shape = desc.input_shape(desc.batch)
-    check_count(function, "x", xs)
-    check_count(function, "weight", ws)
+    check_count(function, geometry.x, xs)
+    check_count(function, geometry.weight, ws)
     check_count(function, "the result", transposed.shape)
     for axis in range(AXES - <int>desc.g.rank, AXES):
         cut_to_reach(desc, axis)
@@ -54,16 +56,18 @@ cdef int set_channels(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) exce
     g.groups = as_size(desc.function, "groups", geometry.groups, 1)
     if g.filters % g.groups:
         raise ValueError(
-            f"{desc.function}: groups={g.groups} does not divide the {g.filters} channels of x"
+            f"{desc.function}: groups={g.groups} does not divide the {g.filters} channels of "
+            f"{geometry.x}"
         )
     if ws[0] != g.filters:
         raise ValueError(
-            f"{desc.function}: weight of shape {ws} is for {ws[0]} channels, but x has {g.filters}"
+            f"{desc.function}: {geometry.weight} of shape {ws} is for {ws[0]} channels, but "
+            f"{geometry.x} has {g.filters}"
         )
     if mul_overflows(ws[1], g.groups, &g.channels):
         raise ValueError(
-            f"{desc.function}: weight of shape {ws} with groups={g.groups} gives more than 2^63 "
-            f"channels"
+            f"{desc.function}: {geometry.weight} of shape {ws} with groups={g.groups} gives more "
+            f"than 2^63 channels"
         )
     return 0
 
@@ -81,8 +85,9 @@ cdef int as_extra(ConvDesc desc, Geometry geometry, Py_ssize_t *extra,
     for axis in range(AXES - n, AXES):
         if extra[axis]:
             raise ValueError(
-                f"{desc.function}: output_size={geometry.output_size!r} chooses output_padding, "
-                f"so output_padding={geometry.output_padding!r} cannot be given as well"
+                f"{desc.function}: output_size={shown(geometry.output_size)} chooses "
+                f"output_padding, so output_padding={shown(geometry.output_padding)} cannot be "
+                f"given as well"
             )
     return 0
 
@@ -92,16 +97,18 @@ cdef int set_outputs(ConvDesc desc, Geometry geometry, int axis, tuple xs, tuple
     """Along one axis: x, which is the convolution's output, and the kernel."""
     cdef conv_geometry *g = &desc.g
     cdef str function = desc.function
-    cdef Py_ssize_t from_end = axis - AXES, most
-    g.output[axis] = xs[len(xs) - g.channels_last + from_end]
-    set_kernel(desc, axis, ws)
+    cdef Py_ssize_t from_end = axis - AXES - g.channels_last, most
+    g.output[axis] = xs[len(xs) + from_end]
+    set_kernel(desc, geometry, axis, ws)
     if g.output[axis] < 1:
-        raise ValueError(f"{function}: axis {from_end} of x has length 0 (shape {xs})")
+        raise ValueError(
+            f"{function}: axis {from_end} of {geometry.x} has length 0 (shape {xs})")
     most = max(g.stride[axis], g.dilation[axis])
     if extra >= most:
         raise ValueError(
-            f"{function}: output_padding={geometry.output_padding!r} must be less than stride or "
-            f"dilation, whichever is larger; on axis {from_end} they are {g.stride[axis]} and "
+            f"{function}: output_padding={shown(geometry.output_padding)} must be less than "
+            f"stride or dilation, whichever is larger; on axis {from_end} they are "
+            f"{g.stride[axis]} and "
             f"{g.dilation[axis]}"
         )
     conv_extent(desc, axis)
@@ -136,7 +143,8 @@ cdef Py_ssize_t reach_of(ConvDesc desc, int axis) except -1:
             add_overflows(reach, extent, &reach)
             or add_overflows(reach, max(g.stride[axis], g.dilation[axis]), &total)):
         raise ValueError(
-            f"{desc.function}: axis {axis - AXES} of the result (length {g.output[axis]}, stride "
+            f"{desc.function}: axis {axis - AXES - g.channels_last} of the result (length "
+            f"{g.output[axis]}, stride "
             f"{g.stride[axis]}, kernel spanning {extent}) passes 2^63 elements"
         )
     return reach
@@ -151,8 +159,8 @@ cdef int set_same_input(ConvDesc desc, Geometry geometry, int axis, Py_ssize_t r
     if wanted:
         if not length - g.stride[axis] < wanted <= length:
             raise ValueError(
-                f"{desc.function}: output_size={geometry.output_size!r} does not go with "
-                f"padding={geometry.padding!r}: axis {axis - AXES} can have "
+                f"{desc.function}: output_size={shown(geometry.output_size)} does not go with "
+                f"padding={shown(geometry.padding)}: axis {axis - AXES - g.channels_last} can have "
                 f"{length - g.stride[axis] + 1} to {length} elements"
             )
         length = wanted
@@ -173,15 +181,17 @@ cdef int set_input(ConvDesc desc, Geometry geometry, int axis, Py_ssize_t reach,
     if wanted:
         if not length <= wanted < length + most:
             raise ValueError(
-                f"{desc.function}: output_size={geometry.output_size!r} is out of reach: axis "
-                f"{axis - AXES} can have {max(length, 1)} to {length + most - 1} elements"
+                f"{desc.function}: output_size={shown(geometry.output_size)} is out of reach: axis "
+                f"{axis - AXES - g.channels_last} can have {max(length, 1)} to "
+                f"{length + most - 1} elements"
             )
         length = wanted
     else:
         length += extra
     if length < 1:
         raise ValueError(
-            f"{desc.function}: axis {axis - AXES} of the result would have {length} elements: "
+            f"{desc.function}: axis {axis - AXES - g.channels_last} of the result would have "
+            f"{length} elements: "
             f"{reach} ({g.output[axis]} inputs at stride {g.stride[axis]}, kernel spanning "
             f"{conv_extent(desc, axis)}) - padding ({g.before[axis]}, {g.after[axis]}) + "
             f"output_padding {extra}"

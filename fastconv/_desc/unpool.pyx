@@ -8,6 +8,8 @@ from fastconv._desc.pool cimport (
     LONGEST_SPAN, PoolDesc, as_strides, begin_pool, pool_axis, pool_rank,
 )
 
+from fastconv._core.messages import shown
+
 
 def describe_planes(str function, int rank, x_shape, tuple grad_shape, data_format):
     """The input shape of a pooling of which only the result's shape is known, validated."""
@@ -32,7 +34,7 @@ def describe_planes(str function, int rank, x_shape, tuple grad_shape, data_form
 
 def describe_unpool(Geometry geometry, x_shape):
     """The shape that an array of shape `x_shape` is unpooled to."""
-    cdef tuple xs = as_shape(geometry.function, "input_shape", x_shape)
+    cdef tuple xs = as_shape(geometry.function, geometry.x, x_shape)
     cdef int axis, rank = pool_rank(geometry, "kernel_size", geometry.kernel_size, len(xs))
     cdef PoolDesc desc = begin_pool(geometry, rank, xs)
     cdef tuple wanted
@@ -58,8 +60,8 @@ cdef int set_windows(PoolDesc desc, Geometry geometry) except -1:
     as_strides(desc.function, geometry.stride, rank, kernel, stride)
     if isinstance(geometry.padding, str):
         raise ValueError(
-            f"{desc.function}: padding must be numbers here, because {geometry.padding!r} depends "
-            f"on the size of the result"
+            f"{desc.function}: padding must be numbers here, because {shown(geometry.padding)} "
+            f"depends on the size of the result"
         )
     as_sizes(desc.function, "dilation", 1, rank, 1, one)
     as_padding(desc.function, geometry.padding, rank, one, kernel, stride, one, before, after)
@@ -82,7 +84,8 @@ cdef tuple wanted_sizes(PoolDesc desc, Geometry geometry):
         return shape
     if n != len(desc.input_shape()):
         raise ValueError(
-            f"{desc.function}: output_size={geometry.output_size!r} has {n} entries, but needs "
+            f"{desc.function}: output_size={shown(geometry.output_size)} has {n} entries, but "
+            f"needs "
             f"{rank}, or one for each axis of x"
         )
     return shape[n - rank - 1:n - 1] if desc.g.channels_last else shape[n - rank:]
@@ -94,7 +97,7 @@ cdef int set_outputs(PoolDesc desc, Geometry geometry, int axis, wanted) except 
     cdef str function = desc.function
     cdef Py_ssize_t least, most, size = a.length
     if size == 0:
-        raise ValueError(f"{function}: axis {axis - AXES + desc.g.rank} of x has length 0")
+        raise ValueError(f"{function}: axis {axis - AXES - desc.g.channels_last} of x has length 0")
     if a.before >= a.kernel or a.after >= a.kernel:
         raise ValueError(
             f"{function}: padding ({a.before}, {a.after}) must be less than the window's length "
@@ -103,7 +106,7 @@ cdef int set_outputs(PoolDesc desc, Geometry geometry, int axis, wanted) except 
     if mul_overflows(size - 1, a.stride, &size) or (
             add_overflows(size, a.kernel, &size) or size >= LONGEST_SPAN):
         raise ValueError(
-            f"{function}: the windows of axis {axis - AXES + desc.g.rank} (kernel_size "
+            f"{function}: the windows of axis {axis - AXES - desc.g.channels_last} (kernel_size "
             f"{a.kernel}, stride {a.stride}) span too many elements"
         )
     size -= a.before + a.after
@@ -111,13 +114,15 @@ cdef int set_outputs(PoolDesc desc, Geometry geometry, int axis, wanted) except 
         least, most = size - a.stride, size + a.stride
         if not least < wanted < most:
             raise ValueError(
-                f"{function}: output_size={geometry.output_size!r} cannot be what was pooled: "
-                f"axis {axis - AXES + desc.g.rank} must be greater than {max(least, 0)} and less "
+                f"{function}: output_size={shown(geometry.output_size)} cannot be what was pooled: "
+                f"axis {axis - AXES - desc.g.channels_last} must be greater than {max(least, 0)} "
+                f"and less "
                 f"than {most}"
             )
         size = wanted
     if size < 1:
         raise ValueError(
-            f"{function}: axis {axis - AXES + desc.g.rank} of the result would have length {size}")
+            f"{function}: axis {axis - AXES - desc.g.channels_last} of the result would have "
+            f"length {size}")
     a.outputs = size
     return 0
