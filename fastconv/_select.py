@@ -160,6 +160,7 @@ def _bytes(count):
 
 def explanation(desc, which, precision, max_workspace, method, threads, seconds):
     """The rows of `explain`; `seconds` maps an algorithm to its measured time, or is None."""
+    max_workspace = as_workspace(desc.function, max_workspace)
     chosen = choose(desc, which, method, precision, max_workspace)
     tier = precision_for(desc.function, precision, desc.itemsize)
     gave_way = method == "auto" and TIERS.index(chosen.tier) > TIERS.index(tier)
