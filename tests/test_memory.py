@@ -151,6 +151,75 @@ def test_running_out_of_memory(run_python, call):
     run_python(code, FASTCONV_NUM_THREADS=2)
 
 
+@linux
+@pytest.mark.parametrize("spare", [0, 2, 8, 32, 70, 120, 200, 300, 450, 2000])
+@pytest.mark.parametrize("call", [
+    "fastconv.conv2d(x, w, method='im2col', num_threads=2)",
+    "fastconv.conv2d_backward_data(g, w, x.shape, method='im2col', num_threads=2)",
+    "fastconv.conv2d_backward_weight(g, x, w.shape, method='im2col', num_threads=2)",
+    "fastconv.conv2d(x, w, method='fft', precision='high', num_threads=2)",
+    "fastconv.conv2d(x, w)",
+    "fastconv.im2col(x, 3)",
+])  # fmt: skip
+def test_the_first_call_where_memory_runs_out(run_python, call, spare):
+    """Nothing is loaded yet, and SciPy's BLAS, left to itself, would wait for ever."""
+    code = f"""
+        import resource
+        import numpy as np
+        import fastconv
+        x, w = np.ones((1, 16, 80, 80), np.float32), np.ones((16, 16, 3, 3), np.float32)
+        g = np.ones((1, 16, 78, 78), np.float32)
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + {spare} * 2**20, -1))
+        try:
+            got = {call}
+        except MemoryError:
+            got = None
+        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+        assert got is not None or {spare} < 2000
+        again = {call}
+        assert got is None or np.array_equal(got, again)
+    """
+    run_python(code, cpu_seconds=20)
+
+
+@linux
+def test_blas_without_memory_once_it_has_a_buffer(run_python):
+    """It serves one thread of one call; others, and more threads, are refused or do without."""
+    code = """
+        import resource, threading
+        import numpy as np
+        import fastconv
+        x, w = np.ones((2, 16, 160, 160), np.float32), np.ones((16, 16, 3, 3), np.float32)
+        out = [np.empty((2, 16, 158, 158), np.float32) for _ in range(4)]
+        def call(i, threads):
+            fastconv.conv2d(x, w, method="im2col", num_threads=threads, out=out[i])
+        call(0, 1)
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        done, errors, others = [], [], []
+        def run(i):
+            for _ in range(30):
+                try:
+                    call(i, 1 + i % 2)
+                    done.append(i)
+                except MemoryError:
+                    errors.append(i)
+        team = [threading.Thread(target=run, args=(i,)) for i in range(4)]
+        resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20, -1))  # for their stacks
+        call(0, 1)
+        call(0, 4)
+        for thread in team:
+            thread.start()
+        for thread in team:
+            thread.join()
+        assert len(done) + len(errors) == 120 and done
+        assert all((y == 144).all() for i, y in enumerate(out) if i in done)
+    """
+    run_python(code)
+
+
 def test_ever_new_arguments_keep_nothing(run_python):
     """Limits, shapes, methods, precisions: what a call leaves behind is bounded."""
     code = """

@@ -17,6 +17,7 @@ from cpython.unicode cimport PyUnicode_CheckExact
 
 from fastconv._core.padding cimport AXES
 from fastconv._core.precision cimport precision_in_force
+from fastconv._core.room cimport need_modules
 from fastconv._desc.conv cimport ConvDesc
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.transposed cimport TransposedDesc
@@ -266,6 +267,7 @@ cdef object choose_algorithm(ConvDesc desc, str which, method, precision, max_wo
     """`_select.choose`. The first convolution loads the algorithms, not the import."""
     global registry
     if registry is None:
+        need_modules()
         from fastconv import _select as registry
     return registry.choose(desc, which, method, precision, max_workspace)
 

@@ -7,6 +7,7 @@ from fastconv._call.cache cimport cached_columns
 from fastconv._call.destination cimport add_batch, batched, contiguous
 from fastconv._call.kernels cimport inner_shape
 from fastconv._core.padding cimport AXES
+from fastconv._core.room cimport need_modules
 from fastconv._core.threads cimport plain_threads
 from fastconv._desc.arguments cimport as_array, as_shape, check_unchanged, compute_dtype
 from fastconv._desc.conv cimport ConvDesc, has_input_shape
@@ -26,6 +27,7 @@ cdef object kernel(str name):
     """A function of the algorithm, which the first call loads, as `_call.cache` loads them all."""
     global columns_module
     if columns_module is None:
+        need_modules()
         from fastconv._algorithms.im2col import columns as columns_module
     return getattr(columns_module, name)
 

@@ -1,18 +1,34 @@
 """Matrix products by SciPy's BLAS: row-major, of any size, on one thread.
 
-Three things a convolution needs that a plain GEMM call does not give:
+Four things a convolution needs that a plain GEMM call does not give:
 
 - 64-bit sizes: BLAS counts in C ints, so the product is cut into blocks;
 - one thread: OpenBLAS starts its own threads above a threshold (m n k > 2^18), also inside
   an OpenMP region, so every block stays below it;
-- bounded rounding: k is cut into short sums, as in the direct kernels.
+- bounded rounding: k is cut into short sums, as in the direct kernels;
+- memory: OpenBLAS takes a buffer for each thread inside a call, from a fixed number of them, and
+  ends the process where it gets none. A `Room` says that there are buffers for one call of ours.
 
 The functions are looked up at first use, not by a cimport: importing scipy.linalg takes four
 times as long as everything else that `import fastconv` does.
 """
+import time
+
+cimport cython
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
+from libc.stdlib cimport calloc, free
 
 from fastconv._core.integers cimport ceil_div
+from fastconv._core.room cimport can_have, need_scipy
+
+cdef extern from *:
+    """
+    static int fc_calls, fc_inside;  /* calls of ours, and threads that compute in them */
+    #define count_calls(n) __atomic_add_fetch(&fc_calls, (n), __ATOMIC_SEQ_CST)
+    #define count_inside(n) __atomic_add_fetch(&fc_inside, (n), __ATOMIC_SEQ_CST)
+    """
+    int count_calls(int n) nogil
+    int count_inside(int n) nogil
 
 ctypedef void (*sgemm_function)(char *, char *, int *, int *, int *, float *, float *, int *,
                                 float *, int *, float *, float *, int *) noexcept nogil
@@ -26,10 +42,13 @@ cdef enum:
     BLOCK_M = 32
     BLOCK_N = 64
     BLOCK_K = 128  # BLOCK_M * BLOCK_N * BLOCK_K = 2^18
+    MOST_CALLS = 32
+    BUFFER = 129 << 20  # bytes that one thread may take: OpenBLAS's buffers have 32 MB or 128 MB
 
 
 cdef void *pointer(str name) except NULL:
     """A function of scipy.linalg.cython_blas, which publishes each with its C signature."""
+    need_scipy()
     from scipy.linalg import cython_blas
 
     capsule = cython_blas.__pyx_capi__[name]
@@ -88,3 +107,57 @@ cdef void gemm(bint trans_a, bint trans_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_
                 else:
                     dgemm(&tb, &ta, &bn, &bm, &bk, &one, <double *>pb, &ib, <double *>pa, &ia,
                           &beta, c + i * ldc + j, &ic)
+
+
+# ---- memory for BLAS ----
+
+cdef bint has_buffer = False  # BLAS has one at least, which it never gives back
+
+
+@cython.final
+cdef class Room:
+    """A call's place inside BLAS, with buffers for its threads; it ends with the object."""
+
+    def __dealloc__(self):
+        if self.entered:
+            count_calls(-1)
+        count_inside(-self.threads)
+
+
+cdef Room room_for(int threads):
+    """Room for as many of these threads as there is memory for, or MemoryError.
+
+    Nothing else takes memory between this and the products. Where a thread of somebody else's is
+    inside BLAS at the same time, with all memory gone, it may have the one buffer there is.
+    """
+    cdef Room room = Room.__new__(Room)
+    while count_calls(1) > MOST_CALLS:
+        count_calls(-1)
+        time.sleep(1e-3)
+    room.entered = True
+    while threads > 1 and not can_have(threads * <size_t>BUFFER):
+        threads //= 2
+    room.threads = threads
+    if count_inside(threads) == threads == 1 and has_buffer:
+        return room
+    if threads == 1 and not can_have(BUFFER):
+        raise MemoryError("fastconv: there is no memory for the buffers of SciPy's BLAS")
+    if not has_buffer:
+        take_buffer()
+    return room
+
+
+cdef int take_buffer() except -1:
+    """A product of zeros, in which BLAS takes its first buffer."""
+    global has_buffer
+    cdef Py_ssize_t size = BLOCK_M * BLOCK_K + BLOCK_K * BLOCK_N + BLOCK_M * BLOCK_N
+    cdef double *zeros = <double *>calloc(size, sizeof(double))
+    if zeros == NULL:
+        raise MemoryError("fastconv: there is no memory for a product")
+    with nogil:
+        gemm(False, False, BLOCK_M, BLOCK_N, BLOCK_K, zeros, BLOCK_K,
+             zeros + BLOCK_M * BLOCK_K, BLOCK_N, False,
+             zeros + BLOCK_M * BLOCK_K + BLOCK_K * BLOCK_N, BLOCK_N)
+    free(zeros)
+    has_buffer = True
+    return 0

@@ -8,7 +8,11 @@ import os
 import threading
 import time
 
-from scipy import fft
+from fastconv._core.room import need_scipy
+
+need_scipy()  # which the transforms load
+
+from scipy import fft  # noqa: E402
 
 PATIENCE = 5.0  # seconds that a fork waits, at most
 

@@ -1,6 +1,4 @@
 """The three passes of im2col, as products of matrices."""
-import threading
-
 import numpy as np
 
 cimport numpy as cnp
@@ -9,7 +7,7 @@ from libc.string cimport memset
 from fastconv._algorithms.im2col.columns cimport (
     Columns, add_columns, columns_of, gather_columns,
 )
-from fastconv._core.blas cimport gemm, load
+from fastconv._core.blas cimport Room, gemm, load, room_for
 from fastconv._core.blocks cimport CACHE_LINE, Arena, reserve, unravel
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.output cimport Output, make_output, store_rows
@@ -23,10 +21,6 @@ from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT
 
 cnp.import_array()
-
-# OpenBLAS has a fixed number of buffers, one for each thread inside a call, and crashes when
-# they run out; so only so many calls of ours compute at once.
-_callers = threading.BoundedSemaphore(32)
 
 cdef enum:
     TILE_UNIT = 64        # pixels
@@ -257,6 +251,7 @@ cdef class Im2col:
         """As `Algorithm.prepare` says."""
         cdef Job job
         cdef Scratch scratch
+        cdef Room room
         cdef ConvDesc desc = self.desc
         cdef Py_ssize_t batch = cnp.PyArray_DIM(source, 0)
         if cnp.PyArray_SIZE(out) == 0:
@@ -270,15 +265,15 @@ cdef class Im2col:
             source = np.ascontiguousarray(source)
             job.grad = contiguous_images(source, desc.g.channels_last)
             memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
-            with _callers:
-                parallel_for(backward_task, &job, batch * desc.g.groups, threads,
-                             desc.flops(batch))
+            room = room_for(threads)
+            parallel_for(backward_task, &job, batch * desc.g.groups, room.threads,
+                         desc.flops(batch))
             return
         job.output = make_output(job.columns.kernels, &desc.epilogue, out, bias, residual,
                                  desc.g.channels_last)
-        with _callers:
-            parallel_for(forward_task, &job, batch * desc.g.groups * job.schedule.tiles, threads,
-                         desc.flops(batch))
+        room = room_for(threads)
+        parallel_for(forward_task, &job, batch * desc.g.groups * job.schedule.tiles,
+                     room.threads, desc.flops(batch))
 
 
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
@@ -286,6 +281,7 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     """As `Algorithm.weight_gradient` says."""
     cdef Job job
     cdef Scratch scratch
+    cdef Room room
     cdef PartialSums sums
     cdef cnp.ndarray result = out
     if cnp.PyArray_SIZE(out) == 0:
@@ -304,9 +300,10 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     job.weight = sums.data
     scratch = acquire(job.schedule.scratch_bytes * threads)
     job.scratch = scratch.data
-    with _callers:
-        parallel_for(weight_task, &job, job.schedule.parts * desc.g.groups, threads,
-                     desc.flops(job.columns.batch))
+    room = room_for(threads)
+    parallel_for(weight_task, &job, job.schedule.parts * desc.g.groups, room.threads,
+                 desc.flops(job.columns.batch))
+    room = None
     sums.add_up()
     if result is not out:
         out[...] = flipped(desc, result)
