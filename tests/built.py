@@ -64,14 +64,17 @@ class Build:
         return os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | more
 
     def run_tests(self, arguments, environment, seconds=None, **popen):
-        """Run pytest on this build, from an empty place; its exit status, or None after `seconds`.
+        """Run pytest on this build; see `run`."""
+        pytest = ["-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={self.source}"]
+        return self.run([*pytest, *arguments], environment, seconds, **popen)
 
-        What a test started goes with it: they are one group of processes.
+    def run(self, arguments, environment, seconds=None, **popen):
+        """Run Python on this build: its exit status, or None after `seconds`.
+
+        What it started goes with it: they are one group of processes.
         """
-        command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider",
-                   f"--rootdir={self.source}", *arguments]  # fmt: skip
-        process = subprocess.Popen(command, cwd=self.source, env=environment,
-                                   start_new_session=True, **popen)  # fmt: skip
+        process = subprocess.Popen([sys.executable, "-P", *arguments], cwd=self.source,
+                                   env=environment, start_new_session=True, **popen)  # fmt: skip
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -12,6 +12,7 @@ a finding. The exit status is 1 if there was any.
 import argparse
 import contextlib
 import faulthandler
+import os
 import random
 import re
 import resource
@@ -44,7 +45,8 @@ def main(arguments=None):
     """Run the command; returns its exit status."""
     options, others = parser().parse_known_args(arguments)
     warnings.simplefilter("error")
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
+    if "max_allocation_size_mb" not in os.environ.get("ASAN_OPTIONS", ""):  # of `sanitize`
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
     if options.atheris:
         return run_atheris(others)
     if options.show is not None:

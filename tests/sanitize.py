@@ -2,6 +2,7 @@
 
     python tests/sanitize.py                             # the suite, at avx2
     python tests/sanitize.py --isa baseline -- -k guard  # arguments go to pytest
+    python tests/sanitize.py --fuzz 20000                # calls of `fuzz` in place of the suite
     python tests/sanitize.py --isa avx512 -D emulate_avx512=true -- tests/test_pools.py
 
 Needs GCC with its sanitizers. Every report is printed at the end, also of a process that a test
@@ -42,15 +43,20 @@ def main(arguments=None):
     reports = directory / "reports"
     shutil.rmtree(reports, ignore_errors=True)
     reports.mkdir()
-    for test, why in LEFT_OUT:
-        print(f"left out: {test}: {why}", flush=True)
-    left_out = [f"--deselect=tests/{test}" for test, _ in LEFT_OUT]
-    status = build.run_tests(["-q", *left_out, *options.pytest],
-                             build.environment(**settings(options.isa, reports)))  # fmt: skip
+    environment = build.environment(**settings(options.isa, reports))
+    if options.fuzz:
+        environment["ASAN_OPTIONS"] += ":max_allocation_size_mb=6144"  # in place of its own limit
+        script = [ROOT / "tests" / "fuzz.py", f"--calls={options.fuzz}"]
+        status = build.run([*script, *options.pytest], environment)
+    else:
+        for test, why in LEFT_OUT:
+            print(f"left out: {test}: {why}", flush=True)
+        left_out = [f"--deselect=tests/{test}" for test, _ in LEFT_OUT]
+        status = build.run_tests(["-q", *left_out, *options.pytest], environment)
     found = sorted(reports.iterdir())
     for path in found:
         print(f"\n{path.name}:\n{path.read_text(errors='replace')}")
-    print(f"{len(found)} reports of the sanitizers, exit status {status} of the tests")
+    print(f"{len(found)} reports of the sanitizers; the exit status without them was {status}")
     return int(bool(found) or status != 0)
 
 
@@ -62,7 +68,8 @@ def parser():
     result.add_argument("-D", action="append", default=[], metavar="NAME=VALUE",
                         help="a further option for Meson")  # fmt: skip
     result.add_argument("--jobs", type=int, default=1, metavar="N", help="to compile with")
-    result.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+    result.add_argument("--fuzz", type=int, metavar="N", help="make so many calls of fuzz.py")
+    result.add_argument("pytest", nargs="*", help="arguments for pytest or fuzz.py, after --")
     return result
 
 
