@@ -7,6 +7,7 @@ import pytest
 
 import fastconv
 from fastconv import _select
+from fastconv._desc.activation import integer_bounds
 from fastconv.testing import reference
 from fastconv.testing.served import methods, serves
 
@@ -284,6 +285,13 @@ def test_sums_that_cancel():
     x = np.array([[[2**61 + 1, -(2**61)]]])
     assert fastconv.conv1d(x, np.array([[[1, 1]]])).item() == 1
     assert fastconv.conv1d_backward_bias(np.array([[[2**61 + 1, -(2**61)]]])).item() == 1
+
+
+def test_bounds_of_integers_beyond_int64_are_its_ends():
+    for bounds in ((-1e30, 1e30), (-np.inf, np.inf)):
+        found = integer_bounds("conv", np.dtype(np.int64), ("clip", *bounds))
+        assert found == (-(2**63), 2**63 - 1)
+    assert integer_bounds("conv", np.dtype(np.int64), ("clip", -(2.0**62), 7)) == (-(2**62), 7)
 
 
 def test_integer_activations():

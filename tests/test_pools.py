@@ -615,3 +615,24 @@ def test_small_planes_that_are_one_window(buffers, dtype, end):
             assert_exact(out, x.min(-1, keepdims=True), case)
             fastconv.global_avg_pool(x, out=out)
             assert np.array_equal(np.isfinite(out), np.isfinite(x).all(-1, keepdims=True)), case
+
+
+@pytest.mark.parametrize("stride", [2**31, 2**40, 2**59, 2**62, 2**63 - 1])
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize(("kernel", "padding"), [(2, 1), (3, 0), (12, 0), (24, 23)])
+def test_strides_beyond_the_input(stride, ceil_mode, kernel, padding):
+    """A single window, forward and backward: its stride does not matter, and overflows nothing."""
+    x = np.arange(12.0).reshape(1, 1, 12)
+    results = []
+    for step in (stride, 50):
+        window = {"kernel_size": kernel, "stride": step, "padding": padding, "ceil_mode": ceil_mode}
+        y, where = fastconv.max_pool1d(x, **window, return_indices=True)
+        results.append([
+            y, where, fastconv.avg_pool1d(x, **window), fastconv.lp_pool1d(x, 2, **window),
+            fastconv.avg_pool1d_backward(y, x.shape, **window),
+            fastconv.lp_pool1d_backward(y, x, 2, **window),
+        ])  # fmt: skip
+        window["kernel_size"] = (kernel,)
+        assert fastconv.pool_output_shape(x.shape, **window) == y.shape == (1, 1, 1)
+    for got, expected in zip(*results, strict=True):
+        np.testing.assert_array_equal(got, expected)

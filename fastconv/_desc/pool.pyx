@@ -31,7 +31,7 @@ cdef class PoolDesc:
         for axis in range(AXES):
             a = &self.g.axis[axis]
             elements *= <double>a.outputs / max(a.length, 1)
-            total += elements * (a.kernel if a.kernel <= 16 * a.stride else 16.0 * a.stride)
+            total += elements * min(<double>a.kernel, 16.0 * a.stride)
         return 2 * total
 
     cdef PoolDesc of_images(self, Py_ssize_t batch):
@@ -275,8 +275,10 @@ cdef int set_outputs(PoolDesc desc, int axis, ceil_mode) except -1:
     a.outputs = rest // a.stride + 1
     if ceil_mode and rest % a.stride:
         # the overhanging window counts if it starts inside the input or the padding before
-        if a.outputs * a.stride < a.length + a.before:
+        if a.outputs <= (a.length + a.before - 1) // a.stride:
             a.outputs += 1
+    if a.outputs == 1:  # how far it is to the next does not matter, and might overflow
+        a.stride = min(a.stride, total)
     check_span(desc, axis, extent)
     check_overlap(desc, axis)
     return 0

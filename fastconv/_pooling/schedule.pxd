@@ -396,7 +396,7 @@ cdef inline Py_ssize_t outputs_for(const pool_axis *axis, Py_ssize_t elements,
         return max(1, min(axis.outputs, elements // (axis.length // axis.outputs + 1)))
     if axis.kind == ADJOINT:
         elements = max(elements, 4 * (extent // axis.stride))
-        return max(1, min(axis.outputs, elements * axis.stride))
+        return max(1, min(axis.outputs, elements * min(axis.stride, axis.outputs)))
     if doubles or extent > axis.stride:
         elements = max(elements, (2 if doubles else 4) * extent)
     return max(1, min(axis.outputs, elements // axis.stride))
