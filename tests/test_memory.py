@@ -1,5 +1,6 @@
 """Memory: what is used, what is given back, and what happens when there is none."""
 
+import importlib.util
 import sys
 
 import pytest
@@ -216,6 +217,51 @@ def test_blas_without_memory_once_it_has_a_buffer(run_python):
             thread.join()
         assert len(done) + len(errors) == 120 and done
         assert all((y == 144).all() for i, y in enumerate(out) if i in done)
+    """
+    run_python(code)
+
+
+@pytest.mark.needs(importlib.util.find_spec("_testcapi"), "CPython's _testcapi")
+@pytest.mark.parametrize("call", [
+    "fastconv.conv2d(x, w, method='direct')", "fastconv.conv2d(x, w, method='im2col')",
+    "fastconv.conv2d(x, w, method='depthwise')", "fastconv.conv2d(x, w, method='sliding')",
+    "fastconv.conv2d_backward_data(y, w, x.shape, method='im2col')",
+    "fastconv.conv2d_backward_data(y, w, x.shape, method='direct')",
+    "fastconv.conv2d_backward_weight(y, x, w.shape, method='direct')",
+    "fastconv.conv2d_backward_weight(y, x, w.shape, method='im2col')",
+    "fastconv.conv2d_backward_weight(y, x, w.shape, method='depthwise')",
+    "fastconv.max_pool2d(x, 2, return_indices=True)[1]", "fastconv.avg_pool2d(x, 3, padding=1)",
+    "fastconv.lp_pool2d(x, 3, 2)", "fastconv.adaptive_max_pool2d(x, 4)",
+    "fastconv.max_pool2d_backward(values, indices, x.shape)",
+    "fastconv.im2col(x, 3)", "fastconv.col2im(fastconv.im2col(x, 3), x.shape, 3)",
+])  # fmt: skip
+def test_any_allocation_may_fail(run_python, call):
+    """The n-th that Python or NumPy asks for, for every n: MemoryError or the result.
+
+    Not for calls that have NumPy convert or broadcast: its iterators crash without a buffer.
+    """
+    code = f"""
+        import _testcapi
+        import numpy as np
+        import fastconv
+        x = np.random.default_rng(0).integers(-3, 4, (2, 4, 9, 9)).astype(np.float32)
+        w = np.random.default_rng(1).integers(-3, 4, (4, 4, 3, 3)).astype(np.float32)
+        y = fastconv.conv2d(x, w)
+        values, indices = fastconv.max_pool2d(x, 2, return_indices=True)
+        call = lambda: {call}
+        expected = call()
+        refused = 0
+        for n in range(150):
+            got = None
+            try:
+                _testcapi.set_nomemory(n, n + 1 + n % 2)
+                got = call()
+                _testcapi.remove_mem_hooks()
+            except MemoryError:
+                _testcapi.remove_mem_hooks()
+                refused += 1
+            assert got is None or np.array_equal(got, expected), n
+        assert 0 < refused < 150
     """
     run_python(code)
 

@@ -7,6 +7,8 @@ import numpy as np
 
 cimport numpy as cnp
 
+from fastconv._core.reductions import reduced
+
 cnp.import_array()
 
 
@@ -26,6 +28,6 @@ cdef class PartialSums:
 
     cdef int add_up(self) except -1:
         if self.array is not self.result:
-            np.add.reduce(self.array, axis=1, out=(<object>self.result).reshape(
+            reduced(np.add, self.array, axis=1, out=(<object>self.result).reshape(
                 (<object>self.array).shape[0], -1))
         return 0
