@@ -266,6 +266,40 @@ def test_any_allocation_may_fail(run_python, call):
     run_python(code)
 
 
+@pytest.mark.needs(importlib.util.find_spec("_testcapi"), "CPython's _testcapi")
+@pytest.mark.parametrize("call", [
+    "fastconv.lp_pool2d(x, np.inf, 2, out=out)",
+    "fastconv.lp_pool2d(x[:, :, ::-1], 2, 2, out=out)",
+    "fastconv.max_pool2d(x[:, :, ::-1], 2, out=out)",
+    "fastconv.avg_pool2d(x[..., ::-1], 2, out=out)",
+])  # fmt: skip
+def test_a_pooling_that_finds_no_memory_leaves_out_as_it_was(run_python, call):
+    """However many of its pieces are done by then."""
+    code = f"""
+        import _testcapi
+        import numpy as np
+        import fastconv
+        x = np.ones((3, 1, 1200, 1000), np.float32)
+        out = np.empty((3, 1, 600, 500), np.float32)
+        call = lambda: {call}
+        call()
+        refused = 0
+        for n in range(120):
+            out[...] = 7
+            try:
+                _testcapi.set_nomemory(n, n + 1)
+                call()
+                _testcapi.remove_mem_hooks()
+                break
+            except MemoryError:
+                _testcapi.remove_mem_hooks()
+                refused += 1
+                assert (out == 7).all(), n
+        assert refused
+    """
+    run_python(code)
+
+
 def test_ever_new_arguments_keep_nothing(run_python):
     """Limits, shapes, methods, precisions: what a call leaves behind is bounded."""
     code = """

@@ -123,6 +123,8 @@ cdef run_pool(PoolDesc desc, x, str op, num_threads, out, bint return_indices=Fa
     num_threads = plain_threads(desc.function, num_threads)
     result, arithmetic, computed = pool_dtypes(desc.function, "x", x, op in ("mean", "norm"),
                                                False)
+    if largest or not cnp.PyArray_IS_C_CONTIGUOUS(x):
+        work = INFINITE  # so beside `out`: memory may be missing for a later piece
     output = destination(desc.function, out, desc.output_shape(), result, computed,
                          None if out is None else (x,), work, desc.batched)
     check_unchanged(desc.function, "x", desc.has_input_shape(x))
@@ -192,8 +194,10 @@ cdef run_spread(PoolDesc desc, grad_output, num_threads, out, bint count_include
     num_threads = plain_threads(desc.function, num_threads)
     result, arithmetic, _ = pool_dtypes(desc.function, "grad_output", grad_output, True, True)
     check_gradient(desc, grad_output)
+    # beside `out` where it goes piece by piece: memory may be missing for a later one
     output = destination(desc.function, out, desc.input_shape(), result, arithmetic,
-                         (grad_output,), desc.work(), desc.batched)
+                         (grad_output,), desc.work() if cnp.PyArray_IS_C_CONTIGUOUS(grad_output)
+                         else INFINITE, desc.batched)
     grad_output = batched(grad_output, arithmetic, desc.batched)
     PyErr_CheckSignals()
     if cnp.PyArray_IS_C_CONTIGUOUS(grad_output):
