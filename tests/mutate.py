@@ -51,7 +51,8 @@ LEFT_OUT = {"test_isa.py", "test_registry.py", "test_documentation.py", "test_do
             "test_layers.py", "test_cli.py", "test_bench_ab.py", "test_bench_fit.py",
             "test_onnx.py", "test_large.py", "test_reference.py"}  # fmt: skip
 DESELECT = "not in_another_process and not torch"
-SLOW = " and not much_padding and not long_sums and not interrupt and not cpu"
+# Not among the quick ones: slow, or not to be trusted on a busy machine.
+SLOW = " and not much_padding and not long_sums and not cannot_be_had"
 
 MEMORY = 8 << 30  # bytes of address space: a mutant may ask for any size
 PATIENCE = 3  # a mutant may take so many times as long as the quick tests do without one

@@ -636,3 +636,12 @@ def test_strides_beyond_the_input(stride, ceil_mode, kernel, padding):
         assert fastconv.pool_output_shape(x.shape, **window) == y.shape == (1, 1, 1)
     for got, expected in zip(*results, strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+def test_one_entry_of_kernel_size_is_one_dimension():
+    """Where three axes might also be an image without a batch axis."""
+    x = np.arange(48.0).reshape(2, 3, 8)
+    assert fastconv.pool_output_shape((2, 3, 8), (2,)) == (2, 3, 4)
+    assert fastconv.pool_output_shape((3, 8), (2,)) == (3, 4)
+    np.testing.assert_array_equal(fastconv.max_pool(x, (2,)), x[..., 1::2])
+    np.testing.assert_array_equal(fastconv.max_pool(x[0], (2,)), x[0, :, 1::2])
