@@ -156,6 +156,37 @@ def test_sums_too_long_for_the_largest_tiles():
     check(forward(x, weight), exact(x, weight), "f4")
 
 
+def test_random_rectangles_and_uneven_strides_keep_the_promise():
+    """Sections that are filled up with zeros lose more digits, which the tile's size allows for."""
+    worst = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        kernel, stride = rng.integers(2, 8, 2), rng.choice([1, 1, 2, 3], 2)
+        channels, filters = rng.integers(1, 120), rng.integers(1, 40)
+        x = rng.standard_normal((1, channels, *rng.integers(16, 40, 2))).astype("f4")
+        weight = rng.standard_normal((filters, channels, *kernel)).astype("f4")
+        try:
+            y = forward(x, weight, stride=stride)
+        except ValueError:  # strides that leave phases of one tap
+            continue
+        expected = exact(x, weight, stride=stride)
+        worst = max(worst, abs(y - expected).max() / abs(expected).max())
+    assert 1e-6 < worst <= 1e-5
+
+
+@pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), [
+    ((1, 32, 58, 31), (6, 4), (2, 3), (3, 2)),
+    ((1, 64, 56, 56), (4, 3), (3, 1), (2, 1)),
+])  # fmt: skip
+def test_uneven_strides_that_once_passed_the_promise(shape, kernel, stride, padding):
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal(shape).astype("f4")
+        weight = rng.standard_normal((64, shape[1], *kernel)).astype("f4")
+        arguments = {"stride": stride, "padding": padding}
+        check(forward(x, weight, **arguments), exact(x, weight, **arguments), "f4")
+
+
 def test_small_integers_are_exact():
     """F(2, 3) halves at most twice: integers stay exact."""
     rng = np.random.default_rng(0)

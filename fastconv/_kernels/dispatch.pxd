@@ -93,6 +93,7 @@ cdef extern from "table.h" nogil:
                         Py_ssize_t dst_r, Py_ssize_t dst_c) noexcept nogil
         void (*gather)(Py_ssize_t n, const void *src, Py_ssize_t step, void *dst) noexcept nogil
         void (*add)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+        void (*add_magnitudes)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         double (*largest)(Py_ssize_t n, const void *x, double least) noexcept nogil
         bint (*all_finite)(Py_ssize_t n, const void *x) noexcept nogil
         fc_winograd winograd_input[FC_WINOGRAD_SIZES][2]

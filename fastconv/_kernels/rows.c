@@ -7,14 +7,17 @@
 
 #define REAL float
 #define UINT uint32_t
+#define FABS fabsf
 #define BITS 32
 #include "rows_type.h"
 #undef REAL
 #undef UINT
+#undef FABS
 #undef BITS
 
 #define REAL double
 #define UINT uint64_t
+#define FABS fabs
 #define BITS 64
 #include "rows_type.h"
 

@@ -1,5 +1,5 @@
-/* One element type's row kernels. Included once per type with REAL, UINT (of its size) and BITS
- * set. */
+/* One element type's row kernels. Included once per type with REAL, UINT (of its size), FABS
+ * and BITS set. */
 #define NAME(base) FC_NAME(BITS, base)
 
 static void NAME(gather)(ptrdiff_t n, const void *src_, ptrdiff_t step, void *dst_)
@@ -19,6 +19,13 @@ static void NAME(add)(ptrdiff_t n, const void *src_, void *dst_)
     const REAL *restrict src = src_;
     REAL *restrict dst = dst_;
     for (ptrdiff_t i = 0; i < n; i++) dst[i] += src[i];
+}
+
+static void NAME(add_magnitudes)(ptrdiff_t n, const void *src_, void *dst_)
+{
+    const REAL *restrict src = src_;
+    REAL *restrict dst = dst_;
+    for (ptrdiff_t i = 0; i < n; i++) dst[i] += FABS(src[i]);
 }
 
 /* Without their signs the bits of floating-point numbers are ordered like integers: infinity comes
@@ -63,6 +70,7 @@ static void NAME(fill_rows)(fc_kernels *k)
 {
     k->gather = NAME(gather);
     k->add = NAME(add);
+    k->add_magnitudes = NAME(add_magnitudes);
     k->largest = NAME(largest);
     k->all_finite = NAME(all_finite);
     k->triad = NAME(triad);

@@ -185,9 +185,10 @@ typedef struct {
     void (*scatter)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r, void *dst,
                     ptrdiff_t dst_r, ptrdiff_t dst_c);
 
-    /* dst[i] = src[i * step], dst[i] += src[i] */
+    /* dst[i] = src[i * step], dst[i] += src[i], dst[i] += |src[i]| */
     void (*gather)(ptrdiff_t n, const void *src, ptrdiff_t step, void *dst);
     void (*add)(ptrdiff_t n, const void *src, void *dst);
+    void (*add_magnitudes)(ptrdiff_t n, const void *src, void *dst);
 
     /* The largest magnitude of n elements and of `least`; infinity is larger than every number, and
      * a NaN larger than that. Whether none of n elements is infinite or a NaN. */

@@ -1,10 +1,13 @@
 """The forward pass and backward_data: a layer with the spectra of its weights."""
+import threading
+
 import numpy as np
 
 cimport numpy as cnp
 from libc.string cimport memset
 
 from fastconv._algorithms.fft.lattice cimport Layout, layout_for
+from fastconv._algorithms.fft.levels cimport Blocks, blocks_for
 from fastconv._algorithms.fft.spectra cimport Product, multiply, spectrum_bytes
 from fastconv._algorithms.fft.staging cimport fill_tiles, store_tiles
 from fastconv._algorithms.fft.weights cimport fill_weights
@@ -13,6 +16,7 @@ from fastconv._core.output cimport Output, make_output
 from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport python_parallel_for
 from fastconv._desc.conv cimport ConvDesc
+from fastconv._kernels.dispatch cimport fc_kernels, kernels_for
 
 cnp.import_array()
 
@@ -20,37 +24,63 @@ cdef enum:
     MIN_PLANES = 16  # that are transformed back at once
 
 
-def complex_of(desc):
+def complex_of(dtype):
     """The dtype of spectra."""
-    return np.complex64 if desc.itemsize == 4 else np.complex128
+    return np.result_type(dtype, np.complex64)
 
 
 cdef class Fft:
-    """One pass of one layer, with the spectra of its weights."""
+    """One pass of one layer, with the spectra of its weights.
+
+    Tiles of float32 that are not exact enough (see `levels`) are transformed once more in float64.
+    """
 
     cdef ConvDesc desc
     cdef Layout layout
-    cdef cnp.ndarray spectra    # (plane written, plane read of its group, *frequencies)
+    cdef Blocks blocks
+    cdef cnp.ndarray norms      # (2, plane written, plane read): sums of |w| and of w^2
+    cdef dict spectra           # by dtype: (plane written, plane read of its group, *frequencies)
+    cdef cnp.ndarray weight     # for spectra that are made when they are first needed
+    cdef object lock
     cdef double least, most     # magnitudes of what is read that can be transformed
 
     def __init__(self, ConvDesc desc, which, cnp.ndarray weight, int threads):
         cdef Layout layout = layout_for(desc, which)
+        self.desc = desc
+        self.layout = layout
+        self.weight = weight.copy() if desc.planned else weight
+        self.lock = threading.Lock()
+        self.blocks = blocks_for(layout, which)
+        self.norms = np.empty((2, layout.out_planes, layout.in_planes // layout.groups))
+        self.spectra = {desc.dtype: self.transform_weights(desc.dtype, self.norms, threads)}
+
+    def transform_weights(self, dtype, cnp.ndarray norms, int threads):
+        """Spectra in that precision, and the norms of the kernels."""
+        cdef Layout layout = self.layout
         cdef Py_ssize_t planes = layout.in_planes // layout.groups
         cdef Py_ssize_t rows = max(1, layout.planes_at_once(1) // planes)
         from fastconv._algorithms.fft import transforms as fft
 
-        self.desc = desc
-        self.layout = layout
-        self.spectra = np.empty((layout.out_planes, planes) + layout.freq_shape, complex_of(desc))
+        spectra = np.empty((layout.out_planes, planes) + layout.freq_shape, complex_of(dtype))
 
         def transform(task):
             first = task * rows
             tile = np.empty((min(rows, layout.out_planes - first), planes) + layout.shape,
-                            desc.dtype)
-            fill_weights(layout, weight, first, tile)
-            self.spectra[first:first + len(tile)] = fft.rfftn(tile, axes=layout.axes)
+                            self.desc.dtype)
+            fill_weights(layout, self.weight, first, tile, norms)
+            spectra[first:first + len(tile)] = fft.rfftn(tile.astype(dtype, copy=False),
+                                                         axes=layout.axes)
 
         python_parallel_for(transform, ceil_div(layout.out_planes, rows), threads)
+        return spectra
+
+    def spectra_of(self, dtype):
+        """The spectra in that precision."""
+        with self.lock:
+            if dtype not in self.spectra:
+                self.spectra[dtype] = self.transform_weights(
+                    dtype, np.empty_like(self.norms), 1)
+        return self.spectra[dtype]
 
     def set_range(self, double largest, double total):
         """Magnitudes that stay within the arithmetic's range in all transforms and products.
@@ -90,6 +120,7 @@ cdef class Call:
     cdef Strided5 images
     cdef Output output
     cdef readonly set refused   # images
+    cdef tuple dtypes           # of the arithmetic, one after the other until one is exact enough
     cdef object fft, arrays     # which `images` and `output` point into
 
     def __init__(self, Fft of, cnp.ndarray source, bias, residual, cnp.ndarray out):
@@ -101,6 +132,7 @@ cdef class Call:
         self.output = make_output(of.layout.kernels, &of.desc.epilogue, out, bias,
                                   residual, of.desc.g.channels_last)
         self.refused = set()
+        self.dtypes = tuple(dict.fromkeys([of.desc.dtype, np.dtype(np.float64)]))
         self.fft = fft
         self.arrays = source, bias, residual, out
 
@@ -114,9 +146,12 @@ cdef class Call:
         def piece(task):
             image, first = task // pieces, task % pieces * rows
             tiles = min(rows, layout.tiles - first)
-            spectra = self.transformed(image, first, tiles, 0, layout.in_planes)
-            if image not in self.refused:
-                self.store_results(spectra, image, first, 0, layout.out_planes)
+            for dtype in self.dtypes:
+                spectra, levels = self.transformed(image, first, tiles, 0, layout.in_planes, dtype)
+                if image in self.refused or self.store_results(
+                        spectra, levels, image, first, 0, layout.out_planes):
+                    return
+            self.refused.add(image)
 
         python_parallel_for(piece, batch * pieces, threads)
 
@@ -129,48 +164,70 @@ cdef class Call:
 
     def some_tiles(self, image, first, tiles, int threads):
         """First all planes read, then all written, which are sums over the former."""
+        for dtype in self.dtypes:
+            if self.all_planes(image, first, tiles, dtype, threads) or image in self.refused:
+                return
+        self.refused.add(image)
+
+    def all_planes(self, image, first, tiles, dtype, int threads):
+        """Those tiles in that precision; whether they are exact enough."""
         cdef Layout layout = self.layout
         cdef Py_ssize_t planes = layout.planes_at_once(1)
         cdef Py_ssize_t per_tile = ceil_div(layout.in_planes, planes)
         cdef Py_ssize_t many = max(<Py_ssize_t>MIN_PLANES, planes // <Py_ssize_t>tiles)
-        spectra = np.empty((tiles, layout.in_planes) + layout.freq_shape, complex_of(layout.desc))
+        spectra = np.empty((tiles, layout.in_planes) + layout.freq_shape, complex_of(dtype))
+        levels = self.of.blocks.empty_levels(tiles, layout.in_planes)
+        exact = []
 
         def forth(task):
             tile, plane = task // per_tile, task % per_tile * planes
-            count = min(planes, layout.in_planes - plane)
-            spectra[tile, plane:plane + count] = self.transformed(image, first + tile, 1, plane,
-                                                                  count)[0]
+            some = slice(plane, min(plane + planes, layout.in_planes))
+            part, levels[tile:tile + 1, some] = self.transformed(
+                image, first + tile, 1, plane, some.stop - plane, dtype)
+            spectra[tile, some] = part[0]
 
         def back(task):
             plane = task * many
-            self.store_results(spectra, image, first, plane, min(many, layout.out_planes - plane))
+            exact.append(self.store_results(spectra, levels, image, first, plane,
+                                            min(many, layout.out_planes - plane)))
 
         python_parallel_for(forth, tiles * per_tile, threads)
         if image not in self.refused:
             python_parallel_for(back, ceil_div(layout.out_planes, many), threads)
+        return all(exact)
 
-    def transformed(self, image, first, tiles, plane, planes):
-        """Spectra of tiles of some planes; refuses the image if they cannot be trusted."""
+    def transformed(self, image, first, tiles, plane, planes, dtype):
+        """Spectra and levels of tiles of some planes; refuses the image if they cannot be trusted.
+        """
         tile, largest = fill_tiles(self.layout, &self.images, image, False, first, tiles, plane,
                                    planes)
         if not self.of.fits(largest):
             self.refused.add(image)
-        return self.fft.rfftn(tile, axes=self.layout.axes)
+        levels = self.of.blocks.levels(tile)
+        return self.fft.rfftn(tile.astype(dtype, copy=False), axes=self.layout.axes), levels
 
-    def store_results(self, cnp.ndarray spectra, image, first, plane, planes):
-        """Results of some planes from the spectra (tile, plane read, *frequencies) of all."""
+    def store_results(self, cnp.ndarray spectra, levels, image, first, plane, planes):
+        """Results of some planes from the spectra (tile, plane read, *frequencies) of all; whether
+        they are exact enough."""
         cdef Layout layout = self.layout
         cdef Py_ssize_t tiles = cnp.PyArray_DIM(spectra, 0)
-        sums = np.empty((tiles, planes) + layout.freq_shape, complex_of(layout.desc))
+        sums = np.empty((tiles, planes) + layout.freq_shape, spectra.dtype)
         self.multiply_groups(spectra, sums, plane, planes)
         results = self.fft.irfftn(sums, s=layout.transforms, axes=layout.axes, overwrite_x=True)
-        store_tiles(layout, &self.output, image, first, tiles, plane, planes, results)
+        exact = layout.desc.exact or self.of.blocks.exact_enough(
+            self.of.norms, levels, results, first, plane)
+        if exact:
+            store_tiles(layout, &self.output, image, first, tiles, plane, planes,
+                        results.astype(layout.desc.dtype, copy=False))
+        return exact
 
     cdef int multiply_groups(self, cnp.ndarray spectra, cnp.ndarray sums, Py_ssize_t plane,
                              Py_ssize_t planes) except -1:
         """Sums of products of spectra, for those planes of each group that are asked for."""
         cdef Layout layout = self.layout
-        cdef Py_ssize_t itemsize = layout.desc.g.itemsize, per_group, size, group, n, p = plane
+        cdef Py_ssize_t itemsize = sums.itemsize // 2, per_group, size, group, n, p = plane
+        cdef cnp.ndarray weights = self.of.spectra_of(np.dtype(f"f{itemsize}"))
+        cdef const fc_kernels *kernels = kernels_for(itemsize)
         cdef Product product
         per_group = layout.out_planes // layout.groups
         product.tiles, product.freq = cnp.PyArray_DIM(spectra, 0), layout.freq
@@ -185,9 +242,9 @@ cdef class Call:
                 group = p // per_group
                 n = min(plane + planes, (group + 1) * per_group) - p
                 product.filters = n
-                multiply(layout.kernels, &product,
+                multiply(kernels, &product,
                          cnp.PyArray_BYTES(spectra) + group * product.channels * size,
-                         cnp.PyArray_BYTES(self.of.spectra) + p * product.channels * size,
+                         cnp.PyArray_BYTES(weights) + p * product.channels * size,
                          cnp.PyArray_BYTES(sums) + (p - plane) * size, itemsize)
                 p += n
         return 0

@@ -77,7 +77,7 @@ cdef class Gradient:
         self.fft = fft
         self.planes = layout.in_planes, layout.out_planes
         self.spectra = [np.empty((layout.tiles_at_once(), n) + layout.freq_shape,
-                                 complex_of(desc)) for n in self.planes]
+                                 complex_of(desc.dtype)) for n in self.planes]
         # what a product of magnitudes may be, so that no sum overflows
         self.most = np.finfo(desc.dtype).max
         self.most = self.most / 4 / size / size / layout.tiles / summed_images
@@ -87,7 +87,7 @@ cdef class Gradient:
         cdef Layout layout = self.layout
         cdef Py_ssize_t waiting = layout.tiles_at_once()
         sums = np.empty((layout.out_planes, layout.in_planes // layout.groups)
-                        + layout.freq_shape, complex_of(layout.desc))
+                        + layout.freq_shape, complex_of(layout.desc.dtype))
         self.largest = [[], []]
         for first in range(0, layout.tiles, waiting):
             tiles = min(waiting, layout.tiles - first)

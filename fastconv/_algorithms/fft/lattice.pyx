@@ -269,8 +269,9 @@ cdef class Layout:
         positions.step = axis.step
         positions.length = g.input[a]
         positions.mode = PAD_ZEROS if self.backward else g.padding_mode
+        # what the last output's last tap of this phase meets
         positions.end = min(most, (g.output[a] - 1 - output_phase) // axis.dilation
-                            + axis.taps - first)
+                            + (g.kernel[a] - 1 - phase) // axis.stride + 1 - first)
         find_inside(positions)
 
     cdef void output_positions(self, int a, Py_ssize_t output_phase, Py_ssize_t first,
@@ -335,13 +336,16 @@ cdef class Layout:
             tiles = self.tiles_at_once()
             return (2 * weights * freq + tiles * (self.in_planes + self.out_planes) * freq
                     + threads * max(planes * both, kernel))
+        # tiles of float32 that are not exact enough are transformed once more, in float64
+        wide = 2 if self.desc.g.itemsize == 4 else 1
+        spectra = weights * freq * (3 if wide == 2 else 1)
         if self.fits_one_piece():
             rows = min(self.tiles, self.planes_at_once(max(self.in_planes, self.out_planes)))
             piece = rows * (self.in_planes + self.out_planes) * both
-            return weights * freq + threads * max(piece, kernel)
+            return spectra + wide * threads * max(piece, kernel)
         tiles = self.tiles_at_once()
         piece = max(planes, tiles) * both
-        return (weights + tiles * self.in_planes) * freq + threads * max(piece, kernel)
+        return spectra + wide * (tiles * self.in_planes * freq + threads * max(piece, kernel))
 
 
 cdef void find_inside(Positions *positions) noexcept nogil:

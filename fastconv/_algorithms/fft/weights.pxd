@@ -1,5 +1,6 @@
 """Tiles of kernels: gathered for transforms, and scattered as gradients."""
 cimport numpy as cnp
+from libc.math cimport fabs
 from libc.string cimport memset
 
 from fastconv._algorithms.fft.lattice cimport Lattice, Layout
@@ -11,21 +12,29 @@ from fastconv._desc.conv cimport conv_geometry
 
 
 cdef inline int fill_weights(Layout layout, cnp.ndarray weight, Py_ssize_t first,
-                             cnp.ndarray tile) except -1:
-    """The tiles (plane written, plane read of its group) of some planes, from `first` on."""
+                             cnp.ndarray tile, cnp.ndarray norms) except -1:
+    """The tiles (plane written, plane read of its group) of some planes, from `first` on.
+
+    norms: (2, plane written, plane read), of which these planes get their sums of |w| and of w^2.
+    """
     cdef Strided5 weights = strided_weights(weight)
     cdef Py_ssize_t count = cnp.PyArray_DIM(tile, 0)
+    cdef double *sums = (<double *>cnp.PyArray_DATA(norms)) + first * cnp.PyArray_DIM(norms, 2)
+    cdef double *squares = sums + cnp.PyArray_SIZE(norms) // 2
     memset(cnp.PyArray_DATA(tile), 0, cnp.PyArray_NBYTES(tile))
     with nogil:
         if layout.desc.g.itemsize == 4:
-            gather_kernels(layout, &weights, first, count, <float *>cnp.PyArray_DATA(tile))
+            gather_kernels(layout, &weights, first, count, <float *>cnp.PyArray_DATA(tile), sums,
+                           squares)
         else:
-            gather_kernels(layout, &weights, first, count, <double *>cnp.PyArray_DATA(tile))
+            gather_kernels(layout, &weights, first, count, <double *>cnp.PyArray_DATA(tile),
+                           sums, squares)
     return 0
 
 
 cdef inline void gather_kernels(Layout layout, const Strided5 *weights, Py_ssize_t first,
-                                Py_ssize_t count, real_t *out) noexcept nogil:
+                                Py_ssize_t count, real_t *out, double *sums,
+                                double *squares) noexcept nogil:
     """One phase of a kernel for each pair of a plane written and a plane read."""
     cdef Py_ssize_t written, read, filter, channel, phase, group
     cdef Py_ssize_t planes = layout.in_planes // layout.groups
@@ -39,8 +48,11 @@ cdef inline void gather_kernels(Layout layout, const Strided5 *weights, Py_ssize
             else:
                 filter, channel, phase = written, read // layout.phases, read % layout.phases
             gather_phase(layout, weights, (<const real_t *>weights.data) + (
-                filter * weights.stride[0] + channel * weights.stride[1]), phase, out)
+                filter * weights.stride[0] + channel * weights.stride[1]), phase, out, sums,
+                squares)
             out += layout.size
+            sums += 1
+            squares += 1
 
 
 cdef inline void unravel_phase(const Lattice *axis, Py_ssize_t phase,
@@ -54,7 +66,8 @@ cdef inline void unravel_phase(const Lattice *axis, Py_ssize_t phase,
 
 
 cdef inline void gather_phase(Layout layout, const Strided5 *weights, const real_t *kernel,
-                              Py_ssize_t phase, real_t *out) noexcept nogil:
+                              Py_ssize_t phase, real_t *out, double *sum,
+                              double *squares) noexcept nogil:
     """The taps of one phase of a kernel into a tile of zeros, reversed but for a transpose.
 
     Along an axis without transform, every position meets the same weights.
@@ -67,7 +80,9 @@ cdef inline void gather_phase(Layout layout, const Strided5 *weights, const real
     cdef Py_ssize_t copies[3]
     cdef Py_ssize_t n, at, place, j, count = 1
     cdef bint inside
+    cdef double value
     cdef int a
+    sum[0] = squares[0] = 0
     unravel_phase(axis, phase, b)
     for a in range(AXES):
         taps[a] = axis[a].taps
@@ -84,6 +99,9 @@ cdef inline void gather_phase(Layout layout, const Strided5 *weights, const real
             at = at * axis[a].transform + (
                 m[a] if layout.backward else axis[a].taps - 1 - m[a])
         if inside:
+            value = kernel[place]
+            sum[0] += fabs(value)
+            squares[0] += value * value
             repeat(axis, copies, kernel[place], out + at)
 
 
