@@ -24,6 +24,8 @@ LEFT_OUT = [
     ("test_family_memory.py", "freed memory is kept back, to find who uses it: it looks used"),
     ("test_isa.py", "the build has one instruction set"),
     ("test_bad_inputs.py::test_arguments_of_any_kind", "limits the address space, see below"),
+    ("test_threads.py::test_interrupt", "bounds the time of work, of which checks make more"),
+    ("test_threads.py::test_threads_that_cannot_be_had", "limits the address space, see below"),
     ("test_memory.py", "limits the address space, of which the sanitizer takes terabytes"),
 ]
 
