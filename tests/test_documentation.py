@@ -1,5 +1,6 @@
 """Documentation: every example of the pages runs, and nothing public and no test is missing."""
 
+import ast
 import doctest
 import importlib.util
 import re
@@ -68,6 +69,39 @@ def test_a_skip_means_that_an_optional_package_is_absent():
     for path in Path(__file__).parent.glob("*.py"):
         others = re.findall(r"(?:pytest|mark)\.(?:skip|xfail)\w*", path.read_text("utf-8"))
         assert not others, (path.name, others)
+
+
+def promises():
+    """Every row of the tables of promises: the promise, and the (file, test) that hold it."""
+    page = (DOCS / "promises.rst").read_text("utf-8")
+    for table in re.findall(r"^\.\. list-table::\n(?:(?: .*)?\n)+", page, flags=re.MULTILINE):
+        for row in re.split(r"^   \* - ", table, flags=re.MULTILINE)[2:]:
+            promise, held_by = re.split(r"^     - ", row, flags=re.MULTILINE)
+            yield promise.strip(), re.findall(r"``(test_\w+\.py)::(test_\w+)``", held_by)
+
+
+def names_of_tests(path):
+    """The names of a file's tests, and whether each is of the default suite."""
+    found = {}
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            slow = any(ast.unparse(mark) == "pytest.mark.slow" for mark in node.decorator_list)
+            found[node.name] = found.get(node.name, False) or not slow
+    return found
+
+
+def test_every_promise_is_held_by_a_test():
+    """By one that exists, and by one of the default suite at least."""
+    known = {path.name: names_of_tests(path) for path in Path(__file__).parent.glob("test_*.py")}
+    page = (DOCS / "promises.rst").read_text("utf-8")
+    rows = list(promises())
+    assert len(rows) == page.count("\n   * - ") - page.count("list-table::")  # but for headings
+    for promise, held_by in rows:
+        assert len(set(held_by)) == len(held_by), promise
+        unknown = [f"{file}::{name}" for file, name in held_by if name not in known.get(file, {})]
+        assert not unknown, f"{promise!r} names {unknown}"
+        assert any(known[file][name] for file, name in held_by), f"nothing holds {promise!r}"
+    assert len(re.findall(r"test_\w+\.py::", page)) == sum(len(held_by) for _, held_by in rows)
 
 
 def from_sources():
