@@ -23,12 +23,16 @@ from fastconv._desc.arguments import as_workspace
 from fastconv._fallback import guarded
 from fastconv.runtime import precision_for
 
+
+def with_sums(algorithm):
+    """The algorithm, with direct sums for the values that it refuses."""
+    return guarded(algorithm, direct.ALGORITHM, sliding.ALGORITHM)
+
+
 ALGORITHMS: tuple[Algorithm, ...] = (
-    depthwise.ALGORITHM, direct.ALGORITHM, guarded(winograd.ALGORITHM, direct.ALGORITHM),
-    im2col.ALGORITHM, guarded(fft.ALGORITHM, direct.ALGORITHM),
-    guarded(inner_product.ALGORITHM, direct.ALGORITHM),
-    guarded(swapped.swapped((depthwise.ALGORITHM, direct.ALGORITHM)), direct.ALGORITHM),
-    sliding.ALGORITHM,
+    depthwise.ALGORITHM, direct.ALGORITHM, with_sums(winograd.ALGORITHM), im2col.ALGORITHM,
+    with_sums(fft.ALGORITHM), with_sums(inner_product.ALGORITHM),
+    with_sums(swapped.swapped((depthwise.ALGORITHM, direct.ALGORITHM))), sliding.ALGORITHM,
 )
 
 # A default must not cost factors: where direct sums would take more than so many times as long as
@@ -158,8 +162,11 @@ def _bytes(count):
     return f"{count:.1f} GiB"
 
 
-def explanation(desc, which, precision, max_workspace, method, threads, seconds):
-    """The rows of `explain`; `seconds` maps an algorithm to its measured time, or is None."""
+def explanation(asked, desc, which, precision, max_workspace, method, threads, seconds):
+    """The rows of `explain`: of the description that was asked for, and the one that is computed.
+
+    `seconds` maps an algorithm to its measured time, or is None.
+    """
     max_workspace = as_workspace(desc.function, max_workspace)
     chosen = choose(desc, which, method, precision, max_workspace)
     tier = precision_for(desc.function, precision, desc.itemsize)
@@ -186,7 +193,7 @@ def explanation(desc, which, precision, max_workspace, method, threads, seconds)
             "seconds": seconds(method if algorithm is chosen else algorithm.name)
                        if seconds and reason is None else None,
         })
-    title = (f"{which} of x {desc.input_shape(desc.batch)} with weight {desc.weight_shape()}, "
+    title = (f"{which} of x {asked.input_shape(asked.batch)} with weight {asked.weight_shape()}, "
              f"{desc.dtype}, precision {tier!r}")
     if gave_way:
         strict = _fastest(desc, which, tier, max_workspace)

@@ -809,11 +809,16 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     if not isinstance(which, str) or which not in _select.PASSES:
         raise ValueError(
             f"explain: which={shown(which)} is not one of {', '.join(map(repr, _select.PASSES))}")
-    windows = geometry("explain", None, stride=stride, padding=padding, dilation=dilation,
-                       groups=groups, padding_mode=padding_mode, data_format=data_format,
-                       flip=flip, x="x_shape", weight="weight_shape")
+    options = {"stride": stride, "dilation": dilation, "groups": groups, "data_format": data_format,
+               "flip": flip, "x": "x_shape", "weight": "weight_shape"}
+    windows = geometry("explain", None, padding=padding, padding_mode=padding_mode, **options)
     desc = describe_conv(windows, x_shape, weight_shape, arithmetic.itemsize,
                          exact=dtype.kind == "i")
+    computed = desc
+    if which == "backward_data" and desc.geometry["padding_mode"]:
+        # the gradient of the padded input, whose padding is then folded
+        computed = describe_conv(geometry("explain", None, **options), call.padded_shape(desc),
+                                 desc.weight_shape(), arithmetic.itemsize, exact=desc.exact)
     desc.planned = planned = as_flag("explain", "planned", planned)
     measure = as_flag("explain", "measure", measure)
     threads = get_num_threads() if num_threads is None else as_thread_count(
@@ -852,5 +857,5 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
             best = min(best, time.perf_counter() - start)
         return best
 
-    return _select.explanation(desc, which, precision, max_workspace, method, threads,
+    return _select.explanation(desc, computed, which, precision, max_workspace, method, threads,
                                seconds if measure else None)

@@ -228,3 +228,13 @@ def test_explain_refuses():
         fastconv.explain((1, 1, 4, 4), (1, 1, 2, 2), which="sideways")
     with pytest.raises(TypeError, match=r"^explain: dtype"):
         fastconv.explain((1, 1, 4, 4), (1, 1, 2, 2), dtype="longdouble")
+
+
+def test_explain_estimates_the_padded_gradient():
+    """A gradient with a padding mode is that of the padded input, which is then folded."""
+    layer = {"weight_shape": (8, 8, 3, 3), "which": "backward_data"}
+    folded = fastconv.explain((1, 8, 20, 20), padding=9, padding_mode="reflect", **layer)
+    inner = fastconv.explain((1, 8, 38, 38), **layer)
+    assert "(1, 8, 20, 20)" in str(folded)
+    keys = "method", "verdict", "estimated_seconds", "workspace_bytes", "flops"
+    assert [[row[k] for k in keys] for row in folded] == [[row[k] for k in keys] for row in inner]

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 
+import numpy as np
 import pytest
 
 import fastconv
@@ -336,3 +337,86 @@ def test_workspace_is_what_explain_says():
         for other in fastconv.explain((32, *shape[1:]), weight):
             if other["method"] == row["method"]:
                 assert other["workspace_bytes"] == limit
+
+
+X, W = (1, 3, 40, 50), (4, 3, 7, 9)
+HALF_WAY = {
+    "forward": lambda x, w, g, out: fastconv.conv2d(x, w, method="fft", out=out),
+    "a plan": lambda x, w, g, out: fastconv.plan_conv(x.shape, w, method="fft")(x, out=out),
+    "backward_data": lambda x, w, g, out: fastconv.conv2d_backward_data(
+        g, w, x.shape, method="fft", out=out
+    ),
+    "padding that is folded": lambda x, w, g, out: fastconv.conv2d_backward_data(
+        np.ones((2, 4, 40, 50), "f4"), w, x.shape, padding="same", padding_mode="reflect",
+        method="fft", out=out,
+    ),
+    "per sample": lambda x, w, g, out: fastconv.conv2d_backward_weight(
+        g, x, w.shape, method="fft", per_sample=True, out=out
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", HALF_WAY)
+@pytest.mark.parametrize("transforms", range(1, 12))
+def test_a_transform_that_finds_no_memory_leaves_out_as_it_was(monkeypatch, call, transforms):
+    """Whichever of the transforms fails first."""
+    from fastconv._algorithms.fft import transforms as fft
+
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, *X[1:])).astype("f4"), rng.standard_normal(W).astype("f4")
+    g = np.ones(fastconv.conv_output_shape(x.shape, W), "f4")
+    shapes = {"backward_data": x.shape, "padding that is folded": x.shape, "per sample": (2, *W)}
+    out = np.full(shapes.get(call, g.shape), 7, "f4")
+    left = [transforms]
+
+    def counted(transform):
+        def apply(*args, **kwargs):
+            left[0] -= 1
+            if left[0] < 0:
+                raise MemoryError("no room for a transform")
+            return transform(*args, **kwargs)
+
+        return apply
+
+    monkeypatch.setattr(fft, "rfftn", counted(fft.rfftn))
+    monkeypatch.setattr(fft, "irfftn", counted(fft.irfftn))
+    try:
+        HALF_WAY[call](x, w, g, out)
+    except MemoryError:
+        np.testing.assert_array_equal(out, 7)
+    else:
+        assert left[0] >= 0
+        assert (out != 7).all()
+
+
+@pytest.mark.parametrize("which", ["forward", "backward_weight"])
+@pytest.mark.parametrize("method", ["winograd", "fft", "inner_product", "swapped"])
+def test_without_memory_for_sums_the_last_resort_needs_none(monkeypatch, method, which):
+    """An image with a NaN is recomputed, though the usual sums find no memory."""
+    from fastconv import _fallback, _select
+
+    def no_memory(*args, **kwargs):
+        raise MemoryError("no room for sums")
+
+    strict = record_of("direct")._replace(prepare=no_memory, weight_gradient=no_memory)
+    part = {"winograd": _select.winograd, "fft": _select.fft,
+            "inner_product": _select.inner_product}.get(method)  # fmt: skip
+    inner = part.ALGORITHM if part else _select.swapped.swapped((record_of("direct"),))
+    algorithm = _fallback.guarded(inner, strict, record_of("sliding"))
+    monkeypatch.setitem(_select._BY_NAME, method, algorithm)
+    kernel = {"inner_product": (9, 11), "swapped": (13, 15)}.get(method, (3, 3))
+    padding = {"swapped": 8}.get(method, 0)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 3, 9, 11)).astype("f4"), rng.standard_normal((4, 3, *kernel))
+    w = w.astype("f4")
+    x[1, 1, 2, 3] = np.nan
+    options = {"padding": padding, "precision": "high"}
+    g = np.ones(fastconv.conv_output_shape(x.shape, w.shape, padding=padding), "f4")
+    if which == "forward":
+        got = fastconv.conv2d(x, w, method=method, **options)
+        expected = fastconv.conv2d(x, w, method="direct", **options)
+    else:
+        got = fastconv.conv2d_backward_weight(g, x, w.shape, method=method, **options)
+        expected = fastconv.conv2d_backward_weight(g, x, w.shape, method="direct", **options)
+    assert np.isnan(expected).any()
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)

@@ -62,6 +62,10 @@ class Algorithm(NamedTuple):
         Whether it works on OpenMP's threads, which stay for the next call. Those of Python end
         with the call.
 
+    fails_midway : bool
+        Whether it allocates memory once it has begun to write results. A caller's ``out`` must
+        stay as it was if that fails, so such an algorithm is given an array of its own.
+
     Notes
     -----
     An algorithm below the tier "highest" may refuse values: NaN, infinities, what overflows in
@@ -80,3 +84,4 @@ class Algorithm(NamedTuple):
     weight_gradient: Callable | None = None
     scratch_grows_with_image: bool = False
     openmp_threads: bool = True
+    fails_midway: bool = False

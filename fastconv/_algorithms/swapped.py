@@ -199,4 +199,5 @@ def swapped(algorithms) -> Algorithm:
         name="swapped", passes=PASSES, tier="highest", supports=callables.supports,
         workspace=callables.workspace, cost=callables.cost, prepare=callables.prepare,
         weight_gradient=callables.weight_gradient, scratch_grows_with_image=True,
+        fails_midway=True,
     )

@@ -2,6 +2,7 @@ from fastconv._call.destination cimport Destination
 from fastconv._desc.conv cimport ConvDesc
 
 cdef tuple dtypes_of(str function, a, b, c)
+cdef double beside(out, algorithm, double work) except *
 cdef check_bias(ConvDesc desc, bias)
 cdef check_residual(str function, residual, tuple shape, result)
 cdef object run_forward(kernel, x, bias, residual, Destination output, arithmetic, tuple bounds,

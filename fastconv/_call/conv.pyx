@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 cimport numpy as cnp
+from libc.math cimport INFINITY
 from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._call.cache cimport (
@@ -53,6 +54,11 @@ cdef tuple dtypes_of(str function, a, b, c):
         if dtype is float64:
             return BOTH_64
     return compute_dtype(function, (a, b, c), True)
+
+
+cdef double beside(out, algorithm, double work) except *:
+    """What `destination` counts a call's work as: one that may fail midway has no end."""
+    return INFINITY if out is not None and algorithm.fails_midway else work
 
 
 cdef check_bias(ConvDesc desc, bias):
@@ -102,7 +108,8 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
     output = destination(function, out, shape, result, result if parts else arithmetic,
-                         None if out is None else (x, weight, bias, residual), work, desc.batched)
+                         None if out is None else (x, weight, bias, residual),
+                         beside(out, algorithm, work), desc.batched)
     check_unchanged(function, "x", has_input_shape(desc, x))
     check_unchanged(function, "weight", has_weight_shape(desc, weight))
     if bias is not None:
@@ -200,7 +207,9 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
     result, arithmetic = dtypes
     cdef bint parts = in_parts(result, arithmetic)
     output = destination(desc.function, out, shape, result, result if parts else arithmetic,
-                         None if out is None else (source, weight, bias), work, desc.batched)
+                         None if out is None else (source, weight, bias),
+                         INFINITY if real.folded is not None or real.appends
+                         else beside(out, real.algorithm, work), desc.batched)
     check_unchanged(desc.function, name, has_output_shape(desc, source))
     check_unchanged(desc.function, "weight", has_weight_shape(desc, weight))
     if parts:
@@ -215,7 +224,7 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
     return output.finish()
 
 
-cdef tuple padded_shape(ConvDesc desc):
+cpdef tuple padded_shape(ConvDesc desc):
     """The shape of x with its padding."""
     cdef int i
     shape = list(desc.input_shape(desc.batch))
@@ -255,7 +264,8 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     if per_sample:
         shape = (desc.batch,) + shape
     output = destination(function, out, shape, result, result if parts else arithmetic,
-                         None if out is None else (grad_output, x), work, True)
+                         None if out is None else (grad_output, x), beside(out, algorithm, work),
+                         True)
     check_unchanged(function, "grad_output", has_output_shape(desc, grad_output))
     check_unchanged(function, "x", has_input_shape(desc, x))
     if parts:

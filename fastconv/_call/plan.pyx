@@ -4,7 +4,7 @@ import numpy as np
 cimport numpy as cnp
 
 from fastconv._call.cache cimport choose_algorithm
-from fastconv._call.conv cimport check_bias, check_residual, run_forward
+from fastconv._call.conv cimport beside, check_bias, check_residual, run_forward
 from fastconv._call.destination cimport Destination, destination, has_shape
 from fastconv._call.kernels cimport ByParts, by_parts, in_parts, real_pass
 from fastconv._core.padding cimport AXES
@@ -138,7 +138,8 @@ cdef class Prepared:
         threads = threads_for("plan", self.num_threads, work)
         output = destination("plan", out, shape, self.result,
                              self.result if self.parts else self.arithmetic,
-                             None if out is None else (x, residual), work, has_batch)
+                             None if out is None else (x, residual),
+                             beside(out, self.algorithm, work), has_batch)
         check_unchanged("plan", "x", self.fits(x) and (
             cnp.PyArray_NDIM(x) == <int>self.desc.g.rank + 1 + has_batch)
             and (not has_batch or cnp.PyArray_DIM(x, 0) == batch))

@@ -61,6 +61,10 @@ cdef Layout layout_for(ConvDesc desc, which)
 cdef CostTerms least_cost(ConvDesc desc) noexcept
 
 
+cdef inline Py_ssize_t taps_of_phase(Layout layout, int a, Py_ssize_t phase) noexcept nogil:
+    return (layout.desc.g.kernel[a] - 1 - phase) // layout.axis[a].stride + 1
+
+
 cdef inline Py_ssize_t position(const Positions *positions, Py_ssize_t i) noexcept nogil:
     """Where the array has what a tile's position i stands for; -1 for a zero."""
     if i >= positions.end:

@@ -271,7 +271,7 @@ cdef class Layout:
         positions.mode = PAD_ZEROS if self.backward else g.padding_mode
         # what the last output's last tap of this phase meets
         positions.end = min(most, (g.output[a] - 1 - output_phase) // axis.dilation
-                            + (g.kernel[a] - 1 - phase) // axis.stride + 1 - first)
+                            + taps_of_phase(self, a, phase) - first)
         find_inside(positions)
 
     cdef void output_positions(self, int a, Py_ssize_t output_phase, Py_ssize_t first,

@@ -76,5 +76,5 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 ALGORITHM = Algorithm(
     name="fft", passes=PASSES, tier="high", supports=supports, workspace=workspace, cost=cost,
     prepare=prepare, weight_gradient=weight_gradient, scratch_grows_with_image=True,
-    openmp_threads=False,
+    openmp_threads=False, fails_midway=True,
 )

@@ -3,7 +3,7 @@ cimport numpy as cnp
 from libc.math cimport fabs
 from libc.string cimport memset
 
-from fastconv._algorithms.fft.lattice cimport Lattice, Layout
+from fastconv._algorithms.fft.lattice cimport Lattice, Layout, taps_of_phase
 from fastconv._core.blocks cimport unravel
 from fastconv._core.padding cimport AXES
 from fastconv._core.strided cimport Strided5, strided_weights
@@ -72,37 +72,43 @@ cdef inline void gather_phase(Layout layout, const Strided5 *weights, const real
 
     Along an axis without transform, every position meets the same weights.
     """
-    cdef const conv_geometry *g = &layout.desc.g
     cdef const Lattice *axis = layout.axis
+    cdef const Py_ssize_t *stride = &weights.stride[2]
     cdef Py_ssize_t b[3]
-    cdef Py_ssize_t m[3]
     cdef Py_ssize_t taps[3]
     cdef Py_ssize_t copies[3]
-    cdef Py_ssize_t n, at, place, j, count = 1
-    cdef bint inside
+    cdef Py_ssize_t m0, m1, m2
+    cdef const real_t *row
+    cdef real_t *to
     cdef double value
     cdef int a
     sum[0] = squares[0] = 0
     unravel_phase(axis, phase, b)
     for a in range(AXES):
-        taps[a] = axis[a].taps
+        taps[a] = taps_of_phase(layout, a, b[a])
         copies[a] = axis[a].transform if axis[a].taps == 1 else 1
-        count *= taps[a]
-    for n in range(count):
-        unravel(n, taps, AXES, m)
-        inside = True
-        at = place = 0
-        for a in range(AXES):
-            j = axis[a].stride * m[a] + b[a]
-            inside = inside and j < g.kernel[a]
-            place += (g.kernel[a] - 1 - j if g.flip else j) * weights.stride[2 + a]
-            at = at * axis[a].transform + (
-                m[a] if layout.backward else axis[a].taps - 1 - m[a])
-        if inside:
-            value = kernel[place]
-            sum[0] += fabs(value)
-            squares[0] += value * value
-            repeat(axis, copies, kernel[place], out + at)
+    for m0 in range(taps[0]):
+        for m1 in range(taps[1]):
+            row = kernel + (tap_of(layout, 0, b[0], m0) * stride[0]
+                            + tap_of(layout, 1, b[1], m1) * stride[1])
+            to = out + (place_of(layout, 0, m0) * axis[1].transform
+                        + place_of(layout, 1, m1)) * axis[2].transform
+            for m2 in range(taps[2]):
+                value = row[tap_of(layout, 2, b[2], m2) * stride[2]]
+                sum[0] += fabs(value)
+                squares[0] += value * value
+                repeat(axis, copies, <real_t>value, to + place_of(layout, 2, m2))
+
+
+cdef inline Py_ssize_t tap_of(Layout layout, int a, Py_ssize_t phase, Py_ssize_t m) noexcept nogil:
+    """The kernel's tap that is number m of a phase."""
+    cdef Py_ssize_t j = layout.axis[a].stride * m + phase
+    return layout.desc.g.kernel[a] - 1 - j if layout.desc.g.flip else j
+
+
+cdef inline Py_ssize_t place_of(Layout layout, int a, Py_ssize_t m) noexcept nogil:
+    """Where a tile of weights has it."""
+    return m if layout.backward else layout.axis[a].taps - 1 - m
 
 
 cdef inline void repeat(const Lattice *axis, const Py_ssize_t *copies, real_t value,
@@ -150,24 +156,20 @@ cdef inline void scatter_phase(Layout layout, const real_t *sums, Py_ssize_t pha
     cdef const conv_geometry *g = &layout.desc.g
     cdef const Lattice *axis = layout.axis
     cdef Py_ssize_t b[3]
-    cdef Py_ssize_t m[3]
-    cdef Py_ssize_t taps[3]
-    cdef Py_ssize_t n, at, tap, j, count = 1
-    cdef bint inside
+    cdef Py_ssize_t first[3]    # place of a phase's first tap
+    cdef Py_ssize_t size[3]
+    cdef Py_ssize_t m0, m1, m2
+    cdef const real_t *row
+    cdef real_t *to
     cdef int a
     unravel_phase(axis, phase, b)
     for a in range(AXES):
-        taps[a] = axis[a].taps
-        count *= taps[a]
-    for n in range(count):
-        unravel(n, taps, AXES, m)
-        inside = True
-        at = tap = 0
-        for a in range(AXES):
-            j = axis[a].stride * m[a] + b[a]
-            inside = inside and j < g.kernel[a]
-            if axis[a].taps > 1:
-                at = at * axis[a].transform + axis[a].block - 1 + m[a]
-            tap = tap * g.kernel[a] + (g.kernel[a] - 1 - j if g.flip else j)
-        if inside:
-            kernel[tap] = sums[at]
+        first[a] = axis[a].block - 1 if axis[a].taps > 1 else 0
+        size[a] = axis[a].transform if axis[a].taps > 1 else 1
+    for m0 in range(taps_of_phase(layout, 0, b[0])):
+        for m1 in range(taps_of_phase(layout, 1, b[1])):
+            row = sums + ((first[0] + m0) * size[1] + first[1] + m1) * size[2] + first[2]
+            to = kernel + (tap_of(layout, 0, b[0], m0) * g.kernel[1]
+                           + tap_of(layout, 1, b[1], m1)) * g.kernel[2]
+            for m2 in range(taps_of_phase(layout, 2, b[2])):
+                to[tap_of(layout, 2, b[2], m2)] = row[m2]
