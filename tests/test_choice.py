@@ -1,4 +1,4 @@
-"""One algorithm: the automatic choice is near the fastest method on geometry that nobody tuned for.
+"""Choice: what ``"auto"`` takes is near the fastest method on geometry that nobody tuned for.
 
 Slow, and for a machine that has nothing else to do: ``pytest -m slow test_choice.py``. Times are
 the processor's, the least of several, and bounds are ratios.

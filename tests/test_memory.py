@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv import _fallback, _select
+from fastconv._algorithms import fft, inner_product, swapped, winograd
 from fastconv.testing.served import methods, record_of, serves
 
 linux = pytest.mark.needs(sys.platform == "linux", "the accounts and limits of Linux")
@@ -339,6 +341,9 @@ def test_workspace_is_what_explain_says():
                 assert other["workspace_bytes"] == limit
 
 
+# without the sums that the registry has beside them
+INNER = (winograd.ALGORITHM, fft.ALGORITHM, inner_product.ALGORITHM,
+         swapped.swapped((record_of("direct"),)))  # fmt: skip
 X, W = (1, 3, 40, 50), (4, 3, 7, 9)
 HALF_WAY = {
     "forward": lambda x, w, g, out: fastconv.conv2d(x, w, method="fft", out=out),
@@ -360,7 +365,7 @@ HALF_WAY = {
 @pytest.mark.parametrize("transforms", range(1, 12))
 def test_a_transform_that_finds_no_memory_leaves_out_as_it_was(monkeypatch, call, transforms):
     """Whichever of the transforms fails first."""
-    from fastconv._algorithms.fft import transforms as fft
+    from fastconv._algorithms.fft import transforms as used
 
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((2, *X[1:])).astype("f4"), rng.standard_normal(W).astype("f4")
@@ -378,8 +383,8 @@ def test_a_transform_that_finds_no_memory_leaves_out_as_it_was(monkeypatch, call
 
         return apply
 
-    monkeypatch.setattr(fft, "rfftn", counted(fft.rfftn))
-    monkeypatch.setattr(fft, "irfftn", counted(fft.irfftn))
+    monkeypatch.setattr(used, "rfftn", counted(used.rfftn))
+    monkeypatch.setattr(used, "irfftn", counted(used.irfftn))
     try:
         HALF_WAY[call](x, w, g, out)
     except MemoryError:
@@ -389,34 +394,38 @@ def test_a_transform_that_finds_no_memory_leaves_out_as_it_was(monkeypatch, call
         assert (out != 7).all()
 
 
+def refusing(method):
+    """A problem that the method serves: shapes, and padding."""
+    kernel = {"inner_product": (9, 11), "swapped": (13, 15)}.get(method, (3, 3))
+    return (2, 3, 9, 11), (4, 3, *kernel), 8 if method == "swapped" else 0
+
+
 @pytest.mark.parametrize("which", ["forward", "backward_weight"])
 @pytest.mark.parametrize("method", ["winograd", "fft", "inner_product", "swapped"])
+@pytest.mark.served(by=lambda method, which: serves(
+    method, which, *refusing(method)[:2], padding=refusing(method)[2], precision="high"
+))  # fmt: skip
 def test_without_memory_for_sums_the_last_resort_needs_none(monkeypatch, method, which):
     """An image with a NaN is recomputed, though the usual sums find no memory."""
-    from fastconv import _fallback, _select
+    x_shape, weight_shape, padding = refusing(method)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal(x_shape).astype("f4"), rng.standard_normal(weight_shape).astype("f4")
+    x[1, 1, 2, 3] = np.nan
+    options = {"padding": padding, "precision": "high"}
+    g = np.ones(fastconv.conv_output_shape(x.shape, w.shape, padding=padding), "f4")
+    function, arrays = {
+        "forward": (fastconv.conv2d, (x, w)),
+        "backward_weight": (fastconv.conv2d_backward_weight, (g, x, w.shape)),
+    }[which]
+    expected = function(*arrays, method="direct", **options)
 
     def no_memory(*args, **kwargs):
         raise MemoryError("no room for sums")
 
     strict = record_of("direct")._replace(prepare=no_memory, weight_gradient=no_memory)
-    part = {"winograd": _select.winograd, "fft": _select.fft,
-            "inner_product": _select.inner_product}.get(method)  # fmt: skip
-    inner = part.ALGORITHM if part else _select.swapped.swapped((record_of("direct"),))
+    inner = {a.name: a for a in INNER}[method]
     algorithm = _fallback.guarded(inner, strict, record_of("sliding"))
     monkeypatch.setitem(_select._BY_NAME, method, algorithm)
-    kernel = {"inner_product": (9, 11), "swapped": (13, 15)}.get(method, (3, 3))
-    padding = {"swapped": 8}.get(method, 0)
-    rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((2, 3, 9, 11)).astype("f4"), rng.standard_normal((4, 3, *kernel))
-    w = w.astype("f4")
-    x[1, 1, 2, 3] = np.nan
-    options = {"padding": padding, "precision": "high"}
-    g = np.ones(fastconv.conv_output_shape(x.shape, w.shape, padding=padding), "f4")
-    if which == "forward":
-        got = fastconv.conv2d(x, w, method=method, **options)
-        expected = fastconv.conv2d(x, w, method="direct", **options)
-    else:
-        got = fastconv.conv2d_backward_weight(g, x, w.shape, method=method, **options)
-        expected = fastconv.conv2d_backward_weight(g, x, w.shape, method="direct", **options)
+    got = function(*arrays, method=method, **options)
     assert np.isnan(expected).any()
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)

@@ -109,7 +109,8 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     threads = threads_for(function, num_threads, work)
     output = destination(function, out, shape, result, result if parts else arithmetic,
                          None if out is None else (x, weight, bias, residual),
-                         beside(out, algorithm, work), desc.batched)
+                         INFINITY if bounds is not None else beside(out, algorithm, work),
+                         desc.batched)
     check_unchanged(function, "x", has_input_shape(desc, x))
     check_unchanged(function, "weight", has_weight_shape(desc, weight))
     if bias is not None:
@@ -208,7 +209,7 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
     cdef bint parts = in_parts(result, arithmetic)
     output = destination(desc.function, out, shape, result, result if parts else arithmetic,
                          None if out is None else (source, weight, bias),
-                         INFINITY if real.folded is not None or real.appends
+                         INFINITY if real.folded is not None or real.appends or bias is not None
                          else beside(out, real.algorithm, work), desc.batched)
     check_unchanged(desc.function, name, has_output_shape(desc, source))
     check_unchanged(desc.function, "weight", has_weight_shape(desc, weight))

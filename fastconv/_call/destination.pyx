@@ -78,12 +78,33 @@ cdef int check_out(str function, out, tuple shape, result) except -1:
         raise ValueError(f"{function}: out has dtype {out.dtype}, but the result has {result}")
     if not cnp.PyArray_ISWRITEABLE(given):
         raise ValueError(f"{function}: out is read-only")
-    if 0 in out.strides and out.size > 1:
-        for size, stride in zip(out.shape, out.strides):
-            if stride == 0 and size > 1:
-                raise ValueError(
-                    f"{function}: out is a broadcast view: several of its elements share memory")
+    if overlaps_itself(given):
+        raise ValueError(f"{function}: out has strides {out.strides}, by which several of its "
+                         f"elements share memory")
     return 0
+
+
+cdef bint overlaps_itself(cnp.ndarray array) except -1:
+    """Whether two elements share memory."""
+    cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(array), extent = itemsize
+    if cnp.PyArray_SIZE(array) < 2:
+        return False
+    axes = sorted([(abs(stride), size) for stride, size in zip(
+        (<object>array).strides, (<object>array).shape) if size > 1])
+    for stride, size in axes:
+        if stride < extent:
+            break
+        extent += (size - 1) * stride
+    else:
+        return False
+    # An axis goes on within what those of shorter strides span: only the elements can tell.
+    offsets = np.zeros(1, np.int64)
+    for stride, size in axes:
+        if stride == 0:
+            return True
+        offsets = np.add.outer(offsets, np.arange(size) * stride).ravel()
+    offsets.sort()
+    return bool((np.diff(offsets) < itemsize).any())
 
 
 cdef bint takes_result(cnp.ndarray out, arithmetic) except -1:
