@@ -312,3 +312,22 @@ def test_results_do_not_share_memory():
     assert not np.shares_memory(one, other)
     one[...] = 0
     np.testing.assert_array_equal(other, fastconv.conv2d(X, W))
+
+
+@pytest.mark.parametrize(("strides", "apart"), [
+    ((0, 0, 4, 4), False), ((64, 64, 8, 4), False), ((64, 64, 12, 8), False),
+    ((64, 64, 8, 12), False), ((0, 0, 0, 4), False), ((64, 64, 4, 16), True),
+    ((0, 0, -16, 4), True), ((64, 64, 20, 8), True), ((64, 64, 8, 44), True),
+])  # fmt: skip
+def test_an_out_that_overlaps_itself_is_refused(strides, apart):
+    """Also where no stride is zero; rows that interleave without meeting are taken."""
+    memory = np.zeros(200, np.float32)
+    out = np.lib.stride_tricks.as_strided(memory[50:], (1, 1, 4, 4), strides)
+    x, w = np.ones((1, 1, 6, 6), np.float32), np.ones((1, 1, 3, 3), np.float32)
+    if apart:
+        assert fastconv.conv2d(x, w, out=out) is out
+        assert (out == 9).all()
+    else:
+        with pytest.raises(ValueError, match=r"conv2d: out has strides .* share memory"):
+            fastconv.conv2d(x, w, out=out)
+        assert not memory.any()
