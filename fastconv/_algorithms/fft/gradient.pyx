@@ -96,22 +96,28 @@ cdef class Gradient:
         return sums
 
     def transform_tiles(self, image, first, tiles):
-        """Tiles of both sides, a piece of planes in each task."""
-        cdef Layout layout = self.layout
-        planes = layout.planes_at_once(1)
-        pieces = [ceil_div(n, planes) for n in self.planes]
+        """Tiles of both sides, a piece in each task: some tiles, or some planes of one."""
+        pieces = [piece for side in range(2) for piece in self.pieces(side, tiles)]
 
         def forth(task):
-            tile, piece = task // sum(pieces), task % sum(pieces)
-            side = int(piece >= pieces[0])
-            plane = (piece - pieces[0] if side else piece) * planes
-            n = min(planes, self.planes[side] - plane)
-            some, largest = fill_tiles(layout, &self.images[<int>side], image, side, first + tile,
-                                       1, plane, n)
-            self.spectra[side][tile, plane:plane + n] = self.fft.rfftn(some, axes=layout.axes)[0]
+            side, tile, plane = pieces[task]
+            some, largest = fill_tiles(self.layout, &self.images[<int>side], image, side,
+                                       first + tile.start, tile.stop - tile.start, plane.start,
+                                       plane.stop - plane.start)
+            self.spectra[side][tile, plane] = self.fft.rfftn(some, axes=self.layout.axes)
             self.largest[side].append(largest)
 
-        python_parallel_for(forth, tiles * sum(pieces), self.threads)
+        python_parallel_for(forth, len(pieces), self.threads)
+
+    def pieces(self, side, tiles):
+        """Which tiles and planes of a side are transformed by one call of SciPy."""
+        cdef Py_ssize_t planes = self.planes[side], at_once = self.layout.planes_at_once(1)
+        cdef Py_ssize_t rows = 1
+        if at_once >= planes:
+            rows, at_once = self.layout.planes_at_once(planes), planes
+        return [(side, slice(tile, min(tile + rows, tiles)),
+                 slice(plane, min(plane + at_once, planes)))
+                for tile in range(0, tiles, rows) for plane in range(0, planes, at_once)]
 
     def filters_at_once(self):
         """Filters whose sums one task takes."""

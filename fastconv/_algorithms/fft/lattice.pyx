@@ -237,9 +237,10 @@ cdef class Layout:
                 and self.out_planes * (self.in_planes // self.groups) * self.freq <= PIECE)
 
     cdef Py_ssize_t tiles_at_once(self) noexcept:
-        """Tiles that are transformed before products are taken."""
-        return max(1, min(self.tiles, <Py_ssize_t>MAX_TILES,
-                          MAX_WAITING // max(1, self.in_planes * self.freq)))
+        """Tiles that are transformed before products are taken: a few, or one piece of them."""
+        cdef Py_ssize_t most = max(<Py_ssize_t>MAX_TILES, self.planes_at_once(
+            max(self.in_planes, self.out_planes)))
+        return max(1, min(self.tiles, most, MAX_WAITING // max(1, self.in_planes * self.freq)))
 
     # ---- which positions a tile stands for ----
 
