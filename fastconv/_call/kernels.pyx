@@ -91,14 +91,22 @@ cdef fold_padding(ConvDesc desc, grad, out):
 
 
 cdef fold_axis(lines, Py_ssize_t before, Py_ssize_t length, Py_ssize_t mode):
-    """The same along the first axis, which has `length` elements after those in front."""
-    cdef Py_ssize_t period
+    """The same along the first axis, which has `length` elements after those in front.
+
+    A view of `lines` where it can be: sums are added up in place.
+    """
+    cdef Py_ssize_t after = len(lines) - before - length, period
+    inner = lines[before:before + length]
+    if before == after == 0:
+        return inner
     if mode == PAD_REPLICATE:
-        inner = lines[before:before + length].copy()
         if before > 0:
             inner[0] += sum_in_pairs(lines[:before])
-        if len(lines) > before + length:
+        if after > 0:
             inner[length - 1] += sum_in_pairs(lines[before + length:])
+        return inner
+    if max(before, after) <= length - (mode == PAD_REFLECT):
+        fold_once(inner, lines[:before], lines[before + length:], mode)
         return inner
     # what is to the left and right of the elements repeats itself, mirrored or not
     period = length
@@ -113,6 +121,18 @@ cdef fold_axis(lines, Py_ssize_t before, Py_ssize_t length, Py_ssize_t mode):
     elif mode == PAD_REFLECT and length > 1:
         inner[1:length - 1] += total[length:][::-1]
     return inner
+
+
+cdef fold_once(inner, left, right, Py_ssize_t mode):
+    """Add what is in front and behind to the elements that it is copied from, once each."""
+    cdef Py_ssize_t length = len(inner), before = len(left), after = len(right)
+    cdef Py_ssize_t edge = mode == PAD_REFLECT  # the first and the last element have no copy
+    if mode == PAD_REFLECT or mode == PAD_SYMMETRIC:
+        inner[edge:edge + before] += left[::-1]
+        inner[length - edge - after:length - edge] += right[::-1]
+    else:
+        inner[length - before:] += left
+        inner[:after] += right
 
 
 cdef sum_of_periods(lines, Py_ssize_t before, Py_ssize_t period):
