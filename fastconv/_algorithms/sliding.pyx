@@ -24,13 +24,15 @@ from fastconv._core.types cimport real_t
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport kernels_for
 
-from fastconv._algorithms.record import BACKWARD_DATA, PASSES, Algorithm, Cost
+from fastconv._algorithms.record import (
+    BACKWARD_DATA, BACKWARD_WEIGHT, FORWARD, PASSES, Algorithm, Cost,
+)
 
 cnp.import_array()
 
 # The cost model (docs/algorithms/choice.rst), in seconds.
-cdef double PER_CALL = 4e-6
-cdef double PER_PRODUCT = 5e-9
+cdef double PER_CALL = 8e-6
+cdef dict PER_PRODUCT = {FORWARD: 10e-9, BACKWARD_DATA: 15e-9, BACKWARD_WEIGHT: 5e-9}
 cdef double SLOWNESS = 50.0  # of an operation, against those that `slices` counts in
 
 cdef enum:
@@ -323,7 +325,7 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def cost(ConvDesc desc, which):
-    return Cost(arithmetic=PER_PRODUCT * desc.flops() / 2, start=PER_CALL)
+    return Cost(arithmetic=PER_PRODUCT[which] * desc.flops() / 2, start=PER_CALL)
 
 
 def prepare(ConvDesc desc, which, weight, int threads=1):

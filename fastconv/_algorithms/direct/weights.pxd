@@ -94,7 +94,7 @@ cdef inline void pack_taps(const Weights *weights, const Phase *phase, Py_ssize_
     elif phase.spatial_taps > 1 and weights.out_channel != 1 and in_order(weights, phase):
         pack_channels(weights, phase, source, n, width, first, stop, out)
     else:
-        pack_each(weights, phase, source, n, width, first, stop, out)
+        pack_runs(weights, phase, source, n, width, first, stop, out)
 
 
 cdef inline bint in_order(const Weights *weights, const Phase *phase) noexcept nogil:
@@ -146,22 +146,50 @@ cdef inline void pack_channels(const Weights *weights, const Phase *phase, const
         out += count * width
 
 
-cdef inline void pack_each(const Weights *weights, const Phase *phase, const real_t *source,
+cdef inline void pack_runs(const Weights *weights, const Phase *phase, const real_t *source,
                            Py_ssize_t n, Py_ssize_t width, Py_ssize_t first, Py_ssize_t stop,
                            real_t *out) noexcept nogil:
-    """Taps first … stop - 1, one by one, wherever they lie."""
+    """Taps first … stop - 1, as many at a time as lie side by side."""
+    cdef const fc_kernels *kernels = weights.layout.kernels
+    cdef Py_ssize_t run = adjoining_taps(weights, phase), row = weights.out_channel, t = first
     cdef Py_ssize_t extent[3]
     cdef Py_ssize_t index[3]
-    cdef Py_ssize_t t, c
+    cdef Py_ssize_t c, begin, count
+    cdef const real_t *tap
     cdef int a
     for a in range(3):
         extent[a] = phase.axis[a].taps
-    for t in range(first, stop):
-        c = unravel(t, extent, 3, index)
-        weights.layout.kernels.gather(
-            n, source + tap_place(weights, phase, c, index[0], index[1], index[2]),
-            weights.out_channel, out)
-        out += width
+    while t < stop:
+        begin = t // run * run
+        count = min(begin + run, stop) - t
+        c = unravel(begin, extent, 3, index)
+        tap = source + tap_place(weights, phase, c, index[0], index[1], index[2])
+        if run == 1:
+            kernels.gather(n, tap, row, out)
+        elif weights.layout.g.flip:
+            kernels.transpose(n, count, tap - (t - begin) - (count - 1), row,
+                              out + (count - 1) * width, -width)
+        else:
+            kernels.transpose(n, count, tap + (t - begin), row, out, width)
+        t += count
+        out += count * width
+
+
+cdef inline Py_ssize_t adjoining_taps(const Weights *weights, const Phase *phase) noexcept nogil:
+    """How many taps of a phase lie side by side in memory, forwards or backwards."""
+    cdef const Layout *layout = weights.layout
+    cdef Py_ssize_t run = 1, place = 1
+    cdef int a
+    if weights.out_channel == 1:  # filters do, so that a tap is a run of its own
+        return 1
+    for a in range(2, -1, -1):
+        if phase.axis[a].taps > 1 and weights.source.stride[2 + a] * layout.period[a] != place:
+            break
+        run *= phase.axis[a].taps
+        if phase.axis[a].taps != layout.g.kernel[a]:
+            break
+        place *= layout.g.kernel[a]
+    return run
 
 
 cdef inline void pack_trimmed(const Weights *weights, const Phase *phase, const real_t *source,
