@@ -24,6 +24,7 @@ from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
 
 CALL_SECONDS = 2e-5  # for each image; fitted by hand
+MOVED_SECONDS = 2e-9  # a weight, and a result: reversed and copied
 
 
 class Swapped:
@@ -162,7 +163,9 @@ class Swapping:
         job = self.job(desc, which)
         parts = job.algorithm.cost(job.inner, FORWARD)
         cost = Cost(*(job.signals * seconds for seconds in parts))
-        return cost._replace(start=parts.start + CALL_SECONDS)
+        moved = math.prod(desc.weight_shape()) + math.prod(desc.output_shape(1))
+        return cost._replace(start=parts.start + CALL_SECONDS,
+                             gather=cost.gather + MOVED_SECONDS * moved)
 
     def prepare(self, desc, which, weight, threads=1):
         if not np.isfinite(weight).all():

@@ -32,6 +32,7 @@ cdef double LAGS_CALL = 60e-9            # of a call of `conv_backward_weight`
 cdef double LAGS_ROW = 3e-9              # and of each of its rows
 # and seconds an element: of gathering,
 cdef double WINDOW_ELEMENT = 0.1e-9
+cdef double STRIDED_ELEMENT = 0.4e-9     # of a window that a stride takes apart,
 cdef double WINDOW_POSITION = 0.5e-9     # a position along one of a block's axes
 # of results,
 cdef double RESULT = 0.1e-9
@@ -39,7 +40,8 @@ cdef double ONE_CHANNEL_RESULT = 0.3e-9  # of a single output channel, whose sum
 cdef double TRANSPOSED_RESULT = 0.2e-9   # for one that has to be transposed, in addition
 # and of weights and gradients.
 cdef double PACKED_WEIGHT = 0.2e-9       # where all of them fit the cache,
-cdef double PACKED_WEIGHT_BEYOND = 0.6e-9    # and where they do not
+cdef double PACKED_WEIGHT_BEYOND = 0.6e-9    # and where they do not,
+cdef double PHASES_WEIGHT = 4            # times as much where phases or ranges take them apart
 cdef double STREAMED_WEIGHT = 0.1e-9     # that a thread reads again
 cdef double TRANSPOSED_GRADIENT = 0.25e-9
 
@@ -180,7 +182,8 @@ cdef double filled_line(const Layout *layout, const Phase *phase) noexcept:
 cdef double gather_seconds(const Layout *layout, const Phase *phase, double blocks) noexcept:
     """The windows of so many blocks, and what is looked up for them."""
     cdef const WindowAxis *axis = phase.axis
-    return blocks * (layout.groups * WINDOW_ELEMENT * phase.window.size + WINDOW_POSITION * (
+    cdef double element = WINDOW_ELEMENT if axis[2].step == 1 else STRIDED_ELEMENT
+    return blocks * (layout.groups * element * phase.window.size + WINDOW_POSITION * (
         axis[0].window + axis[1].window + axis[2].window))
 
 
@@ -199,6 +202,8 @@ cdef double packing_seconds(const Layout *layout) noexcept:
     cdef double once = PACKED_WEIGHT
     if layout.packed_size * layout.g.itemsize > CACHE:
         once = PACKED_WEIGHT_BEYOND
+    if layout.n_phases > 1:
+        once *= PHASES_WEIGHT
     return layout.packed_size * min(once, PACKED_WEIGHT * passes_over_weights(layout, 1))
 
 

@@ -25,12 +25,13 @@ cdef double SIZE_LIMIT = 1e18      # what sizes beyond 64 bits are taken for
 # each element of a tile, float32 and float64:
 cdef double[2] PER_DOUBLING = [0.20e-9, 0.34e-9]  # of the transform's size
 cdef double[2] PER_AXIS = [0.8e-9, 1.3e-9]
-cdef double[2] MOVED = [0.9e-9, 1.6e-9]           # gathered or stored
+cdef double[2] MOVED = [0.9e-9, 1.6e-9]           # gathered or stored,
+cdef double KERNELS_MOVED = 2                     # times as long of kernels, tap by tap
 cdef double CACHED_TILE = 1 << 20                 # bytes, beyond which transforms take
 cdef double BEYOND_CACHE = 1.6                    # so many times as long
-cdef double SPECTRA_EFFICIENCY = 0.2              # of the peak, of products of spectra
-# and seconds for a call, for each piece of it, and for an element of x, w and y at the least.
-cdef double PER_CALL = 60e-6, PER_PIECE = 25e-6, PER_ELEMENT = 8e-9
+cdef double SPECTRA_EFFICIENCY = 0.1              # of the peak, of products of spectra
+# and seconds for a call, for each piece of it, for an element of x and y, and of w, at the least.
+cdef double PER_CALL = 60e-6, PER_PIECE = 25e-6, PER_ELEMENT = 8e-9, PER_WEIGHT = 40e-9
 
 # Lengths without prime factors above 5, which transforms of real numbers are fast for.
 cdef Py_ssize_t smooth[1024]
@@ -105,8 +106,8 @@ cdef CostTerms least_cost(ConvDesc desc) noexcept:
     cost.start = PER_CALL + 2 * PER_PIECE
     cost.gather = PER_ELEMENT * (
         (<double>g.channels) * g.input[0] * g.input[1] * g.input[2]
-        + (<double>g.filters) * g.output[0] * g.output[1] * g.output[2]
-        + (<double>g.filters) * (g.channels // g.groups) * g.kernel[0] * g.kernel[1] * g.kernel[2])
+        + (<double>g.filters) * g.output[0] * g.output[1] * g.output[2]) + PER_WEIGHT * (
+        (<double>g.filters) * (g.channels // g.groups) * g.kernel[0] * g.kernel[1] * g.kernel[2])
     return cost
 
 
@@ -216,7 +217,7 @@ cdef class Layout:
             1 + ceil(self.n_tiles / waiting))
         cost.start = PER_CALL + (2 + (planes + weights) * self.n_size / PIECE) * PER_PIECE
         cost.transform = (planes + weights) * self.n_size * step
-        cost.gather = (planes + weights) * self.n_size * MOVED[wide]
+        cost.gather = (planes + KERNELS_MOVED * weights) * self.n_size * MOVED[wide]
         cost.arithmetic = self.n_tiles * weights * self.n_freq * 8 / (
             SPECTRA_EFFICIENCY * peak(self.desc.g.itemsize))
         cost.traffic = moved / BANDWIDTH
