@@ -23,6 +23,8 @@ cdef double STRIDED_GRADIENT_TIME = 2.0    # of strided gradients of weights
 cdef double CALL_SECONDS = 3e-6
 cdef double CHANNEL_SECONDS = 0.08e-6
 cdef double COLUMN_SECONDS = 10e-9         # a column of taps, for each tile of outputs
+cdef double PACKED_WEIGHT_SECONDS = 3.5e-9
+cdef double FOUND_TAP_SECONDS = 9e-9       # a tap of the kernel, whatever the channels
 cdef double TAP_SECONDS = 0.04e-6          # a tap of a filter, in gradients of weights
 cdef double PLANE_SECONDS = 0.04e-6        # a whole plane of such
 cdef double STORED_BYTE_SECONDS = 0.08e-9
@@ -80,6 +82,9 @@ def cost(ConvDesc desc, which):
         if not layout.channels_in_lanes and factor == 1:
             arithmetic *= filled_rows(layout)
             start += COLUMN_SECONDS * columns_met(layout)
+        if not desc.planned:
+            gather += shape.taps * (FOUND_TAP_SECONDS + PACKED_WEIGHT_SECONDS * desc.g.filters
+                                    * shape.channels)
     return Cost(arithmetic=factor * arithmetic,
                 gather=factor * gather + rearrangement(layout, &shape),
                 traffic=factor * traffic, start=factor * start)

@@ -27,7 +27,8 @@ cdef double GRADIENT_TILES_RATE = 0.75   # of `igemm`, in the gradient of weight
 cdef double GRADIENT_LAGS_RATE = 0.75    # of `conv_backward_weight`
 # Seconds,
 cdef double CALL = 3e-6
-cdef double BLOCK = 0.4e-6               # of a block of outputs and group
+cdef double BLOCK = 0.4e-6               # of a block of outputs and group,
+cdef double STRIDED_BLOCK = 1.2e-6       # of one of many groups, whose window is taken apart
 cdef double LAGS_CALL = 60e-9            # of a call of `conv_backward_weight`
 cdef double LAGS_ROW = 3e-9              # and of each of its rows
 # and seconds an element: of gathering,
@@ -44,6 +45,7 @@ cdef double PACKED_WEIGHT_BEYOND = 0.6e-9    # and where they do not,
 cdef double PHASES_WEIGHT = 4            # times as much where phases or ranges take them apart
 cdef double STREAMED_WEIGHT = 0.1e-9     # that a thread reads again
 cdef double TRANSPOSED_GRADIENT = 0.25e-9
+cdef double GRADIENT_WEIGHT = 0.7e-9     # added up, and stored where its filter has it
 
 # Of one output, where kernels are compared: cycles of a tile that has the wrong axis in its lanes
 # for the output's layout. It is transposed, and goes to many places at once.
@@ -150,7 +152,8 @@ cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
         terms.arithmetic += arithmetic_seconds(layout, phase)
         terms.gather += gather_seconds(layout, phase, blocks)
         terms.traffic += result_seconds(layout, phase)
-        terms.start += blocks * layout.groups * BLOCK
+        terms.start += blocks * layout.groups * (
+            BLOCK if layout.groups == 1 or phase.axis[2].step == 1 else STRIDED_BLOCK)
     if not planned:
         terms.transform = packing_seconds(layout)
     return terms
@@ -202,9 +205,8 @@ cdef double packing_seconds(const Layout *layout) noexcept:
     cdef double once = PACKED_WEIGHT
     if layout.packed_size * layout.g.itemsize > CACHE:
         once = PACKED_WEIGHT_BEYOND
-    if layout.n_phases > 1:
-        once *= PHASES_WEIGHT
-    return layout.packed_size * min(once, PACKED_WEIGHT * passes_over_weights(layout, 1))
+    return layout.packed_size * (PHASES_WEIGHT if layout.n_phases > 1 else 1) * min(
+        once, PACKED_WEIGHT * passes_over_weights(layout, 1))
 
 
 cdef double passes_over_weights(const Layout *layout, Py_ssize_t batch) noexcept:
@@ -246,6 +248,10 @@ cdef inline double output_pixels(const Layout *layout) noexcept:
     return (<double>layout.g.output[0]) * layout.g.output[1] * layout.g.output[2]
 
 
+cdef inline double gradient_element(const Layout *layout) noexcept:
+    return WINDOW_ELEMENT if layout.g.stride[2] == 1 else STRIDED_ELEMENT
+
+
 cdef CostTerms tiles_cost(const GradientSchedule *schedule) noexcept:
     """One image by the `igemm` kernel: each range of filters gathers the windows again."""
     cdef CostTerms terms
@@ -258,9 +264,9 @@ cdef CostTerms tiles_cost(const GradientSchedule *schedule) noexcept:
     cdef double gathers = chunks * schedule.ranges * out_blocks(schedule)
     terms.arithmetic = chunks * 2 * schedule.rows * filters * pixels / (
         GRADIENT_TILES_RATE * peak(layout.g.itemsize))
-    terms.gather = gathers * WINDOW_ELEMENT * schedule.window.size
+    terms.gather = gathers * gradient_element(layout) * schedule.window.size
     terms.transform = chunks * filters * (
-        TRANSPOSED_GRADIENT * pixels + PACKED_WEIGHT * schedule.rows)
+        TRANSPOSED_GRADIENT * pixels + GRADIENT_WEIGHT * schedule.rows)
     terms.traffic = 0
     terms.start = CALL + gathers * BLOCK
     return terms
@@ -279,8 +285,8 @@ cdef CostTerms lags_cost(const GradientSchedule *schedule) noexcept:
         filters += 2 if rest == 1 else 2.5
     terms.arithmetic = layout.groups * 2 * schedule.rows * filters * pixels / (
         GRADIENT_LAGS_RATE * peak(layout.g.itemsize))
-    terms.gather = blocks * WINDOW_ELEMENT * schedule.window.size
-    terms.transform = layout.groups * schedule.filters * schedule.rows * PACKED_WEIGHT
+    terms.gather = blocks * gradient_element(layout) * schedule.window.size
+    terms.transform = layout.groups * schedule.filters * schedule.rows * GRADIENT_WEIGHT
     terms.traffic = 0
     terms.start = CALL + blocks * (BLOCK + schedule.filter_blocks * schedule.lag_tiles * (
         LAGS_CALL + LAGS_ROW * axis[1].block))

@@ -10,7 +10,7 @@ from fastconv._algorithms.record import BACKWARD_DATA, Cost
 cdef double PRODUCT_RATE = 0.40            # the part of the peak that products reach
 # Seconds:
 cdef double CALL_SECONDS = 3e-6
-cdef double TILE_SECONDS = 0.7e-6          # of a group
+cdef double TILE_SECONDS = 1.0e-6          # of a group
 cdef double BLAS_CALL_SECONDS = 0.05e-6
 cdef double GATHERED_SECONDS = 0.3e-9      # an element of the columns
 cdef double ADDED_SECONDS = 0.4e-9         # one that is added up, in the gradient of the data
