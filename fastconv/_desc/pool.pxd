@@ -32,6 +32,7 @@ cdef class PoolDesc:
     cdef readonly bint batched
     cdef readonly Py_ssize_t batch
     cdef tuple result_shape    # when it has been asked for
+    cdef dict kept             # what drivers find out once
     cdef pool_geometry g
 
     cdef PoolDesc of_images(self, Py_ssize_t batch)

@@ -32,7 +32,7 @@ from fastconv._pooling.schedule cimport (
     BlockRef, Job, Pooling, Schedule, operation, plan,
 )
 from fastconv._pooling.search cimport search_block
-from fastconv._pooling.spread cimport are_apart, spread
+from fastconv._pooling.spread cimport spreads, spread
 
 cnp.import_array()
 
@@ -76,7 +76,7 @@ def average_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint coun
     cdef int i
     if cnp.PyArray_SIZE(out) == 0:
         return
-    if are_apart(desc):
+    if spreads(desc):
         spread(desc, grad, out, count_padding, divisor, num_threads)
         return
     p = start_pooling(desc, MEAN_GRADIENT, grad, out)
