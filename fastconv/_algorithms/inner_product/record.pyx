@@ -27,7 +27,7 @@ cdef enum:
 cdef double DOT_RATE = 0.5
 cdef double COMBINE_RATE = 0.4
 # Seconds:
-cdef double CALL_SECONDS = 5e-6         # one call is for all images; others start anew for each
+cdef double CALL_SECONDS = 2.5e-6       # one call is for all images; others start anew for each
 cdef double COPIED_SECONDS = 2e-9       # a weight that does not lie in a row of its own
 cdef double GROUP_SECONDS = 0.1e-6
 cdef double WEIGHT_BYTE_SECONDS = 0.06e-9
