@@ -40,8 +40,8 @@ cdef dgemm_function dgemm = NULL
 
 cdef enum:
     BLOCK_M = 32
-    BLOCK_N = 64
-    BLOCK_K = 128  # BLOCK_M * BLOCK_N * BLOCK_K = 2^18
+    BLOCK_N = 128
+    BLOCK_K = 64   # BLOCK_M * BLOCK_N * BLOCK_K = 2^18
     MOST_CALLS = 32
     BUFFER = 129 << 20  # bytes that one thread may take: OpenBLAS's buffers have 32 MB or 128 MB
 

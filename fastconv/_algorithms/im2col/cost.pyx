@@ -43,5 +43,5 @@ cdef double gather_seconds(double elements, Py_ssize_t run, bint adds) noexcept:
 cdef double blas_calls(const Columns *columns, const Schedule *schedule,
                        Py_ssize_t filters) noexcept:
     """Of a tile: every block of a product is one (_core.blas)."""
-    return (<double>ceil_div(filters, 32)) * ceil_div(schedule.tile, 64) * (
-        ceil_div(columns.rows, 128))
+    return (<double>ceil_div(filters, 32)) * ceil_div(schedule.tile, 128) * (
+        ceil_div(columns.rows, 64))

@@ -26,7 +26,7 @@ cdef enum:
     TILE_UNIT = 64        # pixels
     MAX_TILE = 512
     TILE_BYTES = 1 << 20  # of the columns of a tile and of their product
-    # Rounding errors: `gemm` adds up sums of 128 products in a row; a row of more than so many
+    # Rounding errors: `gemm` adds up sums of 64 products in a row; a row of more than so many
     # products is one block of a further such level.
     LONG_SUM = 1 << 13
     MAX_PARTS = 8         # tasks that a gradient of weights is cut into, for threads
