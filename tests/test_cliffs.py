@@ -87,3 +87,44 @@ def test_long_kernels_of_a_default_are_transformed(dtype):
     w = RNG.integers(-99, 99, (1, 1, 8_192)).astype(dtype)
     strict = seconds(fastconv.conv1d, x, w, precision="highest")
     assert seconds(fastconv.conv1d, x, w) < 0.5 * strict
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "replicate", "circular"])
+def test_folded_padding_costs_little(mode):
+    """Strips are added in place; the padded gradient is not copied axis by axis."""
+    grad, w = array(1, 1, 90, 90, 90), array(1, 1, 1, 5, 5)
+    plain = seconds(fastconv.conv3d_backward_data, grad, w, grad.shape, padding=(0, 2, 2))
+    folded = seconds(
+        fastconv.conv3d_backward_data, grad, w, grad.shape, padding=(0, 2, 2), padding_mode=mode
+    )
+    assert folded < 6 * plain + 1e-3
+
+
+def test_a_long_gradient_of_weights_is_transformed_in_pieces():
+    """Not by one call of SciPy for each tile."""
+    x, grad = array(1, 1, 200_000), array(1, 1, 200_000)
+    args = grad, x, (1, 1, 123)
+    options = {"padding": 61, "precision": "high"}
+    direct = seconds(fastconv.conv1d_backward_weight, *args, method="direct", **options)
+    assert seconds(fastconv.conv1d_backward_weight, *args, method="fft", **options) < 4 * direct
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "padding"),
+    [
+        ((145, 13, 183), (13, 183), (4, 1), (6, 0)),
+        ((96, 8, 8, 8), 8, (3, 2, 4), (0, 4, 4)),
+        ((1, 19, 19), 4, 4, 0),
+    ],
+)
+def test_the_way_back_of_an_average_costs_a_few_copies(shape, kernel, stride, padding):
+    """Windows that overlap along an axis, or a call of microseconds."""
+    x, windows = array(1, *shape), {"stride": stride, "padding": padding}
+    grad = np.ones_like(fastconv.avg_pool(x, kernel, **windows))
+    copied = np.inf
+    for _ in range(3):
+        start = time.thread_time()
+        x.copy()
+        copied = min(copied, time.thread_time() - start)
+    taken = seconds(fastconv.avg_pool_backward, grad, x.shape, kernel, **windows)
+    assert taken < 20 * copied + 2e-4
