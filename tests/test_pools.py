@@ -645,3 +645,17 @@ def test_one_entry_of_kernel_size_is_one_dimension():
     assert fastconv.pool_output_shape((3, 8), (2,)) == (3, 4)
     np.testing.assert_array_equal(fastconv.max_pool(x, (2,)), x[..., 1::2])
     np.testing.assert_array_equal(fastconv.max_pool(x[0], (2,)), x[0, :, 1::2])
+
+
+@pytest.mark.parametrize("shape", [(9, 7, 8), (1, 6, 40), (12, 5, 5)])
+@pytest.mark.parametrize("channels", [1, 2, 9, 24])
+def test_the_gradient_of_an_average_does_not_depend_on_the_batch(channels, shape):
+    """To the bit, where windows overlap: what decides how shares are added up is one image."""
+    windows = {"kernel_size": (3, 2, 4), "stride": (2, 1, 3), "padding": (1, 0, 2)}
+    rng = np.random.default_rng(channels)
+    y = fastconv.avg_pool3d(np.zeros((1, channels, *shape), np.float32), **windows)
+    grad = rng.standard_normal((30, *y.shape[1:])).astype(np.float32)
+    whole = fastconv.avg_pool3d_backward(grad, (30, channels, *shape), **windows)
+    for n in (0, 17):
+        alone = fastconv.avg_pool3d_backward(grad[n : n + 1], (1, channels, *shape), **windows)
+        np.testing.assert_array_equal(alone[0], whole[n])

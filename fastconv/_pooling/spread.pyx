@@ -35,10 +35,11 @@ cdef struct Job:
 
 cdef bint spreads(PoolDesc desc) noexcept:
     """Whether windows are apart, or gradients are few enough to be added up along axes where they
-    overlap, one after the other, before they are spread.
+    overlap, one after the other, before they are spread. One image decides: sums round otherwise
+    there, and must not depend on the batch.
     """
     cdef const pool_axis *a
-    cdef double elements = desc.batch * desc.g.channels, added = 0
+    cdef double elements = desc.g.channels, added = 0
     cdef Py_ssize_t axes = 0, reuse = 1
     cdef int i
     for i in range(AXES):

@@ -18,9 +18,9 @@ backward_weight sums the products of spectra over tiles and images. So no pass m
 computes what a stride then drops.
 
 `lattice` finds the phases and cuts each pass into tiles of the least time, `staging` gathers tiles
-and stores them, `weights` does so for kernels, `transforms` calls SciPy, `spectra` multiplies;
-`correlation` has the forward pass and backward_data, `gradient` the gradient of the weights,
-`record` what the registry knows.
+and stores them, `levels` tells which are not exact enough, `weights` does so for kernels,
+`transforms` calls SciPy, `spectra` multiplies; `correlation` has the forward pass and
+backward_data, `gradient` the gradient of the weights, `record` what the registry knows.
 
 Whatever is transformed in one call of `scipy.fft` depends on one image alone: how its loops pair
 transforms up in vectors must not show in the result. The same holds for threads, which share out

@@ -48,7 +48,7 @@ cdef class Fft:
         cdef Layout layout = layout_for(desc, which)
         self.desc = desc
         self.layout = layout
-        self.weight = weight.copy() if desc.planned else weight
+        self.weight = weight  # a plan has made a copy
         self.lock = threading.Lock()
         self.blocks = blocks_for(layout, which)
         self.norms = np.empty((2, layout.out_planes, layout.in_planes // layout.groups))
