@@ -1,6 +1,4 @@
 """The forward pass and backward_data: a layer with the spectra of its weights."""
-import threading
-
 import numpy as np
 
 cimport numpy as cnp
@@ -41,7 +39,6 @@ cdef class Fft:
     cdef cnp.ndarray norms      # (2, plane written, plane read): sums of |w| and of w^2
     cdef dict spectra           # by dtype: (plane written, plane read of its group, *frequencies)
     cdef cnp.ndarray weight     # for spectra that are made when they are first needed
-    cdef object lock
     cdef double least, most     # magnitudes of what is read that can be transformed
 
     def __init__(self, ConvDesc desc, which, cnp.ndarray weight, int threads):
@@ -49,7 +46,6 @@ cdef class Fft:
         self.desc = desc
         self.layout = layout
         self.weight = weight  # a plan has made a copy
-        self.lock = threading.Lock()
         self.blocks = blocks_for(layout, which)
         self.norms = np.empty((2, layout.out_planes, layout.in_planes // layout.groups))
         self.spectra = {desc.dtype: self.transform_weights(desc.dtype, self.norms, threads)}
@@ -75,12 +71,12 @@ cdef class Fft:
         return spectra
 
     def spectra_of(self, dtype):
-        """The spectra in that precision."""
-        with self.lock:
-            if dtype not in self.spectra:
-                self.spectra[dtype] = self.transform_weights(
-                    dtype, np.empty_like(self.norms), 1)
-        return self.spectra[dtype]
+        """The spectra in that precision. Two threads may both make them; either will do."""
+        spectra = self.spectra.get(dtype)
+        if spectra is None:
+            spectra = self.spectra[dtype] = self.transform_weights(
+                dtype, np.empty_like(self.norms), 1)
+        return spectra
 
     def set_range(self, double largest, double total):
         """Magnitudes that stay within the arithmetic's range in all transforms and products.
