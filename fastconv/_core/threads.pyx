@@ -16,6 +16,8 @@ cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 
+from fastconv._core.room cimport can_have
+
 from fastconv._core.messages import shown
 
 cdef extern from *:
@@ -313,6 +315,9 @@ cdef bint next_slice(Slices *s) except -1:
     return True
 
 
+cdef size_t THREAD_BYTES = 64 << 20  # of a thread of Python: its stack and first allocations
+
+
 cdef int python_parallel_for(object function, Py_ssize_t tasks, int threads) except -1:
     """Call function(task) for every task in range(tasks), on threads of Python's.
 
@@ -320,7 +325,8 @@ cdef int python_parallel_for(object function, Py_ssize_t tasks, int threads) exc
     SciPy. Such tasks take milliseconds, so Ctrl-C is heard between them.
     """
     threads = <int>min(<Py_ssize_t>threads, tasks)
-    if threads <= 1 or forked:
+    # the C library ends the process where a new thread finds no memory for its own variables
+    if threads <= 1 or forked or not can_have(threads * THREAD_BYTES):
         for task in range(tasks):
             function(task)
         return 0
