@@ -151,6 +151,26 @@ cdef extern from "table.h" nogil:
         fc_pool_2x2_3x3 pool_2x2_3x3[3][2][2]
         fc_global_pool global_pool[3]
 
+    ctypedef struct fc_filters:
+        void (*pairs[2])(Py_ssize_t n, Py_ssize_t step, Py_ssize_t radius, const double *x,
+                         const double *w, double *y) noexcept nogil
+        void (*sums)(Py_ssize_t n, Py_ssize_t taps, const double *const *rows, const double *w,
+                     int from_zero, double *y) noexcept nogil
+        void (*running_mean)(Py_ssize_t n, Py_ssize_t columns, Py_ssize_t size, const double *x,
+                             int begun, double *sum, double *y) noexcept nogil
+        void (*store[FC_TYPES])(Py_ssize_t n, const double *src, void *dst) noexcept nogil
+        void (*store_u64_of_point)(Py_ssize_t n, const double *src, void *dst) noexcept nogil
+        void (*add[FC_TYPES])(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+        void (*square[FC_TYPES])(Py_ssize_t n, void *dst) noexcept nogil
+        fc_shifted max_shifted[2]
+        fc_shifted min_shifted[2]
+        void (*points[2][FC_TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
+                                    void *y) noexcept nogil
+        void (*raised[2][FC_TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
+                                    const double *first, const void *others,
+                                    double *y) noexcept nogil
+        int overrun
+
     ctypedef struct fc_table:
         const char *name
         int vector_bytes
@@ -158,6 +178,7 @@ cdef extern from "table.h" nogil:
         fc_pools pools[FC_TYPES]
         void (*divide[3])(Py_ssize_t n, Py_ssize_t inner, const void *sum, const double *divisor,
                           int single, void *y) noexcept nogil
+        fc_filters filters
 
 
 cdef fc_table *kernels() except NULL

@@ -17,6 +17,7 @@ void fc_fill_layout(fc_table *);
 void fc_fill_rows(fc_table *);
 void fc_fill_pool_2x2_3x3(fc_table *);
 void fc_fill_pools(fc_table *);
+void fc_fill_filters(fc_table *);
 
 static fc_table table;
 
@@ -31,6 +32,7 @@ static int exec(PyObject *module)
     fc_fill_rows(&table);
     fc_fill_pool_2x2_3x3(&table);
     fc_fill_pools(&table);
+    fc_fill_filters(&table);
     PyObject *capsule = PyCapsule_New(&table, "fastconv.kernels", NULL);
     if (!capsule) return -1;
     const int failed = PyModule_AddObjectRef(module, "table", capsule);

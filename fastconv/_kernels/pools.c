@@ -8,13 +8,6 @@
 /* Sums of up to this many terms are added up one after the other, longer ones in pairs. */
 enum { FC_SEQUENTIAL_TERMS = 16 };
 
-/* The loop reads ahead of what it writes, in place: vectors see what scalars would. */
-#ifdef __clang__
-#define FC_IN_PLACE _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define FC_IN_PLACE _Pragma("GCC ivdep")
-#endif
-
 #define TYPE uint8_t
 #define TAG u8
 #include "pools_type.h"

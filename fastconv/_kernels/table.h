@@ -300,6 +300,33 @@ typedef struct {
     fc_global_pool global_pool[3];
 } fc_pools;
 
+/* Filters of lines and of points, as SciPy's `ndimage` has them: sums of doubles in one order. */
+typedef struct {
+    /* y[i] = x[i + r * step] * w[r] + sum_{j < r} (x[i + j * step] + x[i + (2r - j) * step]) * w[j]
+     * for i < n and r = radius, or with the difference of the two. Index: odd. */
+    void (*pairs[2])(ptrdiff_t n, ptrdiff_t step, ptrdiff_t radius, const double *x,
+                     const double *w, double *y);
+    /* y[i] = sum_{t < taps} rows[t][i] * w[t], added to zero if `from_zero` */
+    void (*sums)(ptrdiff_t n, ptrdiff_t taps, const double *const *rows, const double *w,
+                 int from_zero, double *y);
+    /* y[p][c] = sum_{t < size} x[p + t][c] / size, each sum made from the one before, for n
+     * positions p and some columns. `sum` is that of the last position; if
+     * `begun`, it comes as the one before the first, whose window begins at x. */
+    void (*running_mean)(ptrdiff_t n, ptrdiff_t columns, ptrdiff_t size, const double *x,
+                         int begun, double *sum, double *y);
+    void (*store[FC_TYPES])(ptrdiff_t n, const double *src, void *dst); /* converted */
+    void (*store_u64_of_point)(ptrdiff_t n, const double *src, void *dst);
+    void (*add[FC_TYPES])(ptrdiff_t n, const void *src, void *dst);
+    void (*square[FC_TYPES])(ptrdiff_t n, void *dst); /* in place */
+    fc_shifted max_shifted[2], min_shifted[2]; /* f32, f64 */
+    /* y[i] = the largest, or smallest (index: 1), of rows[t][i] over t < taps. `raised` adds `first`
+     * to the first of them and others[t], elements of the rows' type, to the others. */
+    void (*points[2][FC_TYPES])(ptrdiff_t n, ptrdiff_t taps, const void *const *rows, void *y);
+    void (*raised[2][FC_TYPES])(ptrdiff_t n, ptrdiff_t taps, const void *const *rows,
+                                const double *first, const void *others, double *y);
+    int overrun; /* elements that `pairs` and `sums` may touch past the n of x, rows and y */
+} fc_filters;
+
 typedef struct {
     const char *name;
     int vector_bytes;
@@ -308,6 +335,7 @@ typedef struct {
     /* y[o][i] = sum[o][i] / divisor[single ? 0 : o] for o < n, i < inner; f32, f64, f64 to f32 */
     void (*divide[3])(ptrdiff_t n, ptrdiff_t inner, const void *sum, const double *divisor,
                       int single, void *y);
+    fc_filters filters;
 } fc_table;
 
 #endif

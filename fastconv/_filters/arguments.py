@@ -1,0 +1,118 @@
+"""What SciPy's filters are called with, in the form that the drivers take.
+
+Whatever is not understood raises an error here, before anything is written; the caller then hands
+the call on to SciPy, which either serves it or raises its own error.
+"""
+import functools
+import numbers
+import operator
+
+import numpy as np
+
+from fastconv._filters.chain import EDGES
+from fastconv._filters.panel import is_served
+
+
+class NotServed(Exception):
+    """SciPy's own function has to answer."""
+
+
+def image(value):
+    """An array of a real or complex type that filters know."""
+    x = np.asarray(value)
+    if x.ndim == 0 or x.size == 0 or not is_served(x.dtype):
+        raise NotServed
+    return x
+
+
+def output_for(output, x):
+    """The array that results are written to: of x's type, of a named one, or the caller's."""
+    if output is None:
+        return np.empty(x.shape, x.dtype.newbyteorder("="))
+    if isinstance(output, np.ndarray):
+        y = np.asarray(output)
+        served = y.shape == x.shape and y.flags.writeable
+    else:
+        if not isinstance(output, str | type | np.dtype):
+            raise NotServed
+        dtype = np.dtype(output)
+        if isinstance(output, str) and not issubclass(dtype.type, np.number):
+            raise NotServed
+        y = np.empty(x.shape, dtype)
+        served = True
+    if not served or not is_served(y.dtype) or (y.dtype.kind == "c") != (x.dtype.kind == "c"):
+        raise NotServed
+    return y
+
+
+def each(value, n):
+    """One value for each of n axes."""
+    if isinstance(value, str) or not np.iterable(value):
+        return [value] * n
+    values = list(value)
+    if len(values) != n:
+        raise NotServed
+    return values
+
+
+def axis_of(axis, ndim):
+    """An axis as a number from 0 on."""
+    axis = operator.index(axis)
+    if not -ndim <= axis < ndim:
+        raise NotServed
+    return axis % ndim
+
+
+def axes_of(axes, ndim):
+    """Axes as numbers from 0 on, all by default."""
+    if axes is None:
+        return tuple(range(ndim))
+    axes = tuple(axis_of(axis, ndim) for axis in ((axes,) if np.isscalar(axes) else axes))
+    if len(set(axes)) != len(axes):
+        raise NotServed
+    return axes
+
+
+def edge_of(mode):
+    """A mode's name, which SciPy knows."""
+    if not isinstance(mode, str) or mode not in EDGES:
+        raise NotServed
+    return mode
+
+
+def parts_of(x, cval):
+    """What is filtered on its own: the image, or its real and imaginary parts, and `cval` of it."""
+    if x.dtype.kind != "c":
+        return [(x, float(cval))]
+    return [(x.real, float(np.real(cval))), (x.imag, float(np.imag(cval)))]
+
+
+def gaussian(sigma, order, truncate, radius):
+    """Weights of a Gaussian, or of its derivative, as a correlation has them."""
+    if radius is None:
+        radius = int(truncate * float(sigma) + 0.5)
+    if not isinstance(radius, numbers.Integral) or radius < 0 or order < 0:
+        raise NotServed
+    if type(sigma) in (int, float) and type(order) is int:
+        return _cached_gaussian(sigma, order, int(radius))
+    return _gaussian(sigma, order, radius)
+
+
+def _gaussian(sigma, order, radius):
+    # rounded as SciPy rounds it, step by step: a product of a polynomial and a Gaussian
+    variance = sigma * sigma
+    x = np.arange(-radius, radius + 1)
+    bell = np.exp(-0.5 / variance * x**2)
+    bell = bell / bell.sum()
+    if order:
+        powers = np.arange(order + 1)
+        polynomial = np.zeros(order + 1)
+        polynomial[0] = 1
+        derive = np.diag(powers[1:], 1) + np.diag(np.ones(order) / -variance, -1)
+        for _ in range(order):
+            polynomial = derive.dot(polynomial)
+        bell = (x[:, None] ** powers).dot(polynomial) * bell
+    return np.ascontiguousarray(bell[::-1], np.float64)
+
+
+_cached_gaussian = functools.lru_cache(maxsize=64)(_gaussian)

@@ -1,0 +1,32 @@
+"""Arrays as filters see them: elements on their way to doubles and back, and positions outside."""
+from fastconv._kernels.dispatch cimport fc_table, fc_type
+
+cdef enum:
+    MOST_AXES = 64  # NumPy's own limit
+
+ctypedef enum Edge:  # in the order of SciPy's codes
+    NEAREST, WRAP, REFLECT, MIRROR, CONSTANT
+
+# Strides count bytes. Elements that are not `plain` are swapped or lie at odd addresses.
+cdef struct Array:
+    char *data
+    Py_ssize_t strides[MOST_AXES]
+    int size
+    fc_type type
+    bint plain, swapped
+
+# How elements come and go: as doubles, or `native`, as they are.
+cdef struct Elements:
+    void (*load)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+    void (*store)(Py_ssize_t n, const double *src, void *dst) noexcept nogil
+    bint native
+
+cdef Array array_of(object a)
+cdef Elements elements_of(const fc_table *table, const Array *x, const Array *y,
+                          bint native) noexcept nogil
+
+cdef Py_ssize_t position(Edge edge, Py_ssize_t at, Py_ssize_t n) noexcept nogil
+cdef void load_run(const Elements *e, const Array *a, const char *src, Py_ssize_t stride,
+                   Py_ssize_t n, char *dst) noexcept nogil
+cdef void store_run(const Elements *e, const Array *a, const char *src, Py_ssize_t n, char *dst,
+                    Py_ssize_t stride) noexcept nogil

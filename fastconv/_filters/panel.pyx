@@ -1,0 +1,141 @@
+"""Arrays as filters see them: elements on their way to doubles and back, and positions outside.
+
+A run is elements of one array at one stride. Those that lie side by side are converted where they
+are; others, and those of the other byte order or at odd addresses, by way of a small buffer.
+"""
+from libc.string cimport memcpy
+
+cimport numpy as cnp
+
+from fastconv._kernels.dispatch cimport (
+    FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U8, FC_U16, FC_U32, FC_U64, fc_table,
+)
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #define FC_MOVE(bits, turn) \\
+        for (Py_ssize_t i = 0; i < n; i++, src += from, dst += to) { \\
+            uint##bits##_t v; \\
+            memcpy(&v, src, sizeof v); \\
+            if (swapped) v = turn(v); \\
+            memcpy(dst, &v, sizeof v); \\
+        } \\
+        break;
+    #define FC_SAME(v) (v)
+    /* n elements of `size` bytes, `from` bytes apart, to where they lie `to` bytes apart */
+    static void fc_move(Py_ssize_t n, int size, int swapped, const char *src, Py_ssize_t from,
+                        char *dst, Py_ssize_t to)
+    {
+        switch (size) {
+        case 1: FC_MOVE(8, FC_SAME)
+        case 2: FC_MOVE(16, __builtin_bswap16)
+        case 4: FC_MOVE(32, __builtin_bswap32)
+        default: FC_MOVE(64, __builtin_bswap64)
+        }
+    }
+    """
+    void fc_move(Py_ssize_t n, int size, bint swapped, const char *src, Py_ssize_t from_,
+                 char *dst, Py_ssize_t to) nogil
+
+cdef enum:
+    CHUNK = 512  # elements of the small buffer
+
+cdef dict TYPES = {  # by kind and size
+    "b1": FC_U8, "u1": FC_U8, "i1": FC_I8, "u2": FC_U16, "i2": FC_I16, "u4": FC_U32, "i4": FC_I32,
+    "u8": FC_U64, "i8": FC_I64, "f4": FC_F32, "f8": FC_F64,
+}
+
+
+def is_served(dtype):
+    """Whether filters know elements of this type, or their real and imaginary parts."""
+    return dtype.str[1:] in TYPES or dtype.str[1:] in ("c8", "c16")
+
+
+cdef Array array_of(object a):
+    """What filters must know of a NumPy array whose type they know."""
+    cdef Array result
+    cdef int axis
+    result.data = <char *>cnp.PyArray_DATA(<cnp.ndarray>a)
+    for axis in range(cnp.PyArray_NDIM(<cnp.ndarray>a)):
+        result.strides[axis] = cnp.PyArray_STRIDE(<cnp.ndarray>a, axis)
+    result.size = <int>cnp.PyArray_ITEMSIZE(<cnp.ndarray>a)
+    result.type = TYPES[a.dtype.str[1:]]
+    result.swapped = not cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>a)
+    result.plain = cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray>a)
+    return result
+
+
+cdef Elements elements_of(const fc_table *table, const Array *x, const Array *y,
+                          bint native) noexcept nogil:
+    """How elements of x become those of y."""
+    cdef Elements result
+    result.load = table.pools[<int>x.type].to_double
+    result.store = table.filters.store[<int>y.type]
+    result.native = native
+    return result
+
+
+cdef Py_ssize_t position(Edge edge, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
+    """The position of a line of n that stands for `at`; -1 for the constant."""
+    cdef Py_ssize_t period
+    if 0 <= at < n:
+        return at
+    if edge == CONSTANT:
+        return -1
+    if edge == NEAREST or (edge == MIRROR and n == 1):
+        return 0 if at < 0 else n - 1
+    period = n if edge == WRAP else 2 * n if edge == REFLECT else 2 * n - 2
+    at %= period
+    if at < 0:
+        at += period
+    if at < n:
+        return at
+    return period - at if edge == MIRROR else period - 1 - at
+
+
+cdef void load_run(const Elements *e, const Array *a, const char *src, Py_ssize_t stride,
+                   Py_ssize_t n, char *dst) noexcept nogil:
+    """n elements of a, at src, side by side."""
+    cdef char small[CHUNK * 8]
+    cdef Py_ssize_t m
+    if a.plain and stride == a.size:
+        if e.native:
+            memcpy(dst, src, n * a.size)
+        else:
+            e.load(n, src, dst)
+    elif e.native:
+        fc_move(n, a.size, a.swapped, src, stride, dst, a.size)
+    else:
+        while n > 0:
+            m = min(n, <Py_ssize_t>CHUNK)
+            fc_move(m, a.size, a.swapped, src, stride, small, a.size)
+            e.load(m, small, dst)
+            src += m * stride
+            dst += m * 8
+            n -= m
+
+
+cdef void store_run(const Elements *e, const Array *a, const char *src, Py_ssize_t n, char *dst,
+                    Py_ssize_t stride) noexcept nogil:
+    """n elements that lie side by side, to those of a at dst."""
+    cdef char small[CHUNK * 8]
+    cdef Py_ssize_t m
+    if a.plain and stride == a.size:
+        if e.native:
+            memcpy(dst, src, n * a.size)
+        else:
+            e.store(n, <const double *>src, dst)
+    elif e.native:
+        fc_move(n, a.size, a.swapped, src, a.size, dst, stride)
+    else:
+        while n > 0:
+            m = min(n, <Py_ssize_t>CHUNK)
+            e.store(m, <const double *>src, small)
+            fc_move(m, a.size, a.swapped, small, a.size, dst, stride)
+            src += m * 8
+            dst += m * stride
+            n -= m

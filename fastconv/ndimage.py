@@ -1,0 +1,564 @@
+"""SciPy's image filters under SciPy's names, with SciPy's bits: ``from fastconv import ndimage``.
+
+Signatures, checks, types and results are those of ``scipy.ndimage``; two keywords are new:
+`num_threads`, and `precision`, which says that other roundings will do. What is not filtered here,
+other functions and other types of elements too, SciPy's module answers.
+"""
+import functools
+import inspect
+import operator
+
+import numpy as np
+
+from fastconv._core.precision import as_tier
+from fastconv._core.threads import as_thread_count
+from fastconv._filters import chain, points
+from fastconv._filters.arguments import (
+    NotServed,
+    axes_of,
+    axis_of,
+    each,
+    edge_of,
+    gaussian,
+    image,
+    output_for,
+    parts_of,
+)
+
+# What is served here, and what SciPy's own function answers all the same. Every function hands on
+# calls whose arguments it does not understand, so that errors are SciPy's.
+SERVED = {}
+
+
+def _scipy():
+    from scipy import ndimage  # not before it is needed: it takes longer than all of fastconv
+
+    return ndimage
+
+
+def __getattr__(name):
+    if name.startswith("__") and name != "__all__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_scipy(), name)
+
+
+def __dir__():
+    return sorted({*SERVED, *dir(_scipy())})
+
+
+def _serve(handed_on=""):
+    """Make a function of SciPy's name from one that understands its arguments.
+
+    That one returns what is to be done with a number of threads, or raises, having written
+    nothing; then SciPy's own function answers. `handed_on` says for which sound arguments.
+    """
+
+    def decorate(understand):
+        name = understand.__name__
+
+        @functools.wraps(understand)
+        def function(*args, num_threads=None, precision=None, **kwargs):
+            if num_threads is not None:
+                as_thread_count(f"{name}: num_threads", num_threads)
+            if precision is not None:
+                as_tier(f"{name}: precision", precision)
+            try:
+                task = understand(*args, **kwargs)
+            except MemoryError:
+                raise
+            except Exception:
+                return getattr(_scipy(), name)(*args, **kwargs)
+            return task(num_threads)
+
+        signature = inspect.signature(understand)
+        more = [inspect.Parameter(new, inspect.Parameter.KEYWORD_ONLY, default=None)
+                for new in ("num_threads", "precision")]
+        old = list(signature.parameters.values())
+        at = len(old) - any(p.kind is p.VAR_KEYWORD for p in old)
+        function.__signature__ = signature.replace(parameters=[*old[:at], *more, *old[at:]])
+        SERVED[name] = handed_on
+        return function
+
+    return decorate
+
+
+# ---- along lines ----
+
+def _chain(name, x, y, cval, filters):
+    """A task: filters along axes, one after the other; `filters` makes them for a constant."""
+    parts = [(part, filters(outside)) for part, outside in parts_of(x, cval)]
+
+    def task(num_threads):
+        for (part, lines), result in zip(parts, _parts(y)):
+            if lines:
+                chain.run(name, part, result, [lines], False, num_threads)
+            else:
+                result[...] = part
+        return y
+
+    return task
+
+
+def _parts(y):
+    return [y.real, y.imag] if y.dtype.kind == "c" else [y]
+
+
+def _correlation(weights, axis, origin, mode, outside):
+    return chain.correlation(weights, axis, operator.index(origin), edge_of(mode), outside)
+
+
+def _real_weights(weights):
+    weights = np.asarray(weights)
+    if weights.dtype.kind == "c":
+        raise NotServed
+    return np.asarray(weights, np.float64)
+
+
+def _correlate1d(name, input, weights, axis, output, mode, cval, origin):
+    x = image(input)
+    axis = axis_of(axis, x.ndim)
+    y = output_for(output, x)
+    return _chain(name, x, y, cval, lambda outside: [
+        _correlation(weights, axis, origin, mode, outside)])
+
+
+@_serve("complex weights")
+def correlate1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    """Correlate along an axis."""
+    return _correlate1d("correlate1d", input, _real_weights(weights), axis, output, mode, cval,
+                        origin)
+
+
+@_serve("complex weights")
+def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    """Convolve along an axis."""
+    weights = _real_weights(weights)[::-1]
+    origin = -operator.index(origin) - (weights.shape[0] % 2 == 0)
+    return _correlate1d("convolve1d", input, weights, axis, output, mode, cval, origin)
+
+
+@_serve()
+def gaussian_filter1d(input, sigma, axis=-1, order=0, output=None, mode="reflect", cval=0.0,
+                      truncate=4.0, *, radius=None):
+    """Filter along an axis with a Gaussian, or with a derivative of it."""
+    return _correlate1d("gaussian_filter1d", input, gaussian(sigma, order, truncate, radius), axis,
+                        output, mode, cval, 0)
+
+
+def _gaussians(ndim, sigma, order, mode, truncate, radius, axes):
+    """Weights, axis and mode of a Gaussian filter along each of some axes."""
+    axes = axes_of(axes, ndim)
+    n = len(axes)
+    wanted = zip(axes, each(sigma, n), each(order, n), each(mode, n), each(radius, n))
+    return [(gaussian(sigma, order, truncate, radius), axis, mode)
+            for axis, sigma, order, mode, radius in wanted if sigma > 1e-15]
+
+
+def _correlations(along, outside):
+    return [_correlation(weights, axis, 0, mode, outside) for weights, axis, mode in along]
+
+
+@_serve()
+def gaussian_filter(input, sigma, order=0, output=None, mode="reflect", cval=0.0, truncate=4.0, *,
+                    radius=None, axes=None):
+    """Filter along each axis with a Gaussian, or with derivatives of it."""
+    x = image(input)
+    along = _gaussians(x.ndim, sigma, order, mode, truncate, radius, axes)
+    return _chain("gaussian_filter", x, output_for(output, x), cval,
+                  lambda outside: _correlations(along, outside))
+
+
+def _derivative(name, weights, input, axis, output, mode, cval):
+    """A difference along one axis, and a smoothing along the others."""
+    x = image(input)
+    axis = axis_of(axis, x.ndim)
+    modes = each(mode, x.ndim)
+    along = [(_DIFFERENCE, axis, modes[axis])]
+    along += [(weights, other, modes[other]) for other in range(x.ndim) if other != axis]
+    return _chain(name, x, output_for(output, x), cval,
+                  lambda outside: _correlations(along, outside))
+
+
+_DIFFERENCE = np.array([-1.0, 0.0, 1.0])
+_PREWITT = np.array([1.0, 1.0, 1.0])
+_SOBEL = np.array([1.0, 2.0, 1.0])
+_SECOND_DIFFERENCE = np.array([1.0, -2.0, 1.0])
+
+
+@_serve()
+def prewitt(input, axis=-1, output=None, mode="reflect", cval=0.0):
+    """Prewitt's derivative along an axis."""
+    return _derivative("prewitt", _PREWITT, input, axis, output, mode, cval)
+
+
+@_serve()
+def sobel(input, axis=-1, output=None, mode="reflect", cval=0.0):
+    """Sobel's derivative along an axis."""
+    return _derivative("sobel", _SOBEL, input, axis, output, mode, cval)
+
+
+@_serve()
+def uniform_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    """The mean of windows along an axis."""
+    x = image(input)
+    axis, size = axis_of(axis, x.ndim), operator.index(size)
+    origin, mode = operator.index(origin), edge_of(mode)
+    return _chain("uniform_filter1d", x, output_for(output, x), cval,
+                  lambda outside: [chain.uniform(axis, size, origin, mode, outside)])
+
+
+def _windows(ndim, size, origin, mode, axes):
+    """Axis, size, origin and mode of a window along each of some axes."""
+    axes = axes_of(axes, ndim)
+    n = len(axes)
+    wanted = zip(axes, each(size, n), each(origin, n), each(mode, n))
+    return [(axis, int(size), operator.index(origin), edge_of(mode))
+            for axis, size, origin, mode in wanted if size > 1]
+
+
+@_serve()
+def uniform_filter(input, size=3, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    """The mean of windows."""
+    x = image(input)
+    windows = _windows(x.ndim, size, origin, mode, axes)
+    return _chain("uniform_filter", x, output_for(output, x), cval,
+                  lambda outside: [chain.uniform(*window, outside) for window in windows])
+
+
+# ---- several filters, added up ----
+
+def _terms(name, x, y, along, cval, squares):
+    """A task: the sum of some chains of filters, or the root of the sum of their squares."""
+    if y.dtype.kind == "b" or (squares and y.dtype.kind == "c"):
+        raise NotServed
+    parts = [(part, [_correlations(one, outside) for one in along])
+             for part, outside in parts_of(x, cval)]
+    if any(not lines for _, terms in parts for lines in terms):
+        raise NotServed
+
+    def task(num_threads):
+        for (part, terms), result in zip(parts, _parts(y)):
+            if not chain.run(name, part, result, terms, squares, num_threads):
+                _add_up(name, part, result, terms, squares, num_threads)
+        if squares:
+            np.sqrt(y, y, casting="unsafe")
+        return y
+
+    return task
+
+
+def _add_up(name, x, y, terms, squares, num_threads):
+    """The terms one after the other, where they cannot go over the image together."""
+    if np.may_share_memory(x, y):
+        x = x.copy()
+    for i, lines in enumerate(terms):
+        term = y if i == 0 else np.empty(y.shape, y.dtype)
+        chain.run(name, x, term, [lines], False, num_threads)
+        if squares:
+            np.multiply(term, term, term)
+        if i > 0:
+            y += term
+
+
+@_serve("boolean results")
+def laplace(input, output=None, mode="reflect", cval=0.0, *, axes=None):
+    """The sum of second differences along the axes."""
+    x = image(input)
+    axes = axes_of(axes, x.ndim)
+    along = [[(_SECOND_DIFFERENCE, axis, mode)] for axis, mode in zip(axes, each(mode, len(axes)))]
+    return _terms("laplace", x, output_for(output, x), along, cval, False)
+
+
+def _derived_gaussians(ndim, order, sigma, mode, axes, truncate=4.0, radius=None):
+    """For each axis, Gaussians along all, of which the axis has the derivative."""
+    return [_gaussians(ndim, sigma, [order * (other == axis) for other in range(ndim)], mode,
+                       truncate, radius, None)
+            for axis, mode in zip(axes, each(mode, len(axes)))]
+
+
+@_serve("boolean results")
+def gaussian_laplace(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None, **kwargs):
+    """The sum of a Gaussian's second derivatives."""
+    x = image(input)
+    axes = axes_of(axes, x.ndim)
+    sigmas = dict(zip(axes, each(sigma, len(axes))))
+    along = _derived_gaussians(x.ndim, 2, [sigmas.get(axis, 0) for axis in range(x.ndim)], mode,
+                               axes, **kwargs)
+    return _terms("gaussian_laplace", x, output_for(output, x), along, cval, False)
+
+
+@_serve("complex or boolean results")
+def gaussian_gradient_magnitude(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None,
+                                **kwargs):
+    """The length of the gradient, by a Gaussian's derivatives."""
+    x = image(input)
+    along = _derived_gaussians(x.ndim, 1, sigma, mode, axes_of(axes, x.ndim), **kwargs)
+    return _terms("gaussian_gradient_magnitude", x, output_for(output, x), along, cval, True)
+
+
+@_serve("all: it calls the caller's function")
+def generic_laplace(input, derivative2, output=None, mode="reflect", cval=0.0, extra_arguments=(),
+                    extra_keywords=None, *, axes=None):
+    """The sum of a caller's second derivatives."""
+    raise NotServed
+
+
+@_serve("all: it calls the caller's function")
+def generic_gradient_magnitude(input, derivative, output=None, mode="reflect", cval=0.0,
+                               extra_arguments=(), extra_keywords=None, *, axes=None):
+    """The length of the gradient, by a caller's derivatives."""
+    raise NotServed
+
+
+# ---- kernels and footprints ----
+
+def _correlate(name, input, weights, output, mode, cval, origin, axes, turned):
+    x = image(input)
+    weights = _real_weights(weights)
+    axes = axes_of(axes, x.ndim)
+    origins = [operator.index(one) for one in each(origin, len(axes))]
+    weights, origins = _over_all_axes(x.ndim, axes, weights, origins)
+    if turned:
+        weights = np.flip(weights)
+        origins = [-one - (size % 2 == 0) for one, size in zip(origins, weights.shape)]
+    _check_origins(weights.shape, origins)
+    mode = edge_of(mode)
+    y = output_for(output, x)
+    parts = parts_of(x, cval)
+
+    def task(num_threads):
+        for (part, outside), result in zip(parts, _parts(y)):
+            points.correlation_of_points(name, part, result, weights, origins, mode, outside,
+                                         num_threads)
+        return y
+
+    return task
+
+
+def _over_all_axes(ndim, axes, kernel, origins):
+    """A kernel and its origins with an axis for each of the image's."""
+    if kernel.ndim != len(axes):
+        raise NotServed
+    if len(axes) < ndim:
+        kernel = np.expand_dims(kernel, tuple(axis for axis in range(ndim) if axis not in axes))
+        given = dict(zip(axes, origins))
+        origins = [given.get(axis, 0) for axis in range(ndim)]
+    return kernel, origins
+
+
+def _check_origins(sizes, origins):
+    if not all(0 <= size // 2 + origin < size for size, origin in zip(sizes, origins)):
+        raise NotServed
+
+
+@_serve("complex weights")
+def correlate(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    """Correlate with a kernel."""
+    return _correlate("correlate", input, weights, output, mode, cval, origin, axes, False)
+
+
+@_serve("complex weights")
+def convolve(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
+    """Convolve with a kernel."""
+    return _correlate("convolve", input, weights, output, mode, cval, origin, axes, True)
+
+
+def _extreme1d(name, largest, input, size, axis, output, mode, cval, origin):
+    x = _real_image(input)
+    window = (axis_of(axis, x.ndim), operator.index(size), operator.index(origin), edge_of(mode))
+    return _chain(name, x, output_for(output, x), cval,
+                  lambda outside: [chain.extreme(largest, *window, outside)])
+
+
+def _real_image(input):
+    x = image(input)
+    if x.dtype.kind == "c":
+        raise NotServed
+    return x
+
+
+@_serve()
+def maximum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    """The largest of windows along an axis."""
+    return _extreme1d("maximum_filter1d", True, input, size, axis, output, mode, cval, origin)
+
+
+@_serve()
+def minimum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
+    """The smallest of windows along an axis."""
+    return _extreme1d("minimum_filter1d", False, input, size, axis, output, mode, cval, origin)
+
+
+def _extreme(name, largest, input, size, footprint, structure, output, mode, cval, origin, axes):
+    if size is not None and footprint is not None:
+        raise NotServed  # SciPy warns
+    x = _real_image(input)
+    axes = axes_of(axes, x.ndim)
+    if structure is not None:
+        structure = np.asarray(structure, np.float64)
+        footprint = np.ones(structure.shape, bool) if footprint is None else footprint
+    if footprint is not None:
+        footprint = np.asarray(footprint, bool)
+        if structure is None and footprint.size and footprint.all():
+            size, footprint = footprint.shape, None
+    y = output_for(output, x)
+    if footprint is not None:
+        return _extreme_of_points(name, largest, x, y, footprint, structure, mode, cval, origin,
+                                  axes)
+    if size is None:
+        raise NotServed
+    windows = _windows(x.ndim, size, origin, mode, axes)
+    return _chain(name, x, y, cval, lambda outside: [
+        chain.extreme(largest, *window, outside) for window in windows])
+
+
+def _extreme_of_points(name, largest, x, y, footprint, structure, mode, cval, origin, axes):
+    origins = [operator.index(one) for one in each(origin, len(axes))]
+    if structure is not None:
+        if structure.shape != footprint.shape or len(axes) < x.ndim:
+            raise NotServed
+    elif not footprint.any():
+        raise NotServed
+    footprint, origins = _over_all_axes(x.ndim, axes, footprint, origins)
+    _check_origins(footprint.shape, origins)
+    mode, outside = edge_of(mode), float(cval)
+    if not footprint.any():
+        raise NotServed
+
+    def task(num_threads):
+        points.extreme_of_points(name, x, y, footprint, structure, origins, mode, outside, largest,
+                                 num_threads)
+        return y
+
+    return task
+
+
+@_serve()
+def maximum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0,
+                   origin=0, *, axes=None):
+    """The largest of windows, or of a footprint."""
+    return _extreme("maximum_filter", True, input, size, footprint, None, output, mode, cval,
+                    origin, axes)
+
+
+@_serve()
+def minimum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0,
+                   origin=0, *, axes=None):
+    """The smallest of windows, or of a footprint."""
+    return _extreme("minimum_filter", False, input, size, footprint, None, output, mode, cval,
+                    origin, axes)
+
+
+# ---- grey morphology ----
+
+@_serve()
+def grey_erosion(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
+                 cval=0.0, origin=0, *, axes=None):
+    """The smallest of windows, of a footprint, or of a structure."""
+    return _extreme("grey_erosion", False, input, size, footprint, structure, output, mode, cval,
+                    origin, axes)
+
+
+@_serve()
+def grey_dilation(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
+                  cval=0.0, origin=0, *, axes=None):
+    """The largest of windows, of a footprint, or of a structure, which are turned round."""
+    x = _real_image(input)
+    n = len(axes_of(axes, x.ndim))
+    if structure is not None:
+        structure = np.flip(np.asarray(structure))
+    if footprint is not None:
+        footprint = np.flip(np.asarray(footprint))
+    kernel = structure if footprint is None else footprint
+    sizes = each(size, n) if kernel is None else kernel.shape
+    origin = [-one - (side % 2 == 0) for one, side in zip(each(origin, n), sizes, strict=True)]
+    return _extreme("grey_dilation", True, x, size, footprint, structure, output, mode, cval,
+                    origin, axes)
+
+
+def _composed(steps, input, size, footprint, structure, output, mode, cval, origin, axes):
+    """A task of `steps`, given the image, SciPy's `output`, an erosion and a dilation."""
+    x = _real_image(input)
+    if size is not None and footprint is not None:
+        raise NotServed  # SciPy warns
+    kernel = {"size": size, "footprint": footprint, "structure": structure, "mode": mode,
+              "cval": cval, "origin": origin, "axes": axes}
+    for function in (grey_dilation, grey_erosion):  # errors come before anything is written
+        function.__wrapped__(x, output=output, **kernel)
+
+    def task(num_threads):
+        return steps(x, output, functools.partial(grey_erosion, num_threads=num_threads, **kernel),
+                     functools.partial(grey_dilation, num_threads=num_threads, **kernel))
+
+    return task
+
+
+@_serve()
+def grey_opening(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
+                 cval=0.0, origin=0, *, axes=None):
+    """The dilation of the erosion."""
+    def steps(x, output, erode, dilate):
+        return dilate(erode(x), output=output)
+
+    return _composed(steps, input, size, footprint, structure, output, mode, cval, origin, axes)
+
+
+@_serve()
+def grey_closing(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
+                 cval=0.0, origin=0, *, axes=None):
+    """The erosion of the dilation."""
+    def steps(x, output, erode, dilate):
+        return erode(dilate(x), output=output)
+
+    return _composed(steps, input, size, footprint, structure, output, mode, cval, origin, axes)
+
+
+@_serve()
+def morphological_gradient(input, size=None, footprint=None, structure=None, output=None,
+                           mode="reflect", cval=0.0, origin=0, *, axes=None):
+    """The dilation less the erosion."""
+    def steps(x, output, erode, dilate):
+        largest = dilate(x)
+        if isinstance(output, np.ndarray):
+            return np.subtract(largest, erode(x, output=output), output)
+        return largest - erode(x)
+
+    return _composed(steps, input, size, footprint, structure, output, mode, cval, origin, axes)
+
+
+@_serve()
+def morphological_laplace(input, size=None, footprint=None, structure=None, output=None,
+                          mode="reflect", cval=0.0, origin=0, *, axes=None):
+    """The dilation and the erosion, less twice the image."""
+    def steps(x, output, erode, dilate):
+        result = dilate(x)
+        smallest = erode(x, output=output if isinstance(output, np.ndarray) else None)
+        np.add(result, smallest, smallest)
+        np.subtract(smallest, x, smallest)
+        return np.subtract(smallest, x, smallest)
+
+    return _composed(steps, input, size, footprint, structure, output, mode, cval, origin, axes)
+
+
+@_serve()
+def white_tophat(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
+                 cval=0.0, origin=0, *, axes=None):
+    """The image less its opening."""
+    def steps(x, output, erode, dilate):
+        opened = dilate(erode(x), output=output)
+        both = x.dtype.kind == opened.dtype.kind == "b"
+        return (np.bitwise_xor if both else np.subtract)(x, opened, out=opened)
+
+    return _composed(steps, input, size, footprint, structure, output, mode, cval, origin, axes)
+
+
+@_serve()
+def black_tophat(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
+                 cval=0.0, origin=0, *, axes=None):
+    """The closing less the image."""
+    def steps(x, output, erode, dilate):
+        closed = erode(dilate(x), output=output)
+        both = x.dtype.kind == closed.dtype.kind == "b"
+        return (np.bitwise_xor if both else np.subtract)(closed, x, out=closed)
+
+    return _composed(steps, input, size, footprint, structure, output, mode, cval, origin, axes)
