@@ -17,8 +17,9 @@ from fastconv._kernels.dispatch cimport (
 )
 
 cdef enum:
-    PIECE = 64 << 10   # bytes of a piece's outputs in the buffer: of the second-level cache
-    WINDOW = 32 << 10  # bytes of the positions of a window, which the first level should hold
+    PIECE = 64 << 10   # bytes of a piece's positions in the buffer: of the second-level cache
+    WINDOW = 24 << 10  # bytes of the positions of a window: of the first-level cache
+    FEW = 8 << 10      # bytes of outputs that are computed and converted at a time: of the same
     LEAST_COLUMNS = 32  # of doubles
     MOST_COLUMNS = 128
     NATIVE = 512       # bytes of a panel's columns of elements as they are
@@ -196,28 +197,45 @@ cdef inline void extremes(const Panel *p, char *row, Py_ssize_t outputs) noexcep
         p.shifted(outputs * columns, (taps - reach) * columns, row)
 
 
-cdef const char *compute(const Panel *p, const Buffers *b, Py_ssize_t outputs, bint begun,
-                         bint last) noexcept nogil:
-    """The outputs whose windows begin at the buffer's first positions; where they are."""
+cdef void compute(const Panel *p, const Buffers *b, const double *x, Py_ssize_t outputs,
+                  bint begun) noexcept nogil:
+    """The outputs whose windows begin at x, into the buffer of outputs."""
     cdef const Line *line = p.line
     cdef const fc_filters *f = &p.table.filters
     cdef Py_ssize_t n = outputs * p.columns, t, taps = line.taps
-    cdef const double *x = <const double *>b.x
     if line.kind == MEAN:
         f.running_mean(outputs, p.columns, taps, x, begun, b.sums, <double *>b.y)
     elif line.kind == SUMS:
         for t in range(taps):
             b.rows[t] = x + (taps - 1 if t == 0 else t - 1) * p.columns
         f.sums(n, taps, b.rows, line.weights, False, <double *>b.y)
-    elif line.kind <= ODD:
+    else:
         f.pairs[<int>line.kind](n, p.columns, taps // 2, x, line.weights, <double *>b.y)
-    elif last:
-        extremes(p, b.x, outputs)
-        return b.x
-    else:  # the next piece needs what there is
-        memcpy(b.y, b.x, (n + (taps - 1) * p.columns) * p.width)
-        extremes(p, b.y, outputs)
-    return b.y
+
+
+cdef void finish_sums(const Panel *p, const Buffers *b, Py_ssize_t start, Py_ssize_t stop,
+                      bint begun) noexcept nogil:
+    """Outputs start … stop - 1 from the buffer, a few at a time, which stay in the first level."""
+    cdef Py_ssize_t few = max(FEW // (8 * p.columns), <Py_ssize_t>1), at = start, m, row
+    while at < stop:
+        m = min(few, stop - at)
+        # windows of sums that are begun come after the one that the sums are of
+        row = at - start - (at > start and not begun and p.line.kind == MEAN)
+        compute(p, b, <const double *>b.x + row * p.columns, m, begun or at > start)
+        store_positions(p, b, b.y, at, at + m)
+        at += m
+
+
+cdef void finish_extremes(const Panel *p, const Buffers *b, Py_ssize_t start, Py_ssize_t stop,
+                          bint last) noexcept nogil:
+    """The same of extrema, in place unless the next piece needs what there is."""
+    cdef Py_ssize_t outputs = stop - start
+    cdef char *row = b.x
+    if not last:
+        row = b.y
+        memcpy(row, b.x, (outputs + p.line.taps - 1) * p.columns * p.width)
+    extremes(p, row, outputs)
+    store_positions(p, b, row, start, stop)
 
 
 cdef void filter_panel(const Panel *p, const Buffers *b, Py_ssize_t first, Py_ssize_t stop,
@@ -240,7 +258,10 @@ cdef void filter_panel(const Panel *p, const Buffers *b, Py_ssize_t first, Py_ss
             loaded = begin
         load_piece(p, b, begin, loaded, until)
         before, loaded = begin, until
-        store_positions(p, b, compute(p, b, end - start, begun, i == pieces - 1), start, end)
+        if line.kind >= LARGEST:
+            finish_extremes(p, b, start, end, i == pieces - 1)
+        else:
+            finish_sums(p, b, start, end, begun)
 
 
 cdef inline void load_piece(const Panel *p, const Buffers *b, Py_ssize_t begin, Py_ssize_t start,
