@@ -31,6 +31,11 @@ def irfftn(x, **options):
     return _apart(fft.irfftn, x, options)
 
 
+def along(name, x, **options):
+    """A transform along one axis: `scipy.fft.fft`, `ifft`, `rfft` or `irfft`."""
+    return _apart(getattr(fft, name), x, options)
+
+
 def _apart(transform, x, options):
     global _under_way
     changed = _changed
