@@ -12,9 +12,10 @@ __all__ = [
     "upfirdn",
 ]
 
-# For each function what is handed on to SciPy beside what ALWAYS says; all else is computed here.
-ALWAYS = ("bool, float16, long double, object and other dtypes; subclasses of ndarray and arrays of "
-          "other libraries; arrays without elements; whatever SciPy refuses")
+# What every function hands on to SciPy, and what each does besides; all else is computed here.
+HANDED_ON_BY_ALL = (
+    "bool, float16, long double, object and other dtypes; subclasses of ndarray and arrays of "
+    "other libraries; arrays without elements; whatever SciPy refuses")
 SERVED = {
     "choose_conv_method": "nothing more",
     "convolve": "direct sums of more than three axes with taps, integers that pass int64, kernels "
@@ -30,7 +31,7 @@ SERVED = {
                "that has to be broadcast",
     "oaconvolve": "as fftconvolve",
     "resample_poly": "results that are not finite, equal factors",
-    "savgol_filter": "up to 4096 elements, windows longer than the axis, complex numbers",
+    "savgol_filter": "up to 4096 elements, complex numbers; coefficients and ends are SciPy's",
     "sepfir2d": "filters that are no arrays, filters with NaN or infinities",
     "upfirdn": "filters and results that are not finite",
 }

@@ -81,7 +81,7 @@ def cut(length, taps, first, count, real):
     whole = fast(window + taps - 1, real)
     blocks = [Axis(whole, begin, window, first - begin, count, 1)]
     n = 1 << (4 * taps).bit_length()  # shorter blocks round more: less of them is kept
-    while 1 < taps and n < whole:
+    while taps > 1 and n < whole:
         step = n - taps + 1
         blocks.append(Axis(n, first - taps + 1, n, taps - 1, step, -(-count // step)))
         n *= 2

@@ -16,12 +16,11 @@ from fastconv._signal.arguments import (
     scipy_signal,
 )
 from fastconv._signal.polyphase import upfirdn
+from fastconv.ndimage import convolve1d
 
 # Elements below which SciPy's own savgol_filter takes no longer.
 FEW = 1 << 12
-# SciPy's names of what is beyond the ends, and ours.
-BEYOND = {"interp": "zeros", "constant": "zeros", "mirror": "reflect", "nearest": "replicate",
-          "wrap": "circular"}
+BEYOND = ("interp", "constant", "mirror", "nearest", "wrap")
 
 
 def lfilter(b, a, x, axis, zi, how):
@@ -48,12 +47,12 @@ def lfilter(b, a, x, axis, zi, how):
     padding[axis] = (taps - 1, 0 if zi is None else taps - 1)
     if zi is not None:
         zi = arrays[3]
-        if zi.shape != x.shape[:axis] + (taps - 1,) + x.shape[axis + 1:]:
+        if zi.shape != (*x.shape[:axis], taps - 1, *x.shape[axis + 1:]):
             return HANDED_ON
     if not how.asked:
         x, b = sums.in_double(x, b)
     full = sums.correlated(x, b.reshape(along), padding, how, flip=True)
-    if full is HANDED_ON or dtype.kind == "c" and not all_finite(full):
+    if full is HANDED_ON or (dtype.kind == "c" and not all_finite(full)):
         return HANDED_ON
     full = full.astype(dtype, copy=False)
     if zi is None:
@@ -133,7 +132,7 @@ def decimate(x, q, n, ftype, axis, zero_phase, how):
         q, n = operator.index(q), None if n is None else operator.index(n)
     except TypeError:
         return HANDED_ON
-    if axis is None or q < 1 or n is not None and n < 0:
+    if axis is None or q < 1 or (n is not None and n < 0):
         return HANDED_ON
     h = _decimator(x, q, n, ftype)
     if h is None:
@@ -162,28 +161,15 @@ def savgol_filter(x, window_length, polyorder, deriv, delta, axis, mode, cval, h
     x = plain(x, "fd" + INTEGERS)
     axis = axis_of(axis, x.ndim) if x is not None and x.size > FEW else None
     if axis is None or type(mode) is not str or mode not in BEYOND or (
-            type(window_length) is not int or type(polyorder) is not int):
+            type(window_length) is not int or type(polyorder) is not int or window_length < 1):
         return HANDED_ON
-    if not 0 < window_length <= x.shape[axis]:
+    if mode == "interp" and window_length > x.shape[axis]:
         return HANDED_ON
-    single = x.dtype == np.float32  # in the machine's byte order
+    if x.dtype not in (np.float32, np.float64):  # in the machine's byte order
+        x = x.astype(np.float64)
     coefficients = scipy_signal().savgol_coeffs(window_length, polyorder, deriv=deriv, delta=delta)
-    padding = [(0, 0)] * x.ndim
-    half = window_length // 2
-    padding[axis] = ((window_length - 1) // 2, half)
-    y = x.astype(np.float64, copy=False)  # which SciPy adds up in
-    padding_mode = BEYOND[mode]
-    if mode == "constant" and (type(cval) not in (int, float) or cval != 0):
-        if type(cval) not in (int, float):
-            return HANDED_ON
-        y = np.pad(y, padding, constant_values=cval)
-        padding = [(0, 0)] * x.ndim
-    along = [1] * x.ndim
-    along[axis] = window_length
-    y = sums.correlated(y, coefficients.reshape(along), padding, how, True, padding_mode)
-    if y is HANDED_ON:
-        return y
-    y = y.astype(np.float32 if single else np.float64, copy=False)
+    y = convolve1d(x, coefficients, axis=axis, mode="constant" if mode == "interp" else mode,
+                   cval=cval, **how._asdict())
     if mode == "interp":
         _fit_ends(x, y, window_length, polyorder, deriv, delta, axis)
     return y
@@ -193,8 +179,7 @@ def _fit_ends(x, y, window_length, polyorder, deriv, delta, axis):
     """Let SciPy fit the ends: those of lines that have the first and last window alone."""
     half = window_length // 2
     x, y = np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1)
-    windows = np.stack([x[..., :window_length], x[..., -window_length:]], dtype=y.dtype,
-                       casting="unsafe")
+    windows = np.stack([x[..., :window_length], x[..., -window_length:]])
     fitted = scipy_signal().savgol_filter(windows, window_length, polyorder, deriv, delta)
     if half:
         y[..., :half] = fitted[0, ..., :half]

@@ -20,7 +20,7 @@ BOUNDARIES = {"fill": "zeros", "pad": "zeros", "wrap": "circular", "circular": "
 
 def convolve2d(in1, in2, mode, boundary, fillvalue, how):
     """`scipy.signal.convolve2d`."""
-    a, b, swap = _operands("convolve2d", in1, in2, mode, boundary)
+    a, b, _swap = _operands("convolve2d", in1, in2, mode, boundary)
     if a is None:
         return HANDED_ON
     regions = [region(mode, n, k) for n, k in zip(a.shape, b.shape)]

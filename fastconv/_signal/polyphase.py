@@ -58,7 +58,7 @@ def upfirdn(h, x, up, down, axis, mode, cval, how, first=0, count=None):
     # SciPy's sums see fewer zeros
     if not all_finite(result):
         return HANDED_ON
-    return result.reshape(x.shape[:axis] + (count,) + x.shape[axis + 1:])
+    return result.reshape((*x.shape[:axis], count, *x.shape[axis + 1:]))
 
 
 def _rate(rate):

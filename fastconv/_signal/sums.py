@@ -61,8 +61,8 @@ def correlated(x, weight, padding, how, flip=False, padding_mode="zeros"):
     if rank > 3:
         return _of_many_axes(x, weight, padding, how, flip, padding_mode)
     return _CONV[rank](
-        x[None, None], weight[None, None], padding=tuple(padding), padding_mode=padding_mode, flip=flip,
-        precision=how.sums, num_threads=how.num_threads)[0, 0]
+        x[None, None], weight[None, None], padding=tuple(padding), padding_mode=padding_mode,
+        flip=flip, precision=how.sums, num_threads=how.num_threads)[0, 0]
 
 
 def _of_many_axes(x, weight, padding, how, flip, padding_mode):
