@@ -240,8 +240,6 @@ def _terms(name, x, y, along, cval, squares):
         for (part, terms), result in zip(parts, _parts(y)):
             if not chain.run(name, part, result, terms, squares, num_threads):
                 _add_up(name, part, result, terms, squares, num_threads)
-        if squares:
-            np.sqrt(y, y, casting="unsafe")
         return y
 
     return task
@@ -258,6 +256,8 @@ def _add_up(name, x, y, terms, squares, num_threads):
             np.multiply(term, term, term)
         if i > 0:
             y += term
+    if squares:
+        np.sqrt(y, y, casting="unsafe")
 
 
 @_serve("boolean results")

@@ -17,11 +17,9 @@ from fastconv._filters.lines cimport (
     EVEN, LARGEST, MEAN, ODD, SMALLEST, SUMS, Kind, Line, Region, buffer_bytes, filter_region,
 )
 from fastconv._filters.panel cimport (
-    MOST_AXES, WRAP, Array, Edge, array_of, position,
+    MOST_AXES, WRAP, Array, Edge, array_of, is_same_place, may_overlap, position,
 )
 from fastconv._kernels.dispatch cimport FC_F32, FC_F64, FC_I64, FC_U64, fc_table, kernels
-
-import numpy as np
 
 cnp.import_array()
 
@@ -232,7 +230,7 @@ cdef void run_filters(const Job *job, const Round *r, const Array *dst, Region *
 
 
 cdef void run_strip(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    """One strip; of several chains the results' sum, or the sum of their squares."""
+    """One strip; of several chains the results' sum, or the root of that of their squares."""
     cdef const Job *job = <const Job *>context
     cdef Region region
     cdef Array term
@@ -258,6 +256,8 @@ cdef void run_strip(void *context, Py_ssize_t task, int thread) noexcept nogil:
             job.table.filters.square[<int>job.y.type](n, sums if k == 0 else memory)
         if k > 0:
             job.table.filters.add[<int>job.y.type](n, memory, sums)
+    if job.squares:
+        job.table.filters.root[<int>job.y.type](n, sums)
 
 
 # ---- the whole ----
@@ -352,15 +352,9 @@ cdef bint is_one_round(Job *job) noexcept:
     return True
 
 
-cdef bint same_place(object x, object y):
-    """Whether every element of x lies where that of y does."""
-    return (cnp.PyArray_DATA(<cnp.ndarray>x) == cnp.PyArray_DATA(<cnp.ndarray>y)
-            and x.strides == y.strides and x.dtype == y.dtype)
-
-
-def run(str function, object x, object y, list chains, bint squares, num_threads):
-    """y = the filters of a chain, one after the other; of several chains their sum, or the sum of
-    their squares. False, and nothing done, where several chains cannot share strips.
+def run(str function, cnp.ndarray x, cnp.ndarray y, list chains, bint squares, num_threads):
+    """y = the filters of a chain, one after the other; of several chains their sum, or the root of
+    the sum of their squares. False, and nothing done, where several cannot share strips.
     """
     cdef Job job
     cdef Line *lines = NULL
@@ -368,16 +362,13 @@ def run(str function, object x, object y, list chains, bint squares, num_threads
     cdef Py_ssize_t[MOST_AXES] shape
     cdef Filter f
     cdef int count = 0, i
-    if same_place(x, y):
-        job.in_place = True
-    elif np.may_share_memory(x, y):
-        x, job.in_place = x.copy(), False
-    else:
-        job.in_place = False
-    job.table, job.axes, job.chains = kernels(), cnp.PyArray_NDIM(<cnp.ndarray>x), len(chains)
+    job.in_place = is_same_place(x, y)
+    if not job.in_place and may_overlap(x, y):
+        x = x.copy()
+    job.table, job.axes, job.chains = kernels(), cnp.PyArray_NDIM(x), len(chains)
     job.x, job.y, job.shape, job.squares = array_of(x), array_of(y), shape, squares
     for i in range(job.axes):
-        shape[i] = cnp.PyArray_DIM(<cnp.ndarray>x, i)
+        shape[i] = cnp.PyArray_DIM(x, i)
     for chain in chains:
         count += len(chain)
     lines = <Line *>malloc(count * sizeof(Line))
@@ -404,6 +395,8 @@ cdef bint run_job(Job *job, str function, object num_threads) except -1:
         if job.shape[i] == 0:
             return True
     if job.chains > 1 or job.squares:
+        if job.squares and job.table.filters.root[<int>job.y.type] == NULL:
+            return False
         if job.chains == 1 or not is_one_round(job):
             return False
         run_round(job, function, num_threads)

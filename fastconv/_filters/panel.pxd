@@ -1,4 +1,6 @@
 """Arrays as filters see them: elements on their way to doubles and back, and positions outside."""
+cimport numpy as cnp
+
 from fastconv._kernels.dispatch cimport fc_table, fc_type
 
 cdef enum:
@@ -21,7 +23,11 @@ cdef struct Elements:
     void (*store)(Py_ssize_t n, const double *src, void *dst) noexcept nogil
     bint native
 
-cdef Array array_of(object a)
+cdef bint is_served(cnp.ndarray a) noexcept
+cdef bint is_complex(cnp.ndarray a) noexcept
+cdef bint is_same_place(cnp.ndarray x, cnp.ndarray y) noexcept
+cdef bint may_overlap(cnp.ndarray x, cnp.ndarray y) noexcept
+cdef Array array_of(cnp.ndarray a) noexcept
 cdef Elements elements_of(const fc_table *table, const Array *x, const Array *y,
                           bint native) noexcept nogil
 

@@ -9,6 +9,7 @@ cimport numpy as cnp
 
 from fastconv._kernels.dispatch cimport (
     FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U8, FC_U16, FC_U32, FC_U64, fc_table,
+    fc_type,
 )
 
 cnp.import_array()
@@ -44,28 +45,84 @@ cdef extern from *:
 cdef enum:
     CHUNK = 512  # elements of the small buffer
 
-cdef dict TYPES = {  # by kind and size
-    "b1": FC_U8, "u1": FC_U8, "i1": FC_I8, "u2": FC_U16, "i2": FC_I16, "u4": FC_U32, "i4": FC_I32,
-    "u8": FC_U64, "i8": FC_I64, "f4": FC_F32, "f8": FC_F64,
-}
+
+cdef int type_of(int number) noexcept:
+    """Our name of NumPy's type, or -1."""
+    if number == cnp.NPY_BOOL or number == cnp.NPY_UBYTE:
+        return FC_U8
+    if number == cnp.NPY_BYTE:
+        return FC_I8
+    if number == cnp.NPY_USHORT:
+        return FC_U16
+    if number == cnp.NPY_SHORT:
+        return FC_I16
+    if number == cnp.NPY_UINT:
+        return FC_U32
+    if number == cnp.NPY_INT:
+        return FC_I32
+    if number == cnp.NPY_ULONG or number == cnp.NPY_ULONGLONG:
+        return FC_U64 if number == cnp.NPY_ULONGLONG or sizeof(long) == 8 else FC_U32
+    if number == cnp.NPY_LONG or number == cnp.NPY_LONGLONG:
+        return FC_I64 if number == cnp.NPY_LONGLONG or sizeof(long) == 8 else FC_I32
+    return FC_F32 if number == cnp.NPY_FLOAT else FC_F64 if number == cnp.NPY_DOUBLE else -1
 
 
-def is_served(dtype):
-    """Whether filters know elements of this type, or their real and imaginary parts."""
-    return dtype.str[1:] in TYPES or dtype.str[1:] in ("c8", "c16")
+cdef bint is_served(cnp.ndarray a) noexcept:
+    """Whether filters know elements of a's type, or their real and imaginary parts."""
+    return type_of(cnp.PyArray_TYPE(a)) >= 0 or is_complex(a)
 
 
-cdef Array array_of(object a):
+cdef bint is_complex(cnp.ndarray a) noexcept:
+    return cnp.PyArray_TYPE(a) == cnp.NPY_CFLOAT or cnp.PyArray_TYPE(a) == cnp.NPY_CDOUBLE
+
+
+cdef bint is_same_place(cnp.ndarray x, cnp.ndarray y) noexcept:
+    """Whether every element of x lies where that of y does, which has its shape."""
+    cdef int axis
+    if (cnp.PyArray_DATA(x) != cnp.PyArray_DATA(y) or cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(y)
+            or cnp.PyArray_ISNOTSWAPPED(x) != cnp.PyArray_ISNOTSWAPPED(y)):
+        return False
+    for axis in range(cnp.PyArray_NDIM(x)):
+        if cnp.PyArray_STRIDE(x, axis) != cnp.PyArray_STRIDE(y, axis):
+            return False
+    return True
+
+
+cdef bint may_overlap(cnp.ndarray x, cnp.ndarray y) noexcept:
+    """Whether the memory that the two reach over has bytes in common."""
+    cdef const char *x_low
+    cdef const char *x_high
+    cdef const char *y_low
+    cdef const char *y_high
+    bounds(x, &x_low, &x_high)
+    bounds(y, &y_low, &y_high)
+    return x_low < y_high and y_low < x_high
+
+
+cdef void bounds(cnp.ndarray a, const char **low, const char **high) noexcept:
+    cdef Py_ssize_t reach
+    cdef int axis
+    low[0] = <const char *>cnp.PyArray_DATA(a)
+    high[0] = low[0] + cnp.PyArray_ITEMSIZE(a)
+    for axis in range(cnp.PyArray_NDIM(a)):
+        reach = (cnp.PyArray_DIM(a, axis) - 1) * cnp.PyArray_STRIDE(a, axis)
+        if reach < 0:
+            low[0] += reach
+        else:
+            high[0] += reach
+
+
+cdef Array array_of(cnp.ndarray a) noexcept:
     """What filters must know of a NumPy array whose type they know."""
     cdef Array result
     cdef int axis
-    result.data = <char *>cnp.PyArray_DATA(<cnp.ndarray>a)
-    for axis in range(cnp.PyArray_NDIM(<cnp.ndarray>a)):
-        result.strides[axis] = cnp.PyArray_STRIDE(<cnp.ndarray>a, axis)
-    result.size = <int>cnp.PyArray_ITEMSIZE(<cnp.ndarray>a)
-    result.type = TYPES[a.dtype.str[1:]]
-    result.swapped = not cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>a)
-    result.plain = cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray>a)
+    result.data = <char *>cnp.PyArray_DATA(a)
+    for axis in range(cnp.PyArray_NDIM(a)):
+        result.strides[axis] = cnp.PyArray_STRIDE(a, axis)
+    result.size = <int>cnp.PyArray_ITEMSIZE(a)
+    result.type = <fc_type>type_of(cnp.PyArray_TYPE(a))
+    result.swapped = not cnp.PyArray_ISNOTSWAPPED(a)
+    result.plain = cnp.PyArray_ISBEHAVED_RO(a)
     return result
 
 

@@ -12,7 +12,8 @@ cimport numpy as cnp
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._filters.panel cimport (
-    MOST_AXES, Array, Edge, Elements, array_of, elements_of, load_run, position, store_run,
+    MOST_AXES, Array, Edge, Elements, array_of, elements_of, load_run, may_overlap, position,
+    store_run,
 )
 from fastconv._kernels.dispatch cimport FC_I64, FC_U64, fc_table, kernels
 
@@ -333,16 +334,16 @@ cdef int run_job(Job *j, str function, object wanted, object values, list origin
     return 0
 
 
-cdef int run(What what, str function, object x, object y, object wanted, object values,
+cdef int run(What what, str function, cnp.ndarray x, cnp.ndarray y, object wanted, object values,
              list origins, str mode, double outside, object num_threads) except -1:
     cdef Job j
     cdef Py_ssize_t[MOST_AXES] shape
     cdef int axis
-    if np.may_share_memory(x, y):
+    if may_overlap(x, y):
         x = x.copy()
-    j.table, j.what, j.axes, j.shape = kernels(), what, cnp.PyArray_NDIM(<cnp.ndarray>x), shape
+    j.table, j.what, j.axes, j.shape = kernels(), what, cnp.PyArray_NDIM(x), shape
     for axis in range(j.axes):
-        shape[axis] = cnp.PyArray_DIM(<cnp.ndarray>x, axis)
+        shape[axis] = cnp.PyArray_DIM(x, axis)
     j.x, j.y = array_of(x), array_of(y)
     j.edge, j.outside = <Edge>(<int>EDGES[mode]), outside
     # extrema of other types than y's, and of SciPy's 64-bit integers, are doubles

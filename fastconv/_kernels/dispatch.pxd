@@ -162,6 +162,7 @@ cdef extern from "table.h" nogil:
         void (*store_u64_of_point)(Py_ssize_t n, const double *src, void *dst) noexcept nogil
         void (*add[FC_TYPES])(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         void (*square[FC_TYPES])(Py_ssize_t n, void *dst) noexcept nogil
+        void (*root[FC_TYPES])(Py_ssize_t n, void *dst) noexcept nogil
         fc_shifted max_shifted[2]
         fc_shifted min_shifted[2]
         void (*points[2][FC_TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,

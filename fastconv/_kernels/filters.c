@@ -5,6 +5,7 @@
  * A panel is positions by columns, the columns lying side by side; so a filter along the positions
  * is one along a flat row whose taps are `step` = columns apart, and a single line has step 1.
  */
+#include <math.h>
 #include <string.h>
 
 #include "table.h"
@@ -188,6 +189,24 @@ COMBINE(u64, uint64_t, uint64_t)
 COMBINE(f32, float, float)
 COMBINE(f64, double, double)
 
+/* Square roots as NumPy takes them, in the float that it converts to; of bytes that one has 11 bits,
+ * which rounds no root up to an integer. Signed integers, whose sums may have wrapped, are NumPy's. */
+#define ROOT(tag, type, root) \
+    static void root_##tag(ptrdiff_t n, void *dst_) \
+    { \
+        type *dst = dst_; \
+        for (ptrdiff_t i = 0; i < n; i++) dst[i] = (type)root(dst[i]); \
+    }
+
+FC_INLINE int32_t rooted_small(uint16_t v) { return (int32_t)sqrtf((float)v); }
+FC_INLINE int64_t rooted_large(uint32_t v) { return (int64_t)sqrt((double)v); }
+
+ROOT(u8, uint8_t, rooted_small)
+ROOT(u16, uint16_t, rooted_small)
+ROOT(u32, uint32_t, rooted_large)
+ROOT(f32, float, sqrtf)
+ROOT(f64, double, sqrt)
+
 /* row[i] = the extreme of row[i] and row[i + shift], in place: NaN pass on, and of zeros that differ
  * in sign the later one stays, as SciPy's lines have it (poolings keep the earlier one). */
 #define SHIFTED(op, tag, type, beats) \
@@ -283,6 +302,8 @@ void fc_fill_filters(fc_table *table)
                 add_f64},
         .square = {square_u8, square_u8, square_u16, square_u16, square_u32, square_u32,
                    square_u64, square_u64, square_f32, square_f64},
+        .root = {[FC_U8] = root_u8, [FC_U16] = root_u16, [FC_U32] = root_u32, [FC_F32] = root_f32,
+                 [FC_F64] = root_f64},
         .points = {ALL(max_points), ALL(min_points)},
         .raised = {ALL(max_raised), ALL(min_raised)},
         .max_shifted = {max_f32, max_f64}, .min_shifted = {min_f32, min_f64},

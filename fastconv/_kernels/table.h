@@ -318,6 +318,7 @@ typedef struct {
     void (*store_u64_of_point)(ptrdiff_t n, const double *src, void *dst);
     void (*add[FC_TYPES])(ptrdiff_t n, const void *src, void *dst);
     void (*square[FC_TYPES])(ptrdiff_t n, void *dst); /* in place */
+    void (*root[FC_TYPES])(ptrdiff_t n, void *dst); /* in place; NULL for some types */
     fc_shifted max_shifted[2], min_shifted[2]; /* f32, f64 */
     /* y[i] = the largest, or smallest (index: 1), of rows[t][i] over t < taps. `raised` adds `first`
      * to the first of them and others[t], elements of the rows' type, to the others. */

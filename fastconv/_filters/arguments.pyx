@@ -7,10 +7,15 @@ import functools
 import numbers
 import operator
 
+cimport numpy as cnp
+
+from fastconv._filters.panel cimport is_complex, is_served
+
 import numpy as np
 
 from fastconv._filters.chain import EDGES
-from fastconv._filters.panel import is_served
+
+cnp.import_array()
 
 
 class NotServed(Exception):
@@ -19,35 +24,36 @@ class NotServed(Exception):
 
 def image(value):
     """An array of a real or complex type that filters know."""
-    x = np.asarray(value)
-    if x.ndim == 0 or x.size == 0 or not is_served(x.dtype):
+    cdef cnp.ndarray x = value if type(value) is np.ndarray else np.asarray(value)
+    if cnp.PyArray_NDIM(x) == 0 or cnp.PyArray_SIZE(x) == 0 or not is_served(x):
         raise NotServed
     return x
 
 
-def output_for(output, x):
+def output_for(output, cnp.ndarray x):
     """The array that results are written to: of x's type, of a named one, or the caller's."""
+    cdef cnp.ndarray y
     if output is None:
-        return np.empty(x.shape, x.dtype.newbyteorder("="))
+        return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x), 0)
     if isinstance(output, np.ndarray):
         y = np.asarray(output)
-        served = y.shape == x.shape and y.flags.writeable
+        if (<object>y).shape != (<object>x).shape or not cnp.PyArray_ISWRITEABLE(y):
+            raise NotServed
     else:
-        if not isinstance(output, str | type | np.dtype):
+        if not isinstance(output, (str, type, np.dtype)):
             raise NotServed
         dtype = np.dtype(output)
         if isinstance(output, str) and not issubclass(dtype.type, np.number):
             raise NotServed
-        y = np.empty(x.shape, dtype)
-        served = True
-    if not served or not is_served(y.dtype) or (y.dtype.kind == "c") != (x.dtype.kind == "c"):
+        y = np.empty((<object>x).shape, dtype)
+    if not is_served(y) or is_complex(y) != is_complex(x):
         raise NotServed
     return y
 
 
 def each(value, n):
     """One value for each of n axes."""
-    if isinstance(value, str) or not np.iterable(value):
+    if isinstance(value, (str, int, float)) or value is None or not np.iterable(value):
         return [value] * n
     values = list(value)
     if len(values) != n:
@@ -80,9 +86,9 @@ def edge_of(mode):
     return mode
 
 
-def parts_of(x, cval):
+def parts_of(cnp.ndarray x, cval):
     """What is filtered on its own: the image, or its real and imaginary parts, and `cval` of it."""
-    if x.dtype.kind != "c":
+    if not is_complex(x):
         return [(x, float(cval))]
     return [(x.real, float(np.real(cval))), (x.imag, float(np.imag(cval)))]
 
