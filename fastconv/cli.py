@@ -12,6 +12,7 @@ import fastconv
 
 _PASSES = ("forward", "backward_data", "backward_weight")
 _DTYPES = ("float32", "float64")
+_IMAGES = ("uint8", "uint16", *_DTYPES)  # of filters
 
 
 def _list(kind, choices=None):
@@ -145,6 +146,12 @@ def _parser():
         "print their table; the next six options then leave out what they do not name",
     )  # fmt: skip
     bench.add_argument(
+        "--filters", type=_list(str), nargs="?", const=("all",), metavar="NAMES",
+        help="measure fastconv.ndimage, all of it or these functions (gaussian, sobel, laplace,\n"
+        "correlate1d, uniform, maximum, minimum, correlate) or globs (correlate1d*axis 1);\n"
+        "--dtype, --threads, --peers, --seconds, --rounds, --quick and --json apply",
+    )  # fmt: skip
+    bench.add_argument(
         "--layers", type=_list(str), metavar="NAMES",
         help="groups (performance, direct, image, signal, volume, pools, tiny, all), networks\n"
         "(resnet50), layers or globs (vgg16.conv3_*), separated by commas; default:\n"
@@ -155,8 +162,8 @@ def _parser():
         help=f"{', '.join(_PASSES)}; default: forward",
     )  # fmt: skip
     bench.add_argument(
-        "--dtype", type=_list(str, _DTYPES), metavar="NAMES", dest="dtypes",
-        help=f"{', '.join(_DTYPES)}; default: float32",
+        "--dtype", type=_list(str, _IMAGES), metavar="NAMES", dest="dtypes",
+        help=f"{', '.join(_DTYPES)}; default: float32; of filters also uint8, uint16; default: all",
     )  # fmt: skip
     bench.add_argument("--batch", type=_list(_positive), metavar="N,...", dest="batches",
                        help="batch sizes; default: 1")  # fmt: skip

@@ -375,6 +375,44 @@ def test_bench_draws_random_points(tmp_path, capsys):
     assert all(ratio > 0 for _, ratio in judged)
 
 
+def test_bench_measures_filters(tmp_path, capsys):
+    """Images and volumes; everyone who is installed has the same result, to the last places."""
+    pytest.importorskip("tqdm")
+    from fastconv._bench import filters
+
+    path = tmp_path / "bench.json"
+    arguments = ["--filters", "sobel,uniform 3,correlate 9x9", "--quick", "--seconds", "0.001",
+                 "--rounds", "1", "--json", str(path)]  # fmt: skip
+    assert cli.main(["bench", *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "uniform against scipy: geometric mean" in printed
+    assert 'correlate from 9x9 at "high", against SciPy' in printed
+    content = json.loads(path.read_text())
+    assert len(content["results"]) == 2 * 2 * 4
+    for result in content["results"]:
+        assert {"fastconv", "scipy"} <= set(result["contenders"])
+    assert {row["name"] for row in content["targets"]} >= {"small", "uniform", "gaussian", "high"}
+    volumes = filters.combine(("laplace",), sizes=((5, 6, 7),))
+    assert {(case.filter.rank, case.dtype) for case in volumes} == {
+        (3, dtype) for dtype in filters.DTYPES}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_contenders_filter_alike(dtype):
+    """Bit for bit SciPy, and OpenCV and scikit-image where they are installed nearly so."""
+    from fastconv._bench import filters
+
+    for case in filters.combine(dtypes=(dtype,), sizes=((32, 40), (9, 12, 11))):
+        ours, theirs = filters.Ours().prepare(case), filters.SciPy().prepare(case)
+        expected = ours[1](ours[0]())
+        np.testing.assert_array_equal(theirs[1](theirs[0]()), expected)
+        for contender in filters.contenders():
+            if contender.refuses(case) is None:
+                call, fetch = contender.prepare(case)
+                error = np.abs(fetch(call()) - expected).max() / expected.max()
+                assert error <= case.tolerance, (contender.name, case.name)
+
+
 @pytest.mark.parametrize(
     ("arguments", "table"),
     [
@@ -451,6 +489,10 @@ def test_bench_reports_a_wrong_peer_instead_of_its_time(monkeypatch, capsys):
         (["--targets", "nothing"], "no target is called 'nothing'"),
         (["--targets", "tiny", "--threads", "7"], "nothing is left to measure"),
         (["--json", "/no/such/directory/file"], "does not exist"),
+        (["--dtype", "uint16"], "not measured in uint16"),
+        (["--filters", "nothing"], "no filter is called 'nothing'"),
+        (["--filters", "--peers", "torch"], "no peer is called 'torch'"),
+        (["--filters", "--json", "/no/such/directory/file"], "does not exist"),
     ],
 )
 def test_bench_reports_wrong_arguments(capsys, arguments, message):

@@ -2,6 +2,7 @@
 
 `cases` says what is measured, `draw` which random points, `peers` who takes part, `measure` holds
 the clock, `peaks` the machine's limits, `targets` what is to be reached, `report` writes it down.
+`filters` has all that for `fastconv.ndimage`.
 """
 
 import functools
@@ -11,7 +12,63 @@ from itertools import groupby
 from pathlib import Path
 
 
-def run(
+def run(*, filters=None, **options):
+    """Run the benchmark and print its tables; return the exit status.
+
+    Parameters
+    ----------
+    filters : sequence of str, optional
+        Functions of `fastconv.ndimage` to measure in place of layers: ``dtypes``, ``threads``,
+        ``peers``, ``seconds``, ``rounds``, ``quick`` and ``json`` are of use to them.
+    options
+        As `run_layers` has them.
+
+    Returns
+    -------
+    int
+        0, or 1 where a contender's result differs from fastconv's.
+    """
+    missing = [name for name in ("tqdm", *(["matplotlib"] if options.get("plot") else []))
+               if importlib.util.find_spec(name) is None]  # fmt: skip
+    if missing:
+        print(
+            f'fastconv bench needs {", ".join(missing)}: pip install "fastconv[bench]"',
+            file=sys.stderr,
+        )
+        return 2
+    if filters:
+        wanted = ("dtypes", "threads", "peers", "seconds", "rounds", "quick", "json")
+        return run_filters(filters, **{name: options.get(name) for name in wanted})
+    return run_layers(**options)
+
+
+def run_filters(names, *, dtypes, threads, peers, seconds, rounds, quick, json):
+    """Measure filters of `fastconv.ndimage`; return the exit status."""
+    from fastconv._bench import filters, report
+
+    form = {"seconds": seconds or (0.02 if quick else 0.1), "rounds": rounds or 3}
+    try:
+        if json and not Path(json).resolve().parent.is_dir():
+            raise ValueError(f"the directory of {json} does not exist")
+        contenders = filters.contenders(peers)
+        cases = filters.combine(
+            names, dtypes or filters.DTYPES[:: 2 if quick else 1], threads or (1,),
+            filters.SIZES[: 2 if quick else None],
+        )  # fmt: skip
+    except ValueError as error:
+        print(f"fastconv bench: {error}", file=sys.stderr)
+        return 2
+    environment = report.environment(contenders, form)
+    print(_machine(environment))
+    measured, results = filters.run(cases, contenders, **form)
+    if json:
+        report.to_json(json, filters.records(measured), environment, results)
+        print(f"\nFigures: {Path(json).resolve()}")
+    wrong = any(r.startswith("WRONG") for m in measured for r in m.refusals.values())
+    return 1 if wrong or len(measured) < len(cases) else 0
+
+
+def run_layers(
     *,
     targets=None,
     layers=None,
@@ -33,7 +90,7 @@ def run(
     rst=None,
     plot=None,
 ):
-    """Run the benchmark and print its tables; return the exit status.
+    """Measure layers, random points or the targets; return the exit status.
 
     Parameters
     ----------
@@ -68,14 +125,6 @@ def run(
     int
         0, or 1 where a contender's result differs from fastconv's.
     """
-    missing = [name for name in ("tqdm", *(["matplotlib"] if plot else []))
-               if importlib.util.find_spec(name) is None]  # fmt: skip
-    if missing:
-        print(
-            f'fastconv bench needs {", ".join(missing)}: pip install "fastconv[bench]"',
-            file=sys.stderr,
-        )
-        return 2
     from tqdm import tqdm
 
     from fastconv._bench import cases, draw, measure, report
@@ -89,6 +138,8 @@ def run(
     if quick:
         layers, seconds, rounds = cases.QUICK, min(seconds, 0.1), min(rounds, 3)
     try:
+        if unknown := set(dtypes or ()) - {"float32", "float64"}:
+            raise ValueError(f"layers are not measured in {unknown.pop()}, only filters are")
         peers = _installed(peers)
         layers = cases.select(layers or ("performance", "tiny")) if layers or not targets else None
         if random is not None:
@@ -117,14 +168,7 @@ def run(
     settings = {"seconds": seconds, "rounds": rounds} | form
     taking_part = {c.package: c for contenders in todo.values() for c in contenders}
     environment = report.environment(taking_part.values(), settings)
-    isa = environment["runtime"]["isa"]
-    print(f"{isa} on {environment['processor']}, Python {environment['python']}")
-    print(", ".join(f"{name} {version}" for name, version in environment["versions"].items()))
-    if (environment["load_average"] or 0) > 0.5:
-        print(
-            f"note: the load average is {environment['load_average']:.1f}: other processes are at "
-            "work, and figures for several threads mean little"
-        )
+    print(_machine(environment))
 
     measured, results = {}, {}
     bar = tqdm(total=rounds * sum(map(len, todo.values())), disable=None, leave=False,
@@ -168,6 +212,17 @@ def run(
         print(f"Plot: {Path(plot).resolve()}")
     wrong = any(r.startswith("WRONG") for m in done for r in m.refusals.values())
     return 1 if wrong or len(done) < len(todo) else 0
+
+
+def _machine(environment):
+    """What figures are to be read against, in a few lines."""
+    isa, load = environment["runtime"]["isa"], environment["load_average"] or 0
+    lines = [f"{isa} on {environment['processor']}, Python {environment['python']}",
+             ", ".join(f"{name} {version}" for name, version in environment["versions"].items())]
+    if load > 0.5:
+        lines.append(f"note: the load average is {load:.1f}: other processes are at work, and "
+                     "figures for several threads mean little")  # fmt: skip
+    return "\n".join(lines)
 
 
 def _installed(names):

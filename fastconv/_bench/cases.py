@@ -116,6 +116,14 @@ class Case:
         return tuple(p[0] if isinstance(p, tuple) else p for p in self.layer.padding)
 
     @property
+    def tolerance(self):
+        """Largest error over largest value that still counts as the same result.
+
+        Winograd in float32 stays below 1e-4; one bfloat16 product, or a wrong padding, does not.
+        """
+        return {"float32": 1e-3, "float64": 1e-10, "uint8": 1e-6}[self.dtype]
+
+    @property
     def forward(self):
         """Whether this is the forward pass."""
         return self.operation == "forward"

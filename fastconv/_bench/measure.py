@@ -9,10 +9,6 @@ import numpy as np
 
 from fastconv._bench.peaks import Roof
 
-# Largest error over largest value that still counts as the same result. Winograd in float32 stays
-# below 1e-4; one bfloat16 product, or a wrong padding, does not.
-_TOLERANCE = {"float32": 1e-3, "float64": 1e-10, "uint8": 1e-6}
-
 # Who takes this many times as long as the fastest is out of the race after two calls.
 _HOPELESS = 20
 
@@ -130,7 +126,7 @@ def measure(case, contenders, seconds=0.4, rounds=5, progress=lambda name: None)
             result.refusals[contender.name] = f"WRONG: shape {actual.shape}"
             continue
         error = float(np.max(np.abs(actual - expected)) / np.max(np.abs(expected)))
-        if not error <= _TOLERANCE[case.dtype]:
+        if not error <= case.tolerance:
             result.refusals[contender.name] = f"WRONG: error {error:.1e} of the largest value"
             continue
         # Samples of at least 0.1 ms, so that the clock itself does not count.
