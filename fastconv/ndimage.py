@@ -21,9 +21,11 @@ from fastconv._filters.arguments import (
     edge_of,
     gaussian,
     image,
+    number,
     output_for,
     parts_of,
 )
+from fastconv._filters.descriptions import described
 
 # What is served here, and what SciPy's own function answers all the same. Every function hands on
 # calls whose arguments it does not understand, so that errors are SciPy's.
@@ -76,6 +78,7 @@ def _serve(handed_on=""):
         old = list(signature.parameters.values())
         at = len(old) - any(p.kind is p.VAR_KEYWORD for p in old)
         function.__signature__ = signature.replace(parameters=[*old[:at], *more, *old[at:]])
+        function.__doc__ = described(name, understand.__doc__, function.__signature__)
         SERVED[name] = handed_on
         return function
 
@@ -124,14 +127,24 @@ def _correlate1d(name, input, weights, axis, output, mode, cval, origin):
 
 @_serve("complex weights")
 def correlate1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
-    """Correlate along an axis."""
+    """Correlate along an axis.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.correlate1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
+    array([ 8, 26,  8, 12,  7, 28, 36,  9])
+    """
     return _correlate1d("correlate1d", input, _real_weights(weights), axis, output, mode, cval,
                         origin)
 
 
 @_serve("complex weights")
 def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
-    """Convolve along an axis."""
+    """Convolve along an axis.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.convolve1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
+    array([14, 24,  4, 13, 12, 36, 27,  0])
+    """
     weights = _real_weights(weights)[::-1]
     origin = -operator.index(origin) - (weights.shape[0] % 2 == 0)
     return _correlate1d("convolve1d", input, weights, axis, output, mode, cval, origin)
@@ -140,7 +153,12 @@ def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, o
 @_serve()
 def gaussian_filter1d(input, sigma, axis=-1, order=0, output=None, mode="reflect", cval=0.0,
                       truncate=4.0, *, radius=None):
-    """Filter along an axis with a Gaussian, or with a derivative of it."""
+    """Filter along an axis with a Gaussian, or with a derivative of it.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.gaussian_filter1d([1.0, 2.0, 3.0, 4.0, 5.0], 1).round(3)
+    array([1.427, 2.068, 3.   , 3.932, 4.573])
+    """
     return _correlate1d("gaussian_filter1d", input, gaussian(sigma, order, truncate, radius), axis,
                         output, mode, cval, 0)
 
@@ -161,7 +179,15 @@ def _correlations(along, outside):
 @_serve()
 def gaussian_filter(input, sigma, order=0, output=None, mode="reflect", cval=0.0, truncate=4.0, *,
                     radius=None, axes=None):
-    """Filter along each axis with a Gaussian, or with derivatives of it."""
+    """Filter along each axis with a Gaussian, or with derivatives of it.
+
+    >>> import numpy as np
+    >>> from fastconv import ndimage
+    >>> ndimage.gaussian_filter(np.arange(0, 18, 2).reshape(3, 3), sigma=1)
+    array([[ 2,  4,  5],
+           [ 6,  8,  9],
+           [ 9, 11, 12]])
+    """
     x = image(input)
     along = _gaussians(x.ndim, sigma, order, mode, truncate, radius, axes)
     return _chain("gaussian_filter", x, output_for(output, x), cval,
@@ -187,19 +213,38 @@ _SECOND_DIFFERENCE = np.array([1.0, -2.0, 1.0])
 
 @_serve()
 def prewitt(input, axis=-1, output=None, mode="reflect", cval=0.0):
-    """Prewitt's derivative along an axis."""
+    """Prewitt's derivative along an axis.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.prewitt([[0, 1, 4], [0, 1, 4], [0, 1, 4]])
+    array([[ 3, 12,  9],
+           [ 3, 12,  9],
+           [ 3, 12,  9]])
+    """
     return _derivative("prewitt", _PREWITT, input, axis, output, mode, cval)
 
 
 @_serve()
 def sobel(input, axis=-1, output=None, mode="reflect", cval=0.0):
-    """Sobel's derivative along an axis."""
+    """Sobel's derivative along an axis.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.sobel([[0, 1, 4], [0, 1, 4], [0, 1, 4]])
+    array([[ 4, 16, 12],
+           [ 4, 16, 12],
+           [ 4, 16, 12]])
+    """
     return _derivative("sobel", _SOBEL, input, axis, output, mode, cval)
 
 
 @_serve()
 def uniform_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
-    """The mean of windows along an axis."""
+    """The mean of windows along an axis.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.uniform_filter1d([2, 8, 0, 4, 1, 9, 9, 0], size=3)
+    array([4, 3, 4, 1, 4, 6, 6, 3])
+    """
     x = image(input)
     axis, size = axis_of(axis, x.ndim), operator.index(size)
     origin, mode = operator.index(origin), edge_of(mode)
@@ -218,7 +263,15 @@ def _windows(ndim, size, origin, mode, axes):
 
 @_serve()
 def uniform_filter(input, size=3, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
-    """The mean of windows."""
+    """The mean of windows.
+
+    >>> import numpy as np
+    >>> from fastconv import ndimage
+    >>> ndimage.uniform_filter(np.arange(0, 18, 2).reshape(3, 3))
+    array([[ 2,  4,  5],
+           [ 6,  8,  9],
+           [10, 12, 13]])
+    """
     x = image(input)
     windows = _windows(x.ndim, size, origin, mode, axes)
     return _chain("uniform_filter", x, output_for(output, x), cval,
@@ -233,8 +286,8 @@ def _terms(name, x, y, along, cval, squares):
         raise NotServed
     parts = [(part, [_correlations(one, outside) for one in along])
              for part, outside in parts_of(x, cval)]
-    if any(not lines for _, terms in parts for lines in terms):
-        raise NotServed
+    if not all(lines for _, terms in parts for lines in terms or [None]):
+        raise NotServed  # nothing is filtered
 
     def task(num_threads):
         for (part, terms), result in zip(parts, _parts(y)):
@@ -262,7 +315,14 @@ def _add_up(name, x, y, terms, squares, num_threads):
 
 @_serve("boolean results")
 def laplace(input, output=None, mode="reflect", cval=0.0, *, axes=None):
-    """The sum of second differences along the axes."""
+    """The sum of second differences along the axes.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.laplace([[0, 0, 0], [0, 1, 0], [0, 0, 0]])
+    array([[ 0,  1,  0],
+           [ 1, -4,  1],
+           [ 0,  1,  0]])
+    """
     x = image(input)
     axes = axes_of(axes, x.ndim)
     along = [[(_SECOND_DIFFERENCE, axis, mode)] for axis, mode in zip(axes, each(mode, len(axes)))]
@@ -278,19 +338,36 @@ def _derived_gaussians(ndim, order, sigma, mode, axes, truncate=4.0, radius=None
 
 @_serve("boolean results")
 def gaussian_laplace(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None, **kwargs):
-    """The sum of a Gaussian's second derivatives."""
+    """The sum of a Gaussian's second derivatives.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.gaussian_laplace([[0.0, 0, 0], [0, 9, 0], [0, 0, 0]], sigma=1).round(3)
+    array([[ 0.874, -0.272,  0.874],
+           [-0.272, -2.408, -0.272],
+           [ 0.874, -0.272,  0.874]])
+    """
     x = image(input)
     axes = axes_of(axes, x.ndim)
-    sigmas = dict(zip(axes, each(sigma, len(axes))))
-    along = _derived_gaussians(x.ndim, 2, [sigmas.get(axis, 0) for axis in range(x.ndim)], mode,
-                               axes, **kwargs)
+    sigma = each(sigma, len(axes))
+    if len(axes) < x.ndim:
+        given = dict(zip(axes, sigma))
+        sigma = [given.get(axis, 0) for axis in range(x.ndim)]
+    along = _derived_gaussians(x.ndim, 2, sigma, mode, axes, **kwargs)
     return _terms("gaussian_laplace", x, output_for(output, x), along, cval, False)
 
 
 @_serve("complex or boolean results")
 def gaussian_gradient_magnitude(input, sigma, output=None, mode="reflect", cval=0.0, *, axes=None,
                                 **kwargs):
-    """The length of the gradient, by a Gaussian's derivatives."""
+    """The length of the gradient, by a Gaussian's derivatives.
+
+    >>> import numpy as np
+    >>> from fastconv import ndimage
+    >>> ndimage.gaussian_gradient_magnitude(np.eye(3), sigma=1).round(3)
+    array([[0.153, 0.202, 0.132],
+           [0.202, 0.   , 0.202],
+           [0.132, 0.202, 0.153]])
+    """
     x = image(input)
     along = _derived_gaussians(x.ndim, 1, sigma, mode, axes_of(axes, x.ndim), **kwargs)
     return _terms("gaussian_gradient_magnitude", x, output_for(output, x), along, cval, True)
@@ -299,14 +376,31 @@ def gaussian_gradient_magnitude(input, sigma, output=None, mode="reflect", cval=
 @_serve("all: it calls the caller's function")
 def generic_laplace(input, derivative2, output=None, mode="reflect", cval=0.0, extra_arguments=(),
                     extra_keywords=None, *, axes=None):
-    """The sum of a caller's second derivatives."""
+    """The sum of a caller's second derivatives.
+
+    >>> from fastconv import ndimage
+    >>> def second(input, axis, output, mode, cval):
+    ...     return ndimage.correlate1d(input, [1, -2, 1], axis, output, mode, cval)
+    >>> ndimage.generic_laplace([[0, 0, 0], [0, 1, 0], [0, 0, 0]], second)
+    array([[ 0,  1,  0],
+           [ 1, -4,  1],
+           [ 0,  1,  0]])
+    """
     raise NotServed
 
 
 @_serve("all: it calls the caller's function")
 def generic_gradient_magnitude(input, derivative, output=None, mode="reflect", cval=0.0,
                                extra_arguments=(), extra_keywords=None, *, axes=None):
-    """The length of the gradient, by a caller's derivatives."""
+    """The length of the gradient, by a caller's derivatives.
+
+    >>> import numpy as np
+    >>> from fastconv import ndimage
+    >>> ndimage.generic_gradient_magnitude(np.eye(3), ndimage.sobel).round(3)
+    array([[2.828, 3.162, 1.414],
+           [3.162, 0.   , 3.162],
+           [1.414, 3.162, 2.828]])
+    """
     raise NotServed
 
 
@@ -353,13 +447,25 @@ def _check_origins(sizes, origins):
 
 @_serve("complex weights")
 def correlate(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
-    """Correlate with a kernel."""
+    """Correlate with a kernel.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.correlate([[1, 2], [3, 4]], [[0, 1], [1, 0]])
+    array([[2, 3],
+           [4, 5]])
+    """
     return _correlate("correlate", input, weights, output, mode, cval, origin, axes, False)
 
 
 @_serve("complex weights")
 def convolve(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
-    """Convolve with a kernel."""
+    """Convolve with a kernel.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.convolve([[1, 2], [3, 4]], [[0, 1], [1, 0]])
+    array([[5, 6],
+           [7, 8]])
+    """
     return _correlate("convolve", input, weights, output, mode, cval, origin, axes, True)
 
 
@@ -379,13 +485,23 @@ def _real_image(input):
 
 @_serve()
 def maximum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
-    """The largest of windows along an axis."""
+    """The largest of windows along an axis.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.maximum_filter1d([2, 8, 0, 4, 1, 9, 9, 0], size=3)
+    array([8, 8, 8, 4, 9, 9, 9, 9])
+    """
     return _extreme1d("maximum_filter1d", True, input, size, axis, output, mode, cval, origin)
 
 
 @_serve()
 def minimum_filter1d(input, size, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
-    """The smallest of windows along an axis."""
+    """The smallest of windows along an axis.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.minimum_filter1d([2, 8, 0, 4, 1, 9, 9, 0], size=3)
+    array([2, 0, 0, 0, 1, 1, 0, 0])
+    """
     return _extreme1d("minimum_filter1d", False, input, size, axis, output, mode, cval, origin)
 
 
@@ -421,7 +537,7 @@ def _extreme_of_points(name, largest, x, y, footprint, structure, mode, cval, or
         raise NotServed
     footprint, origins = _over_all_axes(x.ndim, axes, footprint, origins)
     _check_origins(footprint.shape, origins)
-    mode, outside = edge_of(mode), float(cval)
+    mode, outside = edge_of(mode), number(cval)
     if not footprint.any():
         raise NotServed
 
@@ -436,7 +552,16 @@ def _extreme_of_points(name, largest, x, y, footprint, structure, mode, cval, or
 @_serve()
 def maximum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0,
                    origin=0, *, axes=None):
-    """The largest of windows, or of a footprint."""
+    """The largest of windows, or of a footprint.
+
+    >>> import numpy as np
+    >>> from fastconv import ndimage
+    >>> ndimage.maximum_filter(np.eye(4, dtype=int), size=2)
+    array([[1, 1, 0, 0],
+           [1, 1, 1, 0],
+           [0, 1, 1, 1],
+           [0, 0, 1, 1]])
+    """
     return _extreme("maximum_filter", True, input, size, footprint, None, output, mode, cval,
                     origin, axes)
 
@@ -444,7 +569,15 @@ def maximum_filter(input, size=None, footprint=None, output=None, mode="reflect"
 @_serve()
 def minimum_filter(input, size=None, footprint=None, output=None, mode="reflect", cval=0.0,
                    origin=0, *, axes=None):
-    """The smallest of windows, or of a footprint."""
+    """The smallest of windows, or of a footprint.
+
+    >>> import numpy as np
+    >>> from fastconv import ndimage
+    >>> ndimage.minimum_filter(np.arange(9).reshape(3, 3), size=3)
+    array([[0, 0, 1],
+           [0, 0, 1],
+           [3, 3, 4]])
+    """
     return _extreme("minimum_filter", False, input, size, footprint, None, output, mode, cval,
                     origin, axes)
 
@@ -454,7 +587,12 @@ def minimum_filter(input, size=None, footprint=None, output=None, mode="reflect"
 @_serve()
 def grey_erosion(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
                  cval=0.0, origin=0, *, axes=None):
-    """The smallest of windows, of a footprint, or of a structure."""
+    """The smallest of windows, of a footprint, or of a structure.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.grey_erosion([3, 1, 4, 1, 5, 9, 2], size=3)
+    array([1, 1, 1, 1, 1, 2, 2])
+    """
     return _extreme("grey_erosion", False, input, size, footprint, structure, output, mode, cval,
                     origin, axes)
 
@@ -462,7 +600,12 @@ def grey_erosion(input, size=None, footprint=None, structure=None, output=None, 
 @_serve()
 def grey_dilation(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
                   cval=0.0, origin=0, *, axes=None):
-    """The largest of windows, of a footprint, or of a structure, which are turned round."""
+    """The largest of windows, of a footprint, or of a structure, which are turned round.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.grey_dilation([3, 1, 4, 1, 5, 9, 2], structure=[0, 1, 0])
+    array([ 4,  4,  5,  5,  9, 10,  9])
+    """
     x = _real_image(input)
     n = len(axes_of(axes, x.ndim))
     if structure is not None:
@@ -496,7 +639,12 @@ def _composed(steps, input, size, footprint, structure, output, mode, cval, orig
 @_serve()
 def grey_opening(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
                  cval=0.0, origin=0, *, axes=None):
-    """The dilation of the erosion."""
+    """The dilation of the erosion.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.grey_opening([3, 1, 4, 4, 5, 9, 2], size=2)
+    array([3, 1, 4, 4, 5, 5, 2])
+    """
     def steps(x, output, erode, dilate):
         return dilate(erode(x), output=output)
 
@@ -506,7 +654,12 @@ def grey_opening(input, size=None, footprint=None, structure=None, output=None, 
 @_serve()
 def grey_closing(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
                  cval=0.0, origin=0, *, axes=None):
-    """The erosion of the dilation."""
+    """The erosion of the dilation.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.grey_closing([3, 1, 4, 4, 5, 9, 2], size=2)
+    array([3, 3, 4, 4, 5, 9, 2])
+    """
     def steps(x, output, erode, dilate):
         return erode(dilate(x), output=output)
 
@@ -516,7 +669,12 @@ def grey_closing(input, size=None, footprint=None, structure=None, output=None, 
 @_serve()
 def morphological_gradient(input, size=None, footprint=None, structure=None, output=None,
                            mode="reflect", cval=0.0, origin=0, *, axes=None):
-    """The dilation less the erosion."""
+    """The dilation less the erosion.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.morphological_gradient([3, 1, 4, 1, 5, 9, 2], size=3)
+    array([2, 3, 3, 4, 8, 7, 7])
+    """
     def steps(x, output, erode, dilate):
         largest = dilate(x)
         if isinstance(output, np.ndarray):
@@ -529,7 +687,12 @@ def morphological_gradient(input, size=None, footprint=None, structure=None, out
 @_serve()
 def morphological_laplace(input, size=None, footprint=None, structure=None, output=None,
                           mode="reflect", cval=0.0, origin=0, *, axes=None):
-    """The dilation and the erosion, less twice the image."""
+    """The dilation and the erosion, less twice the image.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.morphological_laplace([3, 1, 4, 1, 5, 9, 2], size=3)
+    array([-2,  3, -3,  4,  0, -7,  7])
+    """
     def steps(x, output, erode, dilate):
         result = dilate(x)
         smallest = erode(x, output=output if isinstance(output, np.ndarray) else None)
@@ -543,7 +706,12 @@ def morphological_laplace(input, size=None, footprint=None, structure=None, outp
 @_serve()
 def white_tophat(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
                  cval=0.0, origin=0, *, axes=None):
-    """The image less its opening."""
+    """The image less its opening.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.white_tophat([1, 1, 7, 1, 1, 1], size=3)
+    array([0, 0, 6, 0, 0, 0])
+    """
     def steps(x, output, erode, dilate):
         opened = dilate(erode(x), output=output)
         both = x.dtype.kind == opened.dtype.kind == "b"
@@ -555,7 +723,12 @@ def white_tophat(input, size=None, footprint=None, structure=None, output=None, 
 @_serve()
 def black_tophat(input, size=None, footprint=None, structure=None, output=None, mode="reflect",
                  cval=0.0, origin=0, *, axes=None):
-    """The closing less the image."""
+    """The closing less the image.
+
+    >>> from fastconv import ndimage
+    >>> ndimage.black_tophat([5, 5, 1, 5, 5, 5], size=3)
+    array([0, 0, 4, 0, 0, 0])
+    """
     def steps(x, output, erode, dilate):
         closed = erode(dilate(x), output=output)
         both = x.dtype.kind == closed.dtype.kind == "b"

@@ -73,6 +73,8 @@ def axes_of(axes, ndim):
     """Axes as numbers from 0 on, all by default."""
     if axes is None:
         return tuple(range(ndim))
+    if np.isscalar(axes) and axes < 0:  # some of SciPy's functions count it from the end
+        raise NotServed
     axes = tuple(axis_of(axis, ndim) for axis in ((axes,) if np.isscalar(axes) else axes))
     if len(set(axes)) != len(axes):
         raise NotServed
@@ -86,11 +88,18 @@ def edge_of(mode):
     return mode
 
 
+def number(value):
+    """A real number, which no text is."""
+    if isinstance(value, (str, bytes)):
+        raise NotServed
+    return float(value)
+
+
 def parts_of(cnp.ndarray x, cval):
     """What is filtered on its own: the image, or its real and imaginary parts, and `cval` of it."""
     if not is_complex(x):
-        return [(x, float(cval))]
-    return [(x.real, float(np.real(cval))), (x.imag, float(np.imag(cval)))]
+        return [(x, number(cval))]
+    return [(x.real, number(np.real(cval))), (x.imag, number(np.imag(cval)))]
 
 
 def gaussian(sigma, order, truncate, radius):

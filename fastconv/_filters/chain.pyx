@@ -28,6 +28,8 @@ cdef extern from "<float.h>":
 
 cdef extern from "<math.h>":
     double fabs(double x) nogil
+    double floor(double x) nogil
+    double INFINITY
 
 cdef enum:
     STRIP = 256 << 10  # bytes of a strip: with the buffers of the second-level cache
@@ -84,7 +86,7 @@ cdef Filter plain_filter(Kind kind, int axis, Py_ssize_t size, Py_ssize_t origin
     f.line.kind, f.line.axis, f.line.taps = kind, axis, size
     f.line.before = size // 2 + origin
     f.line.edge, f.line.outside = <Edge>(<int>EDGES[mode]), outside
-    f.line.weights = NULL
+    f.line.weights, f.line.magnitude = NULL, size
     return f
 
 
@@ -107,7 +109,9 @@ def correlation(const double[:] weights, int axis, Py_ssize_t origin, str mode, 
         f.weights[0] = weights[n - 1]
         for i in range(n - 1):
             f.weights[i + 1] = weights[i]
-    f.line.weights = f.weights
+    f.line.weights, f.line.magnitude = f.weights, 0
+    for i in range(n):
+        f.line.magnitude += fabs(weights[i]) if weights[i] == floor(weights[i]) else INFINITY
     return f
 
 

@@ -13,6 +13,7 @@ cdef struct Line:
     int axis
     Py_ssize_t taps, before
     const double *weights
+    double magnitude  # of a sum of products with elements of 1; infinity if it is no integer
     double outside
 
 cdef struct Region:
@@ -24,8 +25,8 @@ cdef struct Buffers:
     char *x
     char *y
     char *staged
-    double *sums
-    const double **rows
+    char *sums
+    const void **rows
 
 cdef Py_ssize_t buffer_bytes(const Line *line, Py_ssize_t n, bint in_place) noexcept nogil
 cdef void filter_region(const fc_table *table, const Line *line, int axes, Py_ssize_t n,

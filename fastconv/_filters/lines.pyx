@@ -10,10 +10,11 @@ from libc.stdlib cimport llabs
 from libc.string cimport memcpy, memmove
 
 from fastconv._filters.panel cimport (
-    CONSTANT, MOST_AXES, WRAP, Array, Elements, elements_of, load_run, position, store_run,
+    CONSTANT, DOUBLE, MOST_AXES, NATIVE, SINGLE, WRAP, Array, Elements, Work, elements_of, is_exact,
+    load_constant, load_run, position, store_run,
 )
 from fastconv._kernels.dispatch cimport (
-    FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U64, fc_filters, fc_shifted, fc_table,
+    FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U64, fc_shifted, fc_sums, fc_table,
 )
 
 cdef enum:
@@ -22,7 +23,7 @@ cdef enum:
     FEW = 8 << 10      # bytes of outputs that are computed and converted at a time: of the same
     LEAST_COLUMNS = 32  # of doubles
     MOST_COLUMNS = 128
-    NATIVE = 512       # bytes of a panel's columns of elements as they are
+    NATIVE_COLUMNS = 512  # bytes of a panel's columns of elements as they are
     SHORT = 16         # positions of lines that are better columns
     LONG = 1024        # positions from which on buffers grow with them
     SQUARE = 64        # columns, and positions at a time, of a panel that is transposed
@@ -36,10 +37,10 @@ cdef struct Panel:
     char *dst
     Py_ssize_t x_step, x_column, y_step, y_column  # bytes
     Py_ssize_t n, columns
-    int width         # bytes of an element in the buffers
     Elements elements
     fc_shifted shifted
-    const fc_table *table
+    void (*transpose)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r, void *dst,
+                      Py_ssize_t dst_r) noexcept nogil
 
 # The axes of a region but the line's, those joined that are one in both arrays.
 cdef struct Others:
@@ -56,12 +57,12 @@ cdef inline Py_ssize_t most_columns(const Line *line, Py_ssize_t n, int width,
     """Columns of a panel whose buffer stays small."""
     cdef Py_ssize_t most
     if line.kind >= LARGEST:
-        most = NATIVE // width
+        most = NATIVE_COLUMNS // width
     else:
-        most = max(<Py_ssize_t>LEAST_COLUMNS, WINDOW // (8 * line.taps) // 8 * 8)
+        most = max(<Py_ssize_t>LEAST_COLUMNS, WINDOW // (width * line.taps) // 8 * 8)
     if line.taps > LONG or (in_place and line.edge == WRAP and n > LONG):
         most = 8
-    return min(most, <Py_ssize_t>MOST_COLUMNS) if width == 8 else most
+    return most if line.kind >= LARGEST else min(most, <Py_ssize_t>MOST_COLUMNS)
 
 
 cdef inline Py_ssize_t columns_of(Py_ssize_t most, Py_ssize_t count) noexcept nogil:
@@ -85,7 +86,7 @@ cdef inline Py_ssize_t outputs_of(const Line *line, Py_ssize_t row, Py_ssize_t n
 cdef inline Py_ssize_t piece_bytes(const Line *line, Py_ssize_t n, bint in_place) noexcept nogil:
     """Bytes of one buffer, whatever the elements and the columns."""
     cdef Py_ssize_t row = 12 * most_columns(line, n, 8, in_place)  # half as many again may be
-    row = max(row, <Py_ssize_t>(NATIVE + NATIVE // 2))
+    row = max(row, <Py_ssize_t>(NATIVE_COLUMNS + NATIVE_COLUMNS // 2))
     if in_place and line.edge == WRAP:
         return (n + line.taps + 1) * row + 2 * PIECE + SLACK
     return 2 * PIECE + (3 * line.taps + 36) * row + SLACK
@@ -105,8 +106,8 @@ cdef inline Buffers buffers(const Line *line, char *memory, Py_ssize_t n,
                             bint in_place) noexcept nogil:
     """The parts of that memory."""
     cdef Buffers b
-    b.sums = <double *>aligned(memory)
-    b.rows = <const double **>(b.sums + 2 * MOST_COLUMNS)
+    b.sums = aligned(memory)
+    b.rows = <const void **>(b.sums + 2 * MOST_COLUMNS * 8)
     b.staged = aligned(<char *>(b.rows + line.taps))
     b.x = b.staged + SQUARE * SQUARE * 8 + SLACK
     b.y = aligned(b.x + piece_bytes(line, n, in_place))
@@ -119,12 +120,12 @@ cdef void load_positions(const Panel *p, const Buffers *b, Py_ssize_t start, Py_
                          char *dst) noexcept nogil:
     """Positions of the lines into rows of the buffer."""
     cdef const char *src = p.src + start * p.x_step
-    cdef Py_ssize_t row = p.columns * p.width, m, c
+    cdef Py_ssize_t row = p.columns * p.elements.width, m, c
     if p.columns == 1:
         load_run(&p.elements, p.x, src, p.x_step, stop - start, dst)
     elif p.x_column == p.x.size and p.x_step == p.columns * p.x_column:
         load_run(&p.elements, p.x, src, p.x_column, (stop - start) * p.columns, dst)
-    elif p.elements.native or p.x_step != p.x.size or p.columns > SQUARE:
+    elif p.elements.work == NATIVE or p.x_step != p.x.size or p.columns > SQUARE:
         while start < stop:
             load_run(&p.elements, p.x, src, p.x_column, p.columns, dst)
             start, src, dst = start + 1, src + p.x_step, dst + row
@@ -133,8 +134,8 @@ cdef void load_positions(const Panel *p, const Buffers *b, Py_ssize_t start, Py_
             m = min(stop - start, <Py_ssize_t>SQUARE)
             for c in range(p.columns):
                 load_run(&p.elements, p.x, src + c * p.x_column, p.x_step, m,
-                         b.staged + c * SQUARE * 8)
-            p.table.f64.transpose(p.columns, m, b.staged, SQUARE, dst, p.columns)
+                         b.staged + c * SQUARE * p.elements.width)
+            p.transpose(p.columns, m, b.staged, SQUARE, dst, p.columns)
             start, src, dst = start + m, src + m * p.x_step, dst + m * row
 
 
@@ -142,40 +143,34 @@ cdef void store_positions(const Panel *p, const Buffers *b, const char *src, Py_
                           Py_ssize_t stop) noexcept nogil:
     """Rows of the buffer to positions of the lines."""
     cdef char *dst = p.dst + start * p.y_step
-    cdef Py_ssize_t row = p.columns * p.width, m, c
+    cdef Py_ssize_t row = p.columns * p.elements.width, m, c
     if p.columns == 1:
         store_run(&p.elements, p.y, src, stop - start, dst, p.y_step)
     elif p.y_column == p.y.size and p.y_step == p.columns * p.y_column:
         store_run(&p.elements, p.y, src, (stop - start) * p.columns, dst, p.y_column)
-    elif p.elements.native or p.y_step != p.y.size or p.columns > SQUARE:
+    elif p.elements.work == NATIVE or p.y_step != p.y.size or p.columns > SQUARE:
         while start < stop:
             store_run(&p.elements, p.y, src, p.columns, dst, p.y_column)
             start, dst, src = start + 1, dst + p.y_step, src + row
     else:
         while start < stop:
             m = min(stop - start, <Py_ssize_t>SQUARE)
-            p.table.f64.transpose(m, p.columns, src, p.columns, b.staged, SQUARE)
+            p.transpose(m, p.columns, src, p.columns, b.staged, SQUARE)
             for c in range(p.columns):
-                store_run(&p.elements, p.y, b.staged + c * SQUARE * 8, m, dst + c * p.y_column,
-                          p.y_step)
+                store_run(&p.elements, p.y, b.staged + c * SQUARE * p.elements.width, m,
+                          dst + c * p.y_column, p.y_step)
             start, dst, src = start + m, dst + m * p.y_step, src + m * row
 
 
 cdef void fill_outside(const Panel *p, const Buffers *b, Py_ssize_t begin, Py_ssize_t start,
                        Py_ssize_t stop, Py_ssize_t loaded) noexcept nogil:
     """Positions outside the lines; those from begin to `loaded` are in the buffer."""
-    cdef Py_ssize_t row = p.columns * p.width, at, of, i
+    cdef Py_ssize_t row = p.columns * p.elements.width, at, of
     cdef char *dst = b.x + (start - begin) * row
-    cdef double outside = p.line.outside
     for at in range(start, stop):
         of = position(p.line.edge, at, p.n)
         if of < 0:
-            if p.elements.native:
-                p.elements.store(1, &outside, dst)
-            else:
-                memcpy(dst, &outside, 8)
-            for i in range(1, p.columns):
-                memcpy(dst + i * p.width, dst, p.width)
+            load_constant(&p.elements, p.line.outside, p.columns, dst)
         elif begin <= of < loaded:
             memcpy(dst, b.x + (of - begin) * row, row)
         else:
@@ -197,31 +192,33 @@ cdef inline void extremes(const Panel *p, char *row, Py_ssize_t outputs) noexcep
         p.shifted(outputs * columns, (taps - reach) * columns, row)
 
 
-cdef void compute(const Panel *p, const Buffers *b, const double *x, Py_ssize_t outputs,
+cdef void compute(const Panel *p, const Buffers *b, const char *x, Py_ssize_t outputs,
                   bint begun) noexcept nogil:
     """The outputs whose windows begin at x, into the buffer of outputs."""
     cdef const Line *line = p.line
-    cdef const fc_filters *f = &p.table.filters
-    cdef Py_ssize_t n = outputs * p.columns, t, taps = line.taps
+    cdef const fc_sums *sums = p.elements.sums
+    cdef Py_ssize_t n = outputs * p.columns, row = p.columns * p.elements.width, t
+    cdef Py_ssize_t taps = line.taps
     if line.kind == MEAN:
-        f.running_mean(outputs, p.columns, taps, x, begun, b.sums, <double *>b.y)
+        sums.running_mean(outputs, p.columns, taps, x, begun, b.sums, b.y)
     elif line.kind == SUMS:
         for t in range(taps):
-            b.rows[t] = x + (taps - 1 if t == 0 else t - 1) * p.columns
-        f.sums(n, taps, b.rows, line.weights, False, <double *>b.y)
+            b.rows[t] = x + (taps - 1 if t == 0 else t - 1) * row
+        sums.sums(n, taps, b.rows, line.weights, False, b.y)
     else:
-        f.pairs[<int>line.kind](n, p.columns, taps // 2, x, line.weights, <double *>b.y)
+        sums.pairs[<int>line.kind](n, p.columns, taps // 2, x, line.weights, b.y)
 
 
 cdef void finish_sums(const Panel *p, const Buffers *b, Py_ssize_t start, Py_ssize_t stop,
                       bint begun) noexcept nogil:
     """Outputs start … stop - 1 from the buffer, a few at a time, which stay in the first level."""
-    cdef Py_ssize_t few = max(FEW // (8 * p.columns), <Py_ssize_t>1), at = start, m, row
+    cdef Py_ssize_t bytes = p.columns * p.elements.width, at = start, m, row
+    cdef Py_ssize_t few = max(FEW // bytes, <Py_ssize_t>1)
     while at < stop:
         m = min(few, stop - at)
         # windows of sums that are begun come after the one that the sums are of
         row = at - start - (at > start and not begun and p.line.kind == MEAN)
-        compute(p, b, <const double *>b.x + row * p.columns, m, begun or at > start)
+        compute(p, b, b.x + row * bytes, m, begun or at > start)
         store_positions(p, b, b.y, at, at + m)
         at += m
 
@@ -233,7 +230,7 @@ cdef void finish_extremes(const Panel *p, const Buffers *b, Py_ssize_t start, Py
     cdef char *row = b.x
     if not last:
         row = b.y
-        memcpy(row, b.x, (outputs + p.line.taps - 1) * p.columns * p.width)
+        memcpy(row, b.x, (outputs + p.line.taps - 1) * p.columns * p.elements.width)
     extremes(p, row, outputs)
     store_positions(p, b, row, start, stop)
 
@@ -242,7 +239,7 @@ cdef void filter_panel(const Panel *p, const Buffers *b, Py_ssize_t first, Py_ss
                        bint in_place) noexcept nogil:
     """Outputs first … stop - 1 of the panel's lines, piece by piece."""
     cdef const Line *line = p.line
-    cdef Py_ssize_t row = p.columns * p.width, i, start, end, begin, until, before = 0, loaded = 0
+    cdef Py_ssize_t row = p.columns * p.elements.width, i, start, end, begin, until, before = 0, loaded = 0
     cdef Py_ssize_t pieces = (stop - first) // outputs_of(line, row, p.n, in_place)
     cdef bint begun
     pieces = max(pieces, <Py_ssize_t>1)
@@ -268,7 +265,7 @@ cdef inline void load_piece(const Panel *p, const Buffers *b, Py_ssize_t begin, 
                             Py_ssize_t stop) noexcept nogil:
     """Positions start … stop - 1 into the buffer, which begins with position `begin`."""
     cdef Py_ssize_t low = min(max(start, <Py_ssize_t>0), p.n), high = max(min(stop, p.n), low)
-    load_positions(p, b, low, high, b.x + (low - begin) * p.columns * p.width)
+    load_positions(p, b, low, high, b.x + (low - begin) * p.columns * p.elements.width)
     fill_outside(p, b, begin, start, min(low, stop), high)
     fill_outside(p, b, begin, max(high, start), stop, high)
 
@@ -302,18 +299,29 @@ cdef Others other_axes(const Line *line, int axes, const Array *x, const Array *
     return o
 
 
-cdef bint is_native(const Line *line, const Array *x, const Array *y) noexcept nogil:
-    """Whether a line's elements need no conversion; SciPy's 64-bit integers go through doubles.
+cdef Work work_for(const fc_table *table, const Line *line, const Array *x,
+                   const Array *y) noexcept nogil:
+    """What a line's elements are in the buffers: doubles, unless the bits are the same.
 
-    The constant is converted before it is compared, not after: that is the same where it fits.
+    SciPy's 64-bit integers go through doubles. The constant is converted before extrema compare
+    it, not after: that is the same where it fits.
     """
     cdef bint signed = x.type == FC_I8 or x.type == FC_I16 or x.type == FC_I32
-    if line.kind < LARGEST or x.type != y.type or x.type == FC_I64 or x.type == FC_U64:
-        return False
+    if line.kind < LARGEST:
+        # a mean of integers, rounded down to one, may be one of floats if none is rounded up to it
+        if line.kind == MEAN and (y.type > FC_I16 or 2 * line.magnitude * ldexp(1.0, 8 * x.size)
+                                  > ldexp(1.0, 24)):
+            return DOUBLE
+        return SINGLE if is_exact(table, x, y, line.magnitude, line.outside,
+                                  line.edge == CONSTANT) else DOUBLE
+    if x.type != y.type or x.type == FC_I64 or x.type == FC_U64:
+        return DOUBLE
     if line.edge != CONSTANT or x.type == FC_F64 or x.type == FC_F32:
-        return True
-    return (ldexp(-1.0, 8 * x.size - 1) if signed else 0.0) <= line.outside \
-        < ldexp(1.0, 8 * x.size - signed)
+        return NATIVE
+    if ((ldexp(-1.0, 8 * x.size - 1) if signed else 0.0) <= line.outside
+            < ldexp(1.0, 8 * x.size - signed)):
+        return NATIVE
+    return DOUBLE
 
 
 cdef inline fc_shifted shifted_of(const fc_table *table, const Line *line, const Array *x,
@@ -330,11 +338,11 @@ cdef Panel panel_of(const fc_table *table, const Line *line, Py_ssize_t n, const
                     const Array *y, const Others *o) noexcept nogil:
     """What all panels of a region have in common; `columns` is the most of one."""
     cdef Panel p
-    cdef bint native = is_native(line, x, y)
-    p.table, p.line, p.x, p.y, p.n = table, line, x, y, n
-    p.elements = elements_of(table, x, y, native)
-    p.width = x.size if native else 8
-    p.shifted = shifted_of(table, line, x, native)
+    cdef Work work = work_for(table, line, x, y)
+    p.line, p.x, p.y, p.n = line, x, y, n
+    p.elements = elements_of(table, x, y, work)
+    p.transpose = table.f32.transpose if work == SINGLE else table.f64.transpose
+    p.shifted = shifted_of(table, line, x, work == NATIVE)
     p.x_step, p.y_step = x.strides[line.axis], y.strides[line.axis]
     p.x_column = p.y_column = 0
     if o.columns >= 0:
@@ -363,7 +371,7 @@ cdef void filter_region(const fc_table *table, const Line *line, int axes, Py_ss
             width = o.size[axis]
         else:
             total *= o.size[axis]
-    part = most_columns(line, n, p.width, in_place)
+    part = most_columns(line, n, p.elements.width, in_place)
     if p.x_column != x.size or p.y_column != y.size:
         part = min(part, <Py_ssize_t>SQUARE) * 2 // 3  # at most a square's columns
     part = columns_of(part, width)

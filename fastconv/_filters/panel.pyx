@@ -3,6 +3,7 @@
 A run is elements of one array at one stride. Those that lie side by side are converted where they
 are; others, and those of the other byte order or at odd addresses, by way of a small buffer.
 """
+from libc.math cimport fabs, floor, ldexp
 from libc.string cimport memcpy
 
 cimport numpy as cnp
@@ -44,6 +45,8 @@ cdef extern from *:
 
 cdef enum:
     CHUNK = 512  # elements of the small buffer
+
+cdef double SINGLE_INTEGERS = 16777216.0  # 2^24: all integers up to it are floats
 
 
 cdef int type_of(int number) noexcept:
@@ -127,13 +130,40 @@ cdef Array array_of(cnp.ndarray a) noexcept:
 
 
 cdef Elements elements_of(const fc_table *table, const Array *x, const Array *y,
-                          bint native) noexcept nogil:
+                          Work work) noexcept nogil:
     """How elements of x become those of y."""
-    cdef Elements result
-    result.load = table.pools[<int>x.type].to_double
-    result.store = table.filters.store[<int>y.type]
-    result.native = native
-    return result
+    cdef Elements e
+    e.work = work
+    e.width = x.size if work == NATIVE else 4 if work == SINGLE else 8
+    e.sums = &table.filters.f32 if work == SINGLE else &table.filters.f64
+    e.load = (table.pools[<int>x.type].to_float if work == SINGLE
+              else table.pools[<int>x.type].to_double)
+    e.store = e.sums.store[<int>y.type]
+    e.constant = table.filters.f64.store[<int>x.type if work == NATIVE
+                                         else <int>FC_F32 if work == SINGLE else <int>FC_F64]
+    return e
+
+
+cdef bint is_exact(const fc_table *table, const Array *x, const Array *y, double magnitude,
+                   double outside, bint constant) noexcept nogil:
+    """Whether sums of products with integers, whose magnitudes add up to `magnitude` (infinity if
+    there are others), are integers that float holds, and y can be stored from floats.
+    """
+    cdef double most = ldexp(1.0, 8 * x.size)
+    if x.type > FC_I16 or table.filters.f32.store[<int>y.type] == NULL:
+        return False
+    if constant and not (fabs(outside) <= most and outside == floor(outside)):
+        return False
+    return most * magnitude <= SINGLE_INTEGERS
+
+
+cdef void load_constant(const Elements *e, double value, Py_ssize_t n, char *dst) noexcept nogil:
+    """n elements of the value that stands for what lies outside."""
+    cdef Py_ssize_t i
+    if n > 0:
+        e.constant(1, &value, dst)
+    for i in range(1, n):
+        memcpy(dst + i * e.width, dst, e.width)
 
 
 cdef Py_ssize_t position(Edge edge, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
@@ -160,11 +190,11 @@ cdef void load_run(const Elements *e, const Array *a, const char *src, Py_ssize_
     cdef char small[CHUNK * 8]
     cdef Py_ssize_t m
     if a.plain and stride == a.size:
-        if e.native:
+        if e.work == NATIVE:
             memcpy(dst, src, n * a.size)
         else:
             e.load(n, src, dst)
-    elif e.native:
+    elif e.work == NATIVE:
         fc_move(n, a.size, a.swapped, src, stride, dst, a.size)
     else:
         while n > 0:
@@ -172,7 +202,7 @@ cdef void load_run(const Elements *e, const Array *a, const char *src, Py_ssize_
             fc_move(m, a.size, a.swapped, src, stride, small, a.size)
             e.load(m, small, dst)
             src += m * stride
-            dst += m * 8
+            dst += m * e.width
             n -= m
 
 
@@ -182,17 +212,17 @@ cdef void store_run(const Elements *e, const Array *a, const char *src, Py_ssize
     cdef char small[CHUNK * 8]
     cdef Py_ssize_t m
     if a.plain and stride == a.size:
-        if e.native:
+        if e.work == NATIVE:
             memcpy(dst, src, n * a.size)
         else:
-            e.store(n, <const double *>src, dst)
-    elif e.native:
+            e.store(n, src, dst)
+    elif e.work == NATIVE:
         fc_move(n, a.size, a.swapped, src, a.size, dst, stride)
     else:
         while n > 0:
             m = min(n, <Py_ssize_t>CHUNK)
-            e.store(m, <const double *>src, small)
+            e.store(m, src, small)
             fc_move(m, a.size, a.swapped, small, a.size, dst, stride)
-            src += m * 8
+            src += m * e.width
             dst += m * stride
             n -= m

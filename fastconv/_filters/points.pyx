@@ -12,8 +12,8 @@ cimport numpy as cnp
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._filters.panel cimport (
-    MOST_AXES, Array, Edge, Elements, array_of, elements_of, load_run, may_overlap, position,
-    store_run,
+    CONSTANT, DOUBLE, MOST_AXES, NATIVE, SINGLE, Array, Edge, Elements, Work, array_of, elements_of,
+    is_exact, load_constant, load_run, may_overlap, position, store_run,
 )
 from fastconv._kernels.dispatch cimport FC_I64, FC_U64, fc_table, kernels
 
@@ -49,7 +49,7 @@ cdef struct Job:
     What what
     bint raised          # by a structure, or compared as doubles
     Elements elements
-    int axes, along, across, width  # bytes of an element in the buffer
+    int axes, along, across, width  # bytes of an element in the buffer, as in `elements`
     Edge edge
     double outside
     Array x, y
@@ -66,19 +66,6 @@ cdef struct Job:
 
 
 # ---- rows into the buffer ----
-
-cdef void fill(const Job *j, char *dst, Py_ssize_t n) noexcept nogil:
-    """n elements of the constant."""
-    cdef double outside = j.outside
-    cdef Py_ssize_t i
-    if n > 0:
-        if j.elements.native:
-            j.table.filters.store[<int>j.x.type](1, &outside, dst)
-        else:
-            memcpy(dst, &outside, 8)
-    for i in range(1, n):
-        memcpy(dst + i * j.width, dst, j.width)
-
 
 cdef void load_positions(const Job *j, const char *row, Py_ssize_t start, Py_ssize_t stop,
                          char *dst) noexcept nogil:
@@ -103,12 +90,12 @@ cdef void load_row(const Job *j, const char *row, Py_ssize_t start, Py_ssize_t s
     cdef Py_ssize_t bytes = j.pixel * j.width
     load_positions(j, row, low, high, dst + (low - start) * bytes)
     while at < stop:
-        if at == low:
+        if at == low < high:
             at = high
             continue
         of = position(j.edge, at, n)
         if of < 0:
-            fill(j, dst + (at - start) * bytes, j.pixel)
+            load_constant(&j.elements, j.outside, j.pixel, dst + (at - start) * bytes)
         else:
             load_positions(j, row, of, of + 1, dst + (at - start) * bytes)
         at += 1
@@ -129,7 +116,7 @@ cdef void load_plane(const Job *j, Py_ssize_t plane, const Py_ssize_t *index, Py
     for r in range(rows):
         of = position(j.edge, first + r, j.shape[j.across]) if j.across >= 0 else 0
         if outside or of < 0:
-            fill(j, dst, (stop - start) * j.pixel)
+            load_constant(&j.elements, j.outside, (stop - start) * j.pixel, dst)
         else:
             load_row(j, origin + (of * j.x.strides[j.across] if j.across >= 0 else 0),
                      start, stop, dst)
@@ -141,7 +128,7 @@ cdef void load_plane(const Job *j, Py_ssize_t plane, const Py_ssize_t *index, Py
 cdef void compute(const Job *j, const void **rows, Py_ssize_t n, char *y) noexcept nogil:
     cdef int smallest = j.what == SMALLEST
     if j.what == SUM:
-        j.table.filters.sums(n, j.taps, <const double **>rows, j.weights, True, <double *>y)
+        j.elements.sums.sums(n, j.taps, rows, j.weights, True, y)
     elif j.raised:
         j.table.filters.raised[smallest][<int>j.x.type](n, j.taps, rows, j.weights, j.others,
                                                         <double *>y)
@@ -149,22 +136,27 @@ cdef void compute(const Job *j, const void **rows, Py_ssize_t n, char *y) noexce
         j.table.filters.points[smallest][<int>j.x.type](n, j.taps, rows, y)
 
 
-cdef void store_row(const Job *j, const char *src, Py_ssize_t n, char *dst) noexcept nogil:
-    cdef Py_ssize_t step = j.y.strides[j.along], p, width = 8 if not is_same(j) else j.width
+cdef void store_row(const Job *j, char *src, Py_ssize_t n, char *dst) noexcept nogil:
+    cdef Py_ssize_t step = j.y.strides[j.along], p
     cdef Elements e = j.elements
-    e.native = is_same(j)
+    cdef char *wide = src + j.pitch  # what is not in y's type yet, as doubles
+    if j.raised or j.what != SUM and j.x.type != j.y.type:
+        e.work, e.width = DOUBLE, 8
+        if not j.raised:
+            e.load(n * j.pixel, src, wide)
+            src = wide
     if j.pixel == 1:
         store_run(&e, &j.y, src, n, dst, step)
     elif step == j.pixel * j.y.size:
         store_run(&e, &j.y, src, n * j.pixel, dst, j.y.size)
     else:
         for p in range(n):
-            store_run(&e, &j.y, src + p * j.pixel * width, j.pixel, dst + p * step, j.y.size)
+            store_run(&e, &j.y, src + p * j.pixel * e.width, j.pixel, dst + p * step, j.y.size)
 
 
-cdef inline bint is_same(const Job *j) noexcept nogil:
-    """Whether results are elements of y already, and not doubles."""
-    return j.what != SUM and not j.raised
+cdef inline Py_ssize_t results_bytes(const Job *j) noexcept nogil:
+    """Of a row of results, as they are and as doubles."""
+    return j.pitch + (j.pitch * 8 // j.width + SLACK) // 64 * 64
 
 
 cdef void run_block(const Job *j, const Py_ssize_t *index, Py_ssize_t first, Py_ssize_t rows,
@@ -174,7 +166,7 @@ cdef void run_block(const Job *j, const Py_ssize_t *index, Py_ssize_t first, Py_
     cdef Py_ssize_t from_ = start - j.before[j.along]
     cdef const void **pointers = <const void **>memory
     cdef char *result = memory + (j.taps * 8 + 63) // 64 * 64
-    cdef char *buffer = result + j.pitch * 8 // j.width // 64 * 64 + SLACK
+    cdef char *buffer = result + results_bytes(j)
     if j.across >= 0:
         height, before = rows + j.kernel[j.across] - 1, j.before[j.across]
     for plane in range(j.planes):
@@ -253,8 +245,8 @@ cdef void set_sizes(Job *j, int threads) noexcept nogil:
             j.rows = min(j.rows, (j.shape[j.across] + 2 * threads - 1) // (2 * threads))
         j.strips = (j.shape[j.across] + j.rows - 1) // j.rows
         tall = j.rows + j.kernel[j.across] - 1
-    j.bytes = ((j.taps * 8 + 63) // 64 * 64 + j.pitch * 8 // j.width + 2 * SLACK
-               + j.planes * tall * j.pitch + SLACK + 63) // 64 * 64
+    j.bytes = ((j.taps * 8 + 63) // 64 * 64 + results_bytes(j) + j.planes * tall * j.pitch + SLACK
+               + 63) // 64 * 64
 
 
 cdef int set_taps(Job *j, const unsigned char *wanted, const double *values) except -1:
@@ -294,6 +286,21 @@ cdef int set_taps(Job *j, const unsigned char *wanted, const double *values) exc
     return 0
 
 
+cdef int set_elements(Job *j, object values) except -1:
+    """What elements are in the buffer: of extrema what they are in x."""
+    cdef double magnitude
+    cdef Work work = NATIVE
+    if j.what == SUM:
+        magnitude = np.abs(values).sum() if (values == np.floor(values)).all() else np.inf
+        work = SINGLE if is_exact(j.table, &j.x, &j.y, magnitude, j.outside,
+                                  j.edge == CONSTANT) else DOUBLE
+    j.elements = elements_of(j.table, &j.x, &j.y, work)
+    if j.y.type == FC_U64 and work != SINGLE:
+        j.elements.store = j.table.filters.store_u64_of_point
+    j.width = j.elements.width
+    return 0
+
+
 cdef int run_job(Job *j, str function, object wanted, object values, list origins,
                  object num_threads) except -1:
     """Lay out the kernel and run all strips; x and y do not overlap."""
@@ -307,7 +314,6 @@ cdef int run_job(Job *j, str function, object wanted, object values, list origin
         j.kernel[axis] = cnp.PyArray_DIM(mask, axis)
         j.before[axis] = j.kernel[axis] // 2 + <Py_ssize_t>origins[axis]
         work *= j.shape[axis]
-    set_axes(j)
     j.taps = np.count_nonzero(wanted)
     j.tap = <Tap *>calloc(j.taps, sizeof(Tap))
     j.steps = <Py_ssize_t *>calloc(j.taps * j.axes, sizeof(Py_ssize_t))
@@ -317,9 +323,11 @@ cdef int run_job(Job *j, str function, object wanted, object values, list origin
         raise MemoryError()
     if values is not None:
         numbers = np.ascontiguousarray(values, np.float64)
+    set_elements(j, values)
+    set_axes(j)
     set_taps(j, <const unsigned char *>cnp.PyArray_DATA(mask),
              NULL if numbers is None else <const double *>cnp.PyArray_DATA(numbers))
-    j.table.filters.store[<int>j.x.type](j.taps, j.weights, j.others)
+    j.table.filters.f64.store[<int>j.x.type](j.taps, j.weights, j.others)
     work *= PASS + 2.0 * j.taps
     threads = threads_for(function, num_threads, work)
     set_sizes(j, threads)
@@ -346,13 +354,8 @@ cdef int run(What what, str function, cnp.ndarray x, cnp.ndarray y, object wante
         shape[axis] = cnp.PyArray_DIM(x, axis)
     j.x, j.y = array_of(x), array_of(y)
     j.edge, j.outside = <Edge>(<int>EDGES[mode]), outside
-    # extrema of other types than y's, and of SciPy's 64-bit integers, are doubles
-    j.raised = what != SUM and (values is not None or j.x.type != j.y.type
-                                or j.x.type == FC_I64 or j.x.type == FC_U64)
-    j.elements = elements_of(j.table, &j.x, &j.y, what != SUM)
-    if j.y.type == FC_U64:
-        j.elements.store = j.table.filters.store_u64_of_point
-    j.width = j.x.size if what != SUM else 8
+    # SciPy compares 64-bit integers as doubles
+    j.raised = what != SUM and (values is not None or j.x.type == FC_I64 or j.x.type == FC_U64)
     j.tap, j.steps, j.weights, j.others = NULL, NULL, NULL, NULL
     try:
         return run_job(&j, function, wanted, values, origins, num_threads)

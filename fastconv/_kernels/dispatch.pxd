@@ -151,15 +151,18 @@ cdef extern from "table.h" nogil:
         fc_pool_2x2_3x3 pool_2x2_3x3[3][2][2]
         fc_global_pool global_pool[3]
 
+    ctypedef struct fc_sums:
+        void (*pairs[2])(Py_ssize_t n, Py_ssize_t step, Py_ssize_t radius, const void *x,
+                         const double *w, void *y) noexcept nogil
+        void (*sums)(Py_ssize_t n, Py_ssize_t taps, const void *const *rows, const double *w,
+                     int from_zero, void *y) noexcept nogil
+        void (*running_mean)(Py_ssize_t n, Py_ssize_t columns, Py_ssize_t size, const void *x,
+                             int begun, void *sum, void *y) noexcept nogil
+        void (*store[FC_TYPES])(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+
     ctypedef struct fc_filters:
-        void (*pairs[2])(Py_ssize_t n, Py_ssize_t step, Py_ssize_t radius, const double *x,
-                         const double *w, double *y) noexcept nogil
-        void (*sums)(Py_ssize_t n, Py_ssize_t taps, const double *const *rows, const double *w,
-                     int from_zero, double *y) noexcept nogil
-        void (*running_mean)(Py_ssize_t n, Py_ssize_t columns, Py_ssize_t size, const double *x,
-                             int begun, double *sum, double *y) noexcept nogil
-        void (*store[FC_TYPES])(Py_ssize_t n, const double *src, void *dst) noexcept nogil
-        void (*store_u64_of_point)(Py_ssize_t n, const double *src, void *dst) noexcept nogil
+        fc_sums f32, f64
+        void (*store_u64_of_point)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         void (*add[FC_TYPES])(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         void (*square[FC_TYPES])(Py_ssize_t n, void *dst) noexcept nogil
         void (*root[FC_TYPES])(Py_ssize_t n, void *dst) noexcept nogil

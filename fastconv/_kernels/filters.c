@@ -2,6 +2,8 @@
  * product and an addition rounded one after the other (this file is compiled with contraction off),
  * and conversions of rows.
  *
+ * Where all sums are integers that float holds, float has the same bits in twice as many lanes.
+ *
  * A panel is positions by columns, the columns lying side by side; so a filter along the positions
  * is one along a flat row whose taps are `step` = columns apart, and a single line has step 1.
  */
@@ -11,144 +13,23 @@
 #include "table.h"
 #include "vector.h"
 
-#define BITS 64
-#define BYTES FC_VECTOR_BYTES
-#define REAL double
-#define NAME(base) FC_NAME(64, base)
-#include "lanes_type.h"
-
 /* Eight chains of additions hide their latency. */
 enum { BLOCK = 8, TAIL = 2 };
 
-/* pairs of the block at i; `sign` is a constant after inlining */
-FC_INLINE void pairs_block(const int vectors, const int sign, ptrdiff_t step, ptrdiff_t radius,
-                           const double *x, const double *w, double *y)
-{
-    vec sum[BLOCK];
-    const double *centre = x + radius * step, *before = x, *after = x + 2 * radius * step;
-    const vec middle = NAME(spread)(w[radius]);
-    FC_UNROLL for (int v = 0; v < vectors; v++)
-        sum[v] = NAME(load)(centre + v * LANES) * middle;
-    for (ptrdiff_t j = 0; j < radius; j++, before += step, after -= step) {
-        const vec weight = NAME(spread)(w[j]);
-        FC_UNROLL for (int v = 0; v < vectors; v++) {
-            const vec a = NAME(load)(before + v * LANES), b = NAME(load)(after + v * LANES);
-            sum[v] += (sign > 0 ? a + b : a - b) * weight;
-        }
-    }
-    FC_UNROLL for (int v = 0; v < vectors; v++) NAME(save)(y + v * LANES, sum[v]);
-}
+#define BYTES FC_VECTOR_BYTES
+#define REAL float
+#define BITS 32
+#define NAME(base) FC_NAME(32, base)
+#include "filters_type.h"
+#undef REAL
+#undef BITS
+#undef NAME
+#undef STORE
 
-FC_INLINE void pairs_row(const int sign, ptrdiff_t n, ptrdiff_t step, ptrdiff_t radius,
-                         const double *x, const double *w, double *y)
-{
-    ptrdiff_t i = 0;
-    for (; i + BLOCK * LANES <= n; i += BLOCK * LANES)
-        pairs_block(BLOCK, sign, step, radius, x + i, w, y + i);
-    for (; i < n; i += TAIL * LANES) pairs_block(TAIL, sign, step, radius, x + i, w, y + i);
-}
-
-static void even_pairs(ptrdiff_t n, ptrdiff_t step, ptrdiff_t radius, const double *x,
-                       const double *w, double *y)
-{
-    pairs_row(1, n, step, radius, x, w, y);
-}
-
-static void odd_pairs(ptrdiff_t n, ptrdiff_t step, ptrdiff_t radius, const double *x,
-                      const double *w, double *y)
-{
-    pairs_row(-1, n, step, radius, x, w, y);
-}
-
-FC_INLINE void sums_block(const int vectors, ptrdiff_t i, ptrdiff_t taps,
-                          const double *const *rows, const double *w, int from_zero, double *y)
-{
-    vec sum[BLOCK];
-    const vec first = NAME(spread)(w[0]);
-    FC_UNROLL for (int v = 0; v < vectors; v++) {
-        sum[v] = NAME(load)(rows[0] + i + v * LANES) * first;
-        if (from_zero) sum[v] += 0.0; /* -0 becomes 0 */
-    }
-    for (ptrdiff_t t = 1; t < taps; t++) {
-        const double *row = rows[t] + i;
-        const vec weight = NAME(spread)(w[t]);
-        FC_UNROLL for (int v = 0; v < vectors; v++) sum[v] += NAME(load)(row + v * LANES) * weight;
-    }
-    FC_UNROLL for (int v = 0; v < vectors; v++) NAME(save)(y + i + v * LANES, sum[v]);
-}
-
-static void sums(ptrdiff_t n, ptrdiff_t taps, const double *const *rows, const double *w,
-                 int from_zero, double *y)
-{
-    ptrdiff_t i = 0;
-    for (; i + BLOCK * LANES <= n; i += BLOCK * LANES)
-        sums_block(BLOCK, i, taps, rows, w, from_zero, y);
-    for (; i < n; i += TAIL * LANES) sums_block(TAIL, i, taps, rows, w, from_zero, y);
-}
-
-/* Windows of `size` positions. The first one's sums are made here, unless `begun`: then `sums` are
- * those of the window that begins at x, and the first wanted is the next one. */
-FC_INLINE void mean_block(const int vectors, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t size,
-                          const double *x, int begun, double *sums, double *y)
-{
-    vec sum[BLOCK];
-    const vec divisor = NAME(spread)((double)size);
-    ptrdiff_t p = 0;
-    if (begun)
-        FC_UNROLL for (int v = 0; v < vectors; v++) sum[v] = NAME(load)(sums + v * LANES);
-    else {
-        FC_UNROLL for (int v = 0; v < vectors; v++) sum[v] = (vec){0};
-        for (ptrdiff_t t = 0; t < size; t++)
-            FC_UNROLL for (int v = 0; v < vectors; v++)
-                sum[v] += NAME(load)(x + t * columns + v * LANES);
-        FC_UNROLL for (int v = 0; v < vectors; v++) NAME(save)(y + v * LANES, sum[v] / divisor);
-        p = 1;
-    }
-    const double *leaves = x, *enters = x + size * columns;
-    for (; p < n; p++, leaves += columns, enters += columns)
-        FC_UNROLL for (int v = 0; v < vectors; v++) {
-            sum[v] += NAME(load)(enters + v * LANES) - NAME(load)(leaves + v * LANES);
-            NAME(save)(y + p * columns + v * LANES, sum[v] / divisor);
-        }
-    FC_UNROLL for (int v = 0; v < vectors; v++) NAME(save)(sums + v * LANES, sum[v]);
-}
-
-static void running_mean(ptrdiff_t n, ptrdiff_t columns, ptrdiff_t size, const double *x,
-                         int begun, double *sum, double *y)
-{
-    ptrdiff_t c = 0;
-    for (; c + BLOCK * LANES <= columns; c += BLOCK * LANES)
-        mean_block(BLOCK, n, columns, size, x + c, begun, sum + c, y + c);
-    for (; c + LANES <= columns; c += LANES)
-        mean_block(1, n, columns, size, x + c, begun, sum + c, y + c);
-    for (; c < columns; c++) {
-        double s = begun ? sum[c] : 0.0;
-        const double *leaves = x + c, *enters = leaves + size * columns;
-        double *out = y + c;
-        if (!begun) {
-            for (ptrdiff_t t = 0; t < size; t++) s += x[t * columns + c];
-            *out = s / (double)size;
-            out += columns;
-        }
-        for (ptrdiff_t p = !begun; p < n; p++, leaves += columns, enters += columns, out += columns) {
-            s += *enters - *leaves;
-            *out = s / (double)size;
-        }
-        sum[c] = s;
-    }
-}
-
-/* Conversions are those of a processor with SSE2, whatever C leaves undefined: by way of a signed
- * integer, of 32 bits for the small types, which what does not fit makes its least value. */
-#define STORE(tag, type, conversion) \
-    static void store_##tag(ptrdiff_t n, const double *src, void *dst_) \
-    { \
-        type *dst = dst_; \
-        for (ptrdiff_t i = 0; i < n; i++) { \
-            const double v = src[i]; \
-            dst[i] = conversion; \
-        } \
-    }
+#define REAL double
+#define BITS 64
+#define NAME(base) FC_NAME(64, base)
+#include "filters_type.h"
 
 FC_INLINE uint64_t as_u64(double v)
 {
@@ -156,16 +37,10 @@ FC_INLINE uint64_t as_u64(double v)
     return v >= half ? (uint64_t)(int64_t)(v - half) ^ (uint64_t)1 << 63 : (uint64_t)(int64_t)v;
 }
 
-STORE(u8, uint8_t, (uint8_t)(int32_t)v)
-STORE(i8, int8_t, (int8_t)(int32_t)v)
-STORE(u16, uint16_t, (uint16_t)(int32_t)v)
-STORE(i16, int16_t, (int16_t)(int32_t)v)
 STORE(u32, uint32_t, (uint32_t)(int64_t)v)
 STORE(i32, int32_t, (int32_t)v)
 STORE(u64, uint64_t, as_u64(v))
 STORE(i64, int64_t, (int64_t)v)
-STORE(f32, float, (float)v)
-STORE(f64, double, v)
 STORE(u64_of_point, uint64_t, v > -1.0 ? as_u64(v) : -as_u64(-v))
 
 /* Sums and squares in the elements' own type; integers wrap. */
@@ -294,10 +169,14 @@ void fc_fill_filters(fc_table *table)
 {
     fc_filters *f = &table->filters;
     *f = (fc_filters){
-        .pairs = {even_pairs, odd_pairs}, .sums = sums, .running_mean = running_mean,
-        .store = {store_u8, store_i8, store_u16, store_i16, store_u32, store_i32, store_u64,
-                  store_i64, store_f32, store_f64},
-        .store_u64_of_point = store_u64_of_point,
+        .f32 = {.pairs = {f32_even_pairs, f32_odd_pairs}, .sums = f32_sums,
+                .running_mean = f32_running_mean,
+                .store = {[FC_U8] = f32_store_u8, [FC_I8] = f32_store_i8, [FC_U16] = f32_store_u16,
+                          [FC_I16] = f32_store_i16, [FC_F32] = f32_store_f32,
+                          [FC_F64] = f32_store_f64}},
+        .f64 = {.pairs = {f64_even_pairs, f64_odd_pairs}, .sums = f64_sums,
+                .running_mean = f64_running_mean, .store = ALL(f64_store)},
+        .store_u64_of_point = f64_store_u64_of_point,
         .add = {add_u8, add_u8, add_u16, add_u16, add_u32, add_u32, add_u64, add_u64, add_f32,
                 add_f64},
         .square = {square_u8, square_u8, square_u16, square_u16, square_u32, square_u32,

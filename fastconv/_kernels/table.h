@@ -300,22 +300,28 @@ typedef struct {
     fc_global_pool global_pool[3];
 } fc_pools;
 
-/* Filters of lines and of points, as SciPy's `ndimage` has them: sums of doubles in one order. */
+/* Sums of rows of doubles, or of floats where those are exact, in SciPy's one order. */
 typedef struct {
     /* y[i] = x[i + r * step] * w[r] + sum_{j < r} (x[i + j * step] + x[i + (2r - j) * step]) * w[j]
      * for i < n and r = radius, or with the difference of the two. Index: odd. */
-    void (*pairs[2])(ptrdiff_t n, ptrdiff_t step, ptrdiff_t radius, const double *x,
-                     const double *w, double *y);
+    void (*pairs[2])(ptrdiff_t n, ptrdiff_t step, ptrdiff_t radius, const void *x,
+                     const double *w, void *y);
     /* y[i] = sum_{t < taps} rows[t][i] * w[t], added to zero if `from_zero` */
-    void (*sums)(ptrdiff_t n, ptrdiff_t taps, const double *const *rows, const double *w,
-                 int from_zero, double *y);
+    void (*sums)(ptrdiff_t n, ptrdiff_t taps, const void *const *rows, const double *w,
+                 int from_zero, void *y);
     /* y[p][c] = sum_{t < size} x[p + t][c] / size, each sum made from the one before, for n
-     * positions p and some columns. `sum` is that of the last position; if
-     * `begun`, it comes as the one before the first, whose window begins at x. */
-    void (*running_mean)(ptrdiff_t n, ptrdiff_t columns, ptrdiff_t size, const double *x,
-                         int begun, double *sum, double *y);
-    void (*store[FC_TYPES])(ptrdiff_t n, const double *src, void *dst); /* converted */
-    void (*store_u64_of_point)(ptrdiff_t n, const double *src, void *dst);
+     * positions p and some columns. `sum` is that of the last position; if `begun`, it comes as the
+     * one before the first, whose window begins at x. */
+    void (*running_mean)(ptrdiff_t n, ptrdiff_t columns, ptrdiff_t size, const void *x,
+                         int begun, void *sum, void *y);
+    /* converted; of floats only to small integers and floats */
+    void (*store[FC_TYPES])(ptrdiff_t n, const void *src, void *dst);
+} fc_sums;
+
+/* Filters of lines and of points, as SciPy's `ndimage` has them. */
+typedef struct {
+    fc_sums f32, f64;
+    void (*store_u64_of_point)(ptrdiff_t n, const void *src, void *dst);
     void (*add[FC_TYPES])(ptrdiff_t n, const void *src, void *dst);
     void (*square[FC_TYPES])(ptrdiff_t n, void *dst); /* in place */
     void (*root[FC_TYPES])(ptrdiff_t n, void *dst); /* in place; NULL for some types */
