@@ -17,23 +17,24 @@ HANDED_ON_BY_ALL = (
     "bool, float16, long double, object and other dtypes; subclasses of ndarray and arrays of "
     "other libraries; arrays without elements; whatever SciPy refuses")
 SERVED = {
-    "choose_conv_method": "nothing more",
+    "choose_conv_method": "integers beside numbers that are not finite",
     "convolve": "direct sums of more than three axes with taps, integers that pass int64, kernels "
-                "with NaN or infinities; results of transforms or of complex numbers that are not "
-                "finite",
+                "with NaN or infinities, complex results that are not finite; transforms of what "
+                "is not finite",
     "convolve2d": "kernels with NaN or infinities, complex results that are not finite, integers "
-                  "that pass int64, a fill value that is no number of Python's or not finite",
+                  "that pass int64, a fill value that is no finite number of Python's; small "
+                  "images",
     "correlate": "as convolve",
     "correlate2d": "as convolve2d",
-    "decimate": 'every ftype but "fir", results that are not finite',
-    "fftconvolve": "results that are not finite, axes without a convolution",
-    "lfilter": "denominators of more than one coefficient, coefficients that are not finite, a zi "
-               "that has to be broadcast",
+    "decimate": "filters that are not FIR; what is not finite",
+    "fftconvolve": "what is not finite, axes without a convolution; small arrays",
+    "lfilter": "denominators of more than one coefficient, coefficients or complex results that "
+               "are not finite, a zi that has to be broadcast",
     "oaconvolve": "as fftconvolve",
-    "resample_poly": "results that are not finite, equal factors",
-    "savgol_filter": "up to 4096 elements, complex numbers; coefficients and ends are SciPy's",
-    "sepfir2d": "filters that are no arrays, filters with NaN or infinities",
-    "upfirdn": "filters and results that are not finite",
+    "resample_poly": "what is not finite, equal factors",
+    "savgol_filter": "complex numbers, arguments of other types, ends that are not finite",
+    "sepfir2d": "filters that are no arrays, filters with NaN or infinities; small images",
+    "upfirdn": "what is not finite; short signals",
 }
 
 

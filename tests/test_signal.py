@@ -10,7 +10,7 @@ import pytest
 from scipy import signal as theirs
 
 from fastconv import signal as ours
-from fastconv._signal import lines
+from fastconv._signal import arguments
 from fastconv._signal.polyphase import MODES
 
 NAMES = sorted(ours.__all__)
@@ -217,7 +217,7 @@ def unit_of(arrays):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", NAMES)
 def test_random_cases(name, monkeypatch):
-    monkeypatch.setattr(lines, "FEW", 50)
+    monkeypatch.setattr(arguments, "FEW", {})
     draw = Draw(NAMES.index(name))
     for _ in range(CASES):
         args, known = getattr(draw, name)()

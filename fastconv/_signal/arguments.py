@@ -14,6 +14,11 @@ INTEGERS = "bhilqBHILQ"
 EXACT = "highest"  # SciPy's direct sums round no more than this allows
 MODES = ("full", "same", "valid")
 
+# Products of elements and taps (elements, for the last) below which SciPy's own function takes no
+# longer than ours: it has little more than a call into C before it.
+FEW = {"convolve2d": 1 << 12, "correlate2d": 1 << 12, "sepfir2d": 1 << 17, "upfirdn": 1 << 17,
+       "fftconvolve": 1 << 13}
+
 # Every object that SciPy would make the same array of as NumPy does. Subclasses and arrays of other
 # libraries have rules of their own.
 _SEQUENCES = (list, tuple, int, float, complex)
@@ -24,6 +29,11 @@ def scipy_signal():
     from scipy import signal
 
     return signal
+
+
+def is_small(function, amount):
+    """Whether SciPy serves so small a call as fast."""
+    return amount < FEW.get(function, 0)
 
 
 class How(NamedTuple):

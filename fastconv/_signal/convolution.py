@@ -12,6 +12,7 @@ from fastconv._signal.arguments import (
     PLAIN,
     all_finite,
     is_mode,
+    is_small,
     plain,
     region,
     reversed_view,
@@ -63,7 +64,7 @@ def _by_method(a, b, mode, method, how):
     if dtype.char not in FLOATS + INTEGERS:
         return HANDED_ON
     result = _by_transforms(a, b, range(a.ndim), regions, how)
-    if not all_finite(result):  # which SciPy warns about, and spreads out
+    if result is HANDED_ON or not np.isfinite(result.flat[0]):  # which SciPy warns about
         return HANDED_ON
     if dtype.kind in "iu":
         result = np.rint(result, out=result)
@@ -71,6 +72,8 @@ def _by_method(a, b, mode, method, how):
 
 
 def _by_transforms(a, b, axes, regions, how):
+    if not (all_finite(a) and all_finite(b)):  # which SciPy's spread all over the result
+        return HANDED_ON
     from fastconv._signal import fourier  # which loads SciPy's transforms
 
     return fourier.convolved(a, b, list(axes), regions, how)
@@ -125,7 +128,7 @@ def _seconds(run):
 def fftconvolve(in1, in2, mode, axes, how=PLAIN):
     """`scipy.signal.fftconvolve`, and `scipy.signal.oaconvolve`."""
     a, b = plain(in1), plain(in2)
-    if a is None or b is None or not _fit(a, b, mode):
+    if a is None or b is None or not _fit(a, b, mode) or is_small("fftconvolve", a.size + b.size):
         return HANDED_ON
     axes = _axes(axes, a.ndim)
     if axes is None:
@@ -142,9 +145,7 @@ def fftconvolve(in1, in2, mode, axes, how=PLAIN):
         a, b = b, a
     if mode == "same" and any(a.shape[i] < b.shape[i] for i in others):
         return HANDED_ON  # cut to the shape of the first
-    result = _by_transforms(
-        a, b, axes, [region(mode, a.shape[i], b.shape[i]) for i in axes], how)
-    return result if all_finite(result) else HANDED_ON
+    return _by_transforms(a, b, axes, [region(mode, a.shape[i], b.shape[i]) for i in axes], how)
 
 
 def _axes(axes, ndim):

@@ -6,6 +6,7 @@ left out (overlap and save). An axis along which blocks do not pay is one block.
 """
 import math
 import threading
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from fastconv._algorithms.fft import transforms
 from fastconv.runtime import get_num_threads
 
 CHUNK = 1 << 16           # elements that a thread transforms at a time: some L2 caches hold them
+SHORTEST = 64             # blocks, for the sake of what each transform has to do besides
 THREADED = 1 << 15        # elements from which on a second thread is worth its start
 OUT_OF_CACHE = 1 << 17    # elements from which on a transform waits for memory,
 MEMORY_FACTOR = 1.5       # and about how much longer it takes then
@@ -43,36 +45,62 @@ def convolved(a, b, axes, regions, how):
         a, b = b, a
     real = a.dtype.kind != "c" and b.dtype.kind != "c"
     a, b, dtype = _of_one_precision(a, b)
+    threads = (how.num_threads or get_num_threads()) if a.size >= THREADED else 1
     cuts = [cut(a.shape[i], b.shape[i], *part, real) for i, part in zip(axes, regions)]
-    threads = how.num_threads or get_num_threads()
+    if all(c.blocks == 1 for c in cuts):
+        return _whole(a, b, axes, cuts, real, threads)
+    return _in_blocks(a, b, axes, regions, cuts, real, threads, dtype)
+
+
+def _whole(a, b, axes, cuts, real, threads):
+    """One transform of each array."""
+    part = [slice(None)] * a.ndim
+    for i, c in zip(axes, cuts):
+        part[i] = slice(c.begin, c.begin + c.window)
+    a = a[tuple(part)]
+    spectra = [None, None]
+
+    def transform(i, x, workers):
+        spectra[i] = _transformed(x, axes, cuts, real, workers)
+
+    if threads > 1 and len(cuts) == 1 and a.size == a.shape[axes[0]]:
+        # SciPy has no threads for a single line
+        other = threading.Thread(target=transform, args=(1, b, 1))
+        other.start()
+        transform(0, a, 1)
+        other.join()
+    else:
+        transform(0, a, threads)
+    if spectra[1] is None:
+        transform(1, b, threads)
+    return np.ascontiguousarray(_back(_times(*spectra), axes, cuts, real, threads))
+
+
+def _in_blocks(a, b, axes, regions, cuts, real, threads, dtype):
+    """A transform of each block, some blocks at a time."""
+    behind = range(-len(axes), 0)
     windows = _windows(a, axes, cuts)
-    kernel = _taps_last(b, axes)
-    outer = np.broadcast_shapes(windows.shape[:a.ndim], kernel.shape[:a.ndim])
-    if math.prod(windows.shape) < THREADED:
-        threads = 1
+    kernel = np.lib.stride_tricks.sliding_window_view(b, [b.shape[i] for i in axes], axes)
     loop = max(range(a.ndim), key=lambda i: windows.shape[i])
     many = windows.shape[loop] >= 2 * threads
     inside = 1 if many else threads  # threads of one transform
-    spectrum, first = _both(kernel, windows, cuts, real, inside, threads, many)
+    spectrum = _transformed(kernel, behind, cuts, real, threads)
+    outer = np.broadcast_shapes(windows.shape[:a.ndim], kernel.shape[:a.ndim])
     out = np.empty(outer + tuple(c.step for c in cuts), dtype)
 
-    def chunk(start, stop):
+    def run(start, stop):
         part = (slice(None),) * loop + (slice(start, stop),)
-        run(part)
-
-    def run(part):
-        product = _transformed(windows[part], cuts, real, inside) if first is None else first
+        product = _transformed(windows[part], behind, cuts, real, inside)
         product = _times(product, spectrum[part] if spectrum.shape[loop] > 1 else spectrum)
-        out[part] = _back(product, cuts, real, inside)
+        out[part] = _back(product, behind, cuts, real, inside)
 
-    if many:
-        size = max(1, CHUNK * windows.shape[loop] // math.prod(windows.shape))
-        _on_threads(chunk, windows.shape[loop], size, threads)
-    else:
-        run((slice(None),))
+    count = windows.shape[loop]
+    size = max(1, CHUNK * count // math.prod(windows.shape)) if many else count
+    _on_threads(run, count, size, threads)
     return _put_together(out, axes, cuts, [count for _, count in regions])
 
 
+@lru_cache(maxsize=1024)
 def cut(length, taps, first, count, real):
     """The cut of an axis that is estimated to be the least work."""
     begin, end = max(0, first - taps + 1), min(length, first + count)
@@ -80,8 +108,9 @@ def cut(length, taps, first, count, real):
     # shorter ones would do where outputs at the ends are not wanted, but round more
     whole = fast(window + taps - 1, real)
     blocks = [Axis(whole, begin, window, first - begin, count, 1)]
-    n = 1 << (4 * taps).bit_length()  # shorter blocks round more: less of them is kept
-    while taps > 1 and n < whole:
+    # shorter blocks round more: less of them is kept
+    n = max(SHORTEST, 1 << (4 * taps).bit_length())
+    while taps > 1 and n < whole and n - taps + 1 < count:
         step = n - taps + 1
         blocks.append(Axis(n, first - taps + 1, n, taps - 1, step, -(-count // step)))
         n *= 2
@@ -115,11 +144,6 @@ def _windows(a, axes, cuts):
     return view[tuple(steps)]
 
 
-def _taps_last(b, axes):
-    """`b` with its taps behind, and one block along each of their axes."""
-    return np.lib.stride_tricks.sliding_window_view(b, [b.shape[i] for i in axes], axes)
-
-
 def _of_one_precision(a, b):
     """Both in the precision of the result, whose dtype comes third; integers are float64."""
     dtype = np.result_type(*(x.dtype if x.dtype.kind in "fc" else np.float64 for x in (a, b)))
@@ -129,51 +153,33 @@ def _of_one_precision(a, b):
             b.astype(complexes if b.dtype.kind == "c" else real, copy=False), dtype)
 
 
-def _both(kernel, windows, cuts, real, inside, threads, many):
-    """The spectrum of the kernel; and beside it, on a thread, of windows that are one line."""
-    if many or threads == 1 or len(cuts) > 1:
-        return _transformed(kernel, cuts, real, inside), None
-    found = {}
-
-    def other():
-        found["spectrum"] = _transformed(kernel, cuts, real, 1)
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    first = _transformed(windows, cuts, real, 1)
-    thread.join()
-    return found["spectrum"] if "spectrum" in found else _transformed(
-        kernel, cuts, real, 1), first
-
-
-def _transformed(x, cuts, real, workers):
-    """Spectra of the last axes, each as long as it must be and no sooner."""
-    x = transforms.along("rfft" if real else "fft", x, n=cuts[-1].length, axis=-1, workers=workers)
-    for i in range(2, len(cuts) + 1):
-        x = transforms.along("fft", x, n=cuts[-i].length, axis=-i, workers=workers,
-                             overwrite_x=True)
+def _transformed(x, axes, cuts, real, workers):
+    """The spectrum along the axes, each as long as it must be and no sooner."""
+    for i, c in reversed(list(zip(axes, cuts))):
+        name, real = "rfft" if real else "fft", False
+        x = transforms.along(name, x, n=c.length, axis=i, workers=workers,
+                             overwrite_x=name == "fft" and i != axes[-1])
     return x
 
 
 def _times(product, spectrum):
-    if product.dtype == np.result_type(product, spectrum) and product.shape == (
-            np.broadcast_shapes(product.shape, spectrum.shape)):
+    """Their product, in the place of the first if that has the room."""
+    if product.shape == np.broadcast_shapes(product.shape, spectrum.shape):
         product *= spectrum
         return product
     return product * spectrum
 
 
-def _back(product, cuts, real, workers):
+def _back(product, axes, cuts, real, workers):
     """The outputs that are kept, from products of spectra."""
-    for i in range(len(cuts), 1, -1):
-        c = cuts[-i]
-        product = transforms.along("ifft", product, n=c.length, axis=-i, workers=workers,
+    for i, c in zip(axes, cuts):
+        name = "irfft" if real and i == axes[-1] else "ifft"
+        product = transforms.along(name, product, n=c.length, axis=i, workers=workers,
                                    overwrite_x=True)
-        product = product[(..., slice(c.offset, c.offset + c.step)) + (slice(None),) * (i - 1)]
-    c = cuts[-1]
-    product = transforms.along("irfft" if real else "ifft", product, n=c.length, axis=-1,
-                               workers=workers, overwrite_x=True)
-    return product[..., c.offset:c.offset + c.step]
+        kept = [slice(None)] * product.ndim
+        kept[i] = slice(c.offset, c.offset + c.step)
+        product = product[tuple(kept)]
+    return product
 
 
 def _put_together(out, axes, cuts, counts):
@@ -195,6 +201,10 @@ def _put_together(out, axes, cuts, counts):
 def _on_threads(run, count, size, threads):
     """Call run(start, stop) for every chunk, on so many threads; the first error is raised."""
     starts = iter(range(0, count, size))
+    if threads == 1:
+        for start in starts:
+            run(start, min(start + size, count))
+        return
     lock, errors = threading.Lock(), []
 
     def work_off():

@@ -18,8 +18,7 @@ from fastconv._signal.arguments import (
 from fastconv._signal.polyphase import upfirdn
 from fastconv.ndimage import convolve1d
 
-# Elements below which SciPy's own savgol_filter takes no longer.
-FEW = 1 << 12
+# What savgol_filter takes for what is beyond the ends.
 BEYOND = ("interp", "constant", "mirror", "nearest", "wrap")
 
 
@@ -159,28 +158,50 @@ def _decimator(x, q, n, ftype):
 def savgol_filter(x, window_length, polyorder, deriv, delta, axis, mode, cval, how):
     """`scipy.signal.savgol_filter`."""
     x = plain(x, "fd" + INTEGERS)
-    axis = axis_of(axis, x.ndim) if x is not None and x.size > FEW else None
-    if axis is None or type(mode) is not str or mode not in BEYOND or (
-            type(window_length) is not int or type(polyorder) is not int or window_length < 1):
+    axis = axis_of(axis, x.ndim) if x is not None and x.size else None
+    if axis is None or type(mode) is not str or mode not in BEYOND or not (
+            type(window_length) is type(polyorder) is type(deriv) is int) or (
+            type(delta) not in (int, float) or window_length < 1):
         return HANDED_ON
     if mode == "interp" and window_length > x.shape[axis]:
         return HANDED_ON
     if x.dtype not in (np.float32, np.float64):  # in the machine's byte order
         x = x.astype(np.float64)
-    coefficients = scipy_signal().savgol_coeffs(window_length, polyorder, deriv=deriv, delta=delta)
-    y = convolve1d(x, coefficients, axis=axis, mode="constant" if mode == "interp" else mode,
-                   cval=cval, **how._asdict())
+    polynomials = (window_length, polyorder, deriv, float(delta))
+    ends = None
     if mode == "interp":
-        _fit_ends(x, y, window_length, polyorder, deriv, delta, axis)
+        ends = _ends(x, axis, *polynomials)
+        if ends is None:
+            return HANDED_ON
+        mode = "constant"
+    y = convolve1d(x, _coefficients(*polynomials), axis=axis, mode=mode, cval=cval,
+                   **how._asdict())
+    if ends is not None:
+        along = np.moveaxis(y, axis, 0)
+        half = window_length // 2
+        along[:half], along[along.shape[0] - half:] = ends
     return y
 
 
-def _fit_ends(x, y, window_length, polyorder, deriv, delta, axis):
-    """Let SciPy fit the ends: those of lines that have the first and last window alone."""
+def _ends(x, axis, window_length, polyorder, deriv, delta):
+    """The first and last elements: of polynomials fitted to the first and last window."""
+    lines = np.moveaxis(x, axis, 0)
+    windows = lines[:window_length], lines[-window_length:]
+    if not all(map(all_finite, windows)):
+        return None
+    fits = _fits(window_length, polyorder, deriv, delta)
+    return [np.tensordot(fit, window, 1) for fit, window in zip(fits, windows)]
+
+
+@lru_cache(maxsize=64)
+def _coefficients(window_length, polyorder, deriv, delta):
+    return scipy_signal().savgol_coeffs(window_length, polyorder, deriv=deriv, delta=delta)
+
+
+@lru_cache(maxsize=64)
+def _fits(window_length, polyorder, deriv, delta):
+    """What makes ends of a window: fits are linear, so that SciPy's of unit vectors tell all."""
     half = window_length // 2
-    x, y = np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1)
-    windows = np.stack([x[..., :window_length], x[..., -window_length:]])
-    fitted = scipy_signal().savgol_filter(windows, window_length, polyorder, deriv, delta)
-    if half:
-        y[..., :half] = fitted[0, ..., :half]
-        y[..., -half:] = fitted[1, ..., -half:]
+    fits = scipy_signal().savgol_filter(np.eye(window_length), window_length, polyorder, deriv,
+                                        delta, axis=0)
+    return fits[:half], fits[window_length - half:]

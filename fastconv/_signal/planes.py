@@ -7,6 +7,7 @@ from fastconv._signal.arguments import (
     HANDED_ON,
     all_finite,
     is_mode,
+    is_small,
     plain,
     region,
     reversed_view,
@@ -53,6 +54,8 @@ def _operands(function, in1, in2, mode, boundary):
     if a.size == 0 and b.size and BOUNDARIES[boundary] != "zeros":
         # SciPy divides by zero, which ends the process
         raise ValueError(f"signal.{function}: boundary={boundary!r} of an image without pixels")
+    if is_small(function, a.size * b.size):
+        return None, None, None
     return (a, b, swap) if a.size and b.size else (None, None, None)
 
 
@@ -96,6 +99,8 @@ def sepfir2d(image, hrow, hcol, how):
     """`scipy.signal.sepfir2d`."""
     image, rows, columns = plain(image), plain(hrow), plain(hcol)
     if image is None or rows is None or columns is None or image.ndim != 2 or image.size == 0:
+        return HANDED_ON
+    if is_small("sepfir2d", image.size * (rows.size + columns.size)):
         return HANDED_ON
     dtype = np.result_type(image, np.float32)
     if dtype.char not in FLOATS or any(

@@ -2,26 +2,28 @@
 
 Output n is the sum of ``h[p + j*up] * x[i - j]`` over j, with ``i, p = divmod(n*down, up)``: each
 output belongs to a *phase* p of the filter. The phases come back after ``up / gcd(up, down)``
-outputs, and meanwhile i has grown by ``down / gcd(up, down)``, so that each is a convolution with
-that stride. They are computed one by one, or together as a bank of filters.
+outputs, and meanwhile i has grown by ``down / gcd(up, down)``. So a *period* of outputs, one or
+more rounds of the phases, is the product of a matrix of filters with a window of the line; windows
+lie a constant stride apart, and are the channels of a convolution with kernels of one tap. They are
+a view: nothing is copied, and results come in their order.
 """
 import math
 
 import numpy as np
 
-from fastconv._signal.arguments import FLOATS, HANDED_ON, all_finite, axis_of, plain
-from fastconv.conv import conv1d, conv2d
+from fastconv._signal.arguments import FLOATS, HANDED_ON, all_finite, axis_of, is_small, plain
+from fastconv.conv import conv1d
 
 MODES = ("constant", "symmetric", "reflect", "edge", "wrap", "smooth", "line", "antisymmetric",
          "antireflect")
 NEED_TWO = ("reflect", "smooth", "antireflect")  # elements, to go on from
 
-# Strides up to here are computed phase by phase: those that are left out cost less than the zeros
-# of a bank.
-SMALL_STRIDE = 2
-# Filters of a bank: at least as many as fill a vector, and few enough that their windows, which lie
-# side by side, are about as long as one filter.
-FEWEST, MOST = 8, 32
+# Filters that a kernel has in its registers at once, by the size of an element in bytes; and how
+# many are computed in one call, whose windows, which lie side by side, are about as long as one.
+TOGETHER, MOST = {4: 16, 8: 8}, 32
+PIECE = 1 << 18     # elements of a line that all filters go over before the next: 2 MiB at most
+BESIDE = 8          # lines side by side from which on they fill vectors
+WORTH_A_CALL = 1 << 16  # products from which on a call of its own costs little
 
 
 def upfirdn(h, x, up, down, axis, mode, cval, how, first=0, count=None):
@@ -42,7 +44,9 @@ def upfirdn(h, x, up, down, axis, mode, cval, how, first=0, count=None):
     length = x.shape[axis]
     total = ((length - 1) * up + h.size - 1) // down + 1
     if count is None:
-        count = total - first
+        count = total
+        if is_small("upfirdn", x.size // length * total * -(-h.size // up)):
+            return HANDED_ON
     mode = _mode(mode, cval, length, dtype)
     if mode is None or first + count > total:
         return HANDED_ON
@@ -55,9 +59,8 @@ def upfirdn(h, x, up, down, axis, mode, cval, how, first=0, count=None):
         before = -(-h.size // up) - 1
         lines = _extended(lines, before, mode, cval)
     result = _outputs(h, lines, before, up, down, first, count, how)
-    # SciPy's sums see fewer zeros
-    if not all_finite(result):
-        return HANDED_ON
+    if not all_finite(x if x.size < result.size else result):
+        return HANDED_ON  # SciPy's sums see fewer zeros
     return result.reshape((*x.shape[:axis], count, *x.shape[axis + 1:]))
 
 
@@ -92,38 +95,46 @@ def _as_lines(x, axis):
     return x.reshape(math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1:]))
 
 
-# ---- the phases ----
+# ---- periods ----
 
 def _outputs(h, x, before, up, down, first, count, how):
     """Outputs of lines that have so many elements before the first; beyond both ends are zeros."""
+    lines, _, beside = x.shape
+    if beside > 1 and (beside < BESIDE or (
+            lines > 1 and count * beside * -(-h.size // up) < WORTH_A_CALL)):
+        x = np.ascontiguousarray(x.transpose(0, 2, 1)).reshape(lines * beside, -1, 1)
+        result = _outputs(h, x, before, up, down, first, count, how)
+        return result.reshape(lines, beside, count).transpose(0, 2, 1)
     common = math.gcd(up, down)
     phases, stride = up // common, down // common
-    out = np.empty((x.shape[0], count, x.shape[2]), np.result_type(h, x))
-    if stride <= SMALL_STRIDE or phases == 1:
-        for q in range(min(phases, count)):
-            i, p = divmod((first + q) * down, up)
-            taps = h[p::up] if p < h.size else h[:1] * 0
-            part = out[:, q::phases]
-            part[...] = _bank(taps[::-1, None], x, before + i - (taps.size - 1), stride,
-                              part.shape[1], how)
-        return out
-    repeats = max(1, FEWEST // phases)
-    period = phases * repeats
+    rounds = _rounds(h, up, phases, stride)
+    period, stride = phases * rounds, stride * rounds
     periods = -(-count // period)
-    full = out if periods * period == count else np.empty(
-        (x.shape[0], periods * period, x.shape[2]), out.dtype)
-    for q in range(0, period, MOST):
-        filters, start = _filters(h, up, down, first + q, min(MOST, period - q))
-        full.reshape(x.shape[0], periods, period, x.shape[2])[:, :, q:q + MOST] = _bank(
-            filters, x, before + start, stride * repeats, periods, how).reshape(
-                x.shape[0], periods, -1, x.shape[2])
-    if full is not out:
-        out[...] = full[:, :count]
-    return out
+    out = np.empty((lines, periods, period, beside), np.result_type(h, x))
+    parts = [(q, *_filters(h, up, down, first + q, min(MOST, period - q)))
+             for q in range(0, period, MOST)]
+    piece = max(1, PIECE // stride) if len(parts) > 1 else periods
+    for t in range(0, periods, piece):
+        for q, filters, start in parts:
+            _windowed(x, filters, before + start + t * stride, stride,
+                      out[:, t:t + piece, q:q + MOST], how)
+    return out.reshape(lines, periods * period, beside)[:, :count]
+
+
+def _rounds(h, up, phases, stride):
+    """How often the phases come in a period: what costs the fewest products for an output."""
+    taps, together = -(-h.size // up), TOGETHER[h.real.itemsize]
+
+    def products(rounds):
+        period = phases * rounds
+        window = taps + (period - 1) * stride // phases
+        return -(-period // together) * together * window / period
+
+    return min(range(1, max(1, MOST // phases) + 1), key=products)
 
 
 def _filters(h, up, down, first, count):
-    """The filters (taps, count) of outputs from `first` on, over windows that begin together.
+    """The filters (count, taps) of outputs from `first` on, over windows that begin together.
 
     The second result says where these begin in the line, for the first period.
     """
@@ -134,30 +145,49 @@ def _filters(h, up, down, first, count):
     start = int(i[0]) - (taps - 1)
     j = i[:, None] - (start + np.arange(taps + int(i[-1] - i[0])))
     within = (j >= 0) & (j < taps)
-    return padded[np.where(within, p[:, None] + j * up, taps * up)].T, start
+    return padded[np.where(within, p[:, None] + j * up, taps * up)], start
 
 
-def _bank(filters, x, start, stride, count, how):
-    """Correlate lines with filters (taps, K): (lines, count, K * lines beside).
+def _windowed(x, filters, start, stride, out, how):
+    """out (lines, periods, filters, beside) = filters times windows, beyond the ends zeros."""
+    taps, length, periods = filters.shape[1], x.shape[1], out.shape[1]
+    inner = max(0, min(periods, -(start // stride)))
+    outer = max(inner, min(periods, (length - taps - start) // stride + 1))
+    if x.size < WORTH_A_CALL:  # one copy with zeros costs less than two calls
+        inner = outer = 0
+    for begin, end in ((0, inner), (inner, outer), (outer, periods)):
+        if begin < end:
+            at = start + begin * stride
+            part = _with_zeros(x, at, at + (end - begin - 1) * stride + taps)
+            _products(part, filters, stride, out[:, begin:end], how)
 
-    Windows begin at `start`, `start + stride`, …; beyond the ends are zeros.
-    """
-    taps, many = filters.shape
-    stop = start + (count - 1) * stride + taps
+
+def _with_zeros(x, begin, end):
+    """A part of lines, and zeros beyond their ends."""
     length = x.shape[1]
-    x = x[:, max(0, min(start, length)):max(0, min(stop, length))]
-    pad = (max(0, -start) if stop > 0 else stop - start, max(0, stop - max(length, start)))
+    if begin >= 0 and end <= length:
+        return x[:, begin:end]
+    part = np.zeros((x.shape[0], end - begin, x.shape[2]), x.dtype)
+    inside = slice(max(0, begin), max(0, min(end, length)))
+    values = x[:, inside]
+    part[:, inside.start - begin:inside.start - begin + values.shape[1]] = values
+    return part
+
+
+def _products(x, filters, stride, out, how):
+    """The same where all windows lie within the lines."""
+    lines, _, beside = x.shape
+    taps = filters.shape[1]
+    weight = filters[:, :, None]
     options = {"precision": how.sums, "num_threads": how.num_threads}
-    if x.shape[1] == 0:
-        return np.zeros((x.shape[0], count, many * x.shape[2]), np.result_type(filters, x))
-    if x.shape[2] > 1:
-        y = conv2d(x[:, None], filters.T[:, None, :, None], stride=(stride, 1),
-                   padding=(pad, (0, 0)), **options)
-        return y.transpose(0, 2, 1, 3).reshape(x.shape[0], count, -1)
-    return conv1d(x, filters.T[:, None, :], stride=stride, padding=(pad,),
-                  data_format="channels_last", **options) if many > 1 else conv1d(
-        x.reshape(x.shape[0], 1, -1), filters.T[:, None, :], stride=stride, padding=(pad,),
-        **options).reshape(x.shape[0], count, 1)
+    windows = np.lib.stride_tricks.as_strided(
+        x, (lines, out.shape[1], taps, beside),
+        (x.strides[0], stride * x.strides[1], x.strides[1], x.strides[2]), writeable=False)
+    if beside == 1:
+        conv1d(windows[..., 0], weight, data_format="channels_last", out=out[..., 0], **options)
+    else:
+        for line, result in zip(windows, out):
+            conv1d(line, weight, out=result, **options)
 
 
 # ---- beyond the ends ----
