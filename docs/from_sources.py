@@ -232,12 +232,22 @@ def constant_list():
     return "\n".join(drawn)
 
 
+def handed_on():
+    """What each function of `fastconv.signal` leaves to SciPy."""
+    from fastconv import signal
+
+    rows = [["all", f"{signal.HANDED_ON_BY_ALL}."]]
+    rows += [[f"``{name}``", f"{said[0].upper()}{said[1:]}."]
+             for name, said in signal.SERVED.items()]
+    return "\n".join(_table("24 76", ["Function", "What SciPy answers"], rows))
+
+
 def write(where):
     """Write all of it to a directory, and touch nothing that has not changed."""
     where.mkdir(exist_ok=True)
     for name, content in {
         "floors.svg": draw(), "modules.inc": module_list(), "methods.inc": method_list(),
-        "constants.inc": constant_list(),
+        "constants.inc": constant_list(), "signal.inc": handed_on(),
     }.items():
         path = where / name
         if not path.exists() or path.read_text("utf-8") != content:

@@ -19,7 +19,8 @@ MODES = ("constant", "symmetric", "reflect", "edge", "wrap", "smooth", "line", "
 NEED_TWO = ("reflect", "smooth", "antireflect")  # elements, to go on from
 
 # Filters that a kernel has in its registers at once, by the size of an element in bytes; and how
-# many are computed in one call, whose windows, which lie side by side, are about as long as one.
+# many are computed in one call at most. Their windows lie side by side, and together are no more
+# than twice as long as one.
 TOGETHER, MOST = {4: 16, 8: 8}, 32
 PIECE = 1 << 18     # elements of a line that all filters go over before the next: 2 MiB at most
 BESIDE = 8          # lines side by side from which on they fill vectors
@@ -91,7 +92,9 @@ def _check_length(length, mode):
 
 
 def _as_lines(x, axis):
-    """(lines before, elements of a line, lines beside)."""
+    """(lines before, elements of a line, lines beside), of which windows can be views."""
+    if not x.flags.aligned:
+        x = x.copy()
     return x.reshape(math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1:]))
 
 
@@ -111,13 +114,14 @@ def _outputs(h, x, before, up, down, first, count, how):
     period, stride = phases * rounds, stride * rounds
     periods = -(-count // period)
     out = np.empty((lines, periods, period, beside), np.result_type(h, x))
-    parts = [(q, *_filters(h, up, down, first + q, min(MOST, period - q)))
-             for q in range(0, period, MOST)]
+    most = max(1, min(MOST, -(-h.size // down)))
+    parts = [(q, *_filters(h, up, down, first + q, min(most, period - q)))
+             for q in range(0, min(period, count), most)]
     piece = max(1, PIECE // stride) if len(parts) > 1 else periods
     for t in range(0, periods, piece):
         for q, filters, start in parts:
             _windowed(x, filters, before + start + t * stride, stride,
-                      out[:, t:t + piece, q:q + MOST], how)
+                      out[:, t:t + piece, q:q + most], how)
     return out.reshape(lines, periods * period, beside)[:, :count]
 
 
