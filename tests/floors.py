@@ -15,7 +15,7 @@ FLOORS = {
     "tools": r"cli|_demo(\..*)?|_bench(\..*)?|testing(\..*)?",
     "API": r"|conv|pool|plan|_ranks|ndimage|signal|_signal(\..*)?",
     "call": r"_call(\..*)?|_select|_fallback|_parts|runtime",
-    "algorithms and pooling": r"_algorithms(\..*)?|_pooling(\..*)?",
+    "algorithms and pooling": r"_algorithms(\..*)?|_pooling(\..*)?|_filters(\..*)?",
     "desc": r"_desc(\..*)?",
     "core": r"_core(\..*)?",
     "kernels": r"_kernels(\..*)?",

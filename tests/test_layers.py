@@ -124,7 +124,7 @@ def test_the_guide_to_kernels_names_every_header_and_where_instruction_sets_are_
 
 def test_drivers_fit_in_the_head():
     """Files that one reads at a sitting, functions that fit a screen."""
-    drivers = ("_algorithms", "_pooling", "_call", "_desc", "_core")
+    drivers = ("_algorithms", "_pooling", "_filters", "_call", "_desc", "_core")
     paths = [path for path in house.files((".py", ".pyx", ".pxd"))
              if path.relative_to(house.SOURCE).parts[0] in drivers]  # fmt: skip
     assert len(paths) > 80
