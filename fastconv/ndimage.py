@@ -26,6 +26,7 @@ from fastconv._filters.arguments import (
     parts_of,
 )
 from fastconv._filters.descriptions import described
+from fastconv.conv import conv
 
 # What is served here, and what SciPy's own function answers all the same. Every function hands on
 # calls whose arguments it does not understand, so that errors are SciPy's.
@@ -70,7 +71,7 @@ def _serve(handed_on=""):
                 raise
             except Exception:
                 return getattr(_scipy(), name)(*args, **kwargs)
-            return task(num_threads)
+            return task(num_threads, precision)
 
         signature = inspect.signature(understand)
         more = [inspect.Parameter(new, inspect.Parameter.KEYWORD_ONLY, default=None)
@@ -91,7 +92,7 @@ def _chain(name, x, y, cval, filters):
     """A task: filters along axes, one after the other; `filters` makes them for a constant."""
     parts = [(part, filters(outside)) for part, outside in parts_of(x, cval)]
 
-    def task(num_threads):
+    def task(num_threads, _precision):
         for (part, lines), result in zip(parts, _parts(y)):
             if lines:
                 chain.run(name, part, result, [lines], False, num_threads)
@@ -289,7 +290,7 @@ def _terms(name, x, y, along, cval, squares):
     if not all(lines for _, terms in parts for lines in terms or [None]):
         raise NotServed  # nothing is filtered
 
-    def task(num_threads):
+    def task(num_threads, _precision):
         for (part, terms), result in zip(parts, _parts(y)):
             if not chain.run(name, part, result, terms, squares, num_threads):
                 _add_up(name, part, result, terms, squares, num_threads)
@@ -420,13 +421,39 @@ def _correlate(name, input, weights, output, mode, cval, origin, axes, turned):
     y = output_for(output, x)
     parts = parts_of(x, cval)
 
-    def task(num_threads):
+    def task(num_threads, precision):
         for (part, outside), result in zip(parts, _parts(y)):
+            if precision is not None and _convolved(part, result, weights, origins, mode, outside,
+                                                    num_threads, precision):
+                continue
             points.correlation_of_points(name, part, result, weights, origins, mode, outside,
                                          num_threads)
         return y
 
     return task
+
+
+_WORTH_A_CALL = 4e5  # products that take SciPy's order as long as a call of `conv` takes to set up
+_PADDING_MODES = {"reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect",
+                  "nearest": "replicate", "wrap": "circular", "grid-wrap": "circular",
+                  "constant": "zeros", "grid-constant": "zeros"}
+
+
+def _convolved(x, y, weights, origins, mode, outside, num_threads, precision):
+    """Correlate by `fastconv.conv`, which rounds otherwise; False where that cannot be."""
+    first = next((axis for axis, size in enumerate(weights.shape) if size > 1), x.ndim)
+    kernel, image = weights.shape[first:], x.shape[first:]
+    before = [size // 2 + origin for size, origin in zip(kernel, origins[first:])]
+    padding = [(low, size - 1 - low) for low, size in zip(before, kernel)]
+    if (x.size * weights.size < _WORTH_A_CALL or x.dtype.char not in "fd" or x.dtype != y.dtype
+            or not 1 <= len(kernel) <= 3 or not y.flags.c_contiguous or not np.isfinite(weights).all() or any(origins[:first])
+            or any(max(pair) >= n for pair, n in zip(padding, image))
+            or (_PADDING_MODES[mode] == "zeros" and outside != 0)):
+        return False
+    conv(x.reshape(-1, 1, *image), weights.reshape(1, 1, *kernel).astype(x.dtype), padding=padding,
+         padding_mode=_PADDING_MODES[mode], precision=precision, num_threads=num_threads,
+         out=y.reshape(-1, 1, *image))
+    return True
 
 
 def _over_all_axes(ndim, axes, kernel, origins):
@@ -541,7 +568,7 @@ def _extreme_of_points(name, largest, x, y, footprint, structure, mode, cval, or
     if not footprint.any():
         raise NotServed
 
-    def task(num_threads):
+    def task(num_threads, _precision):
         points.extreme_of_points(name, x, y, footprint, structure, origins, mode, outside, largest,
                                  num_threads)
         return y
@@ -629,7 +656,7 @@ def _composed(steps, input, size, footprint, structure, output, mode, cval, orig
     for function in (grey_dilation, grey_erosion):  # errors come before anything is written
         function.__wrapped__(x, output=output, **kernel)
 
-    def task(num_threads):
+    def task(num_threads, _precision):
         return steps(x, output, functools.partial(grey_erosion, num_threads=num_threads, **kernel),
                      functools.partial(grey_dilation, num_threads=num_threads, **kernel))
 

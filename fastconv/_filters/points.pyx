@@ -231,7 +231,7 @@ cdef void set_sizes(Job *j, int threads) noexcept nogil:
     j.block = max(ROW // width, <Py_ssize_t>1)
     if j.across >= 0:
         tall = j.kernel[j.across]
-    while j.block * width > LEAST_ROW and \
+    while j.block > 1 and j.block * width > LEAST_ROW and \
             j.planes * (tall + 4) * (j.block + reach) * width > BUFFER:
         j.block = (j.block + 1) // 2
     n = (j.shape[j.along] + j.block - 1) // j.block
