@@ -9,9 +9,11 @@ from spin.cmds import meson
 
 STUBBED = (
     "fastconv.conv",
+    "fastconv.ndimage",
     "fastconv.plan",
     "fastconv.pool",
     "fastconv.runtime",
+    "fastconv.signal",
     "fastconv._core.version",
     "fastconv._core.peak",
     "fastconv._core.threads",

@@ -214,7 +214,7 @@ _SECOND_DIFFERENCE = np.array([1.0, -2.0, 1.0])
 
 @_serve()
 def prewitt(input, axis=-1, output=None, mode="reflect", cval=0.0):
-    """Prewitt's derivative along an axis.
+    """Differentiate along an axis by Prewitt's filter.
 
     >>> from fastconv import ndimage
     >>> ndimage.prewitt([[0, 1, 4], [0, 1, 4], [0, 1, 4]])
@@ -227,7 +227,7 @@ def prewitt(input, axis=-1, output=None, mode="reflect", cval=0.0):
 
 @_serve()
 def sobel(input, axis=-1, output=None, mode="reflect", cval=0.0):
-    """Sobel's derivative along an axis.
+    """Differentiate along an axis by Sobel's filter.
 
     >>> from fastconv import ndimage
     >>> ndimage.sobel([[0, 1, 4], [0, 1, 4], [0, 1, 4]])
@@ -446,7 +446,8 @@ def _convolved(x, y, weights, origins, mode, outside, num_threads, precision):
     before = [size // 2 + origin for size, origin in zip(kernel, origins[first:])]
     padding = [(low, size - 1 - low) for low, size in zip(before, kernel)]
     if (x.size * weights.size < _WORTH_A_CALL or x.dtype.char not in "fd" or x.dtype != y.dtype
-            or not 1 <= len(kernel) <= 3 or not y.flags.c_contiguous or not np.isfinite(weights).all() or any(origins[:first])
+            or not 1 <= len(kernel) <= 3 or not y.flags.c_contiguous
+            or not np.isfinite(weights).all() or any(origins[:first])
             or any(max(pair) >= n for pair, n in zip(padding, image))
             or (_PADDING_MODES[mode] == "zeros" and outside != 0)):
         return False

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv import ndimage, signal
 
 NAMES = [name for name in fastconv.__all__ if not name.startswith("_")]
 
@@ -22,6 +23,9 @@ def documented():
             for method, value in vars(thing).items():
                 if not method.startswith("_") or method == "__call__":
                     yield f"fastconv.{name}.{method}", value
+    for module in (ndimage, signal):
+        for name in module.SERVED:
+            yield f"{module.__name__}.{name}", getattr(module, name)
 
 
 DOCUMENTED = dict(documented())
