@@ -5,6 +5,7 @@ and the kernel's own account of the peak (VmHWM) is read, which nothing in the l
 """
 
 import json
+import re
 import sys
 import textwrap
 
@@ -220,3 +221,48 @@ def test_gradients_of_long_padding_need_a_few_times_the_padded_signal(run_python
     program = textwrap.dedent(MEASURE) + textwrap.dedent(code)
     for peak in run_python(program, cpu_seconds=60).stdout.split():
         assert int(peak) < 200e6
+
+
+FILTERS = """
+    import ctypes
+    from fastconv import ndimage
+
+    weights = np.random.default_rng(0).random((5, 7))
+    disc = np.hypot(*np.mgrid[-4:5, -4:5]) <= 4
+    calls = {
+        "gaussian": (ndimage.gaussian_filter, (4.0,), {}),
+        "gaussian, wrapped": (ndimage.gaussian_filter, (2.0,), {"mode": "wrap"}),
+        "uniform": (ndimage.uniform_filter, (9,), {}),
+        "uniform, long": (ndimage.uniform_filter, (1001,), {"mode": "mirror"}),
+        "maximum": (ndimage.maximum_filter, (9,), {}),
+        "maximum of a disc": (ndimage.maximum_filter, (), {"footprint": disc}),
+        "sobel": (ndimage.sobel, (0,), {}),
+        "correlate": (ndimage.correlate, (weights,), {}),
+        "correlate1d": (ndimage.correlate1d, (weights.ravel(), 1), {}),
+    }
+    function, args, kwargs = calls[sys.argv[1]]
+    dtype, threads, turned = sys.argv[2], int(sys.argv[3]), sys.argv[4] == "turned"
+    x, out = np.ones((4096, 4096), dtype), np.ones((4096, 4096), dtype)
+    if turned:
+        x, out = x.T, out[::-1]
+    fastconv.max_pool2d(np.ones((64, 1, 64, 64)), 2, num_threads=threads)  # starts the threads
+    ndimage.prewitt(x[:9, :9])  # loads what is loaded once
+    getattr(ctypes.CDLL(None), "malloc_trim", id)(0)  # freed memory is given back
+    before = account("VmRSS")
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    function(x, *args, output=out, num_threads=threads, **kwargs)
+    print(account("VmHWM") - before)
+"""
+
+
+@pytest.mark.parametrize(("dtype", "threads", "layout"), [
+    ("float32", 1, "plain"), ("float32", 2, "plain"), ("uint8", 2, "turned"),
+    pytest.param("float64", 2, "turned", marks=pytest.mark.slow),
+])  # fmt: skip
+@pytest.mark.parametrize("name", re.findall(r'"([\w, ]+)": \(ndimage', FILTERS))
+def test_filters_need_a_few_megabytes(run_python, name, dtype, threads, layout):
+    """Of an image of 4096x4096: 8 MB, and one for each thread. Forked processes have one thread."""
+    program = textwrap.dedent(MEASURE) + textwrap.dedent(FILTERS)
+    peak = int(run_python(program, name, dtype, threads, layout).stdout)
+    assert peak <= (8 + threads) * 2**20, f"{peak / 2**20:.1f} MB"
