@@ -37,10 +37,8 @@ def upfirdn(h, x, up, down, axis, mode, cval, how, first=0, count=None):
         _check_length(x.shape[axis], mode.lower())
     if x.size == 0:
         return HANDED_ON
-    dtype = np.result_type(h, x, np.float32)
     up, down = _rate(up), _rate(down)
-    if axis is None or up is None or down is None or dtype.char not in FLOATS or (
-            not all_finite(h)):
+    if axis is None or up is None or down is None:
         return HANDED_ON
     length = x.shape[axis]
     total = ((length - 1) * up + h.size - 1) // down + 1
@@ -48,6 +46,9 @@ def upfirdn(h, x, up, down, axis, mode, cval, how, first=0, count=None):
         count = total
         if is_small("upfirdn", x.size // length * total * -(-h.size // up)):
             return HANDED_ON
+    dtype = np.result_type(h, x, np.float32)
+    if dtype.char not in FLOATS or not all_finite(h):
+        return HANDED_ON
     mode = _mode(mode, cval, length, dtype)
     if mode is None or first + count > total:
         return HANDED_ON
