@@ -1,8 +1,6 @@
 """Other libraries: `fastconv.signal` gives what the installed `scipy.signal` gives."""
 
-import doctest
 import functools
-import importlib
 import inspect
 
 import numpy as np
@@ -514,16 +512,3 @@ def test_precision_is_that_of_direct_sums():
     error = abs(ours.convolve2d(x, y) - exact).max()
     assert error <= abs(theirs.convolve2d(x, y) - exact).max()
     assert abs(ours.convolve2d(x, y, precision="medium") - exact).max() <= 1e-2 * abs(exact).max()
-
-
-# ---- documentation ----
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_docstrings(name):
-    assert not doctest.DocTestRunner().run(
-        doctest.DocTestFinder().find(getattr(ours, name), name, globs={})[0]).failed
-    validate = pytest.importorskip("numpydoc.validate", reason="numpydoc is not installed")
-    rules = importlib.import_module("test_docstrings").IGNORED
-    errors = validate.validate(f"fastconv.signal.{name}")["errors"]
-    assert not [error for error in errors if error[0] not in rules]
