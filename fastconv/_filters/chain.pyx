@@ -6,7 +6,7 @@ itself reads the positions beside its strip from the array, where it comes first
 computed for each strip anew. Filters that the cut does not permit have a round of their own, in
 which they work in place.
 """
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, llabs, malloc
 
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -33,7 +33,10 @@ cdef extern from "<math.h>":
 
 cdef enum:
     STRIP = 256 << 10  # bytes of a strip: with the buffers of the second-level cache
+    LINES = 512        # bytes of a strip's runs, at least
     PASS = 8           # operations that an element's way in and out is worth
+
+cdef Py_ssize_t LONGEST = <Py_ssize_t>1 << 40  # window: no size computed from it overflows
 
 EDGES = {"nearest": 0, "wrap": 1, "grid-wrap": 1, "reflect": 2, "grid-mirror": 2, "mirror": 3,
          "constant": 4, "grid-constant": 4}
@@ -82,7 +85,9 @@ cdef Filter plain_filter(Kind kind, int axis, Py_ssize_t size, Py_ssize_t origin
                          double outside):
     cdef Filter f = Filter.__new__(Filter)
     if not 0 <= size // 2 + origin < size:
-        raise ValueError(f"origin {origin} lies outside a filter of {size}")
+        raise ValueError(f"a window of {size} with origin {origin}")
+    if size > LONGEST:
+        raise MemoryError(f"fastconv: no memory holds a window of {size}")
     f.line.kind, f.line.axis, f.line.taps = kind, axis, size
     f.line.before = size // 2 + origin
     f.line.edge, f.line.outside = <Edge>(<int>EDGES[mode]), outside
@@ -123,8 +128,10 @@ cdef bint may_be_cut(const Line *line, const Array *x) noexcept nogil:
                                      or x.type == FC_U64)
 
 
-cdef Py_ssize_t rows_of(Py_ssize_t slab, Py_ssize_t n) noexcept nogil:
-    return max(min(STRIP // max(slab, <Py_ssize_t>1), n), <Py_ssize_t>1)
+cdef Py_ssize_t rows_of(Py_ssize_t slab, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
+    """Positions of a strip along an axis: what the cache holds, and whole lines of it."""
+    cdef Py_ssize_t least = LINES // max(llabs(stride), <long long>1)
+    return max(min(max(STRIP // max(slab, <Py_ssize_t>1), least), n), <Py_ssize_t>1)
 
 
 cdef Round round_along(const Job *job, int first, int stop, int cut, Py_ssize_t slab,
@@ -133,7 +140,7 @@ cdef Round round_along(const Job *job, int first, int stop, int cut, Py_ssize_t 
     cdef Round r
     cdef const Line *line
     r.first = r.stop = first
-    r.cut, r.at, r.rows = cut, -1, rows_of(slab, job.shape[cut])
+    r.cut, r.at, r.rows = cut, -1, rows_of(slab, job.shape[cut], job.y.strides[cut])
     while r.stop < stop:
         line = &job.lines[r.stop]
         if line.axis == cut:
@@ -198,11 +205,15 @@ cdef Array contiguous(const Job *job, int cut, Py_ssize_t start, Py_ssize_t rows
     return a
 
 
+cdef Py_ssize_t lines_of(const Job *job, const Line *line) noexcept nogil:
+    return slab_of(job, line.axis) // job.y.size
+
+
 cdef void run_line(const Job *job, int i, const Array *x, const Array *y, const Region *region,
                    bint in_place, int thread) noexcept nogil:
     cdef const Line *line = &job.lines[i]
-    filter_region(job.table, line, job.axes, job.shape[line.axis], x, y, region, in_place,
-                  job.memory + thread * job.bytes)
+    filter_region(job.table, line, job.axes, job.shape[line.axis], lines_of(job, line), x, y,
+                  region, in_place, job.memory + thread * job.bytes)
 
 
 cdef void run_filters(const Job *job, const Round *r, const Array *dst, Region *region,
@@ -271,16 +282,18 @@ cdef void set_bytes(Job *job, Py_ssize_t rows) noexcept nogil:
     cdef Round *r = &job.round
     cdef const Line *line
     cdef bint in_place
-    cdef int i
+    cdef int i, chain = 0, first = r.first
     job.line_bytes = job.early_bytes = 0
     for i in range(r.first, r.stop):
         line = &job.lines[i]
-        in_place = i != r.at and (i > r.first or job.in_place)
-        job.line_bytes = max(job.line_bytes, buffer_bytes(line, job.shape[line.axis], in_place))
-        if job.chains > 1:  # or the first of a chain
-            job.line_bytes = max(job.line_bytes, buffer_bytes(line, job.shape[line.axis], False))
-        if line.axis == r.cut and (job.chains > 1 or r.at > r.first):
-            job.early_bytes = max(job.early_bytes, (rows + line.taps) * job.slab)
+        if job.chains > 1 and i == job.ends[chain]:
+            chain, first = chain + 1, i
+        in_place = line.axis != r.cut and (i > first or job.in_place)
+        job.line_bytes = max(job.line_bytes, buffer_bytes(
+            line, job.shape[line.axis], lines_of(job, line), in_place))
+        if line.axis == r.cut and i > first:
+            job.early_bytes = max(job.early_bytes,
+                                  min(rows + line.taps, job.shape[r.cut]) * job.slab)
     job.line_bytes = (job.line_bytes + 127) // 64 * 64
     job.early_bytes = (job.early_bytes + 127) // 64 * 64
     job.bytes = job.line_bytes + job.early_bytes
@@ -296,6 +309,8 @@ cdef int run_round(Job *job, str function, object num_threads) except -1:
     cdef Scratch memory
     if cut >= 0:
         n = job.shape[cut]
+        if job.chains == 1 and job.round.stop == job.round.first + 1:  # nothing comes back to it
+            rows = max(rows, (n + 4 * threads - 1) // (4 * threads))
         if threads > 1:  # strips enough for all
             rows = min(rows, (n + 2 * threads - 1) // (2 * threads))
         job.round.rows = rows

@@ -28,7 +28,8 @@ cdef struct Buffers:
     char *sums
     const void **rows
 
-cdef Py_ssize_t buffer_bytes(const Line *line, Py_ssize_t n, bint in_place) noexcept nogil
+cdef Py_ssize_t buffer_bytes(const Line *line, Py_ssize_t n, Py_ssize_t lines,
+                             bint in_place) noexcept nogil
 cdef void filter_region(const fc_table *table, const Line *line, int axes, Py_ssize_t n,
-                        const Array *x, const Array *y, const Region *region, bint in_place,
-                        char *memory) noexcept nogil
+                        Py_ssize_t lines, const Array *x, const Array *y, const Region *region,
+                        bint in_place, char *memory) noexcept nogil

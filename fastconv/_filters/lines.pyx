@@ -9,6 +9,7 @@ from libc.math cimport ldexp
 from libc.stdlib cimport llabs
 from libc.string cimport memcpy, memmove
 
+from fastconv._core.scratch cimport fc_fetch
 from fastconv._filters.panel cimport (
     CONSTANT, DOUBLE, MOST_AXES, NATIVE, SINGLE, WRAP, Array, Elements, Work, elements_of, is_exact,
     load_constant, load_run, position, store_run,
@@ -21,9 +22,11 @@ cdef enum:
     PIECE = 64 << 10   # bytes of a piece's positions in the buffer: of the second-level cache
     WINDOW = 24 << 10  # bytes of the positions of a window: of the first-level cache
     FEW = 8 << 10      # bytes of outputs that are computed and converted at a time: of the same
+    FEW_BYTES = 3 << 12  # of such outputs, or of one position of most columns; and what is touched
     LEAST_COLUMNS = 32  # of doubles
-    MOST_COLUMNS = 128
+    MOST_COLUMNS = 256
     NATIVE_COLUMNS = 512  # bytes of a panel's columns of elements as they are
+    AHEAD = 4          # positions that are fetched before they are loaded: short runs far apart
     SHORT = 16         # positions of lines that are better columns
     LONG = 1024        # positions from which on buffers grow with them
     SQUARE = 64        # columns, and positions at a time, of a panel that is transposed
@@ -83,26 +86,31 @@ cdef inline Py_ssize_t outputs_of(const Line *line, Py_ssize_t row, Py_ssize_t n
     return max(min(outputs, n), <Py_ssize_t>1)
 
 
-cdef inline Py_ssize_t piece_bytes(const Line *line, Py_ssize_t n, bint in_place) noexcept nogil:
-    """Bytes of one buffer, whatever the elements and the columns."""
-    cdef Py_ssize_t row = 12 * most_columns(line, n, 8, in_place)  # half as many again may be
-    row = max(row, <Py_ssize_t>(NATIVE_COLUMNS + NATIVE_COLUMNS // 2))
-    if in_place and line.edge == WRAP:
-        return (n + line.taps + 1) * row + 2 * PIECE + SLACK
-    return 2 * PIECE + (3 * line.taps + 36) * row + SLACK
+cdef inline Py_ssize_t piece_bytes(const Line *line, Py_ssize_t n, Py_ssize_t lines,
+                                   bint in_place) noexcept nogil:
+    """Bytes of a buffer's positions, whatever the elements and the columns of an array's lines."""
+    cdef Py_ssize_t columns = most_columns(line, n, 8, in_place), row, outputs
+    row = 8 * min(columns + columns // 2, lines)
+    if line.kind >= LARGEST:
+        row = max(row, min(<Py_ssize_t>(NATIVE_COLUMNS + NATIVE_COLUMNS // 2), 8 * lines))
+    outputs = n if in_place and line.edge == WRAP else min(
+        n, 2 * max(line.taps + 1, <Py_ssize_t>16))
+    return 2 * PIECE + (outputs + line.taps + 1) * row + SLACK
 
 
-cdef Py_ssize_t buffer_bytes(const Line *line, Py_ssize_t n, bint in_place) noexcept nogil:
+cdef Py_ssize_t buffer_bytes(const Line *line, Py_ssize_t n, Py_ssize_t lines,
+                             bint in_place) noexcept nogil:
     """Bytes that `filter_region` works in."""
-    return (2 * piece_bytes(line, n, in_place) + SQUARE * SQUARE * 8 + SLACK
-            + (2 * MOST_COLUMNS + line.taps) * 8 + 4 * 64)
+    cdef Py_ssize_t piece = piece_bytes(line, n, lines, in_place)
+    return (piece + (piece if line.kind >= LARGEST else FEW_BYTES) + SQUARE * SQUARE * 8 + SLACK
+            + 2 * MOST_COLUMNS * 8 + line.taps * 8 + 4 * 64)
 
 
 cdef inline char *aligned(char *p) noexcept nogil:
     return <char *>(((<size_t>p) + 63) & ~<size_t>63)
 
 
-cdef inline Buffers buffers(const Line *line, char *memory, Py_ssize_t n,
+cdef inline Buffers buffers(const Line *line, char *memory, Py_ssize_t n, Py_ssize_t lines,
                             bint in_place) noexcept nogil:
     """The parts of that memory."""
     cdef Buffers b
@@ -110,7 +118,7 @@ cdef inline Buffers buffers(const Line *line, char *memory, Py_ssize_t n,
     b.rows = <const void **>(b.sums + 2 * MOST_COLUMNS * 8)
     b.staged = aligned(<char *>(b.rows + line.taps))
     b.x = b.staged + SQUARE * SQUARE * 8 + SLACK
-    b.y = aligned(b.x + piece_bytes(line, n, in_place))
+    b.y = aligned(b.x + piece_bytes(line, n, lines, in_place))
     return b
 
 
@@ -127,6 +135,8 @@ cdef void load_positions(const Panel *p, const Buffers *b, Py_ssize_t start, Py_
         load_run(&p.elements, p.x, src, p.x_column, (stop - start) * p.columns, dst)
     elif p.elements.work == NATIVE or p.x_step != p.x.size or p.columns > SQUARE:
         while start < stop:
+            if p.x_column == p.x.size and start + AHEAD < p.n:
+                fc_fetch(src + AHEAD * p.x_step, p.columns * p.x.size)
             load_run(&p.elements, p.x, src, p.x_column, p.columns, dst)
             start, src, dst = start + 1, src + p.x_step, dst + row
     else:
@@ -239,7 +249,8 @@ cdef void filter_panel(const Panel *p, const Buffers *b, Py_ssize_t first, Py_ss
                        bint in_place) noexcept nogil:
     """Outputs first … stop - 1 of the panel's lines, piece by piece."""
     cdef const Line *line = p.line
-    cdef Py_ssize_t row = p.columns * p.elements.width, i, start, end, begin, until, before = 0, loaded = 0
+    cdef Py_ssize_t row = p.columns * p.elements.width, i, start, end, begin, until
+    cdef Py_ssize_t before = 0, loaded = 0
     cdef Py_ssize_t pieces = (stop - first) // outputs_of(line, row, p.n, in_place)
     cdef bint begun
     pieces = max(pieces, <Py_ssize_t>1)
@@ -351,12 +362,12 @@ cdef Panel panel_of(const fc_table *table, const Line *line, Py_ssize_t n, const
 
 
 cdef void filter_region(const fc_table *table, const Line *line, int axes, Py_ssize_t n,
-                        const Array *x, const Array *y, const Region *region, bint in_place,
-                        char *memory) noexcept nogil:
-    """y = the filter of x within a region of outputs; lines have n positions."""
+                        Py_ssize_t lines, const Array *x, const Array *y, const Region *region,
+                        bint in_place, char *memory) noexcept nogil:
+    """y = the filter of x within a region of outputs, of an array of lines of n positions."""
     cdef Others o = other_axes(line, axes, x, y, region)
     cdef Panel p = panel_of(table, line, n, x, y, &o)
-    cdef Buffers b = buffers(line, memory, n, in_place)
+    cdef Buffers b = buffers(line, memory, n, lines, in_place)
     cdef Py_ssize_t index[MOST_AXES]
     cdef Py_ssize_t total = 1, width = 1, done, part, x_at = 0, y_at = 0
     cdef Py_ssize_t first = region.start[line.axis], stop = first + region.count[line.axis]

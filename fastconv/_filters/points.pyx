@@ -5,7 +5,6 @@ many rows of input as there are taps, each shifted; so the rows that some neighb
 are brought into a buffer, with what lies beyond their ends, and stay there for all of them.
 """
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
 
 cimport numpy as cnp
 
