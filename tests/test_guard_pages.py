@@ -9,8 +9,10 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.ndimage
 
 import fastconv
+from fastconv import ndimage
 from fastconv.testing import reference
 from fastconv.testing.contract import assert_exact
 from fastconv.testing.guard import GuardedBuffer
@@ -343,3 +345,34 @@ def test_the_guard_works(run_python):
         """
         done = run_python(code, returncode=-11)
         assert done.stdout == "inside\n"
+
+
+FILTERS = {
+    "correlate1d": lambda n, x, **k: n.correlate1d(x, [1.0, 2.0, 4.0, -1.0], **k),
+    "gaussian_filter": lambda n, x, **k: n.gaussian_filter(x, 1, **k),
+    "uniform_filter": lambda n, x, **k: n.uniform_filter(x, 5, **k),
+    "maximum_filter": lambda n, x, **k: n.maximum_filter(x, 5, **k),
+    "sobel": lambda n, x, **k: n.sobel(x, **k),
+    "laplace": lambda n, x, **k: n.laplace(x, **k),
+    "correlate": lambda n, x, **k: n.correlate(x, np.arange(9.0).reshape(3, 3), **k),
+    "footprint": lambda n, x, **k: n.grey_dilation(x, footprint=np.eye(3), **k),
+    "structure": lambda n, x, **k: n.grey_erosion(x, structure=np.ones((3, 3)), **k),
+}
+
+
+@pytest.mark.parametrize("function", FILTERS)
+@pytest.mark.parametrize("type_", ["uint8", "int16", "float32", "float64"])
+def test_filters_of_images(buffers, end, function, type_):
+    rng = np.random.default_rng(0)
+    for n in (*tails(type_), 300):
+        x = rng.integers(0, 100, (7, n)).astype(type_)
+        want = FILTERS[function](scipy.ndimage, x)
+        out = buffers["y"].empty(x.shape, type_, end)
+        image = buffers["x"].place(x, end)
+        got = FILTERS[function](ndimage, image, output=out)
+        assert got is out or np.shares_memory(got, out)
+        np.testing.assert_array_equal(out, want)
+        if n == 300:  # along the other axis
+            image, out = buffers["x"].place(x.T.copy(), end), buffers["y"].empty((n, 7), type_, end)
+            FILTERS[function](ndimage, image, output=out)
+            np.testing.assert_array_equal(out, FILTERS[function](scipy.ndimage, x.T))
