@@ -182,7 +182,10 @@ cdef void fill_outside(const Panel *p, const Buffers *b, Py_ssize_t begin, Py_ss
         if of < 0:
             load_constant(&p.elements, p.line.outside, p.columns, dst)
         elif begin <= of < loaded:
-            memcpy(dst, b.x + (of - begin) * row, row)
+            if row == 8:
+                (<double *>dst)[0] = (<const double *>(b.x + (of - begin) * 8))[0]
+            else:
+                memcpy(dst, b.x + (of - begin) * row, row)
         else:
             load_positions(p, b, of, of + 1, dst)
         dst += row

@@ -176,9 +176,12 @@ cdef Py_ssize_t position(Edge edge, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
     if edge == NEAREST or (edge == MIRROR and n == 1):
         return 0 if at < 0 else n - 1
     period = n if edge == WRAP else 2 * n if edge == REFLECT else 2 * n - 2
-    at %= period
+    if at < -period or at >= 2 * period:
+        at %= period  # a division takes as long as all else
     if at < 0:
         at += period
+    elif at >= period:
+        at -= period
     if at < n:
         return at
     return period - at if edge == MIRROR else period - 1 - at

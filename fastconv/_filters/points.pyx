@@ -16,14 +16,17 @@ from fastconv._filters.panel cimport (
 )
 from fastconv._kernels.dispatch cimport FC_I64, FC_U64, fc_table, kernels
 
-import numpy as np
-
 from fastconv._filters.chain import EDGES
 
 cnp.import_array()
 
 cdef extern from "<float.h>":
     double DBL_EPSILON
+
+cdef extern from "<math.h>":
+    double fabs(double x) nogil
+    double floor(double x) nogil
+    double INFINITY
 
 cdef enum:
     BUFFER = 256 << 10  # bytes of all rows in the buffer, or so: of the second-level cache
@@ -56,9 +59,11 @@ cdef struct Job:
     Py_ssize_t[MOST_AXES] kernel
     Py_ssize_t[MOST_AXES] before
     Py_ssize_t pixel, taps, planes, block, rows, strips, pitch
+    const double *values            # of the whole kernel: weights, or a structure
+    const unsigned char *footprint  # of it, but for weights
     Tap *tap
     Py_ssize_t *steps    # of each plane, along all axes
-    double *weights      # or a structure's values
+    double *weights      # or a structure's values, of the taps
     char *others         # the same, of x's type
     char *memory         # of each thread: `bytes`
     Py_ssize_t bytes
@@ -248,20 +253,22 @@ cdef void set_sizes(Job *j, int threads) noexcept nogil:
                + 63) // 64 * 64
 
 
-cdef int set_taps(Job *j, const unsigned char *wanted, const double *values) except -1:
+cdef inline bint is_wanted(const Job *j, Py_ssize_t i) noexcept nogil:
+    """Whether the kernel's element i is a tap: of weights those that SciPy does not take for zero."""
+    return fabs(j.values[i]) > DBL_EPSILON if j.what == SUM else j.footprint[i]
+
+
+cdef int set_taps(Job *j, Py_ssize_t size) except -1:
     """The taps that are wanted, in row-major order; planes that have none are left out."""
-    cdef Py_ssize_t size = 1, kept = 0, i, rest, plane, place
+    cdef Py_ssize_t kept = 0, i, rest, plane, place
     cdef Py_ssize_t at[MOST_AXES]
-    cdef Py_ssize_t *planes
+    cdef Py_ssize_t *planes = <Py_ssize_t *>calloc(size, sizeof(Py_ssize_t))  # 1 + number, or 0
     cdef int axis
-    for axis in range(j.axes):
-        size *= j.kernel[axis]
-    planes = <Py_ssize_t *>calloc(size, sizeof(Py_ssize_t))  # 1 + the number of a plane, or 0
     if planes == NULL:
         raise MemoryError()
     j.planes = 0
     for i in range(size):
-        if not wanted[i]:
+        if not is_wanted(j, i):
             continue
         rest, plane, place = i, 0, 1
         for axis in range(j.axes - 1, -1, -1):
@@ -278,56 +285,61 @@ cdef int set_taps(Job *j, const unsigned char *wanted, const double *values) exc
         j.tap[kept].plane = planes[plane] - 1
         j.tap[kept].row = at[j.across] if j.across >= 0 else 0
         j.tap[kept].shift = at[j.along]
-        if values != NULL:
-            j.weights[kept] = values[i]
+        if j.values != NULL:
+            j.weights[kept] = j.values[i]
         kept += 1
     free(planes)
     return 0
 
 
-cdef int set_elements(Job *j, object values) except -1:
+cdef void set_elements(Job *j, Py_ssize_t size) noexcept nogil:
     """What elements are in the buffer: of extrema what they are in x."""
-    cdef double magnitude
+    cdef double magnitude = 0
     cdef Work work = NATIVE
+    cdef Py_ssize_t i
     if j.what == SUM:
-        magnitude = np.abs(values).sum() if (values == np.floor(values)).all() else np.inf
+        for i in range(size):
+            magnitude += fabs(j.values[i]) if j.values[i] == floor(j.values[i]) else INFINITY
         work = SINGLE if is_exact(j.table, &j.x, &j.y, magnitude, j.outside,
                                   j.edge == CONSTANT) else DOUBLE
     j.elements = elements_of(j.table, &j.x, &j.y, work)
     if j.y.type == FC_U64 and work != SINGLE:
         j.elements.store = j.table.filters.store_u64_of_point
     j.width = j.elements.width
+
+
+cdef int set_kernel(Job *j, const Py_ssize_t *kernel, list origins) except -1:
+    """Lay out the kernel, whose taps and planes get memory of their own."""
+    cdef Py_ssize_t size = 1, i
+    cdef int axis
+    for axis in range(j.axes):
+        j.kernel[axis] = kernel[axis]
+        j.before[axis] = kernel[axis] // 2 + <Py_ssize_t>origins[axis]
+        size *= kernel[axis]
+    j.taps = 0
+    for i in range(size):
+        j.taps += is_wanted(j, i)
+    j.tap = <Tap *>calloc(j.taps + 1, sizeof(Tap))
+    j.steps = <Py_ssize_t *>calloc(j.taps * j.axes + 1, sizeof(Py_ssize_t))
+    j.weights = <double *>calloc(j.taps + 1, sizeof(double))
+    j.others = <char *>calloc(j.taps + 1, 8)
+    if j.tap == NULL or j.steps == NULL or j.weights == NULL or j.others == NULL:
+        raise MemoryError()
+    set_elements(j, size)
+    set_axes(j)
+    set_taps(j, size)
+    j.table.filters.f64.store[<int>j.x.type](j.taps, j.weights, j.others)
     return 0
 
 
-cdef int run_job(Job *j, str function, object wanted, object values, list origins,
-                 object num_threads) except -1:
-    """Lay out the kernel and run all strips; x and y do not overlap."""
-    cdef cnp.ndarray mask = np.ascontiguousarray(wanted).view(np.uint8)
-    cdef cnp.ndarray numbers = None
+cdef int run_job(Job *j, str function, object num_threads) except -1:
+    """Run all strips; x and y do not overlap."""
     cdef Py_ssize_t tasks = 1
-    cdef double work = 1
+    cdef double work = PASS + 2.0 * j.taps
     cdef int axis, threads
     cdef Scratch memory
     for axis in range(j.axes):
-        j.kernel[axis] = cnp.PyArray_DIM(mask, axis)
-        j.before[axis] = j.kernel[axis] // 2 + <Py_ssize_t>origins[axis]
         work *= j.shape[axis]
-    j.taps = np.count_nonzero(wanted)
-    j.tap = <Tap *>calloc(j.taps, sizeof(Tap))
-    j.steps = <Py_ssize_t *>calloc(j.taps * j.axes, sizeof(Py_ssize_t))
-    j.weights = <double *>calloc(j.taps, sizeof(double))
-    j.others = <char *>calloc(j.taps, 8)
-    if j.tap == NULL or j.steps == NULL or j.weights == NULL or j.others == NULL:
-        raise MemoryError()
-    if values is not None:
-        numbers = np.ascontiguousarray(values, np.float64)
-    set_elements(j, values)
-    set_axes(j)
-    set_taps(j, <const unsigned char *>cnp.PyArray_DATA(mask),
-             NULL if numbers is None else <const double *>cnp.PyArray_DATA(numbers))
-    j.table.filters.f64.store[<int>j.x.type](j.taps, j.weights, j.others)
-    work *= PASS + 2.0 * j.taps
     threads = threads_for(function, num_threads, work)
     set_sizes(j, threads)
     for axis in range(j.axes):
@@ -341,10 +353,13 @@ cdef int run_job(Job *j, str function, object wanted, object values, list origin
     return 0
 
 
-cdef int run(What what, str function, cnp.ndarray x, cnp.ndarray y, object wanted, object values,
-             list origins, str mode, double outside, object num_threads) except -1:
+cdef bint run(What what, str function, cnp.ndarray x, cnp.ndarray y, cnp.ndarray footprint,
+              cnp.ndarray values, list origins, str mode, double outside,
+              object num_threads) except -1:
+    """Filter x into y; False, and nothing done, where the kernel has no taps."""
     cdef Job j
     cdef Py_ssize_t[MOST_AXES] shape
+    cdef cnp.ndarray kernel = values if footprint is None else footprint
     cdef int axis
     if may_overlap(x, y):
         x = x.copy()
@@ -355,9 +370,16 @@ cdef int run(What what, str function, cnp.ndarray x, cnp.ndarray y, object wante
     j.edge, j.outside = <Edge>(<int>EDGES[mode]), outside
     # SciPy compares 64-bit integers as doubles
     j.raised = what != SUM and (values is not None or j.x.type == FC_I64 or j.x.type == FC_U64)
+    j.footprint = NULL
+    if footprint is not None:
+        j.footprint = <const unsigned char *>cnp.PyArray_DATA(footprint)
+    j.values = NULL if values is None else <const double *>cnp.PyArray_DATA(values)
     j.tap, j.steps, j.weights, j.others = NULL, NULL, NULL, NULL
     try:
-        return run_job(&j, function, wanted, values, origins, num_threads)
+        set_kernel(&j, <const Py_ssize_t *>cnp.PyArray_DIMS(kernel), origins)
+        if j.taps:
+            run_job(&j, function, num_threads)
+        return j.taps > 0
     finally:
         free(j.tap)
         free(j.steps)
@@ -365,13 +387,15 @@ cdef int run(What what, str function, cnp.ndarray x, cnp.ndarray y, object wante
         free(j.others)
 
 
+cdef inline object plain(object a):
+    return cnp.PyArray_FROM_OF(a, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED)
+
+
 def correlation_of_points(str function, object x, object y, object weights, list origins,
                           str mode, double outside, num_threads):
     """y = the sum of the products of x with `weights`, but for those that SciPy takes for zero."""
-    wanted = np.abs(weights) > DBL_EPSILON
-    if wanted.any():
-        run(SUM, function, x, y, wanted, weights, origins, mode, outside, num_threads)
-    else:
+    weights = plain(weights)
+    if not run(SUM, function, x, y, None, weights, origins, mode, outside, num_threads):
         y[...] = 0
 
 
@@ -380,7 +404,7 @@ def extreme_of_points(str function, object x, object y, object footprint, object
     """y = the largest of x within `footprint`, with `structure` added or, of the smallest, taken
     away.
     """
-    if structure is not None and not largest:
-        structure = -structure
-    run(LARGEST if largest else SMALLEST, function, x, y, footprint, structure, origins, mode,
-        outside, num_threads)
+    if structure is not None:
+        structure = plain(structure if largest else -structure)
+    run(LARGEST if largest else SMALLEST, function, x, y, plain(footprint),
+        structure, origins, mode, outside, num_threads)
