@@ -111,22 +111,58 @@ def _correlation(weights, axis, origin, mode, outside):
     return chain.correlation(weights, axis, operator.index(origin), edge_of(mode), outside)
 
 
-def _real_weights(weights):
+def _as_weights(weights):
+    """Weights in double, real or complex."""
     weights = np.asarray(weights)
-    if weights.dtype.kind == "c":
+    return np.asarray(weights, np.complex128 if weights.dtype.kind == "c" else np.float64)
+
+
+def _by_parts(x, y, weights, cval, correlate):
+    """A task: complex weights, whose parts meet those of the image, in SciPy's order.
+
+    ``correlate(part, weights, result, outside, num_threads, precision)`` does one of them.
+    """
+    if np.may_share_memory(x, y):
         raise NotServed
-    return np.asarray(weights, np.float64)
+    if x.dtype.kind != "c":
+        if np.iscomplexobj(cval):
+            raise NotServed
+        steps = [(x, weights.real, y.real, None), (x, weights.imag, y.imag, None)]
+    else:
+        steps = [(x.real, weights.real, y.real, None),
+                 (x.imag, weights.imag, y.real, np.subtract),
+                 (x.real, weights.imag, y.imag, None), (x.imag, weights.real, y.imag, np.add)]
+    real, imaginary = number(np.real(cval)), number(np.imag(cval))
+
+    def task(num_threads, precision):
+        for part, kernel, result, combine in steps:
+            outside = real if combine is None else imaginary
+            to = np.empty_like(part, part.dtype.newbyteorder("=")) if combine else result
+            correlate(part, kernel, to, outside, num_threads, precision)
+            if combine:
+                combine(result, to, result)
+        return y
+
+    return task
 
 
 def _correlate1d(name, input, weights, axis, output, mode, cval, origin):
     x = image(input)
     axis = axis_of(axis, x.ndim)
-    y = output_for(output, x)
+    y = output_for(output, x, weights.dtype.kind == "c")
+    if weights.dtype.kind == "c":
+        _correlation(weights.real, axis, origin, mode, 0.0)  # may raise
+
+        def correlate(part, kernel, result, outside, num_threads, _precision):
+            line = _correlation(kernel, axis, origin, mode, outside)
+            chain.run(name, part, result, [[line]], False, num_threads)
+
+        return _by_parts(x, y, weights, cval, correlate)
     return _chain(name, x, y, cval, lambda outside: [
         _correlation(weights, axis, origin, mode, outside)])
 
 
-@_serve("complex weights")
+@_serve()
 def correlate1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
     """Correlate along an axis.
 
@@ -134,11 +170,11 @@ def correlate1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, 
     >>> ndimage.correlate1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
     array([ 8, 26,  8, 12,  7, 28, 36,  9])
     """
-    return _correlate1d("correlate1d", input, _real_weights(weights), axis, output, mode, cval,
-                        origin)
+    weights = _as_weights(weights)
+    return _correlate1d("correlate1d", input, weights.conj(), axis, output, mode, cval, origin)
 
 
-@_serve("complex weights")
+@_serve()
 def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, origin=0):
     """Convolve along an axis.
 
@@ -146,7 +182,7 @@ def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, o
     >>> ndimage.convolve1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
     array([14, 24,  4, 13, 12, 36, 27,  0])
     """
-    weights = _real_weights(weights)[::-1]
+    weights = _as_weights(weights)[::-1]
     origin = -operator.index(origin) - (weights.shape[0] % 2 == 0)
     return _correlate1d("convolve1d", input, weights, axis, output, mode, cval, origin)
 
@@ -409,7 +445,7 @@ def generic_gradient_magnitude(input, derivative, output=None, mode="reflect", c
 
 def _correlate(name, input, weights, output, mode, cval, origin, axes, turned):
     x = image(input)
-    weights = _real_weights(weights)
+    weights = _as_weights(weights)
     axes = axes_of(axes, x.ndim)
     origins = [operator.index(one) for one in each(origin, len(axes))]
     weights, origins = _over_all_axes(x.ndim, axes, weights, origins)
@@ -418,16 +454,21 @@ def _correlate(name, input, weights, output, mode, cval, origin, axes, turned):
         origins = [-one - (size % 2 == 0) for one, size in zip(origins, weights.shape)]
     _check_origins(weights.shape, origins)
     mode = edge_of(mode)
-    y = output_for(output, x)
+    y = output_for(output, x, weights.dtype.kind == "c")
+
+    def correlate(part, kernel, result, outside, num_threads, precision):
+        if precision is None or not _convolved(part, result, kernel, origins, mode, outside,
+                                               num_threads, precision):
+            points.correlation_of_points(name, part, result, kernel, origins, mode, outside,
+                                         num_threads)
+
+    if weights.dtype.kind == "c":
+        return _by_parts(x, y, weights if turned else weights.conj(), cval, correlate)
     parts = parts_of(x, cval)
 
     def task(num_threads, precision):
         for (part, outside), result in zip(parts, _parts(y)):
-            if precision is not None and _convolved(part, result, weights, origins, mode, outside,
-                                                    num_threads, precision):
-                continue
-            points.correlation_of_points(name, part, result, weights, origins, mode, outside,
-                                         num_threads)
+            correlate(part, weights, result, outside, num_threads, precision)
         return y
 
     return task
@@ -473,7 +514,7 @@ def _check_origins(sizes, origins):
         raise NotServed
 
 
-@_serve("complex weights")
+@_serve()
 def correlate(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
     """Correlate with a kernel.
 
@@ -485,7 +526,7 @@ def correlate(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *
     return _correlate("correlate", input, weights, output, mode, cval, origin, axes, False)
 
 
-@_serve("complex weights")
+@_serve()
 def convolve(input, weights, output=None, mode="reflect", cval=0.0, origin=0, *, axes=None):
     """Convolve with a kernel.
 

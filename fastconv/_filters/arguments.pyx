@@ -30,10 +30,15 @@ def image(value):
     return x
 
 
-def output_for(output, cnp.ndarray x):
-    """The array that results are written to: of x's type, of a named one, or the caller's."""
+def output_for(output, cnp.ndarray x, bint complex_=False):
+    """The array that results are written to: of x's type, of a named one, or the caller's; complex
+    if x is, or if said so.
+    """
     cdef cnp.ndarray y
-    if output is None:
+    complex_ = complex_ or is_complex(x)
+    if output is None and complex_ and not is_complex(x):
+        y = np.empty((<object>x).shape, np.promote_types((<object>x).dtype, np.complex64))
+    elif output is None:
         return cnp.PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x), 0)
     if isinstance(output, np.ndarray):
         y = np.asarray(output)
@@ -46,7 +51,7 @@ def output_for(output, cnp.ndarray x):
         if isinstance(output, str) and not issubclass(dtype.type, np.number):
             raise NotServed
         y = np.empty((<object>x).shape, dtype)
-    if not is_served(y) or is_complex(y) != is_complex(x):
+    if not is_served(y) or is_complex(y) != complex_:
         raise NotServed
     return y
 
