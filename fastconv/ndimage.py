@@ -15,6 +15,7 @@ from fastconv._core.threads import as_thread_count
 from fastconv._filters import chain, points
 from fastconv._filters.arguments import (
     NotServed,
+    Refused,
     axes_of,
     axis_of,
     each,
@@ -69,6 +70,8 @@ def _serve(handed_on=""):
                 task = understand(*args, **kwargs)
             except MemoryError:
                 raise
+            except Refused as error:
+                raise ValueError(*error.args) from None
             except Exception:
                 return getattr(_scipy(), name)(*args, **kwargs)
             return task(num_threads, precision)
@@ -600,15 +603,16 @@ def _extreme(name, largest, input, size, footprint, structure, output, mode, cva
 def _extreme_of_points(name, largest, x, y, footprint, structure, mode, cval, origin, axes):
     origins = [operator.index(one) for one in each(origin, len(axes))]
     if structure is not None:
-        if structure.shape != footprint.shape or len(axes) < x.ndim:
+        if structure.shape != footprint.shape:
             raise NotServed
+        structure, _ = _over_all_axes(x.ndim, axes, structure, origins)
     elif not footprint.any():
         raise NotServed
     footprint, origins = _over_all_axes(x.ndim, axes, footprint, origins)
     _check_origins(footprint.shape, origins)
     mode, outside = edge_of(mode), number(cval)
-    if not footprint.any():
-        raise NotServed
+    if not footprint.any():  # and a structure
+        raise Refused(f"ndimage.{name}: footprint has no true elements")
 
     def task(num_threads, _precision):
         points.extreme_of_points(name, x, y, footprint, structure, origins, mode, outside, largest,

@@ -22,6 +22,10 @@ class NotServed(Exception):
     """SciPy's own function has to answer."""
 
 
+class Refused(ValueError):
+    """What ends the process in SciPy."""
+
+
 def image(value):
     """An array of a real or complex type that filters know."""
     cdef cnp.ndarray x = value if type(value) is np.ndarray else np.asarray(value)
