@@ -96,19 +96,18 @@ def rounds_back(part, a, b):
     return part.name != "magnitude" and norms * TRANSFORM_ERROR < 0.25
 
 
-def multiply_integers(function, a, b, product, terms, addends, out):
-    """out (int64) = the product of a and b plus addends, exactly.
+def multiply_integers(function, largest, product, terms, addends, out):
+    """out (int64) = a product of integers plus addends, exactly.
 
-    terms: at least as many as any sum has. OverflowError where the sum of magnitudes could pass
-    2^63 - 1.
+    largest: magnitudes of either operand; terms: at least as many as any sum has. OverflowError
+    where the sum of magnitudes could pass 2^63 - 1.
     """
-    largest = _largest(a), _largest(b)
     bound = largest[0] * largest[1] * terms
     if bound > EXACT:
         magnitudes = product(MAGNITUDE, MAGNITUDE)
-        bound = _check(function, magnitudes, a, b, product, terms, largest, addends)
-    elif bound + sum(map(_largest, addends)) > LONGEST:
-        _check(function, product(MAGNITUDE, MAGNITUDE), a, b, product, terms, largest, addends)
+        bound = _check(function, magnitudes, product, terms, largest, addends)
+    elif bound + sum(map(largest_magnitude, addends)) > LONGEST:
+        _check(function, product(MAGNITUDE, MAGNITUDE), product, terms, largest, addends)
     if bound <= EXACT:
         total = product(WHOLE, WHOLE).astype(np.int64)
     else:
@@ -162,7 +161,7 @@ def sum_integers(function, planes, over_pieces):
     return over_pieces(planes, sums, combined)[0].view(np.int64)
 
 
-def _check(function, magnitudes, a, b, product, terms, largest, addends):
+def _check(function, magnitudes, product, terms, largest, addends):
     """Refuse sums of magnitudes that pass 2^63 - 1; return the largest, rounded up."""
     bound = float(magnitudes.max(initial=0)) * (1 + MARGIN)
     total = magnitudes
@@ -207,8 +206,10 @@ def _magnitude(array):
     return bits
 
 
-def _largest(array):
-    """max |array|, as an integer of Python's."""
+def largest_magnitude(array, outside=None):
+    """max |array|, and of what is around it, as an integer of Python's."""
+    if outside is not None:
+        return max(largest_magnitude(array), largest_magnitude(outside))
     if array.size == 0:
         return 0
     return max(int(reduced(np.maximum, array, axis=None)),

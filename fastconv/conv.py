@@ -10,7 +10,7 @@ from fastconv._call.plan import Prepared
 from fastconv._core.messages import shown
 from fastconv._core.threads import as_thread_count
 from fastconv._desc.arguments import as_array, as_dtype, as_flag, compute_dtype
-from fastconv._desc.conv import describe_conv
+from fastconv._desc.conv import describe_conv, settled, with_zeros
 from fastconv._desc.geometry import geometry
 from fastconv._desc.transposed import describe_transposed
 from fastconv._ranks import RANKS, documented, numbered
@@ -57,9 +57,9 @@ def _conv(rank):
                      [18.5, 19.5]]]])""",
     })
     def conv(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
-             padding_mode="zeros", data_format="channels_first", flip=False, activation=None,
-             residual=None, precision=None, method="auto", max_workspace=None, num_threads=None,
-             out=None):
+             padding_mode="zeros", padding_value=0, data_format="channels_first", flip=False,
+             activation=None, residual=None, precision=None, method="auto", max_workspace=None,
+             num_threads=None, out=None):
         """Convolve $arrays with a bank of filters.
 
         ``y[n, k, $o] = act(sum of x[n, c, $at] * weight[k, c, $tap] over
@@ -84,8 +84,11 @@ def _conv(rank):
         groups : int, default 1
             Filters are divided into groups, each of which sees its part of the channels.
         padding_mode : str, default "zeros"
-            What the padding holds: ``"zeros"``, ``"reflect"``, ``"symmetric"``, ``"replicate"`` or
-            ``"circular"`` (`numpy.pad`'s names ``"constant"``, ``"edge"``, ``"wrap"`` work too).
+            What the padding holds: ``"zeros"``, ``"constant"``, ``"reflect"``, ``"symmetric"``,
+            ``"replicate"`` or ``"circular"`` (`numpy.pad`'s names ``"edge"`` and ``"wrap"`` work
+            too).
+        padding_value : number, default 0
+            What it holds with ``padding_mode="constant"``: any finite number of the dtype of `x`.
         data_format : {"channels_first", "channels_last"}
             Where `x` and the result have their channels.
         flip : bool, default False
@@ -139,8 +142,8 @@ def _conv(rank):
         $examples
         """
         windows = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
-                           groups=groups, padding_mode=padding_mode, data_format=data_format,
-                           flip=flip)
+                           groups=groups, padding_mode=padding_mode,
+                           padding_value=padding_value, data_format=data_format, flip=flip)
         return call.forward(windows, x, weight, bias, activation=activation, residual=residual,
                               precision=precision, method=method, max_workspace=max_workspace,
                               num_threads=num_threads, out=out)
@@ -176,9 +179,9 @@ def _conv_backward_data(rank):
                       [1., 2., 1.]]]]])""",
     })
     def conv_backward_data(grad_output, weight, input_shape, stride=1, padding=0, dilation=1,
-                           groups=1, *, padding_mode="zeros", data_format="channels_first",
-                           flip=False, precision=None, method="auto", max_workspace=None,
-                           num_threads=None, out=None):
+                           groups=1, *, padding_mode="zeros", padding_value=0,
+                           data_format="channels_first", flip=False, precision=None,
+                           method="auto", max_workspace=None, num_threads=None, out=None):
         """Gradient of `conv$d` with respect to its input.
 
         Parameters
@@ -187,8 +190,8 @@ def _conv_backward_data(rank):
         weight : array_like
             The weights of the forward call$rank.
         $input_shape
-        stride, padding, dilation, groups, padding_mode, data_format, flip
-            As in the forward call.
+        stride, padding, dilation, groups, padding_mode, padding_value, data_format, flip
+            As in the forward call; the gradient does not depend on `padding_value`.
         precision, method, max_workspace, num_threads, out
             As for `conv$d`.
 
@@ -212,8 +215,9 @@ def _conv_backward_data(rank):
         $examples
         """
         windows = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
-                           groups=groups, padding_mode=padding_mode, data_format=data_format,
-                           flip=flip, x="input_shape")
+                           groups=groups, padding_mode=padding_mode,
+                           padding_value=padding_value, data_format=data_format, flip=flip,
+                           x="input_shape")
         return call.backward_data(windows, grad_output, weight, input_shape,
                                     precision=precision, method=method,
                                     max_workspace=max_workspace, num_threads=num_threads, out=out)
@@ -250,8 +254,9 @@ def _conv_backward_weight(rank):
     })
     def conv_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, dilation=1,
                              groups=1, *, per_sample=False, padding_mode="zeros",
-                             data_format="channels_first", flip=False, precision=None,
-                             method="auto", max_workspace=None, num_threads=None, out=None):
+                             padding_value=0, data_format="channels_first", flip=False,
+                             precision=None, method="auto", max_workspace=None, num_threads=None,
+                             out=None):
         """Gradient of `conv$d` with respect to its weights.
 
         Parameters
@@ -261,7 +266,7 @@ def _conv_backward_weight(rank):
             The input of the forward call.
         weight_shape : sequence of int
             Shape of the forward call's weights$rank.
-        stride, padding, dilation, groups, padding_mode, data_format, flip
+        stride, padding, dilation, groups, padding_mode, padding_value, data_format, flip
             As in the forward call.
         per_sample : bool, default False
             Keep one gradient for each $array of the batch instead of adding them up.
@@ -287,8 +292,9 @@ def _conv_backward_weight(rank):
         $examples
         """
         windows = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
-                           groups=groups, padding_mode=padding_mode, data_format=data_format,
-                           flip=flip, weight="weight_shape")
+                           groups=groups, padding_mode=padding_mode,
+                           padding_value=padding_value, data_format=data_format, flip=flip,
+                           weight="weight_shape")
         return call.backward_weight(windows, grad_output, x, weight_shape,
                                       per_sample=per_sample, precision=precision, method=method,
                                       max_workspace=max_workspace, num_threads=num_threads,
@@ -501,7 +507,7 @@ conv_transpose, conv_transpose1d, conv_transpose2d, conv_transpose3d = map(_conv
 
 
 def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zeros",
-           data_format="channels_first", num_threads=None):
+           padding_value=0, data_format="channels_first", num_threads=None):
     """Arrange what each position of a sliding window sees as the columns of a matrix.
 
     Convolution then is one matrix product: ``weight.reshape(K, -1) @ im2col(x, …)``.
@@ -515,7 +521,7 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zer
         a single number stands for both axes of images ``(N, C, H, W)`` or ``(C, H, W)``, for the
         three of volumes ``(N, C, D, H, W)`` and for the one of a signal ``(C, L)``. So signals
         ``(N, C, L)`` take ``(k,)``, and a volume ``(C, D, H, W)`` takes ``(k, k, k)``.
-    stride, padding, dilation, padding_mode, data_format
+    stride, padding, dilation, padding_mode, padding_value, data_format
         As for `conv`.
     num_threads : int, optional
         Most threads.
@@ -555,7 +561,8 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1, *, padding_mode="zer
             [2, 3, 4]]])
     """
     windows = geometry("im2col", None, kernel_size=kernel_size, stride=stride, padding=padding,
-                       dilation=dilation, padding_mode=padding_mode, data_format=data_format)
+                       dilation=dilation, padding_mode=padding_mode,
+                       padding_value=padding_value, data_format=data_format)
     return columns(windows, x, num_threads)
 
 
@@ -750,8 +757,8 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
 
 
 def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
-            padding_mode="zeros", data_format="channels_first", flip=False, dtype="float32",
-            precision=None, method="auto", max_workspace=None, num_threads=None,
+            padding_mode="zeros", padding_value=0, data_format="channels_first", flip=False,
+            dtype="float32", precision=None, method="auto", max_workspace=None, num_threads=None,
             which="forward", planned=False, measure=False):
     """Say which algorithm a convolution takes, and why.
 
@@ -759,7 +766,7 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     ----------
     x_shape, weight_shape : sequence of int
         Shapes, as for `conv_output_shape`.
-    stride, padding, dilation, groups, padding_mode, data_format, flip
+    stride, padding, dilation, groups, padding_mode, padding_value, data_format, flip
         As for `conv`.
     dtype : dtype, default "float32"
         Of the arrays. Complex numbers and integers are computed by real convolutions, which is
@@ -811,7 +818,10 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
             f"explain: which={shown(which)} is not one of {', '.join(map(repr, _select.PASSES))}")
     options = {"stride": stride, "dilation": dilation, "groups": groups, "data_format": data_format,
                "flip": flip, "x": "x_shape", "weight": "weight_shape"}
-    windows = geometry("explain", None, padding=padding, padding_mode=padding_mode, **options)
+    windows = settled(geometry("explain", None, padding=padding, padding_mode=padding_mode,
+                               padding_value=padding_value, **options), like.dtype)
+    if which == "backward_data":
+        windows = with_zeros(windows)
     desc = describe_conv(windows, x_shape, weight_shape, arithmetic.itemsize,
                          exact=dtype.kind == "i")
     computed = desc

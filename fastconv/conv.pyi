@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias
 
+import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastconv._select import Explanation
@@ -33,6 +34,7 @@ _PaddingMode: TypeAlias = Literal[
     "circular",
     "wrap",
 ]
+_PaddingValue: TypeAlias = complex | np.number[Any] | np.bool_
 _DataFormat: TypeAlias = Literal["channels_first", "channels_last"]
 _Activation: TypeAlias = (
     Literal["relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu"]
@@ -52,6 +54,7 @@ def conv(
     groups: SupportsIndex = 1,
     *,
     padding_mode: _PaddingMode = "zeros",
+    padding_value: _PaddingValue = 0,
     data_format: _DataFormat = "channels_first",
     flip: bool = False,
     activation: _Activation | None = None,
@@ -77,6 +80,7 @@ def conv_backward_data(
     groups: SupportsIndex = 1,
     *,
     padding_mode: _PaddingMode = "zeros",
+    padding_value: _PaddingValue = 0,
     data_format: _DataFormat = "channels_first",
     flip: bool = False,
     precision: _Precision | None = None,
@@ -101,6 +105,7 @@ def conv_backward_weight(
     *,
     per_sample: bool = False,
     padding_mode: _PaddingMode = "zeros",
+    padding_value: _PaddingValue = 0,
     data_format: _DataFormat = "channels_first",
     flip: bool = False,
     precision: _Precision | None = None,
@@ -153,6 +158,7 @@ def im2col(
     dilation: _PerAxis = 1,
     *,
     padding_mode: _PaddingMode = "zeros",
+    padding_value: _PaddingValue = 0,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
 ) -> NDArray[Any]: ...
@@ -210,6 +216,7 @@ def explain(
     groups: SupportsIndex = 1,
     *,
     padding_mode: _PaddingMode = "zeros",
+    padding_value: _PaddingValue = 0,
     data_format: _DataFormat = "channels_first",
     flip: bool = False,
     dtype: DTypeLike = "float32",

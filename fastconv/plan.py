@@ -108,8 +108,9 @@ class ConvPlan:
 
 
 def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
-              padding_mode="zeros", data_format="channels_first", flip=False, activation=None,
-              precision=None, method="auto", max_workspace=None, num_threads=None, dtype=None):
+              padding_mode="zeros", padding_value=0, data_format="channels_first", flip=False,
+              activation=None, precision=None, method="auto", max_workspace=None,
+              num_threads=None, dtype=None):
     """Prepare a convolution: choose its algorithm and pack its weights once.
 
     Parameters
@@ -120,7 +121,7 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
         Weights ``(filters, channels / groups, *kernel)``; they fix the number of axes.
     bias : array_like, optional
         One number for each filter.
-    stride, padding, dilation, groups, padding_mode, data_format, flip, activation
+    stride, padding, dilation, groups, padding_mode, padding_value, data_format, flip, activation
         As for `conv`.
     precision, method, max_workspace, num_threads
         As for `conv`.
@@ -152,7 +153,8 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
     (1, 8, 32, 32)
     """
     windows = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
-               "padding_mode": padding_mode, "data_format": data_format, "flip": flip}
+               "padding_mode": padding_mode, "padding_value": padding_value,
+               "data_format": data_format, "flip": flip}
     options = {"bias": bias, "dtype": dtype, "activation": activation, "precision": precision,
                "method": method, "max_workspace": max_workspace, "num_threads": num_threads}
     return ConvPlan(as_shape("plan_conv", "x_shape", x_shape),

@@ -9,7 +9,8 @@ from fastconv._algorithms.finish import finish
 from fastconv._algorithms.record import FORWARD, Algorithm, Cost
 
 MAX_PRODUCTS = 5e6  # of an image, since each of its steps is a call of NumPy's
-PADDING = ("constant", "reflect", "symmetric", "edge", "wrap")  # as in padding_mode_t
+# as in padding_mode_t
+PADDING = ("constant", "reflect", "symmetric", "edge", "wrap", "constant")
 
 
 def supports(desc, which):
@@ -60,7 +61,8 @@ class Newcomer:
                       for (low, high), n in zip(around, x.shape[2:], strict=True)))]  # fmt: skip
         around = [(max(low, 0), max(high, 0)) for low, high in around]
         mode = PADDING[self.geometry["padding_mode"]]
-        return np.pad(x, ((0, 0), (0, 0), *around), mode) if np.any(around) else x
+        held = {"constant_values": self.geometry["padding_value"]} if mode == "constant" else {}
+        return np.pad(x, ((0, 0), (0, 0), *around), mode, **held) if np.any(around) else x
 
     def correlate(self, x, y):
         groups = self.geometry["groups"]

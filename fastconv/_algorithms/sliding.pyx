@@ -70,7 +70,7 @@ cdef inline double result(const Sum *s) noexcept nogil:
 
 cdef inline Py_ssize_t read_at(const conv_geometry *g, int a, Py_ssize_t output,
                                Py_ssize_t tap) noexcept nogil:
-    """The input position that a tap of axis a meets at an output; -1 in zero padding."""
+    """The input position that a tap of axis a meets at an output; -1 for padding that is constant."""
     return source_index(output * g.stride[a] + tap * g.dilation[a] - g.before[a], g.input[a],
                         g.padding_mode)
 
@@ -129,7 +129,7 @@ cdef inline double window_sum(const conv_geometry *g, const real_t[:, :, :, :, :
                 i1 = read_at(g, 1, o1, t1)
                 for t2 in range(g.kernel[2]):
                     i2 = read_at(g, 2, o2, t2)
-                    element = 0
+                    element = g.padding_value
                     if i0 >= 0 and i1 >= 0 and i2 >= 0:
                         element = x[n, first + c, i0, i1, i2]
                     add(&total, element * weight[k, c, t0, t1, t2])
@@ -233,7 +233,7 @@ cdef inline double image_sum(const conv_geometry *g, const real_t[:, :, :, :, :]
                 i1 = read_at(g, 1, o1, at[3])
                 for o2 in range(g.output[2]):
                     i2 = read_at(g, 2, o2, at[4])
-                    element = 0
+                    element = g.padding_value
                     if i0 >= 0 and i1 >= 0 and i2 >= 0:
                         element = x[n, channel, i0, i1, i2]
                     add(&total, element * grad[n, at[0], o0, o1, o2])

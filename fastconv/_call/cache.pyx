@@ -125,6 +125,8 @@ cdef bint same_geometry(Geometry a, Geometry b) except -1:
         and (a.output_size is b.output_size or same_argument(a.output_size, b.output_size))
         and (a.ceil_mode is b.ceil_mode or same_argument(a.ceil_mode, b.ceil_mode))
         and (a.padding_mode is b.padding_mode or same_argument(a.padding_mode, b.padding_mode))
+        and (a.padding_value is b.padding_value
+             or same_argument(a.padding_value, b.padding_value))
         and (a.data_format is b.data_format or same_argument(a.data_format, b.data_format))
         and (a.flip is b.flip or same_argument(a.flip, b.flip))
     )
@@ -174,8 +176,8 @@ cdef bint may_keep(const CallKey *key) noexcept:
             and is_immutable(g.stride) and is_immutable(g.padding) and is_immutable(g.dilation)
             and is_immutable(g.groups) and is_immutable(g.output_padding)
             and is_immutable(g.output_size) and is_immutable(g.ceil_mode)
-            and is_immutable(g.padding_mode) and is_immutable(g.data_format)
-            and is_immutable(g.flip) and is_immutable(<object>key.activation))
+            and is_immutable(g.padding_mode) and is_immutable(g.padding_value)
+            and is_immutable(g.data_format) and is_immutable(g.flip) and is_immutable(<object>key.activation))
 
 
 cdef int insert(const CallKey *key, description) except -1:

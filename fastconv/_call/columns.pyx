@@ -10,12 +10,14 @@ from fastconv._core.padding cimport AXES
 from fastconv._core.room cimport need_modules
 from fastconv._core.threads cimport plain_threads
 from fastconv._desc.arguments cimport as_array, as_shape, check_unchanged, compute_dtype
-from fastconv._desc.conv cimport ConvDesc, has_input_shape
+from fastconv._desc.conv cimport ConvDesc, has_input_shape, settled
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._desc.arguments import check_shape
 from fastconv._desc.columns import columns_shape
-from fastconv._parts import REAL, as_bits, multiply_complex, multiply_integers
+from fastconv._parts import (
+    REAL, as_bits, largest_magnitude, multiply_complex, multiply_integers,
+)
 
 cnp.import_array()
 
@@ -36,13 +38,15 @@ def columns(Geometry geometry, x, num_threads):
     """What each position of the window sees, as columns."""
     cdef ConvDesc desc
     x = as_array(geometry.function, "x", x, True)
+    geometry = settled(geometry, x.dtype)
     num_threads = plain_threads(geometry.function, num_threads)
     itemsize = min(x.dtype.itemsize, 8)
     desc = cached_columns(geometry, x, max(itemsize, 4))
     check_unchanged(geometry.function, "x", has_input_shape(desc, x))
     bits = as_bits(x)
     cols = np.empty((desc.batch,) + columns_shape(desc), bits.dtype)
-    kernel("gather")(desc, batched(bits, bits.dtype, desc.batched), cols, num_threads)
+    outside = as_bits(np.array([geometry.padding_value], x.dtype))
+    kernel("gather")(desc, batched(bits, bits.dtype, desc.batched), outside, cols, num_threads)
     cols = cols.view(x.dtype.newbyteorder("="))
     return cols if desc.batched else cols[0]
 
@@ -80,5 +84,6 @@ def images(Geometry geometry, cols, input_shape, num_threads):
             terms = 1
             for axis in range(AXES):
                 terms *= desc.g.kernel[axis]
-            multiply_integers(function, cols, one, product, terms, [], out)
+            largest = largest_magnitude(cols), 1
+            multiply_integers(function, largest, product, terms, [], out)
     return out if desc.batched else out[0]

@@ -17,13 +17,17 @@ from fastconv._call.cache cimport (
 from fastconv._call.destination cimport (
     Destination, add_batch, batched, contiguous, has_shape, destination,
 )
-from fastconv._call.kernels cimport RealPass, along_channels, by_parts, in_parts, real_pass
+from fastconv._call.kernels cimport (
+    RealPass, along_channels, by_parts, in_parts, outside_of, part_padded, real_pass,
+)
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.threads cimport threads_for
 from fastconv._desc.arguments cimport (
     as_array, as_flag, as_shape, check_unchanged, compute_dtype, operand,
 )
-from fastconv._desc.conv cimport ConvDesc, has_input_shape, has_output_shape, has_weight_shape
+from fastconv._desc.conv cimport (
+    ConvDesc, has_input_shape, has_output_shape, has_weight_shape, settled, with_zeros,
+)
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.transposed cimport TransposedDesc
 
@@ -31,7 +35,7 @@ from fastconv._core.reductions import reduced
 from fastconv._desc.activation import integer_bounds
 from fastconv._desc.arguments import channels_first, check_shape
 from fastconv._parts import (
-    multiply_complex, multiply_integers, rounds_back, sum_integers,
+    largest_magnitude, multiply_complex, multiply_integers, rounds_back, sum_integers,
 )
 
 cnp.import_array()
@@ -88,6 +92,7 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     cdef int threads
     cdef bint parts
     x = as_array(function, "x", x, True)
+    geometry = settled(geometry, x.dtype)
     weight = as_array(function, "weight", weight, True)
     if bias is not None:
         bias = as_array(function, "bias", bias, True)
@@ -119,7 +124,8 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     if residual is not None:
         check_unchanged(function, "residual", has_shape(residual, shape))
     if parts:
-        kernel = by_parts(real_pass(desc, "forward", algorithm), weight, result)
+        kernel = by_parts(real_pass(desc, "forward", algorithm), weight, result,
+                          outside_of(geometry, x.dtype))
         arithmetic = None
     else:
         kernel = algorithm.prepare(desc, "forward", operand(weight, arithmetic), threads)
@@ -157,6 +163,7 @@ def backward_data(Geometry geometry, grad_output, weight, input_shape, *, precis
     weight = as_array(function, "weight", weight, True)
     dtypes = dtypes_of(function, grad_output, weight, None)
     result, arithmetic = dtypes
+    geometry = with_zeros(geometry)
     desc = inner = cached_conv(geometry, as_shape(function, "input_shape", input_shape), weight,
                                arithmetic, result.kind == "i")
     if not has_output_shape(desc, grad_output):
@@ -164,8 +171,8 @@ def backward_data(Geometry geometry, grad_output, weight, input_shape, *, precis
                     f"an input of shape {desc.input_shape(desc.batch)} gives")
     if desc.g.padding_mode != PAD_ZEROS:
         # First the gradient of the padded input, then fold the padding back onto its sources.
-        inner = cached_conv(geometry.without_padding(), padded_shape(desc), weight, arithmetic,
-                            result.kind == "i")
+        inner = cached_conv(geometry.padded_with(0, "zeros", 0), padded_shape(desc), weight,
+                            arithmetic, result.kind == "i")
         folded = desc
     algorithm = cached_algorithm(inner, "backward_data", method, precision, max_workspace)
     return run_adjoint(real_pass(inner, "backward_data", algorithm, folded),
@@ -214,7 +221,7 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
     check_unchanged(desc.function, name, has_output_shape(desc, source))
     check_unchanged(desc.function, "weight", has_weight_shape(desc, weight))
     if parts:
-        by_parts(real, weight, result).run(add_batch(source, desc.batched), bias, None,
+        by_parts(real, weight, result, None).run(add_batch(source, desc.batched), bias, None,
                                            output.array, threads)
         return output.finish()
     kernel = real.prepare(operand(weight, arithmetic), threads)
@@ -249,6 +256,7 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     cdef bint parts
     grad_output = as_array(function, "grad_output", grad_output, True)
     x = as_array(function, "x", x, True)
+    geometry = settled(geometry, x.dtype)
     result, arithmetic = dtypes_of(function, grad_output, x, None)
     parts = in_parts(result, arithmetic)
     desc = cached_conv(geometry, x, as_shape(function, "weight_shape", weight_shape), arithmetic,
@@ -271,8 +279,8 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     check_unchanged(function, "x", has_input_shape(desc, x))
     if parts:
         weight_gradient_by_parts(desc, algorithm, add_batch(grad_output, desc.batched),
-                                 add_batch(x, desc.batched), result, output.array,
-                                 per_sample, threads)
+                                 add_batch(x, desc.batched), outside_of(geometry, x.dtype),
+                                 result, output.array, per_sample, threads)
     else:
         algorithm.weight_gradient(desc, batched(grad_output, arithmetic, desc.batched),
                                   batched(x, arithmetic, desc.batched), output.array,
@@ -280,9 +288,9 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     return output.finish()
 
 
-def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, result, out, per_sample,
-                             int threads):
-    """The gradient of the weight for complex numbers or integers."""
+def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, outside, result, out,
+                             per_sample, int threads):
+    """The gradient of the weight for complex numbers or integers; outside: as of `ByParts`."""
     cdef int axis
     dtype = desc.dtype
 
@@ -293,7 +301,7 @@ def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, result, o
         a, b = operand(p.of(grad_output), dtype), operand(q.of(x), dtype)
         back = rounds and rounds_back(p, a, b)
         used = strict_algorithm(desc, "backward_weight") if rounds and not back else algorithm
-        used.weight_gradient(desc, a, b, target, per_sample, threads)
+        used.weight_gradient(part_padded(desc, outside, q), a, b, target, per_sample, threads)
         return np.rint(target, out=target) if back else target
 
     if result.kind == "c":
@@ -302,7 +310,8 @@ def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, result, o
         terms = 1 if per_sample else desc.batch
         for axis in range(AXES):
             terms *= desc.g.output[axis]
-        multiply_integers(desc.function, grad_output, x, product, terms, [], out)
+        largest = largest_magnitude(grad_output), largest_magnitude(x, outside)
+        multiply_integers(desc.function, largest, product, terms, [], out)
 
 
 def backward_bias(str function, rank, grad_output, data_format):

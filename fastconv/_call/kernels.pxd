@@ -1,6 +1,7 @@
 cimport numpy as cnp
 
 from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.geometry cimport Geometry
 
 
 cdef class RealPass:
@@ -17,15 +18,19 @@ cdef class ByParts:
     cdef RealPass real
     cdef cnp.ndarray weight
     cdef object result       # dtype
+    cdef cnp.ndarray outside
     cdef dict kernels
 
-    cdef object kernel(self, part, int threads)
-    cdef object strict(self, part, int threads)
+    cdef object kernel(self, part, source_part, int threads)
+    cdef object strict(self, part, source_part, int threads)
+    cdef RealPass padded(self, source_part)
     cdef object terms(self)
 
 
 cdef RealPass real_pass(ConvDesc desc, str which, algorithm, ConvDesc folded=*, bint appends=*)
-cdef ByParts by_parts(RealPass real, weight, result)
+cdef ByParts by_parts(RealPass real, weight, result, cnp.ndarray outside)
+cdef cnp.ndarray outside_of(Geometry geometry, dtype)
+cdef ConvDesc part_padded(ConvDesc desc, cnp.ndarray outside, part)
 cdef bint in_parts(result, arithmetic)
 cdef tuple inner_shape(ConvDesc inner, Py_ssize_t batch)
 cdef along_channels(bias, bint channels_last, Py_ssize_t rank)

@@ -14,8 +14,11 @@ from fastconv._call.cache cimport strict_algorithm
 from fastconv._core.padding cimport AXES, PAD_REFLECT, PAD_REPLICATE, PAD_SYMMETRIC
 from fastconv._desc.arguments cimport operand
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
+from fastconv._desc.geometry cimport Geometry
 
-from fastconv._parts import multiply_complex, multiply_integers, rounds_back
+from fastconv._parts import (
+    largest_magnitude, multiply_complex, multiply_integers, rounds_back,
+)
 
 cnp.import_array()
 
@@ -193,29 +196,52 @@ cdef bint in_parts(result, arithmetic):
     return result is not arithmetic and result.kind != "f"
 
 
-cdef class ByParts:
-    """Complex numbers or integers: the real kernels of the weights' parts, made when needed."""
+cdef cnp.ndarray outside_of(Geometry geometry, dtype):
+    """The constant around an x of this dtype, as an array of one element; None for zeros."""
+    return None if geometry.padding_value == 0 else np.array([geometry.padding_value], dtype)
 
-    cdef object kernel(self, part, int threads):
+
+cdef ConvDesc part_padded(ConvDesc desc, cnp.ndarray outside, part):
+    """The description for that part of the source, with the same part of the constant around."""
+    return desc if outside is None else desc.with_padding_value(part.of(outside).item())
+
+
+cdef class ByParts:
+    """Complex numbers or integers: the real kernels of the weights' parts, made when needed.
+
+    outside: the constant around the source where it is not zero, as an array, or None. Then each
+    part of the source has kernels of its own.
+    """
+
+    cdef object kernel(self, part, source_part, int threads):
         """The kernel for one part of the weights."""
-        kernel = self.kernels.get(part)
+        key = part if self.outside is None else (part, source_part)
+        kernel = self.kernels.get(key)
         if kernel is None:
-            kernel = self.real.prepare(operand(part.of(self.weight), self.real.desc.dtype),
-                                       threads)
-            self.kernels[part] = kernel
+            kernel = self.padded(source_part).prepare(
+                operand(part.of(self.weight), self.real.desc.dtype), threads)
+            self.kernels[key] = kernel
         return kernel
 
-    cdef object strict(self, part, int threads):
+    cdef object strict(self, part, source_part, int threads):
         """The same of an algorithm that rounds nothing."""
-        kernel = self.kernels.get((part, "strict"))
+        key = (part, None if self.outside is None else source_part, "strict")
+        kernel = self.kernels.get(key)
         if kernel is None:
-            real = self.real
+            real = self.padded(source_part)
             kernel = real_pass(real.desc, real.which, strict_algorithm(real.desc, real.which),
                                real.folded, real.appends)
             kernel = (<RealPass>kernel).prepare(operand(part.of(self.weight), real.desc.dtype),
                                                 threads)
-            self.kernels[part, "strict"] = kernel
+            self.kernels[key] = kernel
         return kernel
+
+    cdef RealPass padded(self, source_part):
+        """The pass of that part of the source."""
+        if self.outside is None:
+            return self.real
+        return real_pass(part_padded(self.real.desc, self.outside, source_part), self.real.which,
+                         self.real.algorithm, self.real.folded, self.real.appends)
 
     cdef object terms(self):
         """Products that an element of the result adds up, at most."""
@@ -241,9 +267,9 @@ cdef class ByParts:
             # folded padding adds several results up before they are rounded
             if rounds and (self.real.folded is not None or not rounds_back(
                     p, a, operand(q.of(self.weight), desc.dtype))):
-                self.strict(q, threads).run(a, None, None, target, threads)
+                self.strict(q, p, threads).run(a, None, None, target, threads)
             else:
-                self.kernel(q, threads).run(a, None, None, target, threads)
+                self.kernel(q, p, threads).run(a, None, None, target, threads)
                 if rounds:
                     np.rint(target, out=target)
             return target
@@ -254,13 +280,14 @@ cdef class ByParts:
         if self.result.kind == "c":
             multiply_complex(source, self.weight, product, addends, out)
         else:
-            multiply_integers(desc.function, source, self.weight, product, self.terms(), addends,
-                              out)
+            largest = largest_magnitude(source, self.outside), largest_magnitude(self.weight)
+            multiply_integers(desc.function, largest, product, self.terms(), addends, out)
 
 
-cdef ByParts by_parts(RealPass real, weight, result):
+cdef ByParts by_parts(RealPass real, weight, result, cnp.ndarray outside):
     cdef ByParts self = ByParts.__new__(ByParts)
     self.real, self.weight, self.result, self.kernels = real, weight, result, {}
+    self.outside = outside
     return self
 
 

@@ -6,11 +6,11 @@ cimport numpy as cnp
 from fastconv._call.cache cimport choose_algorithm
 from fastconv._call.conv cimport beside, check_bias, check_residual, run_forward
 from fastconv._call.destination cimport Destination, destination, has_shape
-from fastconv._call.kernels cimport ByParts, by_parts, in_parts, real_pass
+from fastconv._call.kernels cimport ByParts, by_parts, in_parts, outside_of, real_pass
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads, threads_for
 from fastconv._desc.arguments cimport as_array, as_dtype, check_unchanged, compute_dtype
-from fastconv._desc.conv cimport ConvDesc, has_weight_shape
+from fastconv._desc.conv cimport ConvDesc, has_weight_shape, settled
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._desc.activation import integer_bounds
@@ -29,6 +29,7 @@ cdef class Prepared:
     cdef readonly object result      # dtype
     cdef object arithmetic
     cdef bint parts
+    cdef cnp.ndarray outside   # the constant around x, as of `ByParts`
     cdef object bounds     # of an activation of integers
     cdef object num_threads
     cdef readonly object algorithm
@@ -42,6 +43,8 @@ cdef class Prepared:
         if bias is not None:
             bias = as_array(function, "bias", bias, True)
         like = np.empty(0, weight.dtype if dtype is None else as_dtype(function, "dtype", dtype))
+        geometry = settled(geometry, like.dtype)
+        self.outside = outside_of(geometry, like.dtype)
         self.result, self.arithmetic = compute_dtype(
             function, (as_array(function, "dtype", like, True), weight, bias), True)
         self.parts = in_parts(self.result, self.arithmetic)
@@ -61,23 +64,24 @@ cdef class Prepared:
         self.num_threads = num_threads
         num_threads = plain_threads(function, num_threads)
         check_unchanged(function, "weight", has_weight_shape(self.desc, weight))
-        self.prepare(weight, threads_for(function, num_threads, self.desc.flops(1)))
+        self.prepare(weight, like, threads_for(function, num_threads, self.desc.flops(1)))
         shape = self.desc.input_shape(1)
         self.image = shape[1:] if self.desc.batched else shape
         for axis, size in enumerate(self.image):
             self.size[axis] = size
 
-    cdef int prepare(self, weight, int threads) except -1:
-        """Let the algorithm pack the weights."""
+    cdef int prepare(self, weight, like, int threads) except -1:
+        """Let the algorithm pack the weights, for an input like this."""
         cdef ByParts kernel
         # a copy, for an algorithm that keeps the weights as they are
         weight = np.array(weight, weight.dtype if self.parts else self.arithmetic, order="C")
         if not self.parts:
             self.kernel = self.algorithm.prepare(self.desc, "forward", weight, threads)
             return 0
-        kernel = by_parts(real_pass(self.desc, "forward", self.algorithm), weight, self.result)
+        kernel = by_parts(real_pass(self.desc, "forward", self.algorithm), weight, self.result,
+                          self.outside)
         for part in usual_parts(weight, self.result):
-            kernel.kernel(part, threads)
+            kernel.kernel(part, usual_parts(like, self.result)[0], threads)
         self.kernel = kernel
         return 0
 

@@ -1,10 +1,15 @@
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_kernels
 
+cdef enum:
+    OUTSIDE = -1   # a position that holds the constant of the padding
+    UNUSED = -2    # and one that no output reads: a zero
+
 # One spatial axis of a correlation: output o reads source position o * step + tap[t].
 cdef struct WindowAxis:
     Py_ssize_t length        # of the source
     Py_ssize_t mode          # how the source goes on outside
+    double value             # there, if that is a constant but zero
     Py_ssize_t step
     Py_ssize_t taps
     Py_ssize_t count         # outputs
@@ -20,7 +25,7 @@ cdef struct WindowAxis:
 
 # Equally spaced source positions that make up a run of window positions.
 cdef struct CopyRun:
-    Py_ssize_t start, length, source, step  # source < 0: zeros
+    Py_ssize_t start, length, source, step  # source < 0: as of a plane
 
 # A window in memory, (channels, window0, window1, window2) or channels last, for one image.
 cdef struct Window:
@@ -35,7 +40,7 @@ cdef struct Window:
 # What the window of one block of outputs reads.
 cdef struct WindowIndex:
     Py_ssize_t planes, rows, runs    # of the window that are in use
-    Py_ssize_t *plane                # source position of each, or -1: zeros
+    Py_ssize_t *plane                # source position of each, or OUTSIDE, or UNUSED
     Py_ssize_t *row
     CopyRun *run                     # the last axis
 

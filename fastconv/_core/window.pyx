@@ -2,7 +2,7 @@
 
 The micro-kernels read their input through a table of offsets from one pointer. A window gives
 them that pointer: it holds the source positions that a block of outputs needs, with whatever
-lies outside the source (zeros, or its reflection, …) filled in. So padding of every mode,
+lies outside the source (zeros, a constant, its reflection, …) filled in. So padding of every mode,
 stride, dilation, layout and the strides of the caller's array end here, and no padded copy of
 an image is ever made.
 
@@ -11,10 +11,10 @@ largest position; or, where that is shorter, a segment of `block` positions for 
 dilations, 1x1 kernels with stride); or, where outputs have to be neighbours though they read at
 steps, a segment for each phase of the step.
 """
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from fastconv._core.integers cimport round_up
-from fastconv._core.padding cimport source_index
+from fastconv._core.padding cimport PAD_CONSTANT, fill, source_index
 
 
 cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step) noexcept nogil:
@@ -46,6 +46,11 @@ cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step) noexcep
 cdef inline Py_ssize_t segment_start(const WindowAxis *axis, Py_ssize_t segment) noexcept nogil:
     """The source position, for output 0, at which a segment begins."""
     return axis.tap[segment] if axis.per_tap else axis.low + segment
+
+
+cdef inline Py_ssize_t unused_position(const WindowAxis *axis) noexcept nogil:
+    """What stands for a position that is not in use: where padding is zeros too, the same."""
+    return UNUSED if axis.mode == PAD_CONSTANT else OUTSIDE
 
 
 cdef Py_ssize_t odd_lines(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
@@ -88,17 +93,17 @@ cdef Py_ssize_t index_bytes(const Window *window) noexcept nogil:
 
 cdef Py_ssize_t index_axis(const WindowAxis *axis, Py_ssize_t first, Py_ssize_t count,
                            Py_ssize_t *index) noexcept nogil:
-    """Source position (-1: zero) of each window position, for outputs first … first+count-1.
+    """Source position of each window position, for outputs first … first+count-1.
 
     Returns the length in use; with several segments, all of the window.
     """
-    cdef Py_ssize_t i, j, used
+    cdef Py_ssize_t i, j, used, unused = unused_position(axis)
     if axis.segment:
         for i in range(axis.window // axis.segment):
             for j in range(axis.segment):
-                index[i * axis.segment + j] = -1 if axis.block - count >= axis.segment - j else (
-                    source_index((first + j) * axis.step + segment_start(axis, i), axis.length,
-                                 axis.mode))
+                index[i * axis.segment + j] = (
+                    unused if axis.block - count >= axis.segment - j else source_index(
+                        (first + j) * axis.step + segment_start(axis, i), axis.length, axis.mode))
         return axis.window
     used = axis.window - (axis.block - count) * axis.step
     for j in range(used):
@@ -120,7 +125,7 @@ cdef Py_ssize_t find_runs(const WindowAxis *axis, Py_ssize_t first, Py_ssize_t c
         # nearly all, so they are not looked at one by one.
         position = i % axis.segment if axis.segment else i
         inside = 0
-        source = -1
+        source = unused_position(axis)
         if position < limit:
             place = (first * axis.step + position * step
                      + (segment_start(axis, i // axis.segment) if axis.segment else axis.low))
@@ -138,7 +143,7 @@ cdef Py_ssize_t find_runs(const WindowAxis *axis, Py_ssize_t first, Py_ssize_t c
         i += 1
         if n:
             run = &runs[n - 1]
-            if source < 0 and run.source < 0:
+            if source < 0 and run.source == source:
                 run.length += 1
                 continue
             if source >= 0 and run.source >= 0:
@@ -178,7 +183,7 @@ cdef void gather_window(const Window *window, const WindowIndex *index, const re
     """Gather from one image what `locate_window` found.
 
     x, stride: of the first channel; of the channel and the three spatial axes, in elements. zeros:
-    write those outside the source; else they are there from the last time.
+    write those outside the source, or the constant there; else it is there from the last time.
     """
     if not window.channels_last:
         gather_planes(window, index, x, stride, k, zeros, out)
@@ -190,7 +195,7 @@ cdef void gather_planes(const Window *window, const WindowIndex *index, const re
                         const Py_ssize_t *stride, const fc_kernels *k, bint zeros,
                         real_t *out) noexcept nogil:
     """`gather_window` where channels come first: rows that lie equally far apart in one call."""
-    cdef Py_ssize_t c, i0, i1, step, end, row = window.position[1]
+    cdef Py_ssize_t c, i0, i1, step, end, kind, row = window.position[1]
     cdef const real_t *line
     cdef real_t *target
     for c in range(window.channels):
@@ -199,11 +204,12 @@ cdef void gather_planes(const Window *window, const WindowIndex *index, const re
             while i1 < index.rows:
                 target = out + c * window.channel + i0 * window.position[0] + i1 * row
                 end = i1 + 1
-                if index.plane[i0] < 0 or index.row[i1] < 0:
-                    while end < index.rows and (index.plane[i0] < 0 or index.row[end] < 0):
+                kind = min(index.plane[i0], index.row[i1])
+                if kind < 0:
+                    while end < index.rows and min(index.plane[i0], index.row[end]) == kind:
                         end += 1
                     if zeros:
-                        memset(target, 0, (end - i1) * row * sizeof(real_t))
+                        fill(target, (end - i1) * row, <real_t>held(window, kind))
                     i1 = end
                     continue
                 step = index.row[end] - index.row[i1] if end < index.rows else 0
@@ -212,16 +218,24 @@ cdef void gather_planes(const Window *window, const WindowIndex *index, const re
                     end += 1
                 line = x + (c * stride[0] + index.plane[i0] * stride[1]
                             + index.row[i1] * stride[2])
-                gather_runs(index, line, end - i1, step * stride[2], stride[3], k, zeros, row,
+                gather_runs(window, index, line, end - i1, step * stride[2], stride[3], k, zeros,
                             target)
                 i1 = end
 
 
-cdef inline void gather_runs(const WindowIndex *index, const real_t *x, Py_ssize_t rows,
-                             Py_ssize_t x_row, Py_ssize_t x_pixel, const fc_kernels *k,
-                             bint zeros, Py_ssize_t row, real_t *out) noexcept nogil:
-    """The runs of some rows of one channel, x_row apart in the source and `row` in the window."""
-    cdef Py_ssize_t r, i, q
+cdef inline double held(const Window *window, Py_ssize_t kind) noexcept nogil:
+    """What stands at a position that is OUTSIDE or UNUSED."""
+    if kind == OUTSIDE and window.axis.mode == PAD_CONSTANT:
+        return window.axis.value
+    return 0
+
+
+cdef inline void gather_runs(const Window *window, const WindowIndex *index, const real_t *x,
+                             Py_ssize_t rows, Py_ssize_t x_row, Py_ssize_t x_pixel,
+                             const fc_kernels *k, bint zeros, real_t *out) noexcept nogil:
+    """The runs of some rows of one channel, x_row apart in the source."""
+    cdef Py_ssize_t r, i, q, row = window.position[1]
+    cdef real_t value
     cdef CopyRun run
     for r in range(index.runs):
         run = index.run[r]
@@ -229,16 +243,17 @@ cdef inline void gather_runs(const WindowIndex *index, const real_t *x, Py_ssize
             k.copy(rows, run.length, x + run.source * x_pixel, x_row, run.step * x_pixel,
                    out + run.start, row)
         elif zeros:
+            value = <real_t>held(window, run.source)
             for q in range(rows):
                 for i in range(run.length):  # mostly an element or two
-                    out[q * row + run.start + i] = 0
+                    out[q * row + run.start + i] = value
 
 
 cdef void gather_pixels(const Window *window, const WindowIndex *index, const real_t *x,
                         const Py_ssize_t *stride, const fc_kernels *k, bint zeros,
                         real_t *out) noexcept nogil:
     """`gather_window` where the window's channels come last, wherever the source's lie."""
-    cdef Py_ssize_t i0, i1, r, pixel = window.position[2]
+    cdef Py_ssize_t i0, i1, r, kind, pixel = window.position[2]
     cdef const real_t *line
     cdef real_t *target
     cdef CopyRun run
@@ -249,9 +264,10 @@ cdef void gather_pixels(const Window *window, const WindowIndex *index, const re
                 run = index.run[r]
                 target = out + (i0 * window.position[0] + i1 * window.position[1]
                                 + run.start * pixel)
-                if index.plane[i0] < 0 or index.row[i1] < 0 or run.source < 0:
+                kind = min(index.plane[i0], index.row[i1], run.source)
+                if kind < 0:
                     if zeros:
-                        memset(target, 0, run.length * pixel * sizeof(real_t))
+                        fill(target, run.length * pixel, <real_t>held(window, kind))
                 else:
                     copy_pixels(run.length, window.channels, line + run.source * stride[3],
                                 run.step * stride[3], stride[0], k, pixel, target)
@@ -283,7 +299,8 @@ cdef bint gather_whole_rows(const Window *window, const WindowIndex *index, cons
     cdef Py_ssize_t pixel = window.position[2], i0, i1, r, first = 0, last
     cdef Py_ssize_t row = 0, start = 0, end = 0
     cdef real_t *target
-    if window.channels != k.lanes or stride[3] != 1 or index.runs > 3:
+    if (window.channels != k.lanes or stride[3] != 1 or index.runs > 3
+            or window.axis.mode == PAD_CONSTANT):
         return False
     # the one run that is a whole row, between zeros
     for r in range(index.runs):
@@ -310,7 +327,7 @@ cdef bint gather_whole_rows(const Window *window, const WindowIndex *index, cons
     for i0 in range(index.planes):
         target = out + i0 * window.position[0]
         if index.plane[i0] < 0:
-            memset(target, 0, index.rows * window.position[1] * sizeof(real_t))
+            fill[real_t](target, index.rows * window.position[1], 0)
             continue
         clear_frame(window, first, last, index.rows, start, start + row, end, target)
         k.planes_to_pixels(
@@ -326,9 +343,9 @@ cdef inline void clear_frame(const Window *window, Py_ssize_t first_row, Py_ssiz
     """Zeros around rows first_row … last_row - 1, pixels first … last - 1, of a plane."""
     cdef Py_ssize_t row = window.position[1], pixel = window.position[2], i
     cdef real_t *line
-    memset(out, 0, first_row * row * sizeof(real_t))
+    fill[real_t](out, first_row * row, 0)
     for i in range(first_row, last_row):
         line = out + i * row
-        memset(line, 0, first * pixel * sizeof(real_t))
-        memset(line + last * pixel, 0, (pixels - last) * pixel * sizeof(real_t))
-    memset(out + last_row * row, 0, (rows - last_row) * row * sizeof(real_t))
+        fill[real_t](line, first * pixel, 0)
+        fill[real_t](line + last * pixel, (pixels - last) * pixel, 0)
+    fill[real_t](out + last_row * row, (rows - last_row) * row, 0)

@@ -1,4 +1,5 @@
 """Arguments of a public function as numbers and arrays, or an error that names them."""
+import cmath
 import itertools
 import operator
 
@@ -14,6 +15,8 @@ from fastconv._core.messages import shown
 cnp.import_array()
 
 NAMED_PADDING = ("valid", "same", "same_lower", "full")
+
+cdef tuple NUMBERS = (int, float, complex, np.number, np.bool_)
 
 cdef object float16 = np.dtype(np.float16)
 cdef object complex64 = np.dtype(np.complex64)
@@ -379,6 +382,33 @@ cpdef bint as_flag(str function, str name, value) except -1:
     if isinstance(value, memoryview) or (isinstance(value, np.ndarray) and value.ndim):
         raise TypeError(f"{function}: {name} must be True or False, not {shown(value)}")
     return bool(value)
+
+
+cdef object as_padding_value(str function, value, dtype):
+    """A number that arrays of this dtype can hold, as one of Python's, and 0 for every zero.
+
+    Integers hold what equals one of theirs, floating-point numbers what they can round. Without
+    a dtype any finite number will do.
+    """
+    if not isinstance(value, NUMBERS) or isinstance(value, np.timedelta64):
+        raise TypeError(f"{function}: padding_value must be a number, not {shown(value)}")
+    if dtype is None:
+        dtype = complex128
+    if dtype.kind != "c" and isinstance(value, (complex, np.complexfloating)):
+        raise TypeError(
+            f"{function}: padding_value={shown(value)} is complex, but x has dtype {dtype}")
+    try:
+        with np.errstate(all="ignore"):
+            held = np.array(value).astype(dtype).item()
+            fits = held == value if dtype.kind in "iub" else cmath.isfinite(held)
+    except OverflowError:  # an integer beyond all floats
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{function}: padding_value={shown(value)} is not a finite number that x of dtype "
+            f"{dtype} can hold"
+        )
+    return held if held else 0
 
 
 cpdef object as_dtype(str function, str name, value):

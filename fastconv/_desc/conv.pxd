@@ -16,6 +16,7 @@ cdef struct conv_geometry:
     Py_ssize_t dilation[AXES]
     Py_ssize_t before[AXES]
     Py_ssize_t after[AXES]
+    double padding_value       # of PAD_CONSTANT
 
 
 @cython.final
@@ -39,8 +40,11 @@ cdef class ConvDesc:
     cdef double multiply_adds(self) noexcept
     cdef double multiply_adds_backward(self) noexcept
     cdef double work(self, Py_ssize_t batch, bint backward) noexcept
+    cdef ConvDesc with_padding_value(self, double value)
 
 
+cpdef Geometry settled(Geometry geometry, dtype)
+cpdef Geometry with_zeros(Geometry geometry)
 cdef ConvDesc begin_conv(Geometry geometry, tuple xs, tuple ws, str channels,
                          Py_ssize_t itemsize, bint exact)
 cdef Py_ssize_t channel_axis(ConvDesc desc, tuple xs) noexcept

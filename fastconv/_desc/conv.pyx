@@ -5,12 +5,12 @@ cimport cython
 from libc.string cimport memset
 
 from fastconv._core.padding cimport (
-    AXES, PAD_CIRCULAR, PAD_REFLECT, PAD_REPLICATE, PAD_SYMMETRIC, PAD_ZEROS,
+    AXES, PAD_CIRCULAR, PAD_CONSTANT, PAD_REFLECT, PAD_REPLICATE, PAD_SYMMETRIC, PAD_ZEROS,
 )
 from fastconv._desc.activation cimport as_epilogue
 from fastconv._desc.arguments cimport (
-    as_channels_last, as_flag, as_padding, as_shape, as_size, as_sizes, axes_of, check_count,
-    image_shape, padded_length, window_extent,
+    as_channels_last, as_flag, as_padding, as_padding_value, as_shape, as_size, as_sizes, axes_of,
+    check_count, image_shape, padded_length, window_extent,
 )
 from fastconv._desc.geometry cimport Geometry
 
@@ -24,6 +24,7 @@ PADDING_MODES = {
 
 cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
+cdef object ZERO = 0
 
 
 @cython.final
@@ -105,6 +106,18 @@ cdef class ConvDesc:
             count = max(count, self.multiply_adds_backward())
         return 2 * batch * max(count, 12 * (inputs + outputs))
 
+    cdef ConvDesc with_padding_value(self, double value):
+        """The same convolution whose padding holds another constant: this description keeps it."""
+        cdef ConvDesc other = self.kept.get(("padding_value", value))
+        if other is None:
+            other = ConvDesc.__new__(ConvDesc)
+            other.function, other.batched, other.batch = self.function, self.batched, self.batch
+            other.kept, other.automatic, other.planned = {}, {}, self.planned
+            other.g, other.epilogue = self.g, self.epilogue
+            other.g.padding_value = value
+            self.kept["padding_value", value] = other
+        return other
+
     def flops(self, Py_ssize_t batch=1):
         """Floating-point operations of the direct sum, two for a multiply-add."""
         return 2.0 * batch * self.multiply_adds()
@@ -129,6 +142,9 @@ def describe_conv(Geometry geometry, x_shape, weight_shape, Py_ssize_t itemsize,
             f"{function}: padding_mode={shown(geometry.padding_mode)} is not one of "
             f"{', '.join(map(repr, PADDING_MODES))}"
         ) from None
+    if geometry.padding_value is not ZERO:  # `settled` has made it one where it is
+        desc.g.padding_mode = PAD_CONSTANT
+        desc.g.padding_value = geometry.padding_value.real
     as_epilogue(function, activation, &desc.epilogue)
     set_channels(desc, geometry, xs, ws)
     set_windows(desc, geometry, xs, ws)
@@ -136,6 +152,31 @@ def describe_conv(Geometry geometry, x_shape, weight_shape, Py_ssize_t itemsize,
     check_count(function, geometry.weight, ws)
     check_count(function, "the result", desc.output_shape(desc.batch))
     return desc
+
+
+cpdef Geometry settled(Geometry geometry, dtype):
+    """The geometry with padding_value as a plain number that an `x` of this dtype can hold.
+
+    Without a dtype any number will do. A zero is the integer 0, whatever it was.
+    """
+    if geometry.padding_value is ZERO:
+        return geometry
+    value = as_padding_value(geometry.function, geometry.padding_value, dtype)
+    mode = geometry.padding_mode
+    if value is not ZERO and not (isinstance(mode, str) and mode == "constant"):
+        raise ValueError(
+            f"{geometry.function}: padding_value={shown(geometry.padding_value)} needs "
+            f"padding_mode='constant', not {shown(mode)}"
+        )
+    return geometry.padded_with(geometry.padding, mode, value)
+
+
+cpdef Geometry with_zeros(Geometry geometry):
+    """The geometry for what does not depend on the padding's value, which is still checked."""
+    geometry = settled(geometry, None)
+    if geometry.padding_value is ZERO:
+        return geometry
+    return geometry.padded_with(geometry.padding, geometry.padding_mode, ZERO)
 
 
 cdef ConvDesc begin_conv(Geometry geometry, tuple xs, tuple ws, str channels,
@@ -252,7 +293,7 @@ cdef int set_outputs(ConvDesc desc, Geometry geometry, int axis) except -1:
             f"{geometry.x} has {total} with its padding ({g.input[axis]} + {g.before[axis]} + "
             f"{g.after[axis]})"
         )
-    if g.input[axis] == 0 and g.padding_mode != PAD_ZEROS:
+    if g.input[axis] == 0 and g.padding_mode != PAD_ZEROS and g.padding_mode != PAD_CONSTANT:
         raise ValueError(
             f"{function}: axis {axis - AXES - g.channels_last} of {geometry.x} has length 0, which "
             f"padding_mode={shown(geometry.padding_mode)} cannot extend"

@@ -14,9 +14,10 @@ cdef class Geometry:
     cdef readonly object output_size
     cdef readonly object ceil_mode
     cdef readonly object padding_mode
+    cdef readonly object padding_value
     cdef readonly object data_format
     cdef readonly object flip
     cdef readonly str x        # what the caller calls the input, or its shape; and the weight
     cdef readonly str weight
 
-    cdef Geometry without_padding(self)
+    cdef Geometry padded_with(self, padding, mode, value)

@@ -12,22 +12,23 @@ cdef class Geometry:
     `geometry` has made the object; those that a function does not have keep their default.
     """
 
-    cdef Geometry without_padding(self):
-        """The same windows over an input that is padded already."""
+    cdef Geometry padded_with(self, padding, mode, value):
+        """The same windows over an input that is padded otherwise."""
         cdef Geometry inner = Geometry.__new__(Geometry)
         inner.function, inner.rank, inner.kernel_size = self.function, self.rank, self.kernel_size
         inner.stride, inner.dilation, inner.groups = self.stride, self.dilation, self.groups
         inner.output_padding, inner.output_size = self.output_padding, self.output_size
         inner.ceil_mode, inner.data_format, inner.flip = (
             self.ceil_mode, self.data_format, self.flip)
-        inner.padding, inner.padding_mode = 0, "zeros"
+        inner.padding, inner.padding_mode, inner.padding_value = padding, mode, value
         inner.x, inner.weight = self.x, self.weight
         return inner
 
 
 def geometry(str function, rank, *, kernel_size=None, stride=1, padding=0, dilation=1,
              groups=1, output_padding=0, output_size=None, ceil_mode=False, padding_mode="zeros",
-             data_format="channels_first", flip=False, str x="x", str weight="weight"):
+             padding_value=0, data_format="channels_first", flip=False, str x="x",
+             str weight="weight"):
     """The geometry that a call of the public function of this name asks for.
 
     `rank` is the number of spatial axes, or None to take it from the arguments. All else goes by
@@ -38,6 +39,7 @@ def geometry(str function, rank, *, kernel_size=None, stride=1, padding=0, dilat
     self.function, self.rank, self.kernel_size = function, rank, kernel_size
     self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
     self.output_padding, self.output_size, self.ceil_mode = output_padding, output_size, ceil_mode
-    self.padding_mode, self.data_format, self.flip = padding_mode, data_format, flip
+    self.padding_mode, self.padding_value = padding_mode, padding_value
+    self.data_format, self.flip = data_format, flip
     self.x, self.weight = x, weight
     return self

@@ -282,14 +282,15 @@ def _accumulator(*arrays):
     return np.dtype(wide), np.dtype(np.float64)
 
 
-def _pad(x, pairs, padding_mode):
+def _pad(x, pairs, padding_mode, padding_value=0):
     mode = PAD_MODES[padding_mode]
+    held = {"constant_values": padding_value} if mode == "constant" else {}
     # Axis by axis: numpy.pad does the same inside, but objects to an empty axis it need not touch.
     for axis, pair in enumerate(pairs, start=2):
         if any(pair):
             widths = [(0, 0)] * x.ndim
             widths[axis] = pair
-            x = np.pad(x, widths, mode=mode)
+            x = np.pad(x, widths, mode=mode, **held)
     return x
 
 
@@ -396,6 +397,7 @@ def conv(
     groups=1,
     *,
     padding_mode="zeros",
+    padding_value=0,
     data_format="channels_first",
     flip=False,
     activation=None,
@@ -411,7 +413,9 @@ def conv(
         The kernels.
     bias : array_like, shape (K,), optional
         Added to every output position.
-    stride, padding, dilation, groups, padding_mode, data_format, flip, activation, residual
+    stride, padding, dilation, groups, padding_mode, padding_value
+        As for `fastconv.conv2d`.
+    data_format, flip, activation, residual
         As for `fastconv.conv2d`.
 
     Returns
@@ -430,7 +434,7 @@ def conv(
     out = _output_lengths(lengths, kernel, stride, dilation, pairs)
 
     batch, filters = len(x4), len(weight)
-    padded = _pad(x4.astype(wide), pairs, padding_mode)
+    padded = _pad(x4.astype(wide), pairs, padding_mode, x.dtype.type(padding_value))
     split = _flip(weight, flip).astype(wide)
     split = split.reshape(groups, filters // groups, weight.shape[1], *kernel)
     y = np.zeros((batch, groups, filters // groups, math.prod(out)), wide)
@@ -490,6 +494,7 @@ def conv_backward_data(
     groups=1,
     *,
     padding_mode="zeros",
+    padding_value=0,
     data_format="channels_first",
     flip=False,
 ):
@@ -503,7 +508,7 @@ def conv_backward_data(
         The kernels of the forward pass.
     input_shape : tuple of int
         Shape of the forward pass's `x`.
-    stride, padding, dilation, groups, padding_mode, data_format, flip
+    stride, padding, dilation, groups, padding_mode, padding_value, data_format, flip
         As for `conv`.
 
     Returns
@@ -548,6 +553,7 @@ def conv_backward_weight(
     *,
     per_sample=False,
     padding_mode="zeros",
+    padding_value=0,
     data_format="channels_first",
     flip=False,
 ):
@@ -561,7 +567,7 @@ def conv_backward_weight(
         The input of the forward pass.
     weight_shape : tuple of int
         Shape of the forward pass's `weight`.
-    stride, padding, dilation, groups, padding_mode, data_format, flip
+    stride, padding, dilation, groups, padding_mode, padding_value, data_format, flip
         As for `conv`.
     per_sample : bool
         Keep one gradient per image instead of their sum.
@@ -585,7 +591,7 @@ def conv_backward_weight(
     if grad.shape != (batch, filters, *out):
         raise ValueError(f"grad_output {grad_output.shape} does not come from {x.shape}")
     rows = grad.reshape(batch, groups, filters // groups, math.prod(out))
-    padded = _pad(x4.astype(wide), pairs, padding_mode)
+    padded = _pad(x4.astype(wide), pairs, padding_mode, x.dtype.type(padding_value))
     result = np.zeros((batch, groups, filters // groups, depth, *kernel), wide)
     with np.errstate(invalid="ignore", over="ignore"):
         for tap, window in _windows(padded, kernel, stride, dilation, out):
@@ -1247,6 +1253,7 @@ def im2col(
     dilation=1,
     *,
     padding_mode="zeros",
+    padding_value=0,
     data_format="channels_first",
     rank=None,
 ):
@@ -1256,7 +1263,7 @@ def im2col(
     ----------
     x : array_like, shape (N, C, \\*spatial)
         The input; the batch axis may be missing where `rank` is given.
-    kernel_size, stride, padding, dilation, padding_mode, data_format
+    kernel_size, stride, padding, dilation, padding_mode, padding_value, data_format
         As for `conv`.
     rank : int, optional
         Number of spatial axes; ``x.ndim - 2`` by default.
@@ -1274,7 +1281,7 @@ def im2col(
     dilation = _per_axis(dilation, rank)
     pairs = padding_pairs(padding, lengths, kernel, stride, dilation)
     out = _output_lengths(lengths, kernel, stride, dilation, pairs)
-    padded = _pad(x4.astype(x.dtype.newbyteorder("=")), pairs, padding_mode)
+    padded = _pad(x4.astype(x.dtype.newbyteorder("=")), pairs, padding_mode, padding_value)
     cols = np.zeros((*x4.shape[:2], *kernel, *out), padded.dtype)
     for tap, window in _windows(padded, kernel, stride, dilation, out):
         cols[(slice(None), slice(None), *tap)] = window

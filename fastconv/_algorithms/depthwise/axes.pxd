@@ -15,6 +15,7 @@ from fastconv._desc.conv cimport ConvDesc, conv_geometry
 cdef struct Axis:
     Py_ssize_t length        # of what is read
     Py_ssize_t mode          # how it goes on outside
+    double value             # there, if that is a constant but zero
     Py_ssize_t step
     Py_ssize_t first, out_step  # in the result: the first output, and the step to the next
     Py_ssize_t count         # of outputs
@@ -38,7 +39,7 @@ cdef inline Py_ssize_t window_place(const Axis *axis, Py_ssize_t tap) noexcept n
 
 cdef inline Py_ssize_t source_position(const Axis *axis, Py_ssize_t phase,
                                        Py_ssize_t position) noexcept nogil:
-    """The source position of a position of an input phase, -1 for a zero."""
+    """The source position of a position of an input phase, -1 for a constant."""
     return source_index(position * axis.step + axis.base[phase], axis.length, axis.mode)
 
 
@@ -83,6 +84,7 @@ cdef inline void set_outputs(const conv_geometry *g, bint backward, int a, Py_ss
     """What is read, and which outputs there are: backward, those that the first tap reaches."""
     axis.length = g.output[a] if backward else g.input[a]
     axis.mode = PAD_ZEROS if backward else g.padding_mode
+    axis.value = g.padding_value
     axis.step = 1 if backward else g.stride[a]
     axis.out_step = 1
     axis.count = g.output[a]

@@ -20,7 +20,7 @@ from fastconv._algorithms.depthwise.schedule cimport (
 from fastconv._algorithms.depthwise.windows cimport gather_window
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div, even_size, round_up
-from fastconv._core.padding cimport AXES
+from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.partial_sums cimport PartialSums
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.strided cimport Strided5, strided_images
@@ -72,7 +72,8 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     cdef Scratch scratch
     if cnp.PyArray_SIZE(out) == 0:
         return
-    if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
+    if cnp.PyArray_SIZE(grad) == 0 or (
+            cnp.PyArray_SIZE(x) == 0 and desc.g.padding_mode == PAD_ZEROS):
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return
     kept = gradient_layout(desc)

@@ -2,7 +2,7 @@
 
 Each input phase lies by itself in the window, so that steps within it are one. Zeros of the padding
 are written around it once, and stay from one plane to the next; other padding modes fill the border
-from the source. Windows hold one input channel after the other; or, where channels are in the
+each time, from the source or with their constant. Windows hold one input channel after the other; or, where channels are in the
 lanes, for each pixel those that the channels of the result read.
 """
 from libc.string cimport memset
@@ -10,7 +10,7 @@ from libc.string cimport memset
 from fastconv._algorithms.depthwise.axes cimport Axis, inside, source_position
 from fastconv._algorithms.depthwise.blocks cimport BlockRef, CopyRect, MAX_RECTS
 from fastconv._algorithms.depthwise.layout cimport Layout, OutputPhase, maps_channels
-from fastconv._core.padding cimport PAD_ZEROS
+from fastconv._core.padding cimport PAD_CONSTANT, PAD_ZEROS, fill
 from fastconv._core.strided cimport Strided5
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_kernels
@@ -111,24 +111,29 @@ cdef inline void gather_planes(const Gather *gather, const real_t *x,
     cdef const BlockRef *block = gather.block
     cdef const Axis *axis = block.phase.axis
     cdef Py_ssize_t p0, p1, p2, u0, i0
+    cdef const real_t *plane
     cdef real_t *out
     for p0 in range(axis[0].input_phases):
         for u0 in range(block.count[0] + axis[0].extra):
             i0 = source_position(&axis[0], p0, block.first[0] + u0)
             out = window + p0 * axis[0].phase_size + u0 * axis[0].position
-            if i0 < 0:
+            if i0 < 0 and axis[0].mode == PAD_ZEROS:
                 if gather.new_block:
                     memset(out, 0, axis[0].position * sizeof(real_t))
                 continue
+            plane = x + i0 * gather.stride[1] if i0 >= 0 else NULL
             for p1 in range(axis[1].input_phases):
                 for p2 in range(axis[2].input_phases):
-                    gather_rows(gather, x + i0 * gather.stride[1], p1, p2,
+                    gather_rows(gather, plane, p1, p2,
                                 out + p1 * axis[1].phase_size + p2 * axis[2].phase_size)
 
 
 cdef inline void gather_rows(const Gather *gather, const real_t *plane, Py_ssize_t p1,
                              Py_ssize_t p2, real_t *out) noexcept nogil:
-    """The rows of an input phase of a plane: what lies inside the source, then what is around."""
+    """The rows of an input phase of a plane: what lies inside the source, then what is around.
+
+    plane: NULL where all of it is padding, by a constant.
+    """
     cdef const BlockRef *block = gather.block
     cdef const Axis *axis = block.phase.axis
     cdef Py_ssize_t pixel = axis[2].position, pitch = block.phase.pitch
@@ -137,6 +142,8 @@ cdef inline void gather_rows(const Gather *gather, const real_t *plane, Py_ssize
     cdef bint zeros = axis[0].mode == PAD_ZEROS
     inside(&axis[1], p1, block.first[1], rows, &low1, &high1)
     inside(&axis[2], p2, block.first[2], pixels, &low2, &high2)
+    if plane == NULL:
+        high1 = low1
     if high1 > low1:
         i1 = (block.first[1] + low1) * axis[1].step + axis[1].base[p1]
         i2 = (block.first[2] + low2) * axis[2].step + axis[2].base[p2]
@@ -149,7 +156,10 @@ cdef inline void gather_rows(const Gather *gather, const real_t *plane, Py_ssize
         clear_sides(axis[1].block + axis[1].extra, pitch, low2 * pixel if zeros else 0,
                     (high2 if zeros else pixels) * pixel, out)
     if not (zeros or (low1 == 0 and low2 == 0 and high1 == rows and high2 == pixels)):
-        gather_border(gather, plane, p1, p2, low1, high1, low2, high2, out)
+        if axis[0].mode == PAD_CONSTANT:
+            fill_border(gather, low1, high1, low2, high2, out)
+        else:
+            gather_border(gather, plane, p1, p2, low1, high1, low2, high2, out)
 
 
 cdef inline void clear_sides(Py_ssize_t rows, Py_ssize_t pitch, Py_ssize_t low, Py_ssize_t high,
@@ -160,6 +170,23 @@ cdef inline void clear_sides(Py_ssize_t rows, Py_ssize_t pitch, Py_ssize_t low, 
         memset(out, 0, low * sizeof(real_t))
         memset(out + high, 0, (pitch - high) * sizeof(real_t))
         out += pitch
+
+
+cdef inline void fill_border(const Gather *gather, Py_ssize_t low1, Py_ssize_t high1,
+                             Py_ssize_t low2, Py_ssize_t high2, real_t *out) noexcept nogil:
+    """The constant outside of rows low1 … and pixels low2 …."""
+    cdef const BlockRef *block = gather.block
+    cdef const Axis *axis = block.phase.axis
+    cdef Py_ssize_t rows = block.count[1] + axis[1].extra, pixels = block.count[2] + axis[2].extra
+    cdef Py_ssize_t pixel = axis[2].position, u1
+    cdef real_t value = <real_t>axis[0].value
+    for u1 in range(rows):
+        if low1 <= u1 < high1:
+            fill(out, low2 * pixel, value)
+            fill(out + high2 * pixel, (pixels - high2) * pixel, value)
+        else:
+            fill(out, pixels * pixel, value)
+        out += block.phase.pitch
 
 
 cdef inline void gather_border(const Gather *gather, const real_t *plane, Py_ssize_t p1,

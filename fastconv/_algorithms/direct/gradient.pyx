@@ -127,7 +127,8 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     cdef cnp.ndarray skips
     if cnp.PyArray_SIZE(out) == 0:
         return
-    if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
+    if cnp.PyArray_SIZE(grad) == 0 or (
+            cnp.PyArray_SIZE(x) == 0 and desc.g.padding_mode == PAD_ZEROS):
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return
     owner = gradient_layout(desc)

@@ -129,6 +129,7 @@ cdef void make_axis(Layout *layout, Phase *phase, int a, const OutputRange *outp
     cdef Py_ssize_t t, low, high
     axis.length = layout.in_size[a]
     axis.mode = PAD_ZEROS if layout.backward else g.padding_mode
+    axis.value = g.padding_value
     axis.step = 1 if layout.backward else g.stride[a]
     axis.count = outputs.count
     axis.taps = outputs.taps

@@ -20,6 +20,7 @@ cdef struct Lattice:
 cdef struct Positions:
     Py_ssize_t base, step
     Py_ssize_t length, mode            # of the array, and how it goes on outside
+    double value                       # there, if that is a constant but zero
     Py_ssize_t end                     # tile positions from here on are zero
     Py_ssize_t low, high               # those in between lie inside the array
 
@@ -66,7 +67,5 @@ cdef inline Py_ssize_t taps_of_phase(Layout layout, int a, Py_ssize_t phase) noe
 
 
 cdef inline Py_ssize_t position(const Positions *positions, Py_ssize_t i) noexcept nogil:
-    """Where the array has what a tile's position i stands for; -1 for a zero."""
-    if i >= positions.end:
-        return -1
+    """Where the array has what a tile's position i < end stands for; -1 for a constant."""
     return source_index(positions.base + i * positions.step, positions.length, positions.mode)

@@ -271,6 +271,7 @@ cdef class Layout:
         positions.step = axis.step
         positions.length = g.input[a]
         positions.mode = PAD_ZEROS if self.backward else g.padding_mode
+        positions.value = g.padding_value
         # what the last output's last tap of this phase meets
         positions.end = min(most, (g.output[a] - 1 - output_phase) // axis.dilation
                             + taps_of_phase(self, a, phase) - first)
@@ -285,6 +286,7 @@ cdef class Layout:
         positions.step = axis.dilation * step
         positions.length = self.desc.g.output[a]
         positions.mode = PAD_ZEROS
+        positions.value = 0
         positions.end = most
         find_inside(positions)
 

@@ -2,10 +2,10 @@
 import numpy as np
 
 cimport numpy as cnp
-from libc.string cimport memset
 
 from fastconv._algorithms.fft.lattice cimport Lattice, Positions, position
 from fastconv._core.output cimport store_rows
+from fastconv._core.padding cimport fill
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_kernels
 
@@ -76,8 +76,11 @@ cdef void gather_plane(const Lattice *axis, const fc_kernels *k, const real_t *x
         p0 = position(&positions[0], i0)
         for i1 in range(axis[1].transform):
             p1 = position(&positions[1], i1)
-            if p0 < 0 or p1 < 0:
-                memset(out, 0, n * sizeof(real_t))
+            if i0 >= positions[0].end or i1 >= positions[1].end:
+                fill[real_t](out, n, 0)
+            elif p0 < 0 or p1 < 0:
+                fill[real_t](out, positions[2].end, <real_t>positions[2].value)
+                fill[real_t](out + positions[2].end, n - positions[2].end, 0)
             else:
                 gather_row(k, x + p0 * stride[0] + p1 * stride[1], stride[2], &positions[2], n,
                            out)
@@ -88,18 +91,19 @@ cdef inline void gather_row(const fc_kernels *k, const real_t *row, Py_ssize_t s
                             const Positions *positions, Py_ssize_t n,
                             real_t *out) noexcept nogil:
     """A row of a tile: what lies outside of the array before and behind, and zeros to its end."""
+    cdef real_t value = <real_t>positions.value
     cdef Py_ssize_t i, p
     for i in range(positions.low):
         p = position(positions, i)
-        out[i] = 0 if p < 0 else row[p * stride]
+        out[i] = value if p < 0 else row[p * stride]
     if positions.high > positions.low:
         k.gather(positions.high - positions.low,
                  row + (positions.base + positions.low * positions.step) * stride,
                  positions.step * stride, out + positions.low)
     for i in range(positions.high, positions.end):
         p = position(positions, i)
-        out[i] = 0 if p < 0 else row[p * stride]
-    memset(out + positions.end, 0, (n - positions.end) * sizeof(real_t))
+        out[i] = value if p < 0 else row[p * stride]
+    fill[real_t](out + positions.end, n - positions.end, 0)
 
 
 # ---- results from tiles ----

@@ -20,6 +20,7 @@ cdef struct Columns:
     const conv_geometry *g
     const fc_kernels *kernels
     Strided5 image                   # what they are gathered from, or added to
+    double outside[2]                # the bits of what lies around it, if that is constant
     Py_ssize_t batch
     Py_ssize_t channels, taps, rows  # of a group; kernel positions; rows of a group
     Py_ssize_t pixels

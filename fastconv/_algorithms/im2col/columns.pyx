@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div
-from fastconv._core.padding cimport PAD_ZEROS, source_index
+from fastconv._core.padding cimport PAD_CONSTANT, PAD_ZEROS, source_index
 from fastconv._core.strided cimport strided_images
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._kernels.dispatch cimport kernels_for
@@ -15,7 +15,7 @@ cnp.import_array()
 # Outputs that are neighbours in a row, and what one kernel position meets there.
 cdef struct PixelRun:
     Py_ssize_t pixels
-    Py_ssize_t plane, row    # of the image; -1: zeros
+    Py_ssize_t plane, row    # of the image; -1: outside
     Py_ssize_t first         # position that the first pixel meets; further ones a stride apart
     Py_ssize_t low, high     # the pixels that meet the inside of a row
 
@@ -30,6 +30,11 @@ cdef Columns columns_of(ConvDesc desc, cnp.ndarray images) except *:
     columns.taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
     columns.rows = columns.taps * columns.channels
     columns.pixels = g.output[0] * g.output[1] * g.output[2]
+    columns.outside[0] = columns.outside[1] = 0
+    if g.itemsize == 4:
+        (<float *>columns.outside)[0] = <float>g.padding_value
+    else:
+        columns.outside[0] = g.padding_value
     if images is not None:
         columns.image = strided_images(images, g.channels_last)
         columns.batch = cnp.PyArray_DIM(images, 0)
@@ -88,15 +93,15 @@ cdef void gather_columns(const Columns *columns, const moved_t *x, Py_ssize_t ro
         while p < n_pixels:
             run = find_run(g, t, o, n_pixels - p, g.padding_mode)
             if run.plane < 0 or run.row < 0:
-                memset(out + p, 0, run.pixels * sizeof(moved_t))
+                fill_run(columns, run.pixels, out + p)
             else:
                 line = channel + run.plane * stride[2] + run.row * stride[3]
-                gather_outside(g, &run, line, stride[4], 0, run.low, out + p)
+                gather_outside(columns, &run, line, 0, run.low, out + p)
                 if run.high > run.low:
                     gather_inside(columns, run.high - run.low,
                                   line + (run.first + run.low * g.stride[2]) * stride[4], step,
                                   out + p + run.low)
-                gather_outside(g, &run, line, stride[4], run.high, run.pixels, out + p)
+                gather_outside(columns, &run, line, run.high, run.pixels, out + p)
             p += run.pixels
         out += pitch
 
@@ -114,14 +119,25 @@ cdef inline void gather_inside(const Columns *columns, Py_ssize_t n, const moved
             out[p] = line[p * step]
 
 
-cdef inline void gather_outside(const conv_geometry *g, const PixelRun *run, const moved_t *line,
-                                Py_ssize_t step, Py_ssize_t low, Py_ssize_t high,
-                                moved_t *out) noexcept nogil:
+cdef inline void fill_run(const Columns *columns, Py_ssize_t n, moved_t *out) noexcept nogil:
+    """n pixels that meet the constant around the image."""
+    cdef Py_ssize_t p
+    if columns.g.padding_mode == PAD_CONSTANT:
+        for p in range(n):
+            out[p] = (<const moved_t *>columns.outside)[0]
+    else:
+        memset(out, 0, n * sizeof(moved_t))
+
+
+cdef inline void gather_outside(const Columns *columns, const PixelRun *run, const moved_t *line,
+                                Py_ssize_t low, Py_ssize_t high, moved_t *out) noexcept nogil:
     """The pixels low … high - 1 of a run, which meet what lies outside of a row."""
+    cdef const conv_geometry *g = columns.g
     cdef Py_ssize_t p, i
     for p in range(low, high):
         i = source_index(run.first + p * g.stride[2], g.input[2], g.padding_mode)
-        out[p] = 0 if i < 0 else line[i * step]
+        out[p] = (<const moved_t *>columns.outside)[0] if i < 0 else line[
+            i * columns.image.stride[4]]
 
 
 cdef void add_columns(const Columns *columns, const real_t *cols, Py_ssize_t row,
@@ -165,13 +181,17 @@ cdef struct Planes:
     char *cols               # (batch, channels * kernel, pixels), contiguous
 
 
-def gather(ConvDesc desc, cnp.ndarray x, cnp.ndarray out, num_threads):
-    """out (batch, channels * kernel, pixels) from x, of the same dtype; out is C-contiguous."""
+def gather(ConvDesc desc, cnp.ndarray x, cnp.ndarray outside, cnp.ndarray out, num_threads):
+    """out (batch, channels * kernel, pixels) from x, of the same dtype; out is C-contiguous.
+
+    outside: one element, the constant around x.
+    """
     cdef Planes job
     cdef double work = 8.0 * cnp.PyArray_SIZE(out)
     if cnp.PyArray_SIZE(out):
         job.columns = columns_of(desc, x)
         job.itemsize = cnp.PyArray_ITEMSIZE(out)
+        memcpy(job.columns.outside, cnp.PyArray_BYTES(outside), job.itemsize)
         job.cols = cnp.PyArray_BYTES(out)
         parallel_for(gather_task, &job, job.columns.batch * job.columns.channels,
                      threads_for(desc.function, num_threads, work), work)

@@ -11,6 +11,7 @@ from fastconv._core.blas cimport Room, gemm, load, room_for
 from fastconv._core.blocks cimport CACHE_LINE, Arena, reserve, unravel
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.output cimport Output, make_output, store_rows
+from fastconv._core.padding cimport PAD_ZEROS
 from fastconv._core.partial_sums cimport PartialSums
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.strided cimport Strided5, contiguous_images
@@ -286,7 +287,8 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     cdef cnp.ndarray result = out
     if cnp.PyArray_SIZE(out) == 0:
         return
-    if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
+    if cnp.PyArray_SIZE(grad) == 0 or (
+            cnp.PyArray_SIZE(x) == 0 and desc.g.padding_mode == PAD_ZEROS):
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return
     load()

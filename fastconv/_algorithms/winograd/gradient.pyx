@@ -18,6 +18,7 @@ from fastconv._algorithms.winograd.types cimport (
 )
 from fastconv._core.blocks cimport Arena, reserve, unravel
 from fastconv._core.integers cimport ceil_div
+from fastconv._core.padding cimport PAD_ZEROS
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport SIGNAL_WORK, is_long, parallel_for
@@ -80,7 +81,8 @@ def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray 
     cdef Py_ssize_t *offset
     if cnp.PyArray_SIZE(out) == 0:
         return None
-    if cnp.PyArray_SIZE(grad) == 0 or cnp.PyArray_SIZE(x) == 0:
+    if cnp.PyArray_SIZE(grad) == 0 or (
+            cnp.PyArray_SIZE(x) == 0 and desc.g.padding_mode == PAD_ZEROS):
         memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
         return None
     kept = gradient_layout(desc)

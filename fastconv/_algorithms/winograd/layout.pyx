@@ -212,6 +212,7 @@ cdef void set_axis(Layout *layout, int a, Py_ssize_t length, Py_ssize_t *place) 
     layout.out_size[a] = g.input[a] if layout.backward else g.output[a]
     axis.length = g.output[a] if layout.backward else g.input[a]
     axis.mode = PAD_ZEROS if layout.backward else g.padding_mode
+    axis.value = g.padding_value
     axis.step = layout.m * layout.spacing[a] if layout.transformed[a] else g.stride[a]
     axis.taps = length
     axis.count = ceil_div(layout.out_size[a], layout.span[a])
