@@ -70,7 +70,7 @@ cdef inline double result(const Sum *s) noexcept nogil:
 
 cdef inline Py_ssize_t read_at(const conv_geometry *g, int a, Py_ssize_t output,
                                Py_ssize_t tap) noexcept nogil:
-    """The input position that a tap of axis a meets at an output; -1 for padding that is constant."""
+    """The input position that a tap of axis a meets at an output; -1 for constant padding."""
     return source_index(output * g.stride[a] + tap * g.dilation[a] - g.before[a], g.input[a],
                         g.padding_mode)
 

@@ -177,7 +177,8 @@ cdef bint may_keep(const CallKey *key) noexcept:
             and is_immutable(g.groups) and is_immutable(g.output_padding)
             and is_immutable(g.output_size) and is_immutable(g.ceil_mode)
             and is_immutable(g.padding_mode) and is_immutable(g.padding_value)
-            and is_immutable(g.data_format) and is_immutable(g.flip) and is_immutable(<object>key.activation))
+            and is_immutable(g.data_format) and is_immutable(g.flip)
+            and is_immutable(<object>key.activation))
 
 
 cdef int insert(const CallKey *key, description) except -1:

@@ -221,8 +221,8 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
     check_unchanged(desc.function, name, has_output_shape(desc, source))
     check_unchanged(desc.function, "weight", has_weight_shape(desc, weight))
     if parts:
-        by_parts(real, weight, result, None).run(add_batch(source, desc.batched), bias, None,
-                                           output.array, threads)
+        by_parts(real, weight, result, None).run(
+            add_batch(source, desc.batched), bias, None, output.array, threads)
         return output.finish()
     kernel = real.prepare(operand(weight, arithmetic), threads)
     kernel.run(batched(source, arithmetic, desc.batched), None, None, output.array, threads)

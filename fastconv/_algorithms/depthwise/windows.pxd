@@ -2,8 +2,8 @@
 
 Each input phase lies by itself in the window, so that steps within it are one. Zeros of the padding
 are written around it once, and stay from one plane to the next; other padding modes fill the border
-each time, from the source or with their constant. Windows hold one input channel after the other; or, where channels are in the
-lanes, for each pixel those that the channels of the result read.
+each time, from the source or with their constant. Windows hold one input channel after the other;
+or, where channels are in the lanes, for each pixel those that the channels of the result read.
 """
 from libc.string cimport memset
 
