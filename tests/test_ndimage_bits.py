@@ -323,3 +323,19 @@ def test_lines_of_every_length():
                                          for m in (ndimage, scipy.ndimage))
                         what = difference(got, expected)
                         assert what is None, (name, y.shape, dtype, count, what)
+
+
+def test_what_ends_the_process_in_scipy_is_refused():
+    image, nothing = np.ones((3, 3)), np.zeros((2, 2), bool)
+    for function in (ndimage.grey_erosion, ndimage.grey_dilation, ndimage.white_tophat):
+        with pytest.raises(ValueError, match="footprint has no true elements"):
+            function(image, footprint=nothing, structure=np.ones((2, 2)))
+    with pytest.raises(MemoryError):
+        ndimage.uniform_filter1d(image, 1 << 60)
+
+
+def test_names_of_modes_may_be_numpys():
+    image = RNG.random((9, 8))
+    for mode in (np.str_("wrap"), [np.str_("wrap"), "nearest"], np.array(["mirror", "wrap"])):
+        found = ndimage.gaussian_filter(image, 2, mode=mode)
+        assert difference(found, scipy.ndimage.gaussian_filter(image, 2, mode=mode)) is None

@@ -94,7 +94,7 @@ def edge_of(mode):
     """A mode's name, which SciPy knows."""
     if not isinstance(mode, str) or mode not in EDGES:
         raise NotServed
-    return mode
+    return str(mode)  # which one of NumPy's strings is not
 
 
 def number(value):
@@ -113,8 +113,9 @@ def parts_of(cnp.ndarray x, cval):
 
 def gaussian(sigma, order, truncate, radius):
     """Weights of a Gaussian, or of its derivative, as a correlation has them."""
+    far = int(truncate * float(sigma) + 0.5)  # which SciPy wants to be a number in any case
     if radius is None:
-        radius = int(truncate * float(sigma) + 0.5)
+        radius = far
     if not isinstance(radius, numbers.Integral) or radius < 0 or order < 0:
         raise NotServed
     if type(sigma) in (int, float) and type(order) is int:

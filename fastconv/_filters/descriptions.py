@@ -114,6 +114,10 @@ Raises
 Exception
     SciPy's own, of the same type, where an argument is wrong.
 
+See Also
+--------
+scipy.ndimage.{name} : What answers where arguments are others than said here.
+
 Examples
 --------
 {examples}
