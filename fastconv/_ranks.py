@@ -67,11 +67,16 @@ stride : int or sequence of int, optional
 padding : int, sequence or str, default 0
     Elements added before and after: a number, one for each axis, a pair ``(before, after)`` for
     each axis, ``"valid"``, ``"same"``, ``"same_lower"`` or ``"full"``. Less than the window's
-    extent on each side.
+    extent on each side, unless there is a `padding_mode`.
 dilation : int or sequence of int, default 1
     Step between the elements of a window.
 ceil_mode : bool, default False
-    Round the result's size up: a last window may hang over the end, if it starts before it.""",
+    Round the result's size up: a last window may hang over the end, if it starts before it.
+padding_mode : str, optional
+    What padding holds, by the names that `conv$d` has. It then is elements like others: the
+    result is that of the padded array without padding.
+padding_value : number, default 0
+    What it holds with ``padding_mode="constant"``: any finite number of the dtype of `x`.""",
     "return_indices": """return_indices : bool, default False
     Also return where each was found.""",
     "indices": """indices : ndarray of int64

@@ -4,7 +4,6 @@ Every family is defined once, by a function of the rank: see `_ranks`.
 """
 from fastconv._call import pool as call
 from fastconv._desc.geometry import geometry
-from fastconv._desc.pool import describe_pool
 from fastconv._ranks import RANKS, documented, numbered
 
 __all__ = [
@@ -74,11 +73,12 @@ def _extreme_pool(kind, rank):
 
     @documented(name, rank, _EXTREMES[kind], kind=kind)
     def pool(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
-             return_indices=False, data_format="channels_first", num_threads=None, out=None):
+             padding_mode=None, padding_value=0, return_indices=False,
+             data_format="channels_first", num_threads=None, out=None):
         """Take the ${kind}imum of each window of $an_array.
 
-        Padding never wins: a window's ${kind}imum is that of its real elements. A window with a NaN
-        gives NaN. Every real dtype is exact.
+        Without a `padding_mode` padding never wins: a window's ${kind}imum is that of its real
+        elements. A window with a NaN gives NaN. Every real dtype is exact.
 
         Parameters
         ----------
@@ -111,7 +111,8 @@ def _extreme_pool(kind, rank):
         $examples
         """
         windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
-                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+                           dilation=dilation, ceil_mode=ceil_mode, padding_mode=padding_mode,
+                           padding_value=padding_value, data_format=data_format)
         return call.forward(windows, kind, x, return_indices=return_indices,
                             num_threads=num_threads, out=out)
 
@@ -146,8 +147,8 @@ def _avg_pool(rank):
             array([[[[6.5, 8.5]]]])""",
     })
     def avg_pool(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
-                 count_include_pad=True, divisor_override=None, data_format="channels_first",
-                 num_threads=None, out=None):
+                 padding_mode=None, padding_value=0, count_include_pad=True,
+                 divisor_override=None, data_format="channels_first", num_threads=None, out=None):
         r"""Take the average of each window of $an_array.
 
         Parameters
@@ -177,7 +178,8 @@ def _avg_pool(rank):
         $examples
         """
         windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
-                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+                           dilation=dilation, ceil_mode=ceil_mode, padding_mode=padding_mode,
+                           padding_value=padding_value, data_format=data_format)
         return call.forward(windows, "mean", x, count_include_pad=count_include_pad,
                             divisor_override=divisor_override, num_threads=num_threads, out=out)
 
@@ -209,7 +211,8 @@ def _lp_pool(rank):
             array([[[[5.]]]])""",
     })
     def lp_pool(x, norm_type, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
-                data_format="channels_first", num_threads=None, out=None):
+                padding_mode=None, padding_value=0, data_format="channels_first",
+                num_threads=None, out=None):
         """Take the p-norm of each window of $an_array.
 
         That is the p-th root of the sum of p-th powers of magnitudes. It neither overflows nor
@@ -237,7 +240,8 @@ def _lp_pool(rank):
         $examples
         """
         windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
-                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+                           dilation=dilation, ceil_mode=ceil_mode, padding_mode=padding_mode,
+                           padding_value=padding_value, data_format=data_format)
         return call.forward(windows, "norm", x, norm_type=norm_type, num_threads=num_threads,
                             out=out)
 
@@ -586,9 +590,9 @@ def _avg_pool_backward(rank):
                      [0.25, 0.25]]]])""",
     }, misfit="the gradient is not that of such a call")
     def avg_pool_backward(grad_output, input_shape, kernel_size, stride=None, padding=0,
-                          dilation=1, *, ceil_mode=False, count_include_pad=True,
-                          divisor_override=None, data_format="channels_first", num_threads=None,
-                          out=None):
+                          dilation=1, *, ceil_mode=False, padding_mode=None, padding_value=0,
+                          count_include_pad=True, divisor_override=None,
+                          data_format="channels_first", num_threads=None, out=None):
         """Gradient of `avg_pool$d` with respect to its input.
 
         Parameters
@@ -614,7 +618,8 @@ def _avg_pool_backward(rank):
         $examples
         """
         windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
-                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format,
+                           dilation=dilation, ceil_mode=ceil_mode, padding_mode=padding_mode,
+                           padding_value=padding_value, data_format=data_format,
                            x="input_shape")
         return call.backward_mean(windows, grad_output, input_shape,
                                   count_include_pad=count_include_pad,
@@ -653,8 +658,8 @@ def _lp_pool_backward(rank):
                      [0. , 0. ]]]])""",
     }, misfit="the gradient is not that of such a call")
     def lp_pool_backward(grad_output, x, norm_type, kernel_size, stride=None, padding=0,
-                         dilation=1, *, ceil_mode=False, data_format="channels_first",
-                         num_threads=None, out=None):
+                         dilation=1, *, ceil_mode=False, padding_mode=None, padding_value=0,
+                         data_format="channels_first", num_threads=None, out=None):
         """Gradient of `lp_pool$d` with respect to its input.
 
         Of a norm y, that of an element x is ``sign(x) (abs(x) / y)**(p - 1)``, and 0 where x or y
@@ -683,7 +688,8 @@ def _lp_pool_backward(rank):
         $examples
         """
         windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
-                           dilation=dilation, ceil_mode=ceil_mode, data_format=data_format)
+                           dilation=dilation, ceil_mode=ceil_mode, padding_mode=padding_mode,
+                           padding_value=padding_value, data_format=data_format)
         return call.backward_norm(windows, grad_output, x, norm_type=norm_type,
                                   num_threads=num_threads, out=out)
 
@@ -750,7 +756,7 @@ def _adaptive_avg_pool_backward(rank):
 
 
 def pool_output_shape(x_shape, kernel_size, stride=None, padding=0, dilation=1, *,
-                      ceil_mode=False, data_format="channels_first"):
+                      ceil_mode=False, padding_mode=None, data_format="channels_first"):
     """Shape of a pooling's result, by arithmetic alone.
 
     Parameters
@@ -760,7 +766,7 @@ def pool_output_shape(x_shape, kernel_size, stride=None, padding=0, dilation=1, 
     kernel_size : int or sequence of int
         Extent of the window. Its entries tell the number of spatial axes, and then the batch axis
         may be left out; with a single number they follow from `x_shape` as for `max_pool`.
-    stride, padding, dilation, ceil_mode, data_format
+    stride, padding, dilation, ceil_mode, padding_mode, data_format
         As for `max_pool`.
 
     Returns
@@ -785,5 +791,5 @@ def pool_output_shape(x_shape, kernel_size, stride=None, padding=0, dilation=1, 
     """
     windows = geometry("pool_output_shape", None, kernel_size=kernel_size, stride=stride,
                        padding=padding, dilation=dilation, ceil_mode=ceil_mode,
-                       data_format=data_format, x="x_shape")
-    return describe_pool(windows, x_shape).output_shape()
+                       padding_mode=padding_mode, data_format=data_format, x="x_shape")
+    return call.output_shape(windows, x_shape)

@@ -4,7 +4,14 @@ from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, overlo
 from numpy import int64
 from numpy.typing import ArrayLike, NDArray
 
-from fastconv.conv import _DataFormat, _Padding, _PerAxis, _Shape
+from fastconv.conv import (
+    _DataFormat,
+    _Padding,
+    _PaddingMode,
+    _PaddingValue,
+    _PerAxis,
+    _Shape,
+)
 
 __all__ = [
     "adaptive_avg_pool", "adaptive_avg_pool1d", "adaptive_avg_pool1d_backward",
@@ -34,6 +41,8 @@ def max_pool(
     dilation: _PerAxis = 1,
     *,
     ceil_mode: bool = False,
+    padding_mode: _PaddingMode | None = None,
+    padding_value: _PaddingValue = 0,
     return_indices: Literal[False] = False,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
@@ -48,6 +57,8 @@ def max_pool(
     dilation: _PerAxis = 1,
     *,
     ceil_mode: bool = False,
+    padding_mode: _PaddingMode | None = None,
+    padding_value: _PaddingValue = 0,
     return_indices: Literal[True],
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
@@ -62,6 +73,8 @@ def max_pool(
     dilation: _PerAxis = 1,
     *,
     ceil_mode: bool = False,
+    padding_mode: _PaddingMode | None = None,
+    padding_value: _PaddingValue = 0,
     return_indices: bool = False,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
@@ -84,6 +97,8 @@ def avg_pool(
     dilation: _PerAxis = 1,
     *,
     ceil_mode: bool = False,
+    padding_mode: _PaddingMode | None = None,
+    padding_value: _PaddingValue = 0,
     count_include_pad: bool = True,
     divisor_override: SupportsFloat | None = None,
     data_format: _DataFormat = "channels_first",
@@ -104,6 +119,8 @@ def lp_pool(
     dilation: _PerAxis = 1,
     *,
     ceil_mode: bool = False,
+    padding_mode: _PaddingMode | None = None,
+    padding_value: _PaddingValue = 0,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
     out: NDArray[Any] | None = None,
@@ -217,6 +234,8 @@ def avg_pool_backward(
     dilation: _PerAxis = 1,
     *,
     ceil_mode: bool = False,
+    padding_mode: _PaddingMode | None = None,
+    padding_value: _PaddingValue = 0,
     count_include_pad: bool = True,
     divisor_override: SupportsFloat | None = None,
     data_format: _DataFormat = "channels_first",
@@ -238,6 +257,8 @@ def lp_pool_backward(
     dilation: _PerAxis = 1,
     *,
     ceil_mode: bool = False,
+    padding_mode: _PaddingMode | None = None,
+    padding_value: _PaddingValue = 0,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
     out: NDArray[Any] | None = None,
@@ -268,5 +289,6 @@ def pool_output_shape(
     dilation: _PerAxis = 1,
     *,
     ceil_mode: bool = False,
+    padding_mode: _PaddingMode | None = None,
     data_format: _DataFormat = "channels_first",
 ) -> tuple[int, ...]: ...

@@ -260,3 +260,144 @@ def test_a_value_needs_the_constant_mode(mode):
         fastconv.conv(x, weight, **options)
     with pytest.raises(ValueError, match=said):
         fastconv.conv_backward_data(x, weight, x.shape, **options)
+
+
+# ---- poolings: as without padding, of a padded copy ----
+
+MODES = {"zeros": "constant", "constant": "constant", "reflect": "reflect",
+         "symmetric": "symmetric", "replicate": "edge", "circular": "wrap"}  # fmt: skip
+# x, window and the rest of the arguments
+POOLINGS = {
+    "signal": ((2, 3, 17), 4, {"stride": 2, "padding": [(9, 2)]}),
+    "image": ((3, 2, 9, 8), (3, 2), {"stride": 1, "padding": ((0, 5), (7, 1)), "dilation": (2, 1)}),
+    "overhang": ((2, 2, 7, 10), 3, {"stride": 2, "padding": (3, 1), "ceil_mode": True}),
+    "same": ((1, 3, 6, 7), 4, {"stride": 3, "padding": "same"}),
+    "full": ((2, 1, 5, 4), 3, {"padding": "full", "stride": 2}),
+    "volume": ((2, 2, 3, 5, 4), (2, 3, 2), {"padding": (1, 6, 2)}),
+}
+
+
+def pooling(name, mode, dtype="float32", data_format="channels_first"):
+    """x, a padded copy, the window, and the arguments of both calls."""
+    shape, window, options = POOLINGS[name]
+    rank = len(shape) - 2
+    x = numbers(shape, dtype) if np.dtype(dtype).kind in "biu" else (
+        np.random.default_rng(3).standard_normal(shape).astype(dtype))  # fmt: skip
+    window = (window,) * rank if isinstance(window, int) else window
+    options = {**options, "data_format": data_format}
+    plain = {key: value for key, value in options.items() if key != "padding"}
+    stride = reference._per_axis(options.get("stride", window), rank)
+    dilation = reference._per_axis(options.get("dilation", 1), rank)
+    pairs = reference.padding_pairs(options["padding"], shape[2:], window, stride, dilation)
+    value = constant(dtype) if mode == "constant" else 0
+    held = {"constant_values": value} if MODES[mode] == "constant" else {}
+    padded = np.pad(x, ((0, 0), (0, 0), *pairs), mode=MODES[mode], **held)
+    if data_format == "channels_last":
+        x, padded = (np.ascontiguousarray(np.moveaxis(a, 1, -1)) for a in (x, padded))
+    return x, padded, window, {**options, "padding_mode": mode, "padding_value": value}, plain
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float32", "float64"])
+@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize("name", list(POOLINGS))
+def test_poolings(name, mode, dtype, data_format):
+    x, padded, window, options, plain = pooling(name, mode, dtype, data_format)
+    for pool, *norm in ((fastconv.max_pool,), (fastconv.min_pool,), (fastconv.avg_pool,),
+                        (fastconv.lp_pool, 3), (fastconv.lp_pool, np.inf)):  # fmt: skip
+        found = pool(x, *norm, window, **options)
+        np.testing.assert_array_equal(found, pool(padded, *norm, window, **plain))
+        np.testing.assert_array_equal(found, pool(x, *norm, window, **options, num_threads=1))
+        np.testing.assert_array_equal(found[0], pool(x[0], *norm, window, **options))
+        out = np.empty_like(found)
+        assert pool(np.flip(np.flip(x, 1), 1), *norm, window, **options, out=out) is out
+        np.testing.assert_array_equal(out, found)
+    assert found.shape == fastconv.pool_output_shape(
+        x.shape, window, **{key: options[key] for key in options if key != "padding_value"})
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "replicate", "circular"])
+@pytest.mark.parametrize("name", list(POOLINGS))
+def test_positions_are_those_of_elements(name, mode, data_format):
+    x, _, window, options, _ = pooling(name, mode, "float32", data_format)
+    for pool in (fastconv.max_pool, fastconv.min_pool):
+        found, where = pool(x, window, **options, return_indices=True)
+        planes, results, indices = (np.moveaxis(a, -1, 1) if data_format == "channels_last" else a
+                                    for a in (x, found, where))  # fmt: skip
+        planes = planes.reshape(*planes.shape[:2], -1)
+        at = indices.reshape(*indices.shape[:2], -1)
+        np.testing.assert_array_equal(np.take_along_axis(planes, at, 2),
+                                      results.reshape(at.shape))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "constant"])
+def test_constants_have_no_position(mode):
+    with pytest.raises(ValueError, match="max_pool2d: return_indices needs padding"):
+        fastconv.max_pool2d(np.ones((1, 4, 4)), 2, padding=1, padding_mode=mode,
+                            return_indices=True)  # fmt: skip
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize("name", list(POOLINGS))
+def test_gradients_of_poolings_are_adjoint(name, mode, data_format):
+    x, _, window, options, _ = pooling(name, mode, "float64", data_format)
+    y = fastconv.avg_pool(x, window, **options)
+    grad = np.random.default_rng(5).standard_normal(y.shape)
+    # the pooling is linear but for what a constant adds
+    rest = y - fastconv.avg_pool(np.zeros_like(x), window, **options)
+    back = fastconv.avg_pool_backward(grad, x.shape, window, **options)
+    assert back.shape == x.shape
+    np.testing.assert_allclose((back * x).sum(), (grad * rest).sum(), rtol=1e-10, atol=1e-10)
+    # d(pool)/dx in a random direction, of a norm
+    direction = np.random.default_rng(6).standard_normal(x.shape)
+    for p, step in ((3, 1e-6), (np.inf, 1e-9)):
+        back = fastconv.lp_pool_backward(grad, x, p, window, **options)
+        up, down = (fastconv.lp_pool(x + s * step * direction, p, window, **options)
+                    for s in (1, -1))  # fmt: skip
+        np.testing.assert_allclose((back * direction).sum(), (grad * (up - down)).sum() / 2 / step,
+                                   rtol=1e-5, atol=1e-5)  # fmt: skip
+
+
+def test_the_gradient_of_a_maximum_finds_mirrored_elements():
+    x = np.array([[1.0, 5, 2, 4]])
+    found, where = fastconv.max_pool1d(x, 3, stride=1, padding=3, padding_mode="circular",
+                                       return_indices=True)  # fmt: skip
+    np.testing.assert_array_equal(found, [[5, 4, 5, 5, 5, 4, 5, 5]])
+    np.testing.assert_array_equal(
+        fastconv.max_pool1d_backward(np.ones_like(found), where, x.shape), [[0, 6, 0, 2]])
+
+
+def test_large_images_go_piece_by_piece():
+    x = np.random.default_rng(0).standard_normal((5, 3, 500, 400)).astype("float32")
+    options = {"stride": 1, "padding": 4, "padding_mode": "reflect"}
+    padded = np.pad(x, ((0, 0), (0, 0), (4, 4), (4, 4)), mode="reflect")
+    np.testing.assert_array_equal(
+        fastconv.max_pool2d(x, 3, **options), fastconv.max_pool2d(padded, 3, stride=1))
+    grad = np.ones((5, 3, 506, 406), "float32")
+    back = fastconv.avg_pool2d_backward(grad, x.shape, 3, **options)
+    for i in range(5):
+        np.testing.assert_array_equal(
+            back[i], fastconv.avg_pool2d_backward(grad[i], x[i].shape, 3, **options))
+
+
+def test_errors_of_poolings():
+    x = np.ones((1, 2, 5, 5), "float32")
+    for pool, *norm in ((fastconv.max_pool2d,), (fastconv.avg_pool2d,), (fastconv.lp_pool2d, 2)):
+        name = pool.__name__
+        for options, said in (
+            ({"padding_value": 3}, "padding_value=3 needs padding_mode='constant', not None"),
+            ({"padding_mode": "zeros", "padding_value": 3}, "needs padding_mode='constant'"),
+            ({"padding_mode": "constant", "padding_value": np.inf}, "inf is not a finite number"),
+            ({"padding_mode": "nonsense"}, "padding_mode='nonsense' is not one of"),
+            ({"padding": 9}, "must be less than the window's extent"),
+        ):  # fmt: skip
+            with pytest.raises(ValueError, match=f"{name}: .*{said}"):
+                pool(x, *norm, 3, **{"padding": 1, **options})
+    with pytest.raises(ValueError, match="avg_pool2d: count_include_pad=False leaves out"):
+        fastconv.avg_pool2d(x, 3, padding=1, padding_mode="reflect", count_include_pad=False)
+    with pytest.raises(ValueError, match="has length 0, which padding_mode='reflect'"):
+        fastconv.max_pool2d(x[:, :, :0], 3, padding=4, padding_mode="reflect")
+    with pytest.raises(ValueError, match="avg_pool2d_backward: grad_output has shape"):
+        fastconv.avg_pool2d_backward(x, x.shape, 3, padding=9, padding_mode="edge")

@@ -6,6 +6,7 @@ cdef ConvDesc cached_conv(Geometry geometry, x, weight, dtype, bint exact, activ
 cdef TransposedDesc cached_conv_transpose(Geometry geometry, x, weight, dtype, bint exact)
 cdef object cached(describe, Geometry geometry, x)
 cdef ConvDesc cached_columns(Geometry geometry, x, Py_ssize_t itemsize)
+cdef ConvDesc cached_around(Geometry geometry, x, Py_ssize_t itemsize)
 cdef object choose_algorithm(ConvDesc desc, str which, method, precision, max_workspace)
 cdef object strict_algorithm(ConvDesc desc, str which)
 cdef object cached_algorithm(ConvDesc desc, str which, method, precision, max_workspace)

@@ -23,6 +23,7 @@ from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.transposed cimport TransposedDesc
 
 from fastconv._desc.columns import describe_columns
+from fastconv._desc.pool import describe_around
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.transposed import describe_transposed
 
@@ -256,6 +257,19 @@ cdef ConvDesc cached_columns(Geometry geometry, x, Py_ssize_t itemsize):
     desc = lookup(&key)
     if desc is None:
         desc = describe_columns(geometry, shape_of(x), itemsize)
+        insert(&key, desc)
+    return desc
+
+
+cdef ConvDesc cached_around(Geometry geometry, x, Py_ssize_t itemsize):
+    cdef ConvDesc desc
+    cdef CallKey key
+    begin_key(&key, geometry, None)
+    add_shape(&key, x)
+    add_size(&key, itemsize)
+    desc = lookup(&key)
+    if desc is None:
+        desc = describe_around(geometry, shape_of(x), itemsize)
         insert(&key, desc)
     return desc
 

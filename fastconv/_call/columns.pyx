@@ -9,7 +9,9 @@ from fastconv._call.kernels cimport inner_shape
 from fastconv._core.padding cimport AXES
 from fastconv._core.room cimport need_modules
 from fastconv._core.threads cimport plain_threads
-from fastconv._desc.arguments cimport as_array, as_shape, check_unchanged, compute_dtype
+from fastconv._desc.arguments cimport (
+    as_array, as_shape, axes_of, check_unchanged, compute_dtype,
+)
 from fastconv._desc.conv cimport ConvDesc, has_input_shape, settled
 from fastconv._desc.geometry cimport Geometry
 
@@ -49,6 +51,20 @@ def columns(Geometry geometry, x, num_threads):
     kernel("gather")(desc, batched(bits, bits.dtype, desc.batched), outside, cols, num_threads)
     cols = cols.view(x.dtype.newbyteorder("="))
     return cols if desc.batched else cols[0]
+
+
+cdef cnp.ndarray padded_images(ConvDesc desc, cnp.ndarray x, cnp.ndarray outside, num_threads):
+    """A batch with its padding, C-contiguous: the columns of a kernel of one element.
+
+    outside: one element of the dtype of x, what a constant padding holds.
+    """
+    bits = as_bits(x)
+    padded = np.empty((len(x), desc.g.channels) + axes_of(desc.g.output, <int>desc.g.rank),
+                      bits.dtype)
+    kernel("gather")(desc, bits, as_bits(outside), padded, num_threads)
+    if desc.g.channels_last:
+        padded = np.ascontiguousarray(np.moveaxis(padded, 1, -1))
+    return padded.view(x.dtype)
 
 
 def images(Geometry geometry, cols, input_shape, num_threads):

@@ -5,5 +5,6 @@ cdef tuple dtypes_of(str function, a, b, c)
 cdef double beside(out, algorithm, double work) except *
 cdef check_bias(ConvDesc desc, bias)
 cdef check_residual(str function, residual, tuple shape, result)
+cpdef tuple padded_shape(ConvDesc desc)
 cdef object run_forward(kernel, x, bias, residual, Destination output, arithmetic, tuple bounds,
                         bint has_batch, int threads)

@@ -11,7 +11,9 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._call.cache cimport strict_algorithm
-from fastconv._core.padding cimport AXES, PAD_REFLECT, PAD_REPLICATE, PAD_SYMMETRIC
+from fastconv._core.padding cimport (
+    AXES, PAD_CONSTANT, PAD_REFLECT, PAD_REPLICATE, PAD_SYMMETRIC, PAD_ZEROS,
+)
 from fastconv._desc.arguments cimport operand
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._desc.geometry cimport Geometry
@@ -81,7 +83,10 @@ cdef class Folding:
 
 
 cdef fold_padding(ConvDesc desc, grad, out):
-    """Add the gradients of padding positions to those of the elements they were copies of."""
+    """Add the gradients of padding positions to those of the elements they were copies of.
+
+    Those of constants are left out.
+    """
     cdef int axis
     first = 1 if desc.g.channels_last else 2
     for axis in range(AXES - <int>desc.g.rank, AXES):
@@ -100,7 +105,7 @@ cdef fold_axis(lines, Py_ssize_t before, Py_ssize_t length, Py_ssize_t mode):
     """
     cdef Py_ssize_t after = len(lines) - before - length, period
     inner = lines[before:before + length]
-    if before == after == 0:
+    if before == after == 0 or mode == PAD_ZEROS or mode == PAD_CONSTANT:
         return inner
     if mode == PAD_REPLICATE:
         if before > 0:

@@ -11,9 +11,12 @@ from fastconv._call.cache cimport cached
 from fastconv._call.destination cimport (
     Destination, batched, contiguous, empty, has_shape, destination,
 )
+from fastconv._call.frame cimport Frame, check_positions, frame_of, pieces, whole_shape
+from fastconv._call.kernels cimport fold_padding
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads
 from fastconv._desc.arguments cimport as_array, as_flag, as_shape, check_unchanged
+from fastconv._desc.conv cimport has_input_shape, settled, with_zeros
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.pool cimport PoolDesc, pool_rank
 
@@ -33,10 +36,6 @@ cdef object float64 = np.dtype(np.float64)
 cdef object int64 = np.dtype(np.int64)
 cdef tuple ALL_32 = (float32,) * 3, ALL_64 = (float64,) * 3
 cdef double INFINITE = float("inf")
-
-cdef enum:
-    COPY_BYTES = 4 << 20   # of images that are copied at once; or one image
-
 
 # ---- arguments ----
 
@@ -94,11 +93,11 @@ cdef double as_norm(str function, norm_type) except? -1:
     return norm
 
 
-cdef int check_gradient(PoolDesc desc, grad_output) except -1:
+cdef int check_gradient(PoolDesc desc, tuple input_shape, grad_output) except -1:
     """Refuse a gradient that has not the result's shape."""
     if not has_shape(grad_output, desc.output_shape()):
         check_shape(desc.function, "grad_output", grad_output, desc.output_shape(),
-                    f"an input of shape {desc.input_shape()} gives")
+                    f"an input of shape {input_shape} gives")
     return 0
 
 
@@ -106,38 +105,38 @@ cdef int check_gradient(PoolDesc desc, grad_output) except -1:
 
 cdef list copies(PoolDesc desc, cnp.ndarray array):
     """Images to pool at once, with their description, so that copies of views stay small."""
-    cdef Py_ssize_t images, i, batch = desc.batch
-    if cnp.PyArray_IS_C_CONTIGUOUS(array) or batch == 0:
+    if cnp.PyArray_IS_C_CONTIGUOUS(array) or desc.batch == 0:
         return [(desc, slice(None))]
-    images = min(batch, max(1, COPY_BYTES * batch // max(cnp.PyArray_NBYTES(array), 1)))
-    return [(desc.of_images(min(images, batch - i)), slice(i, i + images))
-            for i in range(0, batch, images)]
+    return pieces(desc, cnp.PyArray_NBYTES(array))
 
 
 cdef run_pool(PoolDesc desc, x, str op, num_threads, out, bint return_indices=False,
-              bint count_include_pad=False, double divisor=0, double norm=0):
-    """Reduce every window of the array x."""
+              bint count_include_pad=False, double divisor=0, double norm=0, Frame frame=None):
+    """Reduce every window of the array x, with its frame if it has one."""
     cdef Destination output
     cdef double work = desc.work()
     cdef bint largest = op == "norm" and norm == INFINITE
     num_threads = plain_threads(desc.function, num_threads)
     result, arithmetic, computed = pool_dtypes(desc.function, "x", x, op in ("mean", "norm"),
                                                False)
-    if largest or not cnp.PyArray_IS_C_CONTIGUOUS(x):
+    if largest or frame is not None or not cnp.PyArray_IS_C_CONTIGUOUS(x):
         work = INFINITE  # so beside `out`: memory may be missing for a later piece
     output = destination(desc.function, out, desc.output_shape(), result, computed,
                          None if out is None else (x,), work, desc.batched)
-    check_unchanged(desc.function, "x", desc.has_input_shape(x))
+    check_unchanged(desc.function, "x", desc.has_input_shape(x) if frame is None
+                    else has_input_shape(frame.around, x))
     where = None
     if return_indices:
         where = empty(output.shape, int64, desc.batched)
     x = batched(x, arithmetic, desc.batched)
     PyErr_CheckSignals()
-    if cnp.PyArray_IS_C_CONTIGUOUS(x) and not largest:
+    if cnp.PyArray_IS_C_CONTIGUOUS(x) and not largest and frame is None:
         reduce(desc, x, output.array, where, op, count_include_pad, divisor, norm, num_threads)
     else:
-        for part, images in copies(desc, x):
-            piece = np.ascontiguousarray(x[images])
+        parts = copies(desc, x) if frame is None else frame.pieces(cnp.PyArray_ITEMSIZE(x))
+        for part, images in parts:
+            piece = x[images] if frame is None else frame.framed(x[images], num_threads)
+            piece = np.ascontiguousarray(piece)
             PyErr_CheckSignals()
             if largest:
                 piece = np.abs(piece.astype(computed))
@@ -145,6 +144,8 @@ cdef run_pool(PoolDesc desc, x, str op, num_threads, out, bint return_indices=Fa
                    "max" if largest else op, count_include_pad, divisor, norm, num_threads)
     if where is None:
         return output.finish()
+    if frame is not None:
+        where = frame.elements(where)
     return output.finish(), where if desc.batched else where[0]
 
 
@@ -152,13 +153,28 @@ def forward(Geometry geometry, str op, x, *, num_threads, out, return_indices=Fa
             count_include_pad=True, divisor_override=None, norm_type=None):
     """Reduce every window of x by op: "max", "min", "mean" or "norm"."""
     cdef str function = geometry.function
+    cdef Frame frame
     x = as_array(function, "x", x)
-    desc = cached(describe_pool, geometry, x)
-    return run_pool(desc, x, op, num_threads, out,
-                    return_indices=as_flag(function, "return_indices", return_indices),
+    geometry = settled(geometry, x.dtype)
+    frame = frame_of(geometry, x, x.dtype, count_include_pad)
+    desc = cached(describe_pool, geometry, x) if frame is None else frame.inner
+    return_indices = as_flag(function, "return_indices", return_indices)
+    if return_indices and frame is not None:
+        check_positions(frame)
+    return run_pool(desc, x, op, num_threads, out, return_indices=return_indices,
                     count_include_pad=as_flag(function, "count_include_pad", count_include_pad),
                     divisor=as_divisor(function, divisor_override),
-                    norm=as_norm(function, norm_type) if op == "norm" else 0)
+                    norm=as_norm(function, norm_type) if op == "norm" else 0, frame=frame)
+
+
+def output_shape(Geometry geometry, x_shape):
+    """The shape of a pooling's result."""
+    cdef Frame frame
+    cdef PoolDesc desc
+    x_shape = as_shape(geometry.function, geometry.x, x_shape)
+    frame = frame_of(geometry, x_shape, float64, True)
+    desc = describe_pool(geometry, x_shape) if frame is None else frame.inner
+    return desc.output_shape()
 
 
 def adaptive(Geometry geometry, str op, x, *, num_threads, out, return_indices=False):
@@ -188,19 +204,27 @@ def whole(str function, str op, x, *, rank, data_format, num_threads, out):
 # ---- gradients of means and norms ----
 
 cdef run_spread(PoolDesc desc, grad_output, num_threads, out, bint count_include_pad=False,
-                double divisor=0):
-    """Spread each gradient evenly over its window."""
+                double divisor=0, Frame frame=None):
+    """Spread each gradient evenly over its window, and fold a frame back onto its elements."""
     cdef Destination output
+    cdef tuple shape = desc.input_shape() if frame is None else frame.input_shape()
     num_threads = plain_threads(desc.function, num_threads)
     result, arithmetic, _ = pool_dtypes(desc.function, "grad_output", grad_output, True, True)
-    check_gradient(desc, grad_output)
+    check_gradient(desc, shape, grad_output)
     # beside `out` where it goes piece by piece: memory may be missing for a later one
-    output = destination(desc.function, out, desc.input_shape(), result, arithmetic,
-                         (grad_output,), desc.work() if cnp.PyArray_IS_C_CONTIGUOUS(grad_output)
+    output = destination(desc.function, out, shape, result, arithmetic, (grad_output,),
+                         desc.work() if frame is None and cnp.PyArray_IS_C_CONTIGUOUS(grad_output)
                          else INFINITE, desc.batched)
     grad_output = batched(grad_output, arithmetic, desc.batched)
     PyErr_CheckSignals()
-    if cnp.PyArray_IS_C_CONTIGUOUS(grad_output):
+    if frame is not None:
+        for part, images in frame.pieces(arithmetic.itemsize):
+            PyErr_CheckSignals()
+            grad = np.empty(whole_shape(part), arithmetic)
+            average_gradient(part, np.ascontiguousarray(grad_output[images]), grad,
+                             count_include_pad, divisor, num_threads)
+            fold_padding(frame.around, grad, output.array[images])
+    elif cnp.PyArray_IS_C_CONTIGUOUS(grad_output):
         average_gradient(desc, grad_output, output.array, count_include_pad, divisor, num_threads)
     else:
         for part, images in copies(desc, grad_output):
@@ -214,11 +238,15 @@ def backward_mean(Geometry geometry, grad_output, input_shape, *, count_include_
                   divisor_override, num_threads, out):
     """The gradient of an average pooling."""
     cdef str function = geometry.function
+    cdef Frame frame
     grad_output = as_array(function, "grad_output", grad_output)
-    desc = cached(describe_pool, geometry, as_shape(function, "input_shape", input_shape))
+    input_shape = as_shape(function, "input_shape", input_shape)
+    geometry = with_zeros(geometry)
+    frame = frame_of(geometry, input_shape, float64, count_include_pad)
+    desc = cached(describe_pool, geometry, input_shape) if frame is None else frame.inner
     return run_spread(desc, grad_output, num_threads, out,
                       count_include_pad=as_flag(function, "count_include_pad", count_include_pad),
-                      divisor=as_divisor(function, divisor_override))
+                      divisor=as_divisor(function, divisor_override), frame=frame)
 
 
 def backward_adaptive(Geometry geometry, grad_output, input_shape, *, num_threads, out):
@@ -245,38 +273,56 @@ def backward_norm(Geometry geometry, grad_output, x, *, norm_type, num_threads, 
     cdef str function = geometry.function
     cdef Destination output
     cdef PoolDesc desc
+    cdef Frame frame
+    cdef tuple shape
     cdef double norm
     grad_output = as_array(function, "grad_output", grad_output)
     x = as_array(function, "x", x)
     norm = as_norm(function, norm_type)
     num_threads = plain_threads(function, num_threads)
-    desc = cached(describe_pool, geometry, x)
-    check_unchanged(function, "x", desc.has_input_shape(x))
-    check_gradient(desc, grad_output)
-    pool_dtypes(function, "x", x, True, True)
-    pool_dtypes(function, "grad_output", grad_output, True, True)
+    geometry = settled(geometry, x.dtype)
     result, arithmetic, _ = pool_dtypes(
         function, "x", np.empty(0, np.result_type(x.dtype, grad_output.dtype)), True, True)
-    output = destination(function, out, desc.input_shape(), result, arithmetic, (grad_output, x),
-                         desc.work(), desc.batched)
+    frame = frame_of(geometry, x, arithmetic, True)
+    desc = cached(describe_pool, geometry, x) if frame is None else frame.inner
+    shape = desc.input_shape() if frame is None else frame.input_shape()
+    check_unchanged(function, "x", (<object>x).shape == shape)
+    check_gradient(desc, shape, grad_output)
+    pool_dtypes(function, "x", x, True, True)
+    pool_dtypes(function, "grad_output", grad_output, True, True)
+    output = destination(function, out, shape, result, arithmetic, (grad_output, x),
+                         desc.work() if frame is None else INFINITE, desc.batched)
     x = contiguous(x, arithmetic, desc.batched)
     grad_output = contiguous(grad_output, arithmetic, desc.batched)
-    if norm == INFINITE:
-        largest_gradient(desc, grad_output, x, output, num_threads)
-    else:
-        y = np.empty_like(grad_output)
-        reduce(desc, x, y, None, "norm", False, 0, norm, num_threads)
-        norm_gradient(desc, grad_output, x, y, output.array, norm, num_threads)
+    if frame is None:
+        norm_gradients(desc, grad_output, x, output.array, norm, num_threads)
+        return output.finish()
+    for part, images in frame.pieces(arithmetic.itemsize):
+        PyErr_CheckSignals()
+        grad = np.empty(whole_shape(part), arithmetic)
+        norm_gradients(part, grad_output[images], frame.framed(x[images], num_threads), grad, norm,
+                       num_threads)
+        fold_padding(frame.around, grad, output.array[images])
     return output.finish()
 
 
-cdef largest_gradient(PoolDesc desc, grad_output, x, Destination output, num_threads):
+cdef norm_gradients(PoolDesc desc, grad_output, x, out, double norm, num_threads):
+    """The same of arrays that are C-contiguous, with a batch axis."""
+    if norm == INFINITE:
+        largest_gradient(desc, grad_output, x, out, num_threads)
+    else:
+        y = np.empty_like(grad_output)
+        reduce(desc, x, y, None, "norm", False, 0, norm, num_threads)
+        norm_gradient(desc, grad_output, x, y, out, norm, num_threads)
+
+
+cdef largest_gradient(PoolDesc desc, grad_output, x, out, num_threads):
     """The norm of all infinite power is the largest magnitude, where the gradient goes."""
     _, where = run_pool(desc, np.abs(x if desc.batched else x[0]), "max", num_threads, None,
                         return_indices=True)
     scatter(desc.function, grad_output, where if desc.batched else where[np.newaxis],
-            output.array, desc.g.channels, desc.g.channels_last, True, num_threads)
-    np.multiply(output.array, np.sign(x), out=output.array)
+            out, desc.g.channels, desc.g.channels_last, True, num_threads)
+    np.multiply(out, np.sign(x), out=out)
 
 
 # ---- ways back by indices ----

@@ -12,6 +12,8 @@ from fastconv._desc.arguments cimport (
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._core.messages import shown
+from fastconv._desc.conv import describe_conv
+from fastconv._desc.geometry import geometry as new_geometry
 
 cdef Py_ssize_t LONGEST_SPAN = 2**59 - 1   # 2^63 / 16: room for sums of windows, and for bytes
 
@@ -213,6 +215,23 @@ def describe_pool(Geometry geometry, x_shape):
         set_outputs(desc, axis, as_flag(desc.function, "ceil_mode", geometry.ceil_mode))
     check_count(desc.function, "the result", desc.output_shape())
     return desc
+
+
+def describe_around(Geometry geometry, x_shape, Py_ssize_t itemsize):
+    """Describe what a pooling's padding_mode makes of x: a convolution by a kernel of one.
+
+    Its result is as long as the padded x, whose windows are those of a pooling without padding.
+    """
+    cdef tuple xs = as_shape(geometry.function, geometry.x, x_shape)
+    cdef int axis, rank = pool_rank(geometry, "kernel_size", geometry.kernel_size, len(xs))
+    cdef PoolDesc desc = begin_pool(geometry, rank, xs)
+    set_windows(desc, geometry)
+    around = new_geometry(
+        desc.function, rank, padding_mode=geometry.padding_mode,
+        padding_value=geometry.padding_value, data_format=geometry.data_format, x=desc.x,
+        padding=tuple([(desc.g.axis[axis].before, desc.g.axis[axis].after)
+                       for axis in range(AXES - rank, AXES)]))
+    return describe_conv(around, xs, (1, desc.g.channels) + (1,) * rank, itemsize)
 
 
 cdef int set_windows(PoolDesc desc, Geometry geometry) except -1:
