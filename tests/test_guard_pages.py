@@ -170,18 +170,20 @@ def test_depthwise_channels(buffers, end, dtype, data_format, method):
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("mode", ["reflect", "symmetric", "replicate", "circular"])
+@pytest.mark.parametrize("mode", ["constant", "reflect", "symmetric", "replicate", "circular"])
 @pytest.mark.parametrize("method", METHODS["forward"])
 @pytest.mark.served(by=lambda dtype, data_format, method, mode: all(
     strictly(method, shaped(1, 2, (3, width), data_format), (3, 2, 3, 3), dtype,
-             padding=((4, 1), (2, 40)), padding_mode=mode, data_format=data_format)
+             padding=((4, 1), (2, 40)), padding_mode=mode, padding_value=3 * (mode == "constant"),
+             data_format=data_format)
     for width in (1, 2, 7, 17, 33)
 ))
 def test_padding_modes(buffers, end, dtype, data_format, method, mode):
     for width in (1, 2, 7, 17, 33):
         check_conv(
             buffers, end, method, shaped(1, 2, (3, width), data_format), (3, 2, 3, 3), dtype,
-            padding=((4, 1), (2, 40)), padding_mode=mode, data_format=data_format,
+            padding=((4, 1), (2, 40)), padding_mode=mode, padding_value=3 * (mode == "constant"),
+            data_format=data_format,
         )  # fmt: skip
 
 

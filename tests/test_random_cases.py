@@ -141,11 +141,12 @@ def spread(value, rank):
     return (value,) * rank if isinstance(value, int) else tuple(value)
 
 
-def pad(torch, x, pairs, mode):
-    """numpy.pad in PyTorch, differentiable: in any mode every element is a copy of another."""
+def pad(torch, x, pairs, mode, value):
+    """numpy.pad in PyTorch, differentiable: a constant, or every element a copy of another."""
     for axis, (length, pair) in enumerate(zip(x.shape[2:], pairs, strict=True), start=2):
         if mode in ("zeros", "constant"):
-            x = torch.nn.functional.pad(x, [0, 0] * (x.ndim - 1 - axis) + list(pair))
+            widths = [0, 0] * (x.ndim - 1 - axis) + list(pair)
+            x = torch.nn.functional.pad(x, widths, value=value)
         else:
             index = reference.pad_index(length, pair, mode)
             x = x.index_select(axis, torch.from_numpy(index))
@@ -162,7 +163,8 @@ def test_conv_against_torch(torch, rank):
         bias = None if a["bias"] is None else torch.from_numpy(np.array(a["bias"], float))
         stride, dilation = spread(case.stride, rank), spread(case.dilation, rank)
         sizes = (x.shape[2:], weight.shape[2:], stride, dilation)
-        padded = pad(torch, x, reference.padding_pairs(case.padding, *sizes), case.padding_mode)
+        pairs = reference.padding_pairs(case.padding, *sizes)
+        padded = pad(torch, x, pairs, case.padding_mode, case.padding_value)
         kernel = weight.flip(tuple(range(2, rank + 2))) if case.flip else weight
         expected = getattr(torch.nn.functional, f"conv{rank}d")(
             padded, kernel, bias, stride, 0, dilation, case.groups

@@ -83,7 +83,7 @@ def torch_padded(torch, x, case, pairs):
             continue
         if reference.PAD_MODES[case.padding_mode] == "constant":
             widths = [0] * (2 * (x.ndim - axis - 1)) + list(pair)
-            x = torch.nn.functional.pad(x, widths)
+            x = torch.nn.functional.pad(x, widths, value=case.padding_value)
         else:
             index = reference.pad_index(length, pair, case.padding_mode)
             x = x.index_select(axis, torch.from_numpy(index))
@@ -240,7 +240,9 @@ def test_backwards_are_adjoints():
         assert grad.sum() == y.sum(), case
 
         case = ConvCase.draw(seed)
-        args = {k: v for k, v in case.geometry.items() if k not in ("groups", "flip")}
+        # linear without the constant around
+        args = {k: v for k, v in case.geometry.items()
+                if k not in ("groups", "flip", "padding_value")}  # fmt: skip
         args |= {"kernel_size": case.weight_shape[2:], "rank": 2}
         x = rng.integers(-9, 10, case.x_shape)
         cols = reference.im2col(x, **args)

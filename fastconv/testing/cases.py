@@ -352,6 +352,16 @@ class ConvCase:
         return replace(case, activation=relu, numbers=numbers)
 
     @property
+    def padding_value(self) -> int:
+        """What the padding holds: with ``"constant"`` a small integer, which every dtype has."""
+        if self.padding_mode != "constant":
+            return 0
+        if self.dtype == "bool":
+            return 1
+        signed = np.dtype(self.dtype).kind != "u" and self.numbers != "positive"
+        return (1 + self.seed % 3) * (-1 if signed and self.seed % 2 else 1)
+
+    @property
     def geometry(self) -> dict:
         """Keyword arguments that every pass of the convolution takes."""
         return {
@@ -360,6 +370,7 @@ class ConvCase:
             "dilation": self.dilation,
             "groups": self.groups,
             "padding_mode": self.padding_mode,
+            "padding_value": self.padding_value,
             "data_format": self.data_format,
             "flip": self.flip,
         }
@@ -418,7 +429,7 @@ class ConvCase:
             f"w{_text(self.weight_shape)}:{self.weight_dtype}",
             f"stride={_text(self.stride)} padding={_text(self.padding)}",
             f"dilation={_text(self.dilation)} groups={self.groups}",
-            self.padding_mode,
+            f"{self.padding_mode}({self.padding_value})",
             self.data_format,
             *(name for name in ("flip", "bias", "residual") if getattr(self, name)),
             f"act={_text(self.activation)} {self.numbers} threads={self.num_threads}",

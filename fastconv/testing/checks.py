@@ -154,7 +154,7 @@ def function_of(name, rank):
 
 
 def _abs(a):
-    """|a|, in int64 where `a` is an integer: abs(int8(-128)) is not an int8."""
+    """|a|, in int64 where `a` is an array of integers: abs(int8(-128)) is not an int8."""
     if not isinstance(a, np.ndarray):
         return a
     return np.abs(a.astype(np.int64) if a.dtype.kind in "biu" else a)
@@ -167,6 +167,8 @@ def _linear(case, rank, name, which, args, kwargs, *, activation=None, extra=Non
     dtype = np.result_type(*[a.dtype for a in args if isinstance(a, np.ndarray)])
     dtype = np.dtype(np.int64) if dtype.kind in "biu" else dtype.newbyteorder("=")
     sizes = {k: _abs(v) for k, v in kwargs.items() if k != "activation"}
+    if "padding_value" in sizes:
+        sizes["padding_value"] = abs(sizes["padding_value"])
     return Check(
         name,
         function_of(name, rank),

@@ -474,6 +474,7 @@ def sum_abs(x, weight, bias=None, *args, residual=None, activation=None, **kwarg
     """
     del activation
     x, weight, bias, residual = map(_magnitude, (x, weight, bias, residual))
+    kwargs["padding_value"] = abs(kwargs.get("padding_value", 0))
     return conv(x, weight, bias, *args, residual=residual, **kwargs)
 
 
