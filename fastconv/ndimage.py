@@ -41,7 +41,7 @@ def _scipy():
 
 
 def __getattr__(name):
-    if name.startswith("__") and name != "__all__":
+    if name.startswith("__") and name != "__all__":  # of Python's protocols, as __path__
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(_scipy(), name)
 
@@ -73,6 +73,8 @@ def _serve(handed_on=""):
             except Refused as error:
                 raise ValueError(*error.args) from None
             except Exception:
+                task = None
+            if task is None:
                 return getattr(_scipy(), name)(*args, **kwargs)
             return task(num_threads, precision)
 
@@ -490,12 +492,16 @@ def _convolved(x, y, weights, origins, mode, outside, num_threads, precision):
     before = [size // 2 + origin for size, origin in zip(kernel, origins[first:])]
     padding = [(low, size - 1 - low) for low, size in zip(before, kernel)]
     if (x.size * weights.size < _WORTH_A_CALL or x.dtype.char not in "fd" or x.dtype != y.dtype
-            or not 1 <= len(kernel) <= 3 or not y.flags.c_contiguous
-            or not np.isfinite(weights).all() or any(origins[:first])
+            or not 1 <= len(kernel) <= 3 or not y.flags.c_contiguous or not y.dtype.isnative
+            or any(origins[:first])
             or any(max(pair) >= n for pair, n in zip(padding, image))
             or (_PADDING_MODES[mode] == "zeros" and outside != 0)):
         return False
-    conv(x.reshape(-1, 1, *image), weights.reshape(1, 1, *kernel).astype(x.dtype), padding=padding,
+    with np.errstate(over="ignore"):
+        weights = weights.reshape(1, 1, *kernel).astype(x.dtype)
+    if not np.isfinite(weights).all():
+        return False
+    conv(x.reshape(-1, 1, *image), weights, padding=padding,
          padding_mode=_PADDING_MODES[mode], precision=precision, num_threads=num_threads,
          out=y.reshape(-1, 1, *image))
     return True

@@ -6,12 +6,6 @@ computed here; every other call, and every other name of `scipy.signal`, is hand
 from fastconv._signal import convolution, lines, planes, polyphase
 from fastconv._signal.arguments import HANDED_ON, options, scipy_signal
 
-__all__ = [
-    "choose_conv_method", "convolve", "convolve2d", "correlate", "correlate2d", "decimate",
-    "fftconvolve", "lfilter", "oaconvolve", "resample_poly", "savgol_filter", "sepfir2d",
-    "upfirdn",
-]
-
 # What every function hands on to SciPy, and what each does besides; all else is computed here.
 HANDED_ON_BY_ALL = (
     "bool, float16, long double, object and other dtypes; subclasses of ndarray and arrays of "
@@ -39,6 +33,8 @@ SERVED = {
 
 
 def __getattr__(name):
+    if name.startswith("__") and name != "__all__":  # of Python's protocols, as __path__
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(scipy_signal(), name)
 
 

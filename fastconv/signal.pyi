@@ -3,11 +3,7 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, overload
 
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "choose_conv_method", "convolve", "convolve2d", "correlate", "correlate2d", "decimate",
-    "fftconvolve", "lfilter", "oaconvolve", "resample_poly", "savgol_filter", "sepfir2d",
-    "upfirdn",
-]
+__all__: list[str]
 
 _Mode: TypeAlias = Literal["full", "same", "valid"]
 _Precision: TypeAlias = Literal["highest", "high", "medium"]

@@ -339,3 +339,42 @@ def test_names_of_modes_may_be_numpys():
     for mode in (np.str_("wrap"), [np.str_("wrap"), "nearest"], np.array(["mirror", "wrap"])):
         found = ndimage.gaussian_filter(image, 2, mode=mode)
         assert difference(found, scipy.ndimage.gaussian_filter(image, 2, mode=mode)) is None
+
+
+@pytest.mark.parametrize("cval", [1 / 3, 0.1, -2.7, 1e20, 300.0, np.nan, np.inf])
+@pytest.mark.parametrize("type_", ["uint8", "int32"])
+def test_running_sums_that_are_not_exact_are_not_cut(cval, type_):
+    image = RNG.integers(0, 100, (2000, 150)).astype(type_)
+    for size in (3, 7, 51):
+        want = scipy.ndimage.uniform_filter1d(
+            image, size, 0, output=np.float64, mode="constant", cval=cval)
+        for threads in (1, 2):
+            found = ndimage.uniform_filter1d(
+                image, size, 0, output=np.float64, mode="constant", cval=cval, num_threads=threads)
+            assert difference(found, want) is None
+
+
+def test_running_sums_beyond_the_integers_of_double_are_not_cut():
+    signal = RNG.integers(2**32 - 1000, 2**32, 2_500_000, np.uint32)
+    call = functools.partial(ndimage.uniform_filter1d, signal, 2_200_001, mode="nearest",
+                             output=np.float64)
+    assert difference(call(num_threads=2), call(num_threads=1)) is None
+
+
+def test_other_roundings_where_weights_or_results_are_no_float32():
+    image = RNG.random((300, 300), np.float32)
+    swapped = ndimage.correlate(image, np.ones((15, 15)), output=np.dtype(">f4"),
+                                precision="highest")
+    np.testing.assert_allclose(swapped, scipy.ndimage.correlate(image, np.ones((15, 15))), rtol=1e-5)
+    huge = ndimage.correlate(np.zeros_like(image), np.full((15, 15), 1e39), precision="highest")
+    assert (huge == 0).all()
+
+
+def test_errors_are_scipys_alone():
+    with pytest.raises(RuntimeError) as caught:
+        ndimage.gaussian_filter(np.zeros(3), 1, mode="bogus")
+    assert caught.value.__context__ is None
+    flags = np.zeros((4, 4), bool)
+    modes = ["reflect", "wrap"]
+    assert difference(ndimage.laplace(flags, mode=iter(modes)),
+                      scipy.ndimage.laplace(flags, mode=iter(modes))) is None

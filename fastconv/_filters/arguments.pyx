@@ -18,6 +18,9 @@ from fastconv._filters.chain import EDGES
 cnp.import_array()
 
 
+LONGEST_KEPT = 1000  # pixels: Gaussians of a larger radius take longer to use than to make
+
+
 class NotServed(Exception):
     """SciPy's own function has to answer."""
 
@@ -64,6 +67,8 @@ def each(value, n):
     """One value for each of n axes."""
     if isinstance(value, (str, int, float)) or value is None or not np.iterable(value):
         return [value] * n
+    if iter(value) is value:  # read here, it would be empty where the call is handed on
+        raise NotServed
     values = list(value)
     if len(values) != n:
         raise NotServed
@@ -118,7 +123,7 @@ def gaussian(sigma, order, truncate, radius):
         radius = far
     if not isinstance(radius, numbers.Integral) or radius < 0 or order < 0:
         raise NotServed
-    if type(sigma) in (int, float) and type(order) is int:
+    if type(sigma) in (int, float) and type(order) is int and radius <= LONGEST_KEPT:
         return _cached_gaussian(sigma, order, int(radius))
     return _gaussian(sigma, order, radius)
 

@@ -17,9 +17,9 @@ from fastconv._filters.lines cimport (
     EVEN, LARGEST, MEAN, ODD, SMALLEST, SUMS, Kind, Line, Region, buffer_bytes, filter_region,
 )
 from fastconv._filters.panel cimport (
-    MOST_AXES, WRAP, Array, Edge, array_of, is_same_place, may_overlap, position,
+    CONSTANT, MOST_AXES, WRAP, Array, Edge, array_of, is_same_place, may_overlap, position,
 )
-from fastconv._kernels.dispatch cimport FC_F32, FC_F64, FC_I64, FC_U64, fc_table, kernels
+from fastconv._kernels.dispatch cimport FC_F32, FC_F64, fc_table, kernels
 
 cnp.import_array()
 
@@ -29,6 +29,7 @@ cdef extern from "<float.h>":
 cdef extern from "<math.h>":
     double fabs(double x) nogil
     double floor(double x) nogil
+    double ldexp(double x, int exponent) nogil
     double INFINITY
 
 cdef enum:
@@ -36,6 +37,7 @@ cdef enum:
     LINES = 512        # bytes of a strip's runs, at least
     PASS = 8           # operations that an element's way in and out is worth
 
+cdef double DOUBLE_INTEGERS = 9007199254740992.0  # 2^53: all integers up to it are doubles
 cdef Py_ssize_t LONGEST = <Py_ssize_t>1 << 40  # window: no size computed from it overflows
 
 EDGES = {"nearest": 0, "wrap": 1, "grid-wrap": 1, "reflect": 2, "grid-mirror": 2, "mirror": 3,
@@ -123,15 +125,25 @@ def correlation(const double[:] weights, int axis, Py_ssize_t origin, str mode, 
 # ---- rounds ----
 
 cdef bint may_be_cut(const Line *line, const Array *x) noexcept nogil:
-    """Whether outputs in the middle of a line can be computed alone: of running sums exact ones."""
-    return line.kind != MEAN or not (x.type == FC_F32 or x.type == FC_F64 or x.type == FC_I64
-                                     or x.type == FC_U64)
+    """Whether outputs in the middle of a line can be computed alone: of running sums exact ones,
+    which are of integers that double holds.
+    """
+    cdef double most = ldexp(1.0, 8 * x.size)
+    if line.kind != MEAN:
+        return True
+    if x.type == FC_F32 or x.type == FC_F64:
+        return False
+    if line.edge == CONSTANT:
+        if line.outside != floor(line.outside):
+            return False
+        most = max(most, fabs(line.outside))
+    return line.taps * most <= DOUBLE_INTEGERS
 
 
 cdef Py_ssize_t rows_of(Py_ssize_t slab, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:
     """Positions of a strip along an axis: what the cache holds, and whole lines of it."""
     cdef Py_ssize_t least = LINES // max(llabs(stride), <long long>1)
-    return max(min(max(STRIP // max(slab, <Py_ssize_t>1), least), n), <Py_ssize_t>1)
+    return max(min(max(STRIP // slab, least), n), <Py_ssize_t>1)
 
 
 cdef Round round_along(const Job *job, int first, int stop, int cut, Py_ssize_t slab,
@@ -410,9 +422,6 @@ def run(str function, cnp.ndarray x, cnp.ndarray y, list chains, bint squares, n
 
 cdef bint run_job(Job *job, str function, object num_threads) except -1:
     cdef int i = 0
-    for i in range(job.axes):
-        if job.shape[i] == 0:
-            return True
     if job.chains > 1 or job.squares:
         if job.squares and job.table.filters.root[<int>job.y.type] == NULL:
             return False
@@ -420,7 +429,6 @@ cdef bint run_job(Job *job, str function, object num_threads) except -1:
             return False
         run_round(job, function, num_threads)
         return True
-    i = 0
     while i < job.ends[0]:
         job.round = next_round(job, i, job.ends[0], not job.in_place)
         run_round(job, function, num_threads)

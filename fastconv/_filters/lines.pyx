@@ -23,14 +23,15 @@ cdef enum:
     WINDOW = 24 << 10  # bytes of the positions of a window: of the first-level cache
     FEW = 8 << 10      # bytes of outputs that are computed and converted at a time: of the same
     FEW_BYTES = 3 << 12  # of such outputs, or of one position of most columns; and what is touched
+    FEWEST = 8         # columns of panels that are long: a line of the cache
     LEAST_COLUMNS = 32  # of doubles
     MOST_COLUMNS = 256
     NATIVE_COLUMNS = 512  # bytes of a panel's columns of elements as they are
     AHEAD = 4          # positions that are fetched before they are loaded: short runs far apart
     SHORT = 16         # positions of lines that are better columns
-    LONG = 1024        # positions from which on buffers grow with them
+    LONG = 1024        # positions from which on panels have few columns
     SQUARE = 64        # columns, and positions at a time, of a panel that is transposed
-    SLACK = 1024       # bytes past a buffer that kernels may touch: two blocks of eight vectors
+    SLACK = 1024       # bytes past a buffer: kernels touch less than two vectors
 
 cdef struct Panel:
     const Line *line
@@ -62,9 +63,9 @@ cdef inline Py_ssize_t most_columns(const Line *line, Py_ssize_t n, int width,
     if line.kind >= LARGEST:
         most = NATIVE_COLUMNS // width
     else:
-        most = max(<Py_ssize_t>LEAST_COLUMNS, WINDOW // (width * line.taps) // 8 * 8)
+        most = max(<Py_ssize_t>LEAST_COLUMNS, WINDOW // (8 * line.taps) // 8 * 8)
     if line.taps > LONG or (in_place and line.edge == WRAP and n > LONG):
-        most = 8
+        most = FEWEST
     return most if line.kind >= LARGEST else min(most, <Py_ssize_t>MOST_COLUMNS)
 
 
@@ -91,7 +92,7 @@ cdef inline Py_ssize_t piece_bytes(const Line *line, Py_ssize_t n, Py_ssize_t li
     """Bytes of a buffer's positions, whatever the elements and the columns of an array's lines."""
     cdef Py_ssize_t columns = most_columns(line, n, 8, in_place), row, outputs
     row = 8 * min(columns + columns // 2, lines)
-    if line.kind >= LARGEST:
+    if line.kind >= LARGEST and columns > FEWEST:
         row = max(row, min(<Py_ssize_t>(NATIVE_COLUMNS + NATIVE_COLUMNS // 2), 8 * lines))
     outputs = n if in_place and line.edge == WRAP else min(
         n, 2 * max(line.taps + 1, <Py_ssize_t>16))
@@ -350,7 +351,7 @@ cdef inline fc_shifted shifted_of(const fc_table *table, const Line *line, const
 
 cdef Panel panel_of(const fc_table *table, const Line *line, Py_ssize_t n, const Array *x,
                     const Array *y, const Others *o) noexcept nogil:
-    """What all panels of a region have in common; `columns` is the most of one."""
+    """What all panels of a region have in common."""
     cdef Panel p
     cdef Work work = work_for(table, line, x, y)
     p.line, p.x, p.y, p.n = line, x, y, n

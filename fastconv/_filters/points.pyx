@@ -33,7 +33,7 @@ cdef enum:
     ROW = 4096          # bytes of a row's outputs, at most
     LEAST_ROW = 512     # that a row of fewer would spend on its ends
     MOST_ROWS = 32      # rows of outputs that share a buffer
-    SLACK = 1024        # bytes past a row that kernels may touch
+    SLACK = 1024        # bytes past a row: kernels touch less than two vectors
     PASS = 8            # operations that an element's way in and out is worth
 
 # A tap's row among those that one output's row reads, and its position in it.
@@ -216,7 +216,7 @@ cdef void set_axes(Job *j) noexcept nogil:
     cdef Py_ssize_t step_x = j.x.size, step_y = j.y.size, pixel = 1
     cdef int axis = j.axes - 1
     # axes at the end that the kernel does not reach over, if they lie together
-    while axis > 0 and j.kernel[axis] == 1 and j.before[axis] == 0 and (
+    while axis > 0 and j.kernel[axis] == 1 and (
             j.shape[axis] == 1 or j.x.strides[axis] == step_x and j.y.strides[axis] == step_y):
         step_x, step_y = step_x * j.shape[axis], step_y * j.shape[axis]
         pixel *= j.shape[axis]
@@ -303,7 +303,7 @@ cdef void set_elements(Job *j, Py_ssize_t size) noexcept nogil:
         work = SINGLE if is_exact(j.table, &j.x, &j.y, magnitude, j.outside,
                                   j.edge == CONSTANT) else DOUBLE
     j.elements = elements_of(j.table, &j.x, &j.y, work)
-    if j.y.type == FC_U64 and work != SINGLE:
+    if j.y.type == FC_U64:
         j.elements.store = j.table.filters.store_u64_of_point
     j.width = j.elements.width
 

@@ -173,7 +173,6 @@ cdef extern from "table.h" nogil:
         void (*raised[2][FC_TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
                                     const double *first, const void *others,
                                     double *y) noexcept nogil
-        int overrun
 
     ctypedef struct fc_table:
         const char *name

@@ -186,6 +186,5 @@ void fc_fill_filters(fc_table *table)
         .points = {ALL(max_points), ALL(min_points)},
         .raised = {ALL(max_raised), ALL(min_raised)},
         .max_shifted = {max_f32, max_f64}, .min_shifted = {min_f32, min_f64},
-        .overrun = BLOCK * LANES,
     };
 }

@@ -300,7 +300,8 @@ typedef struct {
     fc_global_pool global_pool[3];
 } fc_pools;
 
-/* Sums of rows of doubles, or of floats where those are exact, in SciPy's one order. */
+/* Sums of rows of doubles, or of floats where those are exact, in SciPy's one order. `pairs` and
+ * `sums` may touch up to two vectors past the n of x, rows and y. */
 typedef struct {
     /* y[i] = x[i + r * step] * w[r] + sum_{j < r} (x[i + j * step] + x[i + (2r - j) * step]) * w[j]
      * for i < n and r = radius, or with the difference of the two. Index: odd. */
@@ -331,7 +332,6 @@ typedef struct {
     void (*points[2][FC_TYPES])(ptrdiff_t n, ptrdiff_t taps, const void *const *rows, void *y);
     void (*raised[2][FC_TYPES])(ptrdiff_t n, ptrdiff_t taps, const void *const *rows,
                                 const double *first, const void *others, double *y);
-    int overrun; /* elements that `pairs` and `sums` may touch past the n of x, rows and y */
 } fc_filters;
 
 typedef struct {

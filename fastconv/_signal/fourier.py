@@ -5,13 +5,13 @@ transformed, multiplied by the other's spectrum, and transformed back; wrapped-a
 left out (overlap and save). An axis along which blocks do not pay is one block.
 """
 import math
-import threading
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from fastconv._algorithms.fft import transforms
+from fastconv._core.threads import python_parallel_for
 from fastconv.runtime import get_num_threads
 
 CHUNK = 1 << 16           # elements that a thread transforms at a time: some L2 caches hold them
@@ -65,13 +65,9 @@ def _whole(a, b, axes, cuts, real, threads):
 
     if threads > 1 and len(cuts) == 1 and a.size == a.shape[axes[0]]:
         # SciPy has no threads for a single line
-        other = threading.Thread(target=transform, args=(1, b, 1))
-        other.start()
-        transform(0, a, 1)
-        other.join()
+        python_parallel_for(lambda i: transform(i, (a, b)[i], 1), 2, threads)
     else:
         transform(0, a, threads)
-    if spectra[1] is None:
         transform(1, b, threads)
     return np.ascontiguousarray(_back(_times(*spectra), axes, cuts, real, threads))
 
@@ -96,7 +92,8 @@ def _in_blocks(a, b, axes, regions, cuts, real, threads, dtype):
 
     count = windows.shape[loop]
     size = max(1, CHUNK * count // math.prod(windows.shape)) if many else count
-    _on_threads(run, count, size, threads)
+    python_parallel_for(lambda i: run(i * size, min((i + 1) * size, count)), -(-count // size),
+                        threads)
     return _put_together(out, axes, cuts, [count for _, count in regions])
 
 
@@ -196,37 +193,3 @@ def _put_together(out, axes, cuts, counts):
             shape[-1] *= cuts[j].step
             part[-1] = slice(counts[j])
     return np.ascontiguousarray(out.transpose(order).reshape(shape)[tuple(part)])
-
-
-def _on_threads(run, count, size, threads):
-    """Call run(start, stop) for every chunk, on so many threads; the first error is raised."""
-    starts = iter(range(0, count, size))
-    if threads == 1:
-        for start in starts:
-            run(start, min(start + size, count))
-        return
-    lock, errors = threading.Lock(), []
-
-    def work_off():
-        while not errors:
-            with lock:
-                start = next(starts, None)
-            if start is None:
-                return
-            try:
-                run(start, min(start + size, count))
-            except BaseException as error:
-                errors.append(error)
-
-    helpers = [threading.Thread(target=work_off)
-               for _ in range(min(threads, -(-count // size)) - 1)]
-    for helper in helpers:
-        helper.start()
-    try:
-        work_off()
-    except BaseException as error:  # Ctrl-C between two chunks
-        errors.append(error)
-    for helper in helpers:
-        helper.join()
-    if errors:
-        raise errors[0]

@@ -183,12 +183,20 @@ def savgol_filter(x, window_length, polyorder, deriv, delta, axis, mode, cval, h
     return y
 
 
+LONGEST_FIT = 101  # of windows whose fits are kept: their size grows with the square, time the cube
+
+
 def _ends(x, axis, window_length, polyorder, deriv, delta):
     """The first and last elements: of polynomials fitted to the first and last window."""
     lines = np.moveaxis(x, axis, 0)
     windows = lines[:window_length], lines[-window_length:]
     if not all(map(all_finite, windows)):
         return None
+    if window_length > LONGEST_FIT:
+        half = window_length // 2
+        first, last = (scipy_signal().savgol_filter(window, window_length, polyorder, deriv, delta,
+                                                    axis=0) for window in windows)
+        return [first[:half], last[window_length - half:]]
     fits = _fits(window_length, polyorder, deriv, delta)
     return [np.tensordot(fit, window, 1) for fit, window in zip(fits, windows)]
 
@@ -204,4 +212,4 @@ def _fits(window_length, polyorder, deriv, delta):
     half = window_length // 2
     fits = scipy_signal().savgol_filter(np.eye(window_length), window_length, polyorder, deriv,
                                         delta, axis=0)
-    return fits[:half], fits[window_length - half:]
+    return fits[:half].copy(), fits[window_length - half:].copy()
