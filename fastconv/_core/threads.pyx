@@ -318,7 +318,7 @@ cdef bint next_slice(Slices *s) except -1:
 cdef size_t THREAD_BYTES = 64 << 20  # of a thread of Python: its stack and first allocations
 
 
-cpdef int python_parallel_for(object function, Py_ssize_t tasks, int threads) except -1:
+cdef int python_parallel_for(object function, Py_ssize_t tasks, int threads) except -1:
     """Call function(task) for every task in range(tasks), on threads of Python's.
 
     That is for work which gives the interpreter up by itself, but is not ours: the transforms of
@@ -373,6 +373,11 @@ cpdef int python_parallel_for(object function, Py_ssize_t tasks, int threads) ex
     if errors:
         raise errors[0]
     return 0
+
+
+def call_in_parallel(function, Py_ssize_t tasks, int threads):
+    """`python_parallel_for` for modules that are not compiled."""
+    python_parallel_for(function, tasks, threads)
 
 
 cdef extern from *:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv._algorithms.fft import transforms
-from fastconv._core.threads import python_parallel_for
+from fastconv._core.threads import call_in_parallel
 from fastconv.runtime import get_num_threads
 
 CHUNK = 1 << 16           # elements that a thread transforms at a time: some L2 caches hold them
@@ -65,7 +65,7 @@ def _whole(a, b, axes, cuts, real, threads):
 
     if threads > 1 and len(cuts) == 1 and a.size == a.shape[axes[0]]:
         # SciPy has no threads for a single line
-        python_parallel_for(lambda i: transform(i, (a, b)[i], 1), 2, threads)
+        call_in_parallel(lambda i: transform(i, (a, b)[i], 1), 2, threads)
     else:
         transform(0, a, threads)
         transform(1, b, threads)
@@ -92,8 +92,8 @@ def _in_blocks(a, b, axes, regions, cuts, real, threads, dtype):
 
     count = windows.shape[loop]
     size = max(1, CHUNK * count // math.prod(windows.shape)) if many else count
-    python_parallel_for(lambda i: run(i * size, min((i + 1) * size, count)), -(-count // size),
-                        threads)
+    call_in_parallel(lambda i: run(i * size, min((i + 1) * size, count)), -(-count // size),
+                     threads)
     return _put_together(out, axes, cuts, [count for _, count in regions])
 
 
