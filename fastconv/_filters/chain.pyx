@@ -6,6 +6,7 @@ itself reads the positions beside its strip from the array, where it comes first
 computed for each strip anew. Filters that the cut does not permit have a round of their own, in
 which they work in place.
 """
+from libc.math cimport fabs, floor, ldexp
 from libc.stdlib cimport free, llabs, malloc
 
 cimport numpy as cnp
@@ -17,25 +18,16 @@ from fastconv._filters.lines cimport (
     EVEN, LARGEST, MEAN, ODD, SMALLEST, SUMS, Kind, Line, Region, buffer_bytes, filter_region,
 )
 from fastconv._filters.panel cimport (
-    CONSTANT, MOST_AXES, WRAP, Array, Edge, array_of, is_same_place, may_overlap, position,
+    CONSTANT, DBL_EPSILON, MOST_AXES, PASS, WRAP, Array, Edge, array_of, is_same_place,
+    magnitude_of, may_overlap, position,
 )
 from fastconv._kernels.dispatch cimport FC_F32, FC_F64, fc_table, kernels
 
 cnp.import_array()
 
-cdef extern from "<float.h>":
-    double DBL_EPSILON
-
-cdef extern from "<math.h>":
-    double fabs(double x) nogil
-    double floor(double x) nogil
-    double ldexp(double x, int exponent) nogil
-    double INFINITY
-
 cdef enum:
     STRIP = 256 << 10  # bytes of a strip: with the buffers of the second-level cache
     LINES = 512        # bytes of a strip's runs, at least
-    PASS = 8           # operations that an element's way in and out is worth
 
 cdef double DOUBLE_INTEGERS = 9007199254740992.0  # 2^53: all integers up to it are doubles
 cdef Py_ssize_t LONGEST = <Py_ssize_t>1 << 40  # window: no size computed from it overflows
@@ -105,20 +97,18 @@ def correlation(const double[:] weights, int axis, Py_ssize_t origin, str mode, 
     f.weights = <double *>PyMem_Malloc(n * sizeof(double))
     if f.weights == NULL:
         raise MemoryError()
+    for i in range(n):
+        f.weights[i] = weights[i]
+    f.line.weights, f.line.magnitude = f.weights, magnitude_of(f.weights, n)
     for i in range(1, half + 1 if even else 0):
         even = even and not fabs(weights[half + i] - weights[half - i]) > DBL_EPSILON
         odd = odd and not fabs(weights[half + i] + weights[half - i]) > DBL_EPSILON
     if even or odd:
         f.line.kind = EVEN if even else ODD
-        for i in range(half + 1):
-            f.weights[i] = weights[i]
-    else:
+    else:  # the last product comes first
         f.weights[0] = weights[n - 1]
         for i in range(n - 1):
             f.weights[i + 1] = weights[i]
-    f.line.weights, f.line.magnitude = f.weights, 0
-    for i in range(n):
-        f.line.magnitude += fabs(weights[i]) if weights[i] == floor(weights[i]) else INFINITY
     return f
 
 

@@ -11,8 +11,8 @@ from libc.string cimport memcpy, memmove
 
 from fastconv._core.scratch cimport fc_fetch
 from fastconv._filters.panel cimport (
-    CONSTANT, DOUBLE, MOST_AXES, NATIVE, SINGLE, WRAP, Array, Elements, Work, elements_of, is_exact,
-    load_constant, load_run, position, store_run,
+    CONSTANT, DOUBLE, MOST_AXES, NATIVE, SINGLE, SLACK, WRAP, Array, Elements, Work, elements_of,
+    is_exact, load_constant, load_run, position, store_run,
 )
 from fastconv._kernels.dispatch cimport (
     FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U64, fc_shifted, fc_sums, fc_table,
@@ -31,7 +31,6 @@ cdef enum:
     SHORT = 16         # positions of lines that are better columns
     LONG = 1024        # positions from which on panels have few columns
     SQUARE = 64        # columns, and positions at a time, of a panel that is transposed
-    SLACK = 1024       # bytes past a buffer: kernels touch less than two vectors
 
 cdef struct Panel:
     const Line *line
@@ -225,7 +224,7 @@ cdef void compute(const Panel *p, const Buffers *b, const char *x, Py_ssize_t ou
 
 cdef void finish_sums(const Panel *p, const Buffers *b, Py_ssize_t start, Py_ssize_t stop,
                       bint begun) noexcept nogil:
-    """Outputs start … stop - 1 from the buffer, a few at a time, which stay in the first level."""
+    """Outputs start … stop - 1 from the buffer, a few at a time: they stay in the first level."""
     cdef Py_ssize_t bytes = p.columns * p.elements.width, at = start, m, row
     cdef Py_ssize_t few = max(FEW // bytes, <Py_ssize_t>1)
     while at < stop:

@@ -3,8 +3,13 @@ cimport numpy as cnp
 
 from fastconv._kernels.dispatch cimport fc_sums, fc_table, fc_type
 
+cdef extern from "<float.h>":
+    double DBL_EPSILON
+
 cdef enum:
     MOST_AXES = 64  # NumPy's own limit
+    SLACK = 1024    # bytes past a buffer: kernels touch less than two vectors
+    PASS = 8        # operations that an element's way in and out is worth
 
 ctypedef enum Edge:  # in the order of SciPy's codes
     NEAREST, WRAP, REFLECT, MIRROR, CONSTANT
@@ -38,6 +43,7 @@ cdef bint may_overlap(cnp.ndarray x, cnp.ndarray y) noexcept
 cdef Array array_of(cnp.ndarray a) noexcept
 cdef Elements elements_of(const fc_table *table, const Array *x, const Array *y,
                           Work work) noexcept nogil
+cdef double magnitude_of(const double *weights, Py_ssize_t n) noexcept nogil
 cdef bint is_exact(const fc_table *table, const Array *x, const Array *y, double magnitude,
                    double outside, bint constant) noexcept nogil
 cdef void load_constant(const Elements *e, double value, Py_ssize_t n, char *dst) noexcept nogil

@@ -3,7 +3,7 @@
 A run is elements of one array at one stride. Those that lie side by side are converted where they
 are; others, and those of the other byte order or at odd addresses, by way of a small buffer.
 """
-from libc.math cimport fabs, floor, ldexp
+from libc.math cimport INFINITY, fabs, floor, ldexp
 from libc.string cimport memcpy
 
 cimport numpy as cnp
@@ -142,6 +142,15 @@ cdef Elements elements_of(const fc_table *table, const Array *x, const Array *y,
     e.constant = table.filters.f64.store[<int>x.type if work == NATIVE
                                          else <int>FC_F32 if work == SINGLE else <int>FC_F64]
     return e
+
+
+cdef double magnitude_of(const double *weights, Py_ssize_t n) noexcept nogil:
+    """The sum of the magnitudes of weights that are all integers, else infinity."""
+    cdef double sum = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        sum += fabs(weights[i]) if weights[i] == floor(weights[i]) else INFINITY
+    return sum
 
 
 cdef bint is_exact(const fc_table *table, const Array *x, const Array *y, double magnitude,

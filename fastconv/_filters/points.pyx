@@ -4,6 +4,7 @@ A kernel's taps are taken in row-major order, which is SciPy's. An output's row 
 many rows of input as there are taps, each shifted; so the rows that some neighbouring outputs read
 are brought into a buffer, with what lies beyond their ends, and stay there for all of them.
 """
+from libc.math cimport fabs
 from libc.stdlib cimport calloc, free
 
 cimport numpy as cnp
@@ -11,8 +12,9 @@ cimport numpy as cnp
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._filters.panel cimport (
-    CONSTANT, DOUBLE, MOST_AXES, NATIVE, SINGLE, Array, Edge, Elements, Work, array_of, elements_of,
-    is_exact, load_constant, load_run, may_overlap, position, store_run,
+    CONSTANT, DBL_EPSILON, DOUBLE, MOST_AXES, NATIVE, PASS, SINGLE, SLACK, Array, Edge, Elements,
+    Work, array_of, elements_of, is_exact, load_constant, load_run, magnitude_of, may_overlap,
+    position, store_run,
 )
 from fastconv._kernels.dispatch cimport FC_I64, FC_U64, fc_table, kernels
 
@@ -20,21 +22,11 @@ from fastconv._filters.chain import EDGES
 
 cnp.import_array()
 
-cdef extern from "<float.h>":
-    double DBL_EPSILON
-
-cdef extern from "<math.h>":
-    double fabs(double x) nogil
-    double floor(double x) nogil
-    double INFINITY
-
 cdef enum:
     BUFFER = 256 << 10  # bytes of all rows in the buffer, or so: of the second-level cache
     ROW = 4096          # bytes of a row's outputs, at most
     LEAST_ROW = 512     # that a row of fewer would spend on its ends
     MOST_ROWS = 32      # rows of outputs that share a buffer
-    SLACK = 1024        # bytes past a row: kernels touch less than two vectors
-    PASS = 8            # operations that an element's way in and out is worth
 
 # A tap's row among those that one output's row reads, and its position in it.
 cdef struct Tap:
@@ -254,7 +246,7 @@ cdef void set_sizes(Job *j, int threads) noexcept nogil:
 
 
 cdef inline bint is_wanted(const Job *j, Py_ssize_t i) noexcept nogil:
-    """Whether the kernel's element i is a tap: of weights those that SciPy does not take for zero."""
+    """Whether the kernel's element i is a tap: weights that SciPy takes for zero are none."""
     return fabs(j.values[i]) > DBL_EPSILON if j.what == SUM else j.footprint[i]
 
 
@@ -294,13 +286,9 @@ cdef int set_taps(Job *j, Py_ssize_t size) except -1:
 
 cdef void set_elements(Job *j, Py_ssize_t size) noexcept nogil:
     """What elements are in the buffer: of extrema what they are in x."""
-    cdef double magnitude = 0
     cdef Work work = NATIVE
-    cdef Py_ssize_t i
     if j.what == SUM:
-        for i in range(size):
-            magnitude += fabs(j.values[i]) if j.values[i] == floor(j.values[i]) else INFINITY
-        work = SINGLE if is_exact(j.table, &j.x, &j.y, magnitude, j.outside,
+        work = SINGLE if is_exact(j.table, &j.x, &j.y, magnitude_of(j.values, size), j.outside,
                                   j.edge == CONSTANT) else DOUBLE
     j.elements = elements_of(j.table, &j.x, &j.y, work)
     if j.y.type == FC_U64:

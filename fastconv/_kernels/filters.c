@@ -64,8 +64,9 @@ COMBINE(u64, uint64_t, uint64_t)
 COMBINE(f32, float, float)
 COMBINE(f64, double, double)
 
-/* Square roots as NumPy takes them, in the float that it converts to; of bytes that one has 11 bits,
- * which rounds no root up to an integer. Signed integers, whose sums may have wrapped, are NumPy's. */
+/* Square roots as NumPy takes them, in the float that it converts to; of bytes that one has 11
+ * bits, which rounds no root up to an integer. Signed integers, whose sums may have wrapped, are
+ * NumPy's. */
 #define ROOT(tag, type, root) \
     static void root_##tag(ptrdiff_t n, void *dst_) \
     { \
@@ -82,8 +83,8 @@ ROOT(u32, uint32_t, rooted_large)
 ROOT(f32, float, sqrtf)
 ROOT(f64, double, sqrt)
 
-/* row[i] = the extreme of row[i] and row[i + shift], in place: NaN pass on, and of zeros that differ
- * in sign the later one stays, as SciPy's lines have it (poolings keep the earlier one). */
+/* row[i] = the extreme of row[i] and row[i + shift], in place: NaN pass on, and of zeros that
+ * differ in sign the later one stays, as SciPy's lines have it (poolings keep the earlier one). */
 #define SHIFTED(op, tag, type, beats) \
     static void op##_##tag(ptrdiff_t n, ptrdiff_t shift, void *row_) \
     { \
