@@ -9,7 +9,6 @@ from fastconv._signal.arguments import (
     FLOATS,
     HANDED_ON,
     INTEGERS,
-    PLAIN,
     all_finite,
     is_mode,
     is_small,
@@ -23,8 +22,8 @@ from fastconv._signal.arguments import (
 METHODS = ("auto", "direct", "fft")
 
 
-def convolve(in1, in2, mode, method, how):
-    """`scipy.signal.convolve`."""
+def convolve(in1, in2, mode, method, how, turned=False):
+    """`scipy.signal.convolve`; of `in2` turned round it is `scipy.signal.correlate`."""
     a, b = plain(in1), plain(in2)
     if a is None or b is None or not _fit(a, b, mode) or (
             type(method) is not str or method not in METHODS):
@@ -32,6 +31,8 @@ def convolve(in1, in2, mode, method, how):
     swap = swapped(mode, a.shape, b.shape, range(a.ndim))
     if swap is None:
         return HANDED_ON
+    if turned:
+        b = reversed_view(b)
     if swap:
         a, b = b, a
     return _by_method(a, b, mode, method, how)
@@ -39,17 +40,7 @@ def convolve(in1, in2, mode, method, how):
 
 def correlate(in1, in2, mode, method, how):
     """`scipy.signal.correlate`."""
-    a, b = plain(in1), plain(in2)
-    if a is None or b is None or not _fit(a, b, mode) or (
-            type(method) is not str or method not in METHODS):
-        return HANDED_ON
-    swap = swapped(mode, a.shape, b.shape, range(a.ndim))
-    if swap is None:
-        return HANDED_ON
-    b = reversed_view(b)
-    if swap:
-        a, b = b, a
-    return _by_method(a, b, mode, method, how)
+    return convolve(in1, in2, mode, method, how, turned=True)
 
 
 def _by_method(a, b, mode, method, how):
@@ -125,7 +116,7 @@ def _seconds(run):
     return best
 
 
-def fftconvolve(in1, in2, mode, axes, how=PLAIN):
+def fftconvolve(in1, in2, mode, axes, how):
     """`scipy.signal.fftconvolve`, and `scipy.signal.oaconvolve`."""
     a, b = plain(in1), plain(in2)
     if a is None or b is None or not _fit(a, b, mode) or is_small("fftconvolve", a.size + b.size):
