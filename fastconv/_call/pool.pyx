@@ -35,6 +35,7 @@ cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
 cdef object int64 = np.dtype(np.int64)
 cdef tuple ALL_32 = (float32,) * 3, ALL_64 = (float64,) * 3
+cdef object ZERO = 0   # the padding_value of those that ask for none
 cdef double INFINITE = float("inf")
 
 # ---- arguments ----
@@ -153,10 +154,11 @@ def forward(Geometry geometry, str op, x, *, num_threads, out, return_indices=Fa
             count_include_pad=True, divisor_override=None, norm_type=None):
     """Reduce every window of x by op: "max", "min", "mean" or "norm"."""
     cdef str function = geometry.function
-    cdef Frame frame
+    cdef Frame frame = None
     x = as_array(function, "x", x)
-    geometry = settled(geometry, x.dtype)
-    frame = frame_of(geometry, x, x.dtype, count_include_pad)
+    if geometry.padding_mode is not None or geometry.padding_value is not ZERO:
+        geometry = settled(geometry, x.dtype)
+        frame = frame_of(geometry, x, x.dtype, count_include_pad)
     desc = cached(describe_pool, geometry, x) if frame is None else frame.inner
     return_indices = as_flag(function, "return_indices", return_indices)
     if return_indices and frame is not None:
