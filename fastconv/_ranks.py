@@ -101,6 +101,20 @@ num_threads : int, optional
     Most threads; by default `get_num_threads`.
 out : ndarray, optional
     Receives the result and is returned. It may overlap an input.""",
+    "pool_options": """data_format : {"channels_first", "channels_last"}
+    Where arrays have their channels.
+num_threads : int, optional
+    Most threads; by default `get_num_threads`.
+$out""",
+    "out": """out_dtype : dtype, optional
+    dtype of the result; by default that of `out`, or the one named below.
+casting : {"same_kind", "saturate", "wrap", "truncate", "round"}
+    How the result gets it. Between integers, values that do not fit are an error unless they are
+    to ``"saturate"`` (be clipped) or to ``"wrap"`` (keep their lowest bits). Floating-point numbers
+    become integers only by ``"truncate"`` (towards zero), ``"round"`` (half to even) or
+    ``"saturate"`` (rounded, then clipped; NaN gives 0). All else is NumPy's ``"same_kind"``.
+out : ndarray, optional
+    Receives the result and is returned. It may overlap an input.""",
     "pool_raises": """Raises
 ------
 TypeError
@@ -110,6 +124,8 @@ ValueError
     or the rank is ambiguous.
 MemoryError
     If the result cannot be allocated.""",
+    "overflow": """OverflowError
+    If a value does not fit `out_dtype`.""",
     "planes": """x : array_like
     Signals, images or volumes ``(N, C, *spatial)``, or ``(N, *spatial, C)`` with
     ``data_format="channels_last"``.

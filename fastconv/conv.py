@@ -11,6 +11,7 @@ from fastconv._core.messages import shown
 from fastconv._core.threads import as_thread_count
 from fastconv._desc.arguments import as_array, as_dtype, as_flag, compute_dtype
 from fastconv._desc.conv import describe_conv, settled, with_zeros
+from fastconv._desc.conversion import conversion
 from fastconv._desc.geometry import geometry
 from fastconv._desc.transposed import describe_transposed
 from fastconv._ranks import RANKS, documented, numbered
@@ -59,7 +60,7 @@ def _conv(rank):
     def conv(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
              padding_mode="zeros", padding_value=0, data_format="channels_first", flip=False,
              activation=None, residual=None, precision=None, method="auto", max_workspace=None,
-             num_threads=None, out=None):
+             num_threads=None, out_dtype=None, casting="same_kind", out=None):
         """Convolve $arrays with a bank of filters.
 
         ``y[n, k, $o] = act(sum of x[n, c, $at] * weight[k, c, $tap] over
@@ -107,8 +108,7 @@ def _conv(rank):
             Most bytes of scratch memory.
         num_threads : int, optional
             Most threads; by default `get_num_threads`.
-        out : ndarray, optional
-            Receives the result and is returned. It may overlap an input.
+        $out
 
         Returns
         -------
@@ -124,7 +124,7 @@ def _conv(rank):
         ValueError
             If sizes do not fit together, or a named method cannot serve.
         OverflowError
-            If an exact result of integers might not fit int64.
+            If an exact result of integers might not fit int64, or a value not `out_dtype`.
         MemoryError
             If the result or scratch memory cannot be allocated.
 
@@ -146,7 +146,8 @@ def _conv(rank):
                            padding_value=padding_value, data_format=data_format, flip=flip)
         return call.forward(windows, x, weight, bias, activation=activation, residual=residual,
                               precision=precision, method=method, max_workspace=max_workspace,
-                              num_threads=num_threads, out=out)
+                              num_threads=num_threads, out=out, out_dtype=out_dtype,
+                              casting=casting)
 
     return conv
 
@@ -181,7 +182,8 @@ def _conv_backward_data(rank):
     def conv_backward_data(grad_output, weight, input_shape, stride=1, padding=0, dilation=1,
                            groups=1, *, padding_mode="zeros", padding_value=0,
                            data_format="channels_first", flip=False, precision=None,
-                           method="auto", max_workspace=None, num_threads=None, out=None):
+                           method="auto", max_workspace=None, num_threads=None, out_dtype=None,
+                           casting="same_kind", out=None):
         """Gradient of `conv$d` with respect to its input.
 
         Parameters
@@ -192,7 +194,7 @@ def _conv_backward_data(rank):
         $input_shape
         stride, padding, dilation, groups, padding_mode, padding_value, data_format, flip
             As in the forward call; the gradient does not depend on `padding_value`.
-        precision, method, max_workspace, num_threads, out
+        precision, method, max_workspace, num_threads, out_dtype, casting, out
             As for `conv$d`.
 
         Returns
@@ -220,7 +222,8 @@ def _conv_backward_data(rank):
                            x="input_shape")
         return call.backward_data(windows, grad_output, weight, input_shape,
                                     precision=precision, method=method,
-                                    max_workspace=max_workspace, num_threads=num_threads, out=out)
+                                    max_workspace=max_workspace, num_threads=num_threads, out=out,
+                                    out_dtype=out_dtype, casting=casting)
 
     return conv_backward_data
 
@@ -256,7 +259,7 @@ def _conv_backward_weight(rank):
                              groups=1, *, per_sample=False, padding_mode="zeros",
                              padding_value=0, data_format="channels_first", flip=False,
                              precision=None, method="auto", max_workspace=None, num_threads=None,
-                             out=None):
+                             out_dtype=None, casting="same_kind", out=None):
         """Gradient of `conv$d` with respect to its weights.
 
         Parameters
@@ -270,7 +273,7 @@ def _conv_backward_weight(rank):
             As in the forward call.
         per_sample : bool, default False
             Keep one gradient for each $array of the batch instead of adding them up.
-        precision, method, max_workspace, num_threads, out
+        precision, method, max_workspace, num_threads, out_dtype, casting, out
             As for `conv$d`.
 
         Returns
@@ -298,7 +301,7 @@ def _conv_backward_weight(rank):
         return call.backward_weight(windows, grad_output, x, weight_shape,
                                       per_sample=per_sample, precision=precision, method=method,
                                       max_workspace=max_workspace, num_threads=num_threads,
-                                      out=out)
+                                      out=out, out_dtype=out_dtype, casting=casting)
 
     return conv_backward_weight
 
@@ -419,7 +422,7 @@ def _conv_transpose(rank):
     def conv_transpose(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1,
                        dilation=1, *, output_size=None, data_format="channels_first",
                        precision=None, method="auto", max_workspace=None, num_threads=None,
-                       out=None):
+                       out_dtype=None, casting="same_kind", out=None):
         """Transposed convolution of $arrays, the exact adjoint of `conv$d` with the same weights.
 
         Every element of `x` is multiplied by the kernels, and the products are added up in the
@@ -457,8 +460,7 @@ def _conv_transpose(rank):
             Where `x` and the result have their channels.
         precision, method, max_workspace, num_threads
             As for `conv$d`; `method` names an algorithm that has the pass ``backward_data``.
-        out : ndarray, optional
-            Receives the result and is returned. It may overlap an input.
+        $out
 
         Returns
         -------
@@ -476,7 +478,7 @@ def _conv_transpose(rank):
             If sizes do not fit together, the result would have an axis without elements, or a
             named method cannot serve.
         OverflowError
-            If an exact result of integers might not fit int64.
+            If an exact result of integers might not fit int64, or a value not `out_dtype`.
         MemoryError
             If the result or scratch memory cannot be allocated.
 
@@ -498,7 +500,8 @@ def _conv_transpose(rank):
                            output_padding=output_padding, groups=groups, dilation=dilation,
                            output_size=output_size, data_format=data_format)
         return call.transposed(windows, x, weight, bias, precision=precision, method=method,
-                                 max_workspace=max_workspace, num_threads=num_threads, out=out)
+                                 max_workspace=max_workspace, num_threads=num_threads, out=out,
+                                 out_dtype=out_dtype, casting=casting)
 
     return conv_transpose
 
@@ -759,7 +762,7 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
 def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
             padding_mode="zeros", padding_value=0, data_format="channels_first", flip=False,
             dtype="float32", precision=None, method="auto", max_workspace=None, num_threads=None,
-            which="forward", planned=False, measure=False):
+            out_dtype=None, casting="same_kind", which="forward", planned=False, measure=False):
     """Say which algorithm a convolution takes, and why.
 
     Parameters
@@ -771,8 +774,8 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     dtype : dtype, default "float32"
         Of the arrays. Complex numbers and integers are computed by real convolutions, which is
         what the rows are about.
-    precision, method, max_workspace, num_threads
-        As for `conv`.
+    precision, method, max_workspace, num_threads, out_dtype, casting
+        As for `conv`. What the result is converted to changes no choice.
     which : {"forward", "backward_data", "backward_weight"}
         The pass.
     planned : bool, default False
@@ -811,6 +814,7 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     """
     like = as_array("explain", "dtype", np.empty(0, as_dtype("explain", "dtype", dtype)), True)
     dtype, arithmetic = compute_dtype("explain", (like,), True)
+    conversion("explain", dtype, None, out_dtype, casting)
     from fastconv import _select  # the algorithms, which are loaded when they are needed
 
     if not isinstance(which, str) or which not in _select.PASSES:
@@ -844,7 +848,8 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
         weight = numbers(desc.weight_shape())
         y = numbers(desc.output_shape(desc.batch))
         options = {"precision": precision, "method": method,
-                   "max_workspace": max_workspace, "num_threads": num_threads}
+                   "max_workspace": max_workspace, "num_threads": num_threads,
+                   "out_dtype": out_dtype, "casting": casting}
         calls = {
             "forward": lambda: call.forward(
                 windows, x, weight, None, activation=None, residual=None, out=None, **options),

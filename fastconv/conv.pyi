@@ -41,6 +41,7 @@ _Activation: TypeAlias = (
     | tuple[Literal["clip"], SupportsFloat, SupportsFloat]
 )
 _Precision: TypeAlias = Literal["highest", "high", "medium"]
+_Casting: TypeAlias = Literal["same_kind", "saturate", "wrap", "truncate", "round"]
 _Pass: TypeAlias = Literal["forward", "backward_data", "backward_weight"]
 _Shape: TypeAlias = Sequence[SupportsIndex]
 
@@ -63,6 +64,8 @@ def conv(
     method: str = "auto",
     max_workspace: SupportsIndex | None = None,
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
@@ -87,6 +90,8 @@ def conv_backward_data(
     method: str = "auto",
     max_workspace: SupportsIndex | None = None,
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
@@ -112,6 +117,8 @@ def conv_backward_weight(
     method: str = "auto",
     max_workspace: SupportsIndex | None = None,
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
@@ -143,6 +150,8 @@ def conv_transpose(
     method: str = "auto",
     max_workspace: SupportsIndex | None = None,
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
@@ -224,6 +233,8 @@ def explain(
     method: str = "auto",
     max_workspace: SupportsIndex | None = None,
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     which: _Pass = "forward",
     planned: bool = False,
     measure: bool = False,

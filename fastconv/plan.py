@@ -55,7 +55,8 @@ class ConvPlan:
         residual : array_like, optional
             Added before the activation; it has the result's shape.
         out : ndarray, optional
-            Receives the result and is returned.
+            Receives the result and is returned. Its dtype is that which the plan was made for,
+            or, where it was made without an `out_dtype`, any that `conv` takes.
 
         Returns
         -------
@@ -70,7 +71,7 @@ class ConvPlan:
         ValueError
             If a shape does not fit.
         OverflowError
-            If an exact result of integers might not fit int64.
+            If an exact result of integers might not fit int64, or a value the result's dtype.
         """
         return self._run(x, residual, out)
 
@@ -104,13 +105,13 @@ class ConvPlan:
     def __repr__(self):
         description = self._prepared.description
         return (f"<ConvPlan {self.method} {description.input_shape(description.batch)} -> "
-                f"{self.output_shape} {self._prepared.result}>")
+                f"{self.output_shape} {self._prepared.dtype}>")
 
 
 def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
               padding_mode="zeros", padding_value=0, data_format="channels_first", flip=False,
               activation=None, precision=None, method="auto", max_workspace=None,
-              num_threads=None, dtype=None):
+              num_threads=None, dtype=None, out_dtype=None, casting="same_kind"):
     """Prepare a convolution: choose its algorithm and pack its weights once.
 
     Parameters
@@ -127,6 +128,8 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
         As for `conv`.
     dtype : dtype, optional
         dtype of the inputs to come; the weight's if not given.
+    out_dtype, casting
+        As for `conv`.
 
     Returns
     -------
@@ -156,6 +159,7 @@ def plan_conv(x_shape, weight, bias=None, stride=1, padding=0, dilation=1, group
                "padding_mode": padding_mode, "padding_value": padding_value,
                "data_format": data_format, "flip": flip}
     options = {"bias": bias, "dtype": dtype, "activation": activation, "precision": precision,
-               "method": method, "max_workspace": max_workspace, "num_threads": num_threads}
+               "method": method, "max_workspace": max_workspace, "num_threads": num_threads,
+               "out_dtype": out_dtype, "casting": casting}
     return ConvPlan(as_shape("plan_conv", "x_shape", x_shape),
                     as_array("plan_conv", "weight", weight, True), windows, options)

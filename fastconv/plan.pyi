@@ -4,6 +4,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastconv.conv import (
     _Activation,
+    _Casting,
     _DataFormat,
     _Padding,
     _PaddingMode,
@@ -58,4 +59,6 @@ def plan_conv(
     max_workspace: SupportsIndex | None = None,
     num_threads: SupportsIndex | None = None,
     dtype: DTypeLike | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
 ) -> ConvPlan: ...

@@ -74,7 +74,8 @@ def _extreme_pool(kind, rank):
     @documented(name, rank, _EXTREMES[kind], kind=kind)
     def pool(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
              padding_mode=None, padding_value=0, return_indices=False,
-             data_format="channels_first", num_threads=None, out=None):
+             data_format="channels_first", num_threads=None, out_dtype=None,
+             casting="same_kind", out=None):
         """Take the ${kind}imum of each window of $an_array.
 
         Without a `padding_mode` padding never wins: a window's ${kind}imum is that of its real
@@ -85,7 +86,7 @@ def _extreme_pool(kind, rank):
         $x
         $window
         $return_indices
-        $options
+        $pool_options
 
         Returns
         -------
@@ -94,6 +95,7 @@ def _extreme_pool(kind, rank):
         $indices
 
         $pool_raises
+        $overflow
 
         See Also
         --------
@@ -114,7 +116,8 @@ def _extreme_pool(kind, rank):
                            dilation=dilation, ceil_mode=ceil_mode, padding_mode=padding_mode,
                            padding_value=padding_value, data_format=data_format)
         return call.forward(windows, kind, x, return_indices=return_indices,
-                            num_threads=num_threads, out=out)
+                            num_threads=num_threads, out=out,
+                            out_dtype=out_dtype, casting=casting)
 
     return pool
 
@@ -148,7 +151,8 @@ def _avg_pool(rank):
     })
     def avg_pool(x, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
                  padding_mode=None, padding_value=0, count_include_pad=True,
-                 divisor_override=None, data_format="channels_first", num_threads=None, out=None):
+                 divisor_override=None, data_format="channels_first", num_threads=None,
+                 out_dtype=None, casting="same_kind", out=None):
         r"""Take the average of each window of $an_array.
 
         Parameters
@@ -156,7 +160,7 @@ def _avg_pool(rank):
         $x
         $window
         $divisor
-        $options
+        $pool_options
 
         Returns
         -------
@@ -164,6 +168,7 @@ def _avg_pool(rank):
             The averages, with the dtype of `x`; float64 for integers and bool.
 
         $pool_raises
+        $overflow
 
         See Also
         --------
@@ -181,7 +186,8 @@ def _avg_pool(rank):
                            dilation=dilation, ceil_mode=ceil_mode, padding_mode=padding_mode,
                            padding_value=padding_value, data_format=data_format)
         return call.forward(windows, "mean", x, count_include_pad=count_include_pad,
-                            divisor_override=divisor_override, num_threads=num_threads, out=out)
+                            divisor_override=divisor_override, num_threads=num_threads, out=out,
+                            out_dtype=out_dtype, casting=casting)
 
     return avg_pool
 
@@ -212,7 +218,7 @@ def _lp_pool(rank):
     })
     def lp_pool(x, norm_type, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False,
                 padding_mode=None, padding_value=0, data_format="channels_first",
-                num_threads=None, out=None):
+                num_threads=None, out_dtype=None, casting="same_kind", out=None):
         """Take the p-norm of each window of $an_array.
 
         That is the p-th root of the sum of p-th powers of magnitudes. It neither overflows nor
@@ -223,7 +229,7 @@ def _lp_pool(rank):
         $x
         $norm_type
         $window
-        $options
+        $pool_options
 
         Returns
         -------
@@ -231,6 +237,7 @@ def _lp_pool(rank):
             The norms, with the dtype of `x`; float64 for integers and bool.
 
         $pool_raises
+        $overflow
 
         See Also
         --------
@@ -243,7 +250,7 @@ def _lp_pool(rank):
                            dilation=dilation, ceil_mode=ceil_mode, padding_mode=padding_mode,
                            padding_value=padding_value, data_format=data_format)
         return call.forward(windows, "norm", x, norm_type=norm_type, num_threads=num_threads,
-                            out=out)
+                            out=out, out_dtype=out_dtype, casting=casting)
 
     return lp_pool
 
@@ -269,7 +276,7 @@ def _adaptive_avg_pool(rank):
             array([[[[3.5]]]])""",
     }, size="output_size")
     def adaptive_avg_pool(x, output_size, *, data_format="channels_first", num_threads=None,
-                          out=None):
+                          out_dtype=None, casting="same_kind", out=None):
         """Take the average of windows that share the input out evenly, of $an_array.
 
         $even_windows
@@ -278,7 +285,7 @@ def _adaptive_avg_pool(rank):
         ----------
         $x
         $output_size
-        $options
+        $pool_options
 
         Returns
         -------
@@ -286,6 +293,7 @@ def _adaptive_avg_pool(rank):
             The averages, with the dtype of `x`; float64 for integers and bool.
 
         $pool_raises
+        $overflow
 
         See Also
         --------
@@ -295,7 +303,8 @@ def _adaptive_avg_pool(rank):
         $examples
         """
         windows = geometry(name, rank, output_size=output_size, data_format=data_format)
-        return call.adaptive(windows, "mean", x, num_threads=num_threads, out=out)
+        return call.adaptive(windows, "mean", x, num_threads=num_threads, out=out,
+                             out_dtype=out_dtype, casting=casting)
 
     return adaptive_avg_pool
 
@@ -322,7 +331,7 @@ def _adaptive_max_pool(rank):
             array([[[[7.]]]])""",
     }, size="output_size")
     def adaptive_max_pool(x, output_size, *, return_indices=False, data_format="channels_first",
-                          num_threads=None, out=None):
+                          num_threads=None, out_dtype=None, casting="same_kind", out=None):
         """Take the maximum of windows that share the input out evenly, of $an_array.
 
         $even_windows
@@ -332,7 +341,7 @@ def _adaptive_max_pool(rank):
         $x
         $output_size
         $return_indices
-        $options
+        $pool_options
 
         Returns
         -------
@@ -341,6 +350,7 @@ def _adaptive_max_pool(rank):
         $indices
 
         $pool_raises
+        $overflow
 
         See Also
         --------
@@ -351,7 +361,8 @@ def _adaptive_max_pool(rank):
         """
         windows = geometry(name, rank, output_size=output_size, data_format=data_format)
         return call.adaptive(windows, "max", x, return_indices=return_indices,
-                             num_threads=num_threads, out=out)
+                             num_threads=num_threads, out=out,
+                             out_dtype=out_dtype, casting=casting)
 
     return adaptive_max_pool
 
@@ -368,13 +379,14 @@ def _adaptive_max_pool(rank):
         >>> fastconv.global_avg_pool(x).ravel()
         array([ 7.5, 23.5])""",
 })
-def global_avg_pool(x, *, rank=None, data_format="channels_first", num_threads=None, out=None):
+def global_avg_pool(x, *, rank=None, data_format="channels_first", num_threads=None,
+                    out_dtype=None, casting="same_kind", out=None):
     """Take the average of each plane: of everything that an image has in one channel.
 
     Parameters
     ----------
     $planes
-    $options
+    $pool_options
 
     Returns
     -------
@@ -383,6 +395,7 @@ def global_avg_pool(x, *, rank=None, data_format="channels_first", num_threads=N
         with length 1.
 
     $pool_raises
+    $overflow
 
     See Also
     --------
@@ -391,7 +404,8 @@ def global_avg_pool(x, *, rank=None, data_format="channels_first", num_threads=N
     $examples
     """
     return call.whole("global_avg_pool", "mean", x, rank=rank, data_format=data_format,
-                      num_threads=num_threads, out=out)
+                      num_threads=num_threads, out=out,
+                      out_dtype=out_dtype, casting=casting)
 
 
 @documented("global_max_pool", None, {
@@ -402,13 +416,14 @@ def global_avg_pool(x, *, rank=None, data_format="channels_first", num_threads=N
         >>> fastconv.global_max_pool(x).ravel()
         array([15., 31.])""",
 })
-def global_max_pool(x, *, rank=None, data_format="channels_first", num_threads=None, out=None):
+def global_max_pool(x, *, rank=None, data_format="channels_first", num_threads=None,
+                    out_dtype=None, casting="same_kind", out=None):
     """Take the maximum of each plane: of everything that an image has in one channel.
 
     Parameters
     ----------
     $planes
-    $options
+    $pool_options
 
     Returns
     -------
@@ -416,6 +431,7 @@ def global_max_pool(x, *, rank=None, data_format="channels_first", num_threads=N
         The maxima, with the dtype of `x`. The spatial axes stay, with length 1.
 
     $pool_raises
+    $overflow
 
     See Also
     --------
@@ -424,7 +440,8 @@ def global_max_pool(x, *, rank=None, data_format="channels_first", num_threads=N
     $examples
     """
     return call.whole("global_max_pool", "max", x, rank=rank, data_format=data_format,
-                      num_threads=num_threads, out=out)
+                      num_threads=num_threads, out=out,
+                      out_dtype=out_dtype, casting=casting)
 
 
 def _max_unpool(rank):
@@ -459,7 +476,8 @@ def _max_unpool(rank):
                      [0., 0.]]]])""",
     })
     def max_unpool(x, indices, kernel_size, stride=None, padding=0, *, output_size=None,
-                   data_format="channels_first", num_threads=None, out=None):
+                   data_format="channels_first", num_threads=None, out_dtype=None,
+                   casting="same_kind", out=None):
         """Put the elements of a maximum pooling back to where they were found, of $an_array.
 
         Parameters
@@ -478,7 +496,7 @@ def _max_unpool(rank):
             The spatial size of the result, or its whole shape. Several sizes are pooled to the
             same one; the default is ``(size - 1) * stride - padding before and after +
             kernel_size``, and what is given differs from it by less than the stride.
-        $options
+        $pool_options
 
         Returns
         -------
@@ -487,6 +505,7 @@ def _max_unpool(rank):
             the last element in row-major order stays.
 
         $pool_raises
+        $overflow
 
         See Also
         --------
@@ -496,7 +515,8 @@ def _max_unpool(rank):
         """
         windows = geometry(name, rank, kernel_size=kernel_size, stride=stride, padding=padding,
                            output_size=output_size, data_format=data_format)
-        return call.unpool(windows, x, indices, num_threads=num_threads, out=out)
+        return call.unpool(windows, x, indices, num_threads=num_threads, out=out,
+                           out_dtype=out_dtype, casting=casting)
 
     return max_unpool
 

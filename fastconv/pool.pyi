@@ -2,9 +2,10 @@ from collections.abc import Sequence
 from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, overload
 
 from numpy import int64
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastconv.conv import (
+    _Casting,
     _DataFormat,
     _Padding,
     _PaddingMode,
@@ -46,6 +47,8 @@ def max_pool(
     return_indices: Literal[False] = False,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -62,6 +65,8 @@ def max_pool(
     return_indices: Literal[True],
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> tuple[NDArray[Any], NDArray[int64]]: ...
 @overload
@@ -78,6 +83,8 @@ def max_pool(
     return_indices: bool = False,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[int64]]: ...
 
@@ -103,6 +110,8 @@ def avg_pool(
     divisor_override: SupportsFloat | None = None,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
@@ -123,6 +132,8 @@ def lp_pool(
     padding_value: _PaddingValue = 0,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
@@ -136,6 +147,8 @@ def adaptive_avg_pool(
     *,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
@@ -151,6 +164,8 @@ def adaptive_max_pool(
     return_indices: Literal[False] = False,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -161,6 +176,8 @@ def adaptive_max_pool(
     return_indices: Literal[True],
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> tuple[NDArray[Any], NDArray[int64]]: ...
 @overload
@@ -171,6 +188,8 @@ def adaptive_max_pool(
     return_indices: bool = False,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[int64]]: ...
 
@@ -184,6 +203,8 @@ def global_avg_pool(
     rank: int | None = None,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 def global_max_pool(
@@ -192,6 +213,8 @@ def global_max_pool(
     rank: int | None = None,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 def max_unpool(
@@ -204,6 +227,8 @@ def max_unpool(
     output_size: _Shape | None = None,
     data_format: _DataFormat = "channels_first",
     num_threads: SupportsIndex | None = None,
+    out_dtype: DTypeLike | None = None,
+    casting: _Casting = "same_kind",
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 

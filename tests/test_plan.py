@@ -216,6 +216,6 @@ def test_refuses_a_wrong_out_and_residual():
     with pytest.raises(ValueError, match="out"):
         plan(x, out=np.zeros((2, 4, 6, 5), np.float32))
     with pytest.raises((TypeError, ValueError), match="out"):
-        plan(x, out=np.zeros((2, 4, 6, 6), np.float64))
+        plan(x, out=np.zeros((2, 4, 6, 6), np.int32))
     with pytest.raises(ValueError, match="residual"):
         plan(x, residual=np.zeros((2, 4, 6, 5), np.float32))

@@ -123,8 +123,7 @@ class FastconvPlan(Fastconv):
             x.shape, case.weight, case.bias, **case.layer.kwargs(), data_format=self.data_format,
             method=self.method, precision=self.precision, num_threads=case.threads,
         )  # fmt: skip
-        out = np.empty(plan.output_shape, case.dtype)
-        return partial(plan, x, out=out), self._fetch
+        return partial(plan, x, out=plan(x)), self._fetch
 
 
 class FastconvOut(Fastconv):

@@ -15,7 +15,7 @@ from fastconv._call.cache cimport (
     cached_algorithm, cached_conv, cached_conv_transpose, strict_algorithm,
 )
 from fastconv._call.destination cimport (
-    Destination, add_batch, batched, contiguous, has_shape, destination,
+    SAME_KIND, Destination, add_batch, batched, contiguous, has_shape, destination,
 )
 from fastconv._call.kernels cimport (
     RealPass, along_channels, by_parts, in_parts, outside_of, part_padded, real_pass,
@@ -83,7 +83,7 @@ cdef check_residual(str function, residual, tuple shape, result):
 # ---- forward ----
 
 def forward(Geometry geometry, x, weight, bias, *, activation, residual, precision, method,
-            max_workspace, num_threads, out):
+            max_workspace, num_threads, out, out_dtype=None, casting=SAME_KIND):
     """y = act(conv(x, weight) + bias + residual)."""
     cdef str function = geometry.function
     cdef ConvDesc desc
@@ -112,7 +112,8 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     algorithm = cached_algorithm(desc, "forward", method, precision, max_workspace)
     work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
-    output = destination(function, out, shape, result, result if parts else arithmetic,
+    output = destination(function, out, out_dtype, casting, shape, result,
+                         result if parts else arithmetic,
                          None if out is None else (x, weight, bias, residual),
                          INFINITY if bounds is not None else beside(out, algorithm, work),
                          desc.batched)
@@ -155,7 +156,7 @@ cdef object run_forward(kernel, x, bias, residual, Destination output, arithmeti
 # ---- backward_data, and the transposed convolution ----
 
 def backward_data(Geometry geometry, grad_output, weight, input_shape, *, precision, method,
-                  max_workspace, num_threads, out):
+                  max_workspace, num_threads, out, out_dtype=None, casting=SAME_KIND):
     """The gradient of the input: the adjoint of the convolution, applied to grad_output."""
     cdef str function = geometry.function
     cdef ConvDesc desc, inner, folded = None
@@ -177,11 +178,11 @@ def backward_data(Geometry geometry, grad_output, weight, input_shape, *, precis
     algorithm = cached_algorithm(inner, "backward_data", method, precision, max_workspace)
     return run_adjoint(real_pass(inner, "backward_data", algorithm, folded),
                        desc.input_shape(desc.batch), "grad_output", grad_output, weight, None,
-                       dtypes, num_threads, out)
+                       dtypes, num_threads, out, out_dtype, casting)
 
 
 def transposed(Geometry geometry, x, weight, bias, *, precision, method, max_workspace,
-               num_threads, out):
+               num_threads, out, out_dtype=None, casting=SAME_KIND):
     """The adjoint of a convolution with the same weights, applied to x, plus bias."""
     cdef str function = geometry.function
     cdef TransposedDesc layer
@@ -202,11 +203,11 @@ def transposed(Geometry geometry, x, weight, bias, *, precision, method, max_wor
     algorithm = cached_algorithm(desc, "backward_data", method, precision, max_workspace)
     return run_adjoint(
         real_pass(desc, "backward_data", algorithm, None, layer.reached != layer.shape),
-        layer.shape, "x", x, weight, bias, dtypes, num_threads, out)
+        layer.shape, "x", x, weight, bias, dtypes, num_threads, out, out_dtype, casting)
 
 
 cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bias, tuple dtypes,
-                        num_threads, out):
+                        num_threads, out, out_dtype, casting):
     """Apply backward_data to source, which the caller knows by that name, and add bias."""
     cdef ConvDesc desc = real.desc
     cdef Destination output
@@ -214,7 +215,8 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
     cdef int threads = threads_for(desc.function, num_threads, work)
     result, arithmetic = dtypes
     cdef bint parts = in_parts(result, arithmetic)
-    output = destination(desc.function, out, shape, result, result if parts else arithmetic,
+    output = destination(desc.function, out, out_dtype, casting, shape, result,
+                         result if parts else arithmetic,
                          None if out is None else (source, weight, bias),
                          INFINITY if real.folded is not None or real.appends or bias is not None
                          else beside(out, real.algorithm, work), desc.batched)
@@ -246,7 +248,8 @@ cpdef tuple padded_shape(ConvDesc desc):
 # ---- backward_weight and backward_bias ----
 
 def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_sample, precision,
-                    method, max_workspace, num_threads, out):
+                    method, max_workspace, num_threads, out, out_dtype=None,
+                    casting=SAME_KIND):
     """The gradient of the weight, summed over the batch unless per_sample."""
     cdef str function = geometry.function
     cdef ConvDesc desc
@@ -272,7 +275,8 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     per_sample = as_flag(function, "per_sample", per_sample) and desc.batched
     if per_sample:
         shape = (desc.batch,) + shape
-    output = destination(function, out, shape, result, result if parts else arithmetic,
+    output = destination(function, out, out_dtype, casting, shape, result,
+                         result if parts else arithmetic,
                          None if out is None else (grad_output, x), beside(out, algorithm, work),
                          True)
     check_unchanged(function, "grad_output", has_output_shape(desc, grad_output))

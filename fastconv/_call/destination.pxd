@@ -4,8 +4,10 @@ cimport numpy as cnp
 
 @cython.final
 cdef class Destination:
+    cdef str function
     cdef object out       # what the caller gave
-    cdef object result    # dtype
+    cdef object dtype     # of what is returned
+    cdef object how       # it comes of what is computed, as `conversion` says
     cdef tuple shape
     cdef cnp.ndarray array
     cdef bint in_place
@@ -13,8 +15,10 @@ cdef class Destination:
     cdef finish(self)
 
 
-cdef Destination destination(str function, out, tuple shape, result, arithmetic, tuple inputs,
-                             double work, bint has_batch)
+cdef object SAME_KIND
+
+cdef Destination destination(str function, out, out_dtype, casting, tuple shape, result,
+                             arithmetic, tuple inputs, double work, bint has_batch)
 cdef cnp.ndarray empty(tuple shape, dtype, bint has_batch)
 cdef cnp.ndarray add_batch(cnp.ndarray array, bint has_batch)
 cdef cnp.ndarray batched(cnp.ndarray array, dtype, bint has_batch)

@@ -1,4 +1,4 @@
-"""Arrays on their way in and out of a call: where a result goes, and batch axes."""
+"""Arrays on their way in and out of a call: where a result goes, its dtype, and batch axes."""
 import numpy as np
 
 cimport cython
@@ -10,7 +10,15 @@ from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport is_long
 from fastconv._desc.arguments cimport operand
 
+from fastconv._core.reductions import reduced
+from fastconv._desc.conversion import conversion
+
 cnp.import_array()
+
+cdef object SAME_KIND = "same_kind"   # the casting of those that ask for none
+
+cdef enum:
+    PIECE_SIZE = 1 << 16   # elements of a result that are rounded or clipped at once: 512 KiB
 
 cdef extern from "numpy/arrayobject.h":
     # It takes a reference to the dtype.
@@ -25,36 +33,39 @@ cdef class Destination:
 
     Algorithms write a C-contiguous array in the arithmetic's dtype, with a batch axis. That is
     `out` itself where it fits; where it does not, overlaps an input, or the call is long enough
-    to be interrupted, it is a temporary that is copied at the end.
+    to be interrupted, it is a temporary that is converted, or copied, at the end.
     """
 
     cdef finish(self):
         """The result, in its place."""
         array = self.array
-        if self.out is None:
-            if <object>cnp.PyArray_DESCR(self.array) is not self.result:
-                with np.errstate(over="ignore"):  # float16: infinity, as for the other dtypes
-                    array = array.astype(self.result)
+        if self.in_place:
+            return self.out
+        if self.out is None and <object>cnp.PyArray_DESCR(self.array) is self.dtype:
             return array if cnp.PyArray_NDIM(array) == len(self.shape) else array[0]
-        if not self.in_place:
-            with np.errstate(over="ignore"):
-                np.copyto(self.out, array.reshape(self.shape), casting="unsafe")
-        return self.out
+        target = np.empty(self.shape, self.dtype) if self.out is None else self.out
+        convert(self.function, array.reshape(self.shape), target, self.how)
+        return target
 
 
-cdef Destination destination(str function, out, tuple shape, result, arithmetic, tuple inputs,
-                             double work, bint has_batch):
-    """An output of this shape and dtype, computed in the dtype `arithmetic` from `inputs`.
+cdef Destination destination(str function, out, out_dtype, casting, tuple shape, result,
+                             arithmetic, tuple inputs, double work, bint has_batch):
+    """An output of this shape, computed in the dtype `arithmetic` from `inputs`.
 
-    `inputs` matter only where there is an `out`.
+    Its dtype is `result`, or what `conversion` makes of it. `inputs` matter only where there is an
+    `out`.
     """
     cdef Destination self = Destination.__new__(Destination)
-    self.out = out
-    self.shape = shape
-    self.result = result
+    self.function, self.out, self.shape, self.dtype = function, out, shape, result
+    if out is not None and not isinstance(out, np.ndarray):
+        raise TypeError(f"{function}: out must be an ndarray, not {type(out).__name__}")
+    if out_dtype is not None or casting is not SAME_KIND or (
+            out is not None and <object>cnp.PyArray_DESCR(out) is not result):
+        self.dtype, self.how = conversion(function, result, out, out_dtype, casting)
     if out is not None:
-        check_out(function, out, shape, result)
-        if takes_result(out, arithmetic) and not is_long(work) and not overlaps(out, inputs):
+        check_out(function, out, shape)
+        if self.how is None and takes_result(out, arithmetic) and not is_long(work) and (
+                not overlaps(out, inputs)):
             self.in_place = True
             self.array = add_batch(
                 out if cnp.PyArray_CheckExact(out) else out.view(np.ndarray), has_batch)
@@ -63,19 +74,13 @@ cdef Destination destination(str function, out, tuple shape, result, arithmetic,
     return self
 
 
-cdef int check_out(str function, out, tuple shape, result) except -1:
+cdef int check_out(str function, cnp.ndarray given, tuple shape) except -1:
     """Refuse an `out` that cannot hold the result."""
-    cdef cnp.ndarray given
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"{function}: out must be an ndarray, not {type(out).__name__}")
-    given = out
-    if (has_shape(given, shape) and <object>cnp.PyArray_DESCR(given) is result
-            and cnp.PyArray_ISCARRAY(given)):
+    cdef object out = given
+    if has_shape(given, shape) and cnp.PyArray_ISCARRAY(given):
         return 0
     if out.shape != shape:
         raise ValueError(f"{function}: out has shape {out.shape}, but the result has {shape}")
-    if out.dtype != result:
-        raise ValueError(f"{function}: out has dtype {out.dtype}, but the result has {result}")
     if not cnp.PyArray_ISWRITEABLE(given):
         raise ValueError(f"{function}: out is read-only")
     if overlaps_itself(given):
@@ -143,6 +148,81 @@ cdef void span_of(cnp.ndarray array, const char **low, const char **high) noexce
             high[0] += step
     high[0] += cnp.PyArray_ITEMSIZE(array)
 
+
+# ---- from the arithmetic's dtype to another -----------------------------------------------------
+
+cdef int convert(str function, cnp.ndarray source, cnp.ndarray target, how) except -1:
+    """Fill the target with what `how` makes of the source, piece by piece, or leave it as it is."""
+    with np.errstate(over="ignore", invalid="ignore"):  # float16: infinity, as for other dtypes
+        if how is not None and how != "saturate":
+            check_fits(function, source, target.dtype, how)
+        convert_pieces(source, target, how)
+    return 0
+
+
+cdef int check_fits(str function, cnp.ndarray source, dtype, how) except -1:
+    """Refuse values that are no integers of this dtype, once rounded."""
+    if cnp.PyArray_SIZE(source) == 0:
+        return 0
+    info = np.iinfo(dtype)
+    for extreme in (np.minimum, np.maximum):  # NaN is both
+        value = reduced(extreme, source, axis=None)
+        if how == "truncate":
+            value = np.trunc(value)
+        elif how == "round":
+            value = np.rint(value)
+        if not info.min <= value.item() <= info.max:
+            instead = "" if how == "check" else " clips it and makes NaN zero"
+            raise OverflowError(
+                f"{function}: the result holds {value}, which does not fit {dtype}; "
+                f"casting='saturate'" + (instead or " clips it, 'wrap' takes it modulo 2^bits"))
+    return 0
+
+
+cdef int convert_pieces(cnp.ndarray source, cnp.ndarray target, how) except -1:
+    """The same of values that fit, in halves along the first axis of more than one element."""
+    cdef int axis = 0
+    cdef Py_ssize_t half
+    if how != "round" and how != "saturate":
+        np.copyto(target, source, casting="unsafe")
+        return 0
+    if cnp.PyArray_SIZE(source) <= PIECE_SIZE:
+        if how == "round":
+            np.copyto(target, np.rint(source), casting="unsafe")
+        else:
+            saturate(source, target)
+        return 0
+    while cnp.PyArray_DIM(source, axis) == 1:
+        axis += 1
+    half = cnp.PyArray_DIM(source, axis) // 2
+    before = (slice(None),) * axis
+    first, rest = before + (slice(half),), before + (slice(half, None),)
+    convert_pieces(source[first], target[first], how)
+    convert_pieces(source[rest], target[rest], how)
+    return 0
+
+
+cdef saturate(cnp.ndarray source, cnp.ndarray target):
+    """The nearest integers of the target's dtype, of a half the even one; 0 for NaN."""
+    info, dtype = np.iinfo(target.dtype), source.dtype
+    if dtype.kind != "f":
+        own = np.iinfo(dtype)
+        np.copyto(target, np.clip(source, dtype.type(max(info.min, own.min)),
+                                  dtype.type(min(info.max, own.max))), casting="unsafe")
+        return
+    if dtype.itemsize == 2:  # it has no numbers as large as integers are
+        dtype = np.dtype(np.float32)
+    values = np.rint(source, dtype=dtype)
+    values[np.isnan(values)] = 0
+    low, high = dtype.type(info.min), dtype.type(info.max)
+    if int(high) <= info.max:
+        np.copyto(target, np.clip(values, low, high), casting="unsafe")
+    else:  # it was rounded up: the number before is the largest that can be converted
+        np.copyto(target, np.clip(values, low, np.nextafter(high, dtype.type(0))), casting="unsafe")
+        np.copyto(target, info.max, where=values >= high)
+
+
+# ---- batch axes ---------------------------------------------------------------------------------
 
 cdef cnp.ndarray empty(tuple shape, dtype, bint has_batch):
     """A new array; one of a single image gets a batch axis."""

@@ -5,7 +5,7 @@ cimport numpy as cnp
 
 from fastconv._call.cache cimport choose_algorithm
 from fastconv._call.conv cimport beside, check_bias, check_residual, run_forward
-from fastconv._call.destination cimport Destination, destination, has_shape
+from fastconv._call.destination cimport SAME_KIND, Destination, destination, has_shape
 from fastconv._call.kernels cimport ByParts, by_parts, in_parts, outside_of, real_pass
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads, threads_for
@@ -15,6 +15,7 @@ from fastconv._desc.geometry cimport Geometry
 
 from fastconv._desc.activation import integer_bounds
 from fastconv._desc.conv import describe_conv
+from fastconv._desc.conversion import conversion
 from fastconv._parts import usual_parts
 
 cnp.import_array()
@@ -26,18 +27,20 @@ cdef class Prepared:
     cdef ConvDesc desc
     cdef object kernel
     cdef object bias
-    cdef readonly object result      # dtype
+    cdef object result      # dtype
     cdef object arithmetic
     cdef bint parts
     cdef cnp.ndarray outside   # the constant around x, as of `ByParts`
     cdef object bounds     # of an activation of integers
+    cdef readonly object dtype   # of what is returned, where no `out` says otherwise
+    cdef object out_dtype, casting
     cdef object num_threads
     cdef readonly object algorithm
     cdef tuple image       # x's shape without the batch
     cdef Py_ssize_t size[AXES + 1]
 
     def __init__(self, Geometry geometry, x_shape, weight, bias, *, dtype, activation, precision,
-                 method, max_workspace, num_threads):
+                 method, max_workspace, num_threads, out_dtype=None, casting=SAME_KIND):
         cdef str function = geometry.function
         weight = as_array(function, "weight", weight, True)
         if bias is not None:
@@ -47,6 +50,8 @@ cdef class Prepared:
         self.outside = outside_of(geometry, like.dtype)
         self.result, self.arithmetic = compute_dtype(
             function, (as_array(function, "dtype", like, True), weight, bias), True)
+        self.dtype, _ = conversion(function, self.result, None, out_dtype, casting)
+        self.out_dtype, self.casting = None if out_dtype is None else self.dtype, casting
         self.parts = in_parts(self.result, self.arithmetic)
         self.bounds = None
         if self.parts:
@@ -140,7 +145,7 @@ cdef class Prepared:
             check_residual("plan", residual, shape, self.result)
         work = self.desc.work(batch, False)
         threads = threads_for("plan", self.num_threads, work)
-        output = destination("plan", out, shape, self.result,
+        output = destination("plan", out, self.out_dtype, self.casting, shape, self.result,
                              self.result if self.parts else self.arithmetic,
                              None if out is None else (x, residual),
                              beside(out, self.algorithm, work), has_batch)

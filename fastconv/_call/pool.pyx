@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t
 
 from fastconv._call.cache cimport cached
 from fastconv._call.destination cimport (
-    Destination, batched, contiguous, empty, has_shape, destination,
+    SAME_KIND, Destination, batched, contiguous, empty, has_shape, destination,
 )
 from fastconv._call.frame cimport Frame, check_positions, frame_of, pieces, whole_shape
 from fastconv._call.kernels cimport fold_padding
@@ -111,8 +111,9 @@ cdef list copies(PoolDesc desc, cnp.ndarray array):
     return pieces(desc, cnp.PyArray_NBYTES(array))
 
 
-cdef run_pool(PoolDesc desc, x, str op, num_threads, out, bint return_indices=False,
-              bint count_include_pad=False, double divisor=0, double norm=0, Frame frame=None):
+cdef run_pool(PoolDesc desc, x, str op, num_threads, out, out_dtype, casting,
+              bint return_indices=False, bint count_include_pad=False, double divisor=0,
+              double norm=0, Frame frame=None):
     """Reduce every window of the array x, with its frame if it has one."""
     cdef Destination output
     cdef double work = desc.work()
@@ -122,8 +123,8 @@ cdef run_pool(PoolDesc desc, x, str op, num_threads, out, bint return_indices=Fa
                                                False)
     if largest or frame is not None or not cnp.PyArray_IS_C_CONTIGUOUS(x):
         work = INFINITE  # so beside `out`: memory may be missing for a later piece
-    output = destination(desc.function, out, desc.output_shape(), result, computed,
-                         None if out is None else (x,), work, desc.batched)
+    output = destination(desc.function, out, out_dtype, casting, desc.output_shape(), result,
+                         computed, None if out is None else (x,), work, desc.batched)
     check_unchanged(desc.function, "x", desc.has_input_shape(x) if frame is None
                     else has_input_shape(frame.around, x))
     where = None
@@ -150,8 +151,8 @@ cdef run_pool(PoolDesc desc, x, str op, num_threads, out, bint return_indices=Fa
     return output.finish(), where if desc.batched else where[0]
 
 
-def forward(Geometry geometry, str op, x, *, num_threads, out, return_indices=False,
-            count_include_pad=True, divisor_override=None, norm_type=None):
+def forward(Geometry geometry, str op, x, *, num_threads, out, out_dtype, casting,
+            return_indices=False, count_include_pad=True, divisor_override=None, norm_type=None):
     """Reduce every window of x by op: "max", "min", "mean" or "norm"."""
     cdef str function = geometry.function
     cdef Frame frame = None
@@ -163,7 +164,8 @@ def forward(Geometry geometry, str op, x, *, num_threads, out, return_indices=Fa
     return_indices = as_flag(function, "return_indices", return_indices)
     if return_indices and frame is not None:
         check_positions(frame)
-    return run_pool(desc, x, op, num_threads, out, return_indices=return_indices,
+    return run_pool(desc, x, op, num_threads, out, out_dtype, casting,
+                    return_indices=return_indices,
                     count_include_pad=as_flag(function, "count_include_pad", count_include_pad),
                     divisor=as_divisor(function, divisor_override),
                     norm=as_norm(function, norm_type) if op == "norm" else 0, frame=frame)
@@ -179,14 +181,17 @@ def output_shape(Geometry geometry, x_shape):
     return desc.output_shape()
 
 
-def adaptive(Geometry geometry, str op, x, *, num_threads, out, return_indices=False):
+def adaptive(Geometry geometry, str op, x, *, num_threads, out, out_dtype, casting,
+             return_indices=False):
     """Reduce windows that share x out evenly."""
     x = as_array(geometry.function, "x", x)
     return run_pool(cached(describe_adaptive, geometry, x), x, op, num_threads, out,
+                    out_dtype, casting,
                     return_indices=as_flag(geometry.function, "return_indices", return_indices))
 
 
-def whole(str function, str op, x, *, rank, data_format, num_threads, out):
+def whole(str function, str op, x, *, rank, data_format, num_threads, out, out_dtype,
+          casting):
     """Reduce all of each plane; its axes stay, with length one."""
     x = as_array(function, "x", x)
     if rank is None:
@@ -200,7 +205,8 @@ def whole(str function, str op, x, *, rank, data_format, num_threads, out):
         error = TypeError if type(rank) is not int else ValueError
         raise error(f"{function}: rank must be None or from 1 to {AXES}, not {shown(rank)}")
     whole = new_geometry(function, rank, output_size=1, data_format=data_format)
-    return run_pool(cached(describe_adaptive, whole, x), x, op, num_threads, out)
+    return run_pool(cached(describe_adaptive, whole, x), x, op, num_threads, out, out_dtype,
+                    casting)
 
 
 # ---- gradients of means and norms ----
@@ -214,9 +220,9 @@ cdef run_spread(PoolDesc desc, grad_output, num_threads, out, bint count_include
     result, arithmetic, _ = pool_dtypes(desc.function, "grad_output", grad_output, True, True)
     check_gradient(desc, shape, grad_output)
     # beside `out` where it goes piece by piece: memory may be missing for a later one
-    output = destination(desc.function, out, shape, result, arithmetic, (grad_output,),
-                         desc.work() if frame is None and cnp.PyArray_IS_C_CONTIGUOUS(grad_output)
-                         else INFINITE, desc.batched)
+    output = destination(desc.function, out, None, SAME_KIND, shape, result, arithmetic,
+                         (grad_output,), desc.work() if frame is None
+                         and cnp.PyArray_IS_C_CONTIGUOUS(grad_output) else INFINITE, desc.batched)
     grad_output = batched(grad_output, arithmetic, desc.batched)
     PyErr_CheckSignals()
     if frame is not None:
@@ -292,8 +298,8 @@ def backward_norm(Geometry geometry, grad_output, x, *, norm_type, num_threads, 
     check_gradient(desc, shape, grad_output)
     pool_dtypes(function, "x", x, True, True)
     pool_dtypes(function, "grad_output", grad_output, True, True)
-    output = destination(function, out, shape, result, arithmetic, (grad_output, x),
-                         desc.work() if frame is None else INFINITE, desc.batched)
+    output = destination(function, out, None, SAME_KIND, shape, result, arithmetic,
+                         (grad_output, x), desc.work() if frame is None else INFINITE, desc.batched)
     x = contiguous(x, arithmetic, desc.batched)
     grad_output = contiguous(grad_output, arithmetic, desc.batched)
     if frame is None:
@@ -320,8 +326,8 @@ cdef norm_gradients(PoolDesc desc, grad_output, x, out, double norm, num_threads
 
 cdef largest_gradient(PoolDesc desc, grad_output, x, out, num_threads):
     """The norm of all infinite power is the largest magnitude, where the gradient goes."""
-    _, where = run_pool(desc, np.abs(x if desc.batched else x[0]), "max", num_threads, None,
-                        return_indices=True)
+    _, where = run_pool(desc, np.abs(x if desc.batched else x[0]), "max", num_threads, None, None,
+                        SAME_KIND, return_indices=True)
     scatter(desc.function, grad_output, where if desc.batched else where[np.newaxis],
             out, desc.g.channels, desc.g.channels_last, True, num_threads)
     np.multiply(out, np.sign(x), out=out)
@@ -359,7 +365,7 @@ cdef check_indices(str function, indices, tuple spatial):
 
 
 cdef run_scatter(Geometry geometry, int rank, values, indices, tuple values_shape, tuple shape,
-                 bint adds, num_threads, out):
+                 bint adds, num_threads, out, out_dtype, casting):
     """An array of `shape` with each value at its flat position, and zeros."""
     cdef str function = geometry.function
     cdef Destination output
@@ -376,8 +382,8 @@ cdef run_scatter(Geometry geometry, int rank, values, indices, tuple values_shap
         arithmetic = result
     check_indices(function, indices,
                   shape[has_batch:len(shape) - 1] if last else shape[has_batch + 1:])
-    output = destination(function, out, shape, result, arithmetic, (values, indices),
-                         8.0 * (values.size + math.prod(shape)), has_batch)
+    output = destination(function, out, out_dtype, casting, shape, result, arithmetic,
+                         (values, indices), 8.0 * (values.size + math.prod(shape)), has_batch)
     inside = scatter(function, contiguous(values, arithmetic, has_batch),
                      contiguous(indices, int64, has_batch), output.array,
                      shape[len(shape) - 1] if last else shape[has_batch], last, adds, num_threads)
@@ -396,10 +402,11 @@ def backward_max(Geometry geometry, grad_output, indices, input_shape, *, num_th
     given = grad_output.shape
     shape = describe_planes(function, rank, input_shape, given, geometry.data_format)
     check_shape(function, "indices", indices, given, "grad_output has")
-    return run_scatter(geometry, rank, grad_output, indices, given, shape, True, num_threads, out)
+    return run_scatter(geometry, rank, grad_output, indices, given, shape, True, num_threads, out,
+                       None, SAME_KIND)
 
 
-def unpool(Geometry geometry, x, indices, *, num_threads, out):
+def unpool(Geometry geometry, x, indices, *, num_threads, out, out_dtype, casting):
     """Put each element back to where it was found."""
     cdef str function = geometry.function
     x = as_array(function, "x", x)
@@ -408,4 +415,5 @@ def unpool(Geometry geometry, x, indices, *, num_threads, out):
     given = x.shape
     shape = cached(describe_unpool, geometry, x)
     check_shape(function, "indices", indices, given, "x has")
-    return run_scatter(geometry, rank, x, indices, given, shape, False, num_threads, out)
+    return run_scatter(geometry, rank, x, indices, given, shape, False, num_threads, out,
+                       out_dtype, casting)

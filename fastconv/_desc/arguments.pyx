@@ -411,12 +411,17 @@ cdef object as_padding_value(str function, value, dtype):
     return held if held else 0
 
 
-cpdef object as_dtype(str function, str name, value):
-    """A dtype of numbers."""
+def parsed_dtype(str function, str name, value):
+    """Any dtype."""
     try:
-        dtype = np.dtype(value)
+        return np.dtype(value)
     except (TypeError, ValueError, SyntaxError, OverflowError):
         raise TypeError(f"{function}: {name}={shown(value)} is not a dtype") from None
+
+
+cpdef object as_dtype(str function, str name, value):
+    """A dtype of numbers."""
+    dtype = parsed_dtype(function, name, value)
     if dtype.kind not in "fiubc" or dtype.itemsize > (16 if dtype.kind == "c" else 8):
         raise TypeError(f"{function}: {name}={dtype} is not supported")
     return dtype
