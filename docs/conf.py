@@ -19,6 +19,7 @@ except ImportError as error:
 sys.path.insert(0, str(Path(__file__).parent))
 
 import from_sources
+import gallery
 
 project = "fastconv"
 author = "The fastconv developers"
@@ -31,9 +32,10 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
+    "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "tutorials"]
 from_sources.write(Path(__file__).parent / "generated")
 default_role = "autolink"
 nitpicky = True
@@ -81,11 +83,25 @@ intersphinx_mapping = {
 plot_formats = [("png", 144)]
 plot_html_show_source_link = False
 plot_html_show_formats = False
-plot_rcparams = {
-    "figure.constrained_layout.use": True,
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "image.cmap": "gray",
+plot_rcparams = gallery.RCPARAMS
+plot_apply_rcparams = True  # also where the code stands in a file
+
+# ---- tutorials: programs that run, and what they print and draw ------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "generated/tutorials",
+    "filename_pattern": r"\.py$",
+    "subsection_order": "gallery.by_section",
+    "within_subsection_order": "gallery.by_order",
+    "reset_modules": ("gallery.fresh",),
+    "image_srcset": ["2x"],
+    "matplotlib_animations": False,
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "remove_config_comments": True,
+    "backreferences_dir": None,
 }
 
 # ---- HTML -----------------------------------------------------------------------------------
@@ -122,6 +138,9 @@ html_sidebars = {
     "threads": [],
     "command-line": [],
     "networks": [],
+    "faq": [],
+    "pytorch": [],
+    "keras": [],
 }
 
 

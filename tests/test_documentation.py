@@ -3,8 +3,11 @@
 import ast
 import doctest
 import importlib.util
+import itertools
+import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import floors
 import pytest
@@ -102,6 +105,38 @@ def test_every_promise_is_held_by_a_test():
         assert not unknown, f"{promise!r} names {unknown}"
         assert any(known[file][name] for file, name in held_by), f"nothing holds {promise!r}"
     assert len(re.findall(r"test_\w+\.py::", page)) == sum(len(held_by) for _, held_by in rows)
+
+
+def calculator():
+    """The formulas of the page on output sizes, as functions of Python."""
+    source = (DOCS / "_static" / "sizes.js").read_text("utf-8")
+    scripts = re.findall(r"^formulas\.(\w+) = \((.*)\) => (.*);$", source, flags=re.MULTILINE)
+    formulas = SimpleNamespace()
+    rounding = SimpleNamespace(floor=math.floor, ceil=math.ceil, min=min, max=max)
+    for name, arguments, expression in scripts:
+        names = {"Math": rounding, "formulas": formulas}
+        setattr(formulas, name, eval(f"lambda {arguments}: {expression}", names))
+    return formulas
+
+
+def test_the_calculator_of_sizes_says_what_the_functions_say():
+    formulas = calculator()
+    for length, k, s, lo, hi, d in itertools.product(
+        range(1, 9), range(1, 5), range(1, 5), range(3), range(3), (1, 2)
+    ):
+        axis = {"stride": s, "padding": ((lo, hi),), "dilation": d}
+        sizes = (length, k, s, lo, hi, d, 0)
+        x = (1, 1, length)
+        if formulas.transposed(*sizes) > 0:
+            expected = fastconv.conv_transpose_output_shape(x, (1, 1, k), **axis)[-1]
+            assert formulas.transposed(*sizes) == expected
+        if length + lo + hi > d * (k - 1):
+            expected = fastconv.conv_output_shape(x, (1, 1, k), **axis)[-1]
+            assert formulas.convolution(*sizes) == expected
+            if max(lo, hi) > d * (k - 1) or length < d:  # a window in the padding is refused
+                continue
+            expected = fastconv.pool_output_shape(x, (k,), ceil_mode=True, **axis)[-1]
+            assert formulas.ceiling(*sizes) == expected, sizes
 
 
 def from_sources():
