@@ -18,11 +18,9 @@ def connections(axis, function, length, title="", padding=0, labels=True):
     count = effects.shape[1]
     used = [np.flatnonzero(effects[:, j]) for j in range(count)]
     full = [j for j in range(count) if len(used[j]) == max(map(len, used))]
-    slope, start = 1.0, 0.0
-    if len(full) > 1:
-        slope, start = np.polyfit(full, [used[j].mean() for j in full], 1)
-    elif full:
-        start = used[full[0]].mean() - full[0]
+    slope, start = np.polyfit(full, [used[j].mean() for j in full], 1) if len(full) > 1 else (0, 0)
+    if slope < 0.1:  # one window, or all of them alike: as far apart as the inputs
+        slope, start = 1.0, used[full[0]].mean() - np.mean(full)
     for i, j in np.argwhere(effects):
         colour = COLOURS[round(effects[i, j]) - 1]
         axis.plot([i, start + slope * j], [0, 1], color=colour, lw=1.6, zorder=1)

@@ -1084,6 +1084,53 @@ def test_sequences_far_too_long_are_refused_at_once(function, argument, call, ki
         assert value.read < 100
 
 
+# What beginners write, and what the message says to write instead.
+HINTS = {
+    "channels last": (lambda: conv(f32(2, 6, 7, 4)), "give data_format='channels_last'"),
+    "channels last, one image": (lambda: conv(f32(6, 7, 4)), "give data_format='channels_last'"),
+    "channels first": (lambda: conv(data_format="channels_last"),
+                       "come first, leave data_format='channels_last' out"),
+    "a kernel of two axes": (lambda: conv(weight=f32(3, 3)), "weight[None, None], and fastconv.nd"),
+    "a kernel of one axis": (lambda: fc.conv1d(f32(9), f32(3)), "one channel is weight[None, None]"),
+    "its shape": (lambda: fc.plan_conv((9, 9), f32(1, 1, 3, 3)), "has the shape (1, *x_shape)"),
+    "an image of two axes": (lambda: conv(f32(6, 7)), "an image of one channel is x[None]"),
+    "an image to pool": (lambda: fc.max_pool2d(f32(6, 7), 2), "an image of one channel is x[None]"),
+    "depthwise": (lambda: conv(weight=f32(8, 1, 3, 3)), "each channel by itself give groups=4"),
+    "TensorFlow's weights": (lambda: conv(weight=f32(3, 3, 4, 8)), "weight.transpose(3, 2, 0, 1)"),
+    "TensorFlow's volumes": (lambda: fc.conv3d(f32(1, 5, 6, 6, 6), f32(3, 3, 3, 5, 2)),
+                             "weight.transpose(4, 3, 0, 1, 2)"),
+    "filters last": (lambda: conv(weight=f32(4, 5, 3, 3)), "weight.swapaxes(0, 1)"),
+    "SAME": (lambda: conv(padding="SAME"), "'full'; write 'same'"),
+    "SAME_UPPER": (lambda: conv(padding="SAME_UPPER"), "'full'; write 'same'"),
+    "SAME of a pooling": (lambda: fc.avg_pool2d(X, 2, padding="SAME"), "'full'; write 'same'"),
+    "causal": (lambda: conv(padding="causal"), "((dilation * (kernel - 1), 0),)"),
+    "NHWC": (lambda: conv(data_format="NHWC"), "not 'NHWC'; write 'channels_last'"),
+    "NCHW": (lambda: conv(data_format="NCHW"), "not 'NCHW'; write 'channels_first'"),
+    "mirror": (lambda: conv(padding=1, padding_mode="mirror"), "'wrap'; write 'reflect'"),
+    "nearest": (lambda: conv(padding=1, padding_mode="nearest"), "'wrap'; write 'replicate'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", HINTS)
+def test_messages_say_what_to_write_instead(mistake):
+    call, hint = HINTS[mistake]
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert hint in str(caught.value)
+
+
+def test_messages_guess_at_nothing():
+    """Where no hint fits there is none."""
+    for call in (
+        lambda: conv(padding="nothing"), lambda: conv(data_format="CHWN"),
+        lambda: conv(padding_mode="nothing"), lambda: conv(weight=f32(3, 5, 3, 3)),
+        lambda: conv(f32(2, 0, 6, 7)), lambda: conv(weight=f32(1, 1, 1, 1, 1)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError) as caught:
+            call()
+        assert ";" not in str(caught.value)
+
+
 @pytest.mark.parametrize("value", [[1] * 10**6, "1" * 10**6, np.ones(10**6), b"1" * 10**6],
                          ids=lambda value: type(value).__name__)  # fmt: skip
 def test_messages_show_the_beginning_of_what_is_long(value):

@@ -11,10 +11,12 @@ from cpython.exc cimport PyErr_CheckSignals
 from fastconv._core.padding cimport AXES
 
 from fastconv._core.messages import shown
+from fastconv._desc import hints
 
 cnp.import_array()
 
 NAMED_PADDING = ("valid", "same", "same_lower", "full")
+DATA_FORMATS = ("channels_first", "channels_last")
 
 cdef tuple NUMBERS = (int, float, complex, np.number, np.bool_)
 
@@ -48,8 +50,7 @@ cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=False
         if isinstance(value, np.ma.MaskedArray):
             if np.ma.getmaskarray(value).any():
                 raise TypeError(
-                    f"{function}: {name} is a masked array with masked elements; fill them first"
-                )
+                    f"{function}: {name} is a masked array with masked elements; fill them first")
             value = value.data
         try:
             array = from_object(value)
@@ -109,8 +110,7 @@ cpdef compute_dtype(str function, tuple arrays, bint parts=False):
             return complex128, float64
     raise TypeError(
         f"{function}: the result would be {result}, which is not supported; convert an input with "
-        f"astype"
-    )
+        f"astype")
 
 
 cdef bint all_integers(tuple arrays):
@@ -263,7 +263,7 @@ cdef int as_padding(str function, value, int rank, const Py_ssize_t *length,
         if value not in NAMED_PADDING:
             raise ValueError(
                 f"{function}: padding={shown(value)} is not one of "
-                f"{', '.join(map(repr, NAMED_PADDING))}"
+                f"{', '.join(map(repr, NAMED_PADDING))}{hints.of_padding(value, NAMED_PADDING)}"
             )
         for axis in range(AXES - rank, AXES):
             named_padding(function, value, length[axis], stride[axis],
@@ -431,12 +431,11 @@ cpdef object as_workspace(str function, max_workspace):
     """None, or a number of bytes as a plain integer."""
     if max_workspace is None:
         return None
-    if isinstance(max_workspace, (bool, np.bool_)) or not hasattr(type(max_workspace), "__index__"):
-        raise TypeError(f"{function}: max_workspace must be None or an integer number of bytes, "
-                        f"not {shown(max_workspace)}")
     try:
+        if isinstance(max_workspace, (bool, np.bool_)):
+            raise TypeError
         most = operator.index(max_workspace)
-    except TypeError:  # an array that is no scalar
+    except TypeError:
         raise TypeError(f"{function}: max_workspace must be None or an integer number of bytes, "
                         f"not {shown(max_workspace)}") from None
     if most < 0:
@@ -446,16 +445,12 @@ cpdef object as_workspace(str function, max_workspace):
 
 
 cdef bint as_channels_last(str function, data_format) except -1:
-    if not isinstance(data_format, str):
-        raise TypeError(f"{function}: data_format must be 'channels_first' or 'channels_last', "
-                        f"not {shown(data_format)}")
-    if data_format == "channels_first":
-        return False
-    if data_format == "channels_last":
-        return True
-    raise ValueError(
-        f"{function}: data_format must be 'channels_first' or 'channels_last', "
-        f"not {shown(data_format)}"
+    named = isinstance(data_format, str)
+    if named and data_format in DATA_FORMATS:
+        return data_format == "channels_last"
+    raise (ValueError if named else TypeError)(
+        f"{function}: data_format must be 'channels_first' or 'channels_last', not "
+        f"{shown(data_format)}{hints.of_a_name(data_format, DATA_FORMATS, hints.DATA_FORMATS)}"
     )
 
 

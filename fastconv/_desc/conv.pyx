@@ -15,6 +15,7 @@ from fastconv._desc.arguments cimport (
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._core.messages import shown
+from fastconv._desc import hints
 
 PADDING_MODES = {
     "zeros": PAD_ZEROS, "constant": PAD_ZEROS, "reflect": PAD_REFLECT,
@@ -141,6 +142,7 @@ def describe_conv(Geometry geometry, x_shape, weight_shape, Py_ssize_t itemsize,
         raise ValueError(
             f"{function}: padding_mode={shown(geometry.padding_mode)} is not one of "
             f"{', '.join(map(repr, PADDING_MODES))}"
+            f"{hints.of_a_name(geometry.padding_mode, PADDING_MODES, hints.PADDING_MODES)}"
         ) from None
     if geometry.padding_value is not ZERO:  # `settled` has made it one where it is
         desc.g.padding_mode = PAD_CONSTANT
@@ -194,13 +196,14 @@ cdef ConvDesc begin_conv(Geometry geometry, tuple xs, tuple ws, str channels,
         axes = "3 to 5" if geometry.rank is None else f"{n + 2}"
         raise ValueError(
             f"{function}: {geometry.weight} has {len(ws)} axes (shape {ws}), but needs {axes} axes "
-            f"({channels}, *kernel)"
+            f"({channels}, *kernel){hints.of_weight_axes(geometry.weight, len(ws), geometry.rank)}"
         )
     if len(xs) != n + 2 and len(xs) != n + 1:
         raise ValueError(
             f"{function}: {geometry.x} has {len(xs)} axes (shape {xs}), but a weight of shape "
             f"{ws} needs "
             f"{n + 2}, or {n + 1} without the batch axis"
+            f"{hints.of_image_axes(geometry.x, len(xs), n)}"
         )
     desc.batched = len(xs) == n + 2
     desc.batch = xs[0] if desc.batched else 1
@@ -234,8 +237,9 @@ cdef int set_channels(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) exce
         raise ValueError(
             f"{desc.function}: {geometry.weight} has {per_group} input channels per group, but "
             f"{geometry.x} has {g.channels} channels and groups={g.groups} "
-            f"({g.channels}/{g.groups} = "
-            f"{g.channels // g.groups})"
+            f"({g.channels}/{g.groups} = {g.channels // g.groups})"
+            + hints.of_channels(geometry.x, xs, geometry.weight, ws, g.groups, g.channels,
+                                g.channels_last)
         )
     return 0
 

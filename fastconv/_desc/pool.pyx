@@ -12,6 +12,7 @@ from fastconv._desc.arguments cimport (
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._core.messages import shown
+from fastconv._desc import hints
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry as new_geometry
 
@@ -189,7 +190,7 @@ cdef PoolDesc begin_pool(Geometry geometry, int rank, tuple xs):
     if len(xs) != rank + 2 and len(xs) != rank + 1:
         raise ValueError(
             f"{desc.function}: {desc.x} has {len(xs)} axes (shape {xs}), but needs {rank + 2}, "
-            f"or {rank + 1} without the batch axis"
+            f"or {rank + 1} without the batch axis{hints.of_image_axes(desc.x, len(xs), rank)}"
         )
     desc.batched = len(xs) == rank + 2
     desc.batch = xs[0] if desc.batched else 1

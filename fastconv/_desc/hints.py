@@ -1,0 +1,66 @@
+"""Hints: what to write instead, at the end of messages about mistakes that beginners make."""
+
+DATA_FORMATS = {
+    "nwc": "channels_last", "nhwc": "channels_last", "ndhwc": "channels_last",
+    "ncw": "channels_first", "nchw": "channels_first", "ncdhw": "channels_first",
+}
+# Other libraries' names: SciPy's, OpenCV's and MATLAB's.
+PADDING_MODES = {
+    "zero": "zeros", "fill": "zeros", "mirror": "reflect", "reflect101": "reflect",
+    "symm": "symmetric", "nearest": "replicate", "grid-wrap": "circular", "periodic": "circular",
+}
+PADDINGS = {"same_upper": "same"}
+
+
+def of_a_name(value, names, others=None):
+    """``"; write 'same'"`` for ``'SAME'``, where the name is one of `names` or of `others`."""
+    if not isinstance(value, str):
+        return ""
+    name = value.strip().lower()
+    name = (others or {}).get(name, name.replace("-", "_"))
+    return f"; write {name!r}" if name in names else ""
+
+
+def of_padding(value, names):
+    """For the padding argument, whose causal form is no name here."""
+    if isinstance(value, str) and value.lower() == "causal":
+        return "; causal padding is a pair, ((dilation * (kernel - 1), 0),)"
+    return of_a_name(value, names, PADDINGS)
+
+
+def of_weight_axes(name, axes, rank):
+    """For a weight with so many axes, on so many spatial axes, or on any number of them."""
+    if axes == 0 or axes > (2 if rank is None else rank):
+        return ""
+    if name.endswith("_shape"):
+        return f"; one filter of one channel has the shape (1, 1, *{name})"
+    return (f"; one filter of one channel is {name}[None, None], and fastconv.ndimage.correlate "
+            f"takes an image and a kernel as they are")
+
+
+def of_image_axes(name, axes, rank):
+    """For an image without an axis of channels."""
+    if axes != rank or axes == 0:
+        return ""
+    shown = f"has the shape (1, *{name})" if name.endswith("_shape") else f"is {name}[None]"
+    return f"; an image of one channel {shown}"
+
+
+def of_channels(x, xs, weight, ws, groups, channels, last):
+    """For channels and a weight that do not fit: the shapes of both, and what they mean."""
+    rank = len(ws) - 2
+    wanted = ws[1] * groups
+    if xs[-rank - 1 if last else -1] == wanted:
+        if last:
+            return f"; if the channels of {x} come first, leave data_format='channels_last' out"
+        return f"; if the channels of {x} come last, give data_format='channels_last'"
+    if ws[1] == groups == 1 < channels and ws[0] % channels == 0:
+        return f"; to filter each channel by itself give groups={channels}"
+    if weight.endswith("_shape"):
+        return ""
+    if ws[-2] * groups == channels and len(set(ws[:rank])) == 1:
+        order = ", ".join(map(str, (rank + 1, rank, *range(rank))))
+        return f"; a weight in TensorFlow's layout needs {weight}.transpose({order})"
+    if ws[0] == channels and groups == 1:
+        return f"; if its first axis is that of the channels, give {weight}.swapaxes(0, 1)"
+    return ""
