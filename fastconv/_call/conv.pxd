@@ -1,3 +1,5 @@
+cimport numpy as cnp
+
 from fastconv._call.destination cimport Destination
 from fastconv._desc.conv cimport ConvDesc
 
@@ -6,5 +8,7 @@ cdef double beside(out, algorithm, double work) except *
 cdef check_bias(ConvDesc desc, bias)
 cdef check_residual(str function, residual, tuple shape, result)
 cpdef tuple padded_shape(ConvDesc desc)
+cdef Py_ssize_t converted_by(bint parts, arithmetic, cnp.ndarray x, residual,
+                             tuple shape) noexcept
 cdef object run_forward(kernel, x, bias, residual, Destination output, arithmetic, tuple bounds,
                         bint has_batch, int threads)

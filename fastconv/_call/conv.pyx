@@ -15,11 +15,12 @@ from fastconv._call.cache cimport (
     cached_algorithm, cached_conv, cached_conv_transpose, strict_algorithm,
 )
 from fastconv._call.destination cimport (
-    SAME_KIND, Destination, add_batch, batched, contiguous, has_shape, destination,
+    SAME_KIND, Destination, add_batch, batched, contiguous, destination, has_shape, size_of,
 )
 from fastconv._call.kernels cimport (
-    RealPass, along_channels, by_parts, in_parts, outside_of, part_padded, real_pass,
+    RealPass, biased, by_parts, in_parts, outside_of, part_padded, real_pass,
 )
+from fastconv._call.pieces cimport kernel_of, run_pieces, slabs_of, to_convert
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.threads cimport threads_for
 from fastconv._desc.arguments cimport (
@@ -88,6 +89,7 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     cdef str function = geometry.function
     cdef ConvDesc desc
     cdef Destination output
+    cdef cnp.ndarray outside = None
     cdef double work
     cdef int threads
     cdef bint parts
@@ -116,7 +118,7 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
                          result if parts else arithmetic,
                          None if out is None else (x, weight, bias, residual),
                          INFINITY if bounds is not None else beside(out, algorithm, work),
-                         desc.batched)
+                         desc.batched, converted_by(parts, arithmetic, x, residual, shape))
     check_unchanged(function, "x", has_input_shape(desc, x))
     check_unchanged(function, "weight", has_weight_shape(desc, weight))
     if bias is not None:
@@ -125,31 +127,43 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     if residual is not None:
         check_unchanged(function, "residual", has_shape(residual, shape))
     if parts:
-        kernel = by_parts(real_pass(desc, "forward", algorithm), weight, result,
-                          outside_of(geometry, x.dtype))
+        outside = outside_of(geometry, x.dtype)
         arithmetic = None
-    else:
-        kernel = algorithm.prepare(desc, "forward", operand(weight, arithmetic), threads)
+    kernel = slabs_of(desc, algorithm, weight, result, arithmetic, outside) if (
+        output.piecewise) else None
+    if kernel is None:
+        kernel = kernel_of(desc, algorithm, weight, result, arithmetic, outside, threads)
     return run_forward(kernel, x, bias, residual, output, arithmetic, bounds, desc.batched,
                        threads)
+
+
+cdef Py_ssize_t converted_by(bint parts, arithmetic, cnp.ndarray x, residual,
+                             tuple shape) noexcept:
+    """Elements that are converted before they are read, and by the way where it goes by parts."""
+    if parts:  # floating-point numbers, and sums of them before they are put together
+        return cnp.PyArray_SIZE(x) + 2 * size_of(shape)
+    return to_convert(x, residual, arithmetic)
 
 
 cdef object run_forward(kernel, x, bias, residual, Destination output, arithmetic, tuple bounds,
                         bint has_batch, int threads):
     """Let a kernel write the result; `arithmetic` is None for one that computes by parts."""
-    if arithmetic is None:
+    if output.piecewise or arithmetic is None:
         x = add_batch(x, has_batch)
         if residual is not None:
             residual = add_batch(residual, has_batch)
     else:
         x = batched(x, arithmetic, has_batch)
-        if bias is not None:
-            bias = contiguous(bias, arithmetic, True)
         if residual is not None:
             residual = contiguous(residual, arithmetic, has_batch)
-    kernel.run(x, bias, residual, output.array, threads)
-    if bounds is not None:
-        np.clip(output.array, *bounds, out=output.array)
+    if bias is not None and arithmetic is not None:
+        bias = contiguous(bias, arithmetic, True)
+    if output.piecewise:
+        run_pieces(kernel, x, bias, residual, output, arithmetic, bounds, threads)
+    else:
+        kernel.run(x, bias, residual, output.array, threads)
+        if bounds is not None:
+            np.clip(output.array, *bounds, out=output.array)
     return output.finish()
 
 
@@ -219,19 +233,18 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
                          result if parts else arithmetic,
                          None if out is None else (source, weight, bias),
                          INFINITY if real.folded is not None or real.appends or bias is not None
-                         else beside(out, real.algorithm, work), desc.batched)
+                         else beside(out, real.algorithm, work), desc.batched,
+                         converted_by(parts, arithmetic, source, None, shape))
     check_unchanged(desc.function, name, has_output_shape(desc, source))
     check_unchanged(desc.function, "weight", has_weight_shape(desc, weight))
     if parts:
-        by_parts(real, weight, result, None).run(
-            add_batch(source, desc.batched), bias, None, output.array, threads)
-        return output.finish()
-    kernel = real.prepare(operand(weight, arithmetic), threads)
-    kernel.run(batched(source, arithmetic, desc.batched), None, None, output.array, threads)
-    if bias is not None:
-        output.array += along_channels(operand(bias, arithmetic), desc.g.channels_last,
-                                       desc.g.rank)
-    return output.finish()
+        kernel = by_parts(real, weight, result, None)
+        arithmetic = None
+    else:
+        kernel = real.prepare(operand(weight, arithmetic), threads)
+        if bias is not None:
+            kernel = biased(kernel, desc)
+    return run_forward(kernel, source, bias, None, output, arithmetic, None, desc.batched, threads)
 
 
 cpdef tuple padded_shape(ConvDesc desc):

@@ -8,7 +8,7 @@ from cpython.ref cimport Py_INCREF
 
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport is_long
-from fastconv._desc.arguments cimport operand
+from fastconv._desc.arguments cimport is_operand, operand
 
 from fastconv._core.reductions import reduced
 from fastconv._desc.conversion import conversion
@@ -19,6 +19,7 @@ cdef object SAME_KIND = "same_kind"   # the casting of those that ask for none
 
 cdef enum:
     PIECE_SIZE = 1 << 16   # elements of a result that are rounded or clipped at once: 512 KiB
+    WHOLE_BYTES = 8 << 20  # of what is converted, in and out; if it is more, then piece by piece
 
 cdef extern from "numpy/arrayobject.h":
     # It takes a reference to the dtype.
@@ -33,7 +34,8 @@ cdef class Destination:
 
     Algorithms write a C-contiguous array in the arithmetic's dtype, with a batch axis. That is
     `out` itself where it fits; where it does not, overlaps an input, or the call is long enough
-    to be interrupted, it is a temporary that is converted, or copied, at the end.
+    to be interrupted, it is a temporary that is converted, or copied, at the end. Where much has
+    to be converted, pieces are computed and put into an array that has the result's dtype.
     """
 
     cdef finish(self):
@@ -44,33 +46,42 @@ cdef class Destination:
         if self.out is None and <object>cnp.PyArray_DESCR(self.array) is self.dtype:
             return array if cnp.PyArray_NDIM(array) == len(self.shape) else array[0]
         target = np.empty(self.shape, self.dtype) if self.out is None else self.out
-        convert(self.function, array.reshape(self.shape), target, self.how)
+        convert(self.function, array.reshape(self.shape), target,
+                None if self.piecewise else self.how)
         return target
 
 
 cdef Destination destination(str function, out, out_dtype, casting, tuple shape, result,
-                             arithmetic, tuple inputs, double work, bint has_batch):
-    """An output of this shape, computed in the dtype `arithmetic` from `inputs`.
+                             computed, tuple inputs, double work, bint has_batch,
+                             Py_ssize_t converted=-1):
+    """An output of this shape, computed in that dtype from `inputs`.
 
     Its dtype is `result`, or what `conversion` makes of it. `inputs` matter only where there is an
-    `out`.
+    `out`; `converted` are the elements of inputs that the caller converts, -1 if it cannot do so
+    piece by piece.
     """
     cdef Destination self = Destination.__new__(Destination)
     self.function, self.out, self.shape, self.dtype = function, out, shape, result
+    self.computed = computed
     if out is not None and not isinstance(out, np.ndarray):
         raise TypeError(f"{function}: out must be an ndarray, not {type(out).__name__}")
     if out_dtype is not None or casting is not SAME_KIND or (
             out is not None and <object>cnp.PyArray_DESCR(out) is not result):
         self.dtype, self.how = conversion(function, result, out, out_dtype, casting)
+    if converted >= 0:
+        self.converted = converted
+        if self.dtype is not computed:
+            self.converted += size_of(shape)
+        self.piecewise = self.converted > WHOLE_BYTES // <Py_ssize_t>computed.itemsize
     if out is not None:
         check_out(function, out, shape)
-        if self.how is None and takes_result(out, arithmetic) and not is_long(work) and (
-                not overlaps(out, inputs)):
+        if not self.piecewise and self.how is None and takes_result(out, computed) and (
+                not is_long(work) and not overlaps(out, inputs)):
             self.in_place = True
             self.array = add_batch(
                 out if cnp.PyArray_CheckExact(out) else out.view(np.ndarray), has_batch)
             return self
-    self.array = empty(shape, arithmetic, has_batch)
+    self.array = empty(shape, self.dtype if self.piecewise else computed, has_batch)
     return self
 
 
@@ -247,12 +258,25 @@ cdef cnp.ndarray batched(cnp.ndarray array, dtype, bint has_batch):
     return add_batch(operand(array, dtype), has_batch)
 
 
+cdef bint is_contiguous(cnp.ndarray array, dtype) noexcept:
+    """Whether it is that without a batch axis to add."""
+    return is_operand(array, dtype) and cnp.PyArray_IS_C_CONTIGUOUS(array)
+
+
 cdef cnp.ndarray contiguous(array, dtype, bint has_batch):
     """The same, C-contiguous."""
     array = operand(array, dtype)
     if not cnp.PyArray_IS_C_CONTIGUOUS(array):
         array = np.ascontiguousarray(array)
     return add_batch(array, has_batch)
+
+
+cdef Py_ssize_t size_of(tuple shape) noexcept:
+    """Elements of an array of this shape."""
+    cdef Py_ssize_t size = 1
+    for item in shape:
+        size *= <Py_ssize_t>item
+    return size
 
 
 cdef bint has_shape(cnp.ndarray array, tuple shape) noexcept:

@@ -27,6 +27,12 @@ cdef class ByParts:
     cdef object terms(self)
 
 
+cdef class Biased:
+    cdef ConvDesc desc
+    cdef object kernel
+
+
+cdef Biased biased(kernel, ConvDesc desc)
 cdef RealPass real_pass(ConvDesc desc, str which, algorithm, ConvDesc folded=*, bint appends=*)
 cdef ByParts by_parts(RealPass real, weight, result, cnp.ndarray outside)
 cdef cnp.ndarray outside_of(Geometry geometry, dtype)

@@ -188,6 +188,20 @@ cdef class Appending:
         out[tuple([slice(n) for n in reached.shape])] = reached
 
 
+cdef class Biased:
+    """A kernel that takes no bias, which is added to what it gives."""
+
+    def run(self, source, bias, residual, out, int threads):
+        self.kernel.run(source, None, None, out, threads)
+        out += along_channels(bias, self.desc.g.channels_last, self.desc.g.rank)
+
+
+cdef Biased biased(kernel, ConvDesc desc):
+    cdef Biased self = Biased.__new__(Biased)
+    self.kernel, self.desc = kernel, desc
+    return self
+
+
 cdef tuple inner_shape(ConvDesc inner, Py_ssize_t batch):
     """The shape of a batch of the description's inputs."""
     shape = inner.input_shape(batch)

@@ -4,9 +4,10 @@ import numpy as np
 cimport numpy as cnp
 
 from fastconv._call.cache cimport choose_algorithm
-from fastconv._call.conv cimport beside, check_bias, check_residual, run_forward
+from fastconv._call.conv cimport beside, check_bias, check_residual, converted_by, run_forward
 from fastconv._call.destination cimport SAME_KIND, Destination, destination, has_shape
-from fastconv._call.kernels cimport ByParts, by_parts, in_parts, outside_of, real_pass
+from fastconv._call.kernels cimport ByParts, in_parts, outside_of
+from fastconv._call.pieces cimport Slabs, kernel_of, slabs_of
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads, threads_for
 from fastconv._desc.arguments cimport as_array, as_dtype, check_unchanged, compute_dtype
@@ -26,6 +27,7 @@ cdef class Prepared:
 
     cdef ConvDesc desc
     cdef object kernel
+    cdef Slabs slabs       # of images so large that they are cut where they have to be converted
     cdef object bias
     cdef object result      # dtype
     cdef object arithmetic
@@ -80,14 +82,15 @@ cdef class Prepared:
         cdef ByParts kernel
         # a copy, for an algorithm that keeps the weights as they are
         weight = np.array(weight, weight.dtype if self.parts else self.arithmetic, order="C")
-        if not self.parts:
-            self.kernel = self.algorithm.prepare(self.desc, "forward", weight, threads)
-            return 0
-        kernel = by_parts(real_pass(self.desc, "forward", self.algorithm), weight, self.result,
-                          self.outside)
-        for part in usual_parts(weight, self.result):
-            kernel.kernel(part, usual_parts(like, self.result)[0], threads)
-        self.kernel = kernel
+        arithmetic = None if self.parts else self.arithmetic
+        self.kernel = kernel_of(self.desc, self.algorithm, weight, self.result, arithmetic,
+                                self.outside, threads)
+        self.slabs = slabs_of(self.desc, self.algorithm, weight, self.result, arithmetic,
+                              self.outside)
+        if self.parts:
+            kernel = self.kernel
+            for part in usual_parts(weight, self.result):
+                kernel.kernel(part, usual_parts(like, self.result)[0], threads)
         return 0
 
     @property
@@ -148,12 +151,14 @@ cdef class Prepared:
         output = destination("plan", out, self.out_dtype, self.casting, shape, self.result,
                              self.result if self.parts else self.arithmetic,
                              None if out is None else (x, residual),
-                             beside(out, self.algorithm, work), has_batch)
+                             beside(out, self.algorithm, work), has_batch,
+                             converted_by(self.parts, self.arithmetic, x, residual, shape))
         check_unchanged("plan", "x", self.fits(x) and (
             cnp.PyArray_NDIM(x) == <int>self.desc.g.rank + 1 + has_batch)
             and (not has_batch or cnp.PyArray_DIM(x, 0) == batch))
         if residual is not None:
             check_unchanged("plan", "residual", has_shape(residual, shape))
-        return run_forward(self.kernel, x, self.bias, residual, output,
+        return run_forward(self.slabs if output.piecewise and self.slabs is not None
+                           else self.kernel, x, self.bias, residual, output,
                            None if self.parts else self.arithmetic, self.bounds, has_batch,
                            threads)

@@ -24,6 +24,7 @@ cdef extern from *:
 cpdef cnp.ndarray as_array(str function, str name, value, bint complex_too=*)
 cpdef compute_dtype(str function, tuple arrays, bint parts=*)
 cpdef cnp.ndarray operand(cnp.ndarray array, dtype)
+cdef bint is_operand(cnp.ndarray array, dtype) noexcept
 cdef cnp.ndarray converted(cnp.ndarray array, dtype)
 cdef Py_ssize_t as_size(str function, str name, value, Py_ssize_t minimum) except? -7
 cdef object entries(str function, str name, value, str wanted)

@@ -122,14 +122,19 @@ cdef bint all_integers(tuple arrays):
 
 cpdef cnp.ndarray operand(cnp.ndarray array, dtype):
     """`array` in the arithmetic's dtype, native and aligned, with strides of whole elements."""
+    return array if is_operand(array, dtype) else converted(array, dtype)
+
+
+cdef bint is_operand(cnp.ndarray array, dtype) noexcept:
+    """Whether it is that as it lies there."""
     cdef Py_ssize_t itemsize, i
     if <object>cnp.PyArray_DESCR(array) is not dtype or not cnp.PyArray_ISBEHAVED_RO(array):
-        return converted(array, dtype)
+        return False
     itemsize = cnp.PyArray_ITEMSIZE(array)
     for i in range(cnp.PyArray_NDIM(array)):
         if cnp.PyArray_STRIDES(array)[i] % itemsize:
-            return converted(array, dtype)
-    return array
+            return False
+    return True
 
 
 cdef cnp.ndarray converted(cnp.ndarray array, dtype):

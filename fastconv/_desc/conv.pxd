@@ -41,6 +41,8 @@ cdef class ConvDesc:
     cdef double multiply_adds_backward(self) noexcept
     cdef double work(self, Py_ssize_t batch, bint backward) noexcept
     cdef ConvDesc with_padding_value(self, double value)
+    cdef ConvDesc of_rows(self, int axis, Py_ssize_t length, Py_ssize_t before, Py_ssize_t after,
+                          Py_ssize_t outputs)
 
 
 cpdef Geometry settled(Geometry geometry, dtype)

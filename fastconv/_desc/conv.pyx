@@ -111,17 +111,38 @@ cdef class ConvDesc:
         """The same convolution whose padding holds another constant: this description keeps it."""
         cdef ConvDesc other = self.kept.get(("padding_value", value))
         if other is None:
-            other = ConvDesc.__new__(ConvDesc)
-            other.function, other.batched, other.batch = self.function, self.batched, self.batch
-            other.kept, other.automatic, other.planned = {}, {}, self.planned
-            other.g, other.epilogue = self.g, self.epilogue
+            other = copied(self)
             other.g.padding_value = value
             self.kept["padding_value", value] = other
+        return other
+
+    cdef ConvDesc of_rows(self, int axis, Py_ssize_t length, Py_ssize_t before, Py_ssize_t after,
+                          Py_ssize_t outputs):
+        """The same convolution of a part of one image along that axis: kept like the others."""
+        cdef tuple key = ("rows", axis, length, before, after, outputs)
+        cdef ConvDesc other = self.kept.get(key)
+        if other is None:
+            other = copied(self)
+            other.batched, other.batch = True, 1
+            other.g.input[axis], other.g.output[axis] = length, outputs
+            other.g.before[axis], other.g.after[axis] = before, after
+            if outputs == 1:
+                other.g.stride[axis] = 1  # between no two windows
+            self.kept[key] = other
         return other
 
     def flops(self, Py_ssize_t batch=1):
         """Floating-point operations of the direct sum, two for a multiply-add."""
         return 2.0 * batch * self.multiply_adds()
+
+
+cdef ConvDesc copied(ConvDesc desc):
+    """The same description, from which nothing has been derived yet."""
+    cdef ConvDesc other = ConvDesc.__new__(ConvDesc)
+    other.function, other.batched, other.batch = desc.function, desc.batched, desc.batch
+    other.kept, other.automatic, other.planned = {}, {}, desc.planned
+    other.g, other.epilogue = desc.g, desc.epilogue
+    return other
 
 
 def describe_conv(Geometry geometry, x_shape, weight_shape, Py_ssize_t itemsize, activation=None,

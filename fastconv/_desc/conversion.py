@@ -32,6 +32,8 @@ def conversion(function, result, out, out_dtype, casting):
         dtype = out.dtype
     else:
         return result, None
+    if dtype == result:
+        return result, None
     return dtype, _how(function, name, result, dtype, casting)
 
 

@@ -1,0 +1,27 @@
+cimport numpy as cnp
+
+from fastconv._call.destination cimport Destination
+from fastconv._desc.conv cimport ConvDesc
+
+
+cdef class Slabs:
+    cdef ConvDesc desc
+    cdef object algorithm, weight
+    cdef object result         # dtype
+    cdef object arithmetic     # dtype, or None where it computes by parts
+    cdef cnp.ndarray outside   # the constant around x, as of `ByParts`
+    cdef int axis              # which is cut
+    cdef Py_ssize_t rows       # outputs of a slab
+    cdef dict kernels          # by description
+
+    cdef int run(self, x, bias, residual, Destination output, tuple bounds, int threads) except -1
+    cdef tuple slab(self, image, int along, Py_ssize_t first, Py_ssize_t rows)
+    cdef object kernel(self, ConvDesc slab, int threads)
+
+
+cdef Py_ssize_t to_convert(cnp.ndarray x, residual, dtype) noexcept
+cdef object kernel_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside,
+                      int threads)
+cdef int run_pieces(kernel, source, bias, residual, Destination output, arithmetic, tuple bounds,
+                    int threads) except -1
+cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside)

@@ -1,0 +1,177 @@
+"""Pieces: what has to be converted goes image by image, and long images slab by slab.
+
+An array of another dtype, byte order or alignment than what is computed in is never converted
+whole, and neither is a result. A piece is a few images, or a slab of one: some outputs along its
+first axis, with all that their windows read. Slabs are for algorithms that give an output the same
+bits whichever part of the image is computed, and for integers, which are exact.
+"""
+import numpy as np
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+
+from fastconv._call.cache cimport strict_algorithm
+from fastconv._call.destination cimport Destination, contiguous, convert, is_contiguous
+from fastconv._call.kernels cimport by_parts, real_pass
+from fastconv._core.padding cimport AXES, PAD_CONSTANT, PAD_ZEROS, source_index
+from fastconv._desc.arguments cimport is_operand, operand
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
+
+cnp.import_array()
+
+cdef enum:
+    PIECE_BYTES = 4 << 20   # of what is converted at once, in and out; or one image
+    LEAST_KERNELS = 4       # lengths of the kernel that a slab has: what two of them read is a part
+
+# Those that give an output the same bits whichever part of the image is computed.
+cdef tuple WITHOUT_EDGES = ("direct", "depthwise", "sliding")
+
+
+cdef Py_ssize_t to_convert(cnp.ndarray x, residual, dtype) noexcept:
+    """Elements of the arrays that have to be converted to this dtype before they are read."""
+    cdef Py_ssize_t count = 0
+    if not is_operand(x, dtype):
+        count = cnp.PyArray_SIZE(x)
+    if residual is not None and not is_contiguous(residual, dtype):
+        count += cnp.PyArray_SIZE(residual)
+    return count
+
+
+cdef object kernel_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside,
+                      int threads):
+    """What runs a forward pass. arithmetic: None where it computes by parts."""
+    if arithmetic is None:
+        return by_parts(real_pass(desc, "forward", algorithm), weight, result, outside)
+    return algorithm.prepare(desc, "forward", operand(weight, arithmetic), threads)
+
+
+cdef int run_piece(kernel, source, bias, residual, Destination output, tuple where, arithmetic,
+                   tuple bounds, int threads) except -1:
+    """Compute what goes to that place of the result."""
+    PyErr_CheckSignals()
+    place = output.array[where]
+    target = place
+    if output.how is not None or not is_contiguous(place, output.computed):
+        target = np.empty(place.shape, output.computed)
+    if arithmetic is not None:
+        source = operand(source, arithmetic)
+        if residual is not None:
+            residual = contiguous(residual, arithmetic, True)
+    kernel.run(source, bias, residual, target, threads)
+    if bounds is not None:
+        np.clip(target, *bounds, out=target)
+    if target is not place:
+        convert(output.function, target, place, output.how)
+    return 0
+
+
+cdef int run_pieces(kernel, source, bias, residual, Destination output, arithmetic, tuple bounds,
+                    int threads) except -1:
+    """Run a kernel, or `Slabs`, piece by piece; all arrays have their batch axis."""
+    cdef Py_ssize_t i, batch = len(source), images
+    if isinstance(kernel, Slabs):
+        return (<Slabs>kernel).run(source, bias, residual, output, bounds, threads)
+    images = max(1, PIECE_BYTES * batch // max(1, output.converted * output.computed.itemsize))
+    for i in range(0, batch, images):
+        some = slice(i, i + images)
+        run_piece(kernel, source[some], bias, None if residual is None else residual[some], output,
+                  (some,), arithmetic, bounds, threads)
+    return 0
+
+
+# ---- slabs --------------------------------------------------------------------------------------
+
+cdef class Slabs:
+    """The forward pass of images so large that each is computed slab by slab."""
+
+    cdef int run(self, x, bias, residual, Destination output, tuple bounds, int threads) except -1:
+        """As `run_pieces`."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef ConvDesc slab
+        cdef Py_ssize_t n, first, rows
+        cdef int along = 1 + (not g.channels_last) + self.axis - AXES + <int>g.rank
+        for n in range(len(x)):
+            for first in range(0, g.output[self.axis], self.rows):
+                rows = min(self.rows, g.output[self.axis] - first)
+                slab, source = self.slab(x[n:n + 1], along, first, rows)
+                where = (slice(n, n + 1),) + (slice(None),) * (along - 1) + (
+                    slice(first, first + rows),)
+                run_piece(self.kernel(slab, threads), source, bias,
+                          None if residual is None else residual[where], output, where,
+                          self.arithmetic, bounds, threads)
+        return 0
+
+    cdef tuple slab(self, image, int along, Py_ssize_t first, Py_ssize_t rows):
+        """The description of some rows of outputs, and what they read of the image."""
+        cdef conv_geometry *g = &self.desc.g
+        cdef Py_ssize_t length = g.input[self.axis]
+        cdef Py_ssize_t start = first * g.stride[self.axis] - g.before[self.axis]
+        cdef Py_ssize_t stop = start + (rows - 1) * g.stride[self.axis] + extent(g, self.axis)
+        cdef Py_ssize_t low = min(max(start, 0), length), high = max(min(stop, length), low)
+        cdef Py_ssize_t outside, lead
+        before = (slice(None),) * along
+        if low == start and high == stop:
+            return self.desc.of_rows(self.axis, stop - start, 0, 0, rows), image[
+                before + (slice(start, stop),)]
+        if g.padding_mode == PAD_ZEROS or g.padding_mode == PAD_CONSTANT:
+            outside = stop - start - (high - low)
+            lead = low - start if low < high else 0  # or all of it lies outside
+            return self.desc.of_rows(self.axis, high - low, lead, outside - lead, rows), image[
+                before + (slice(low, high),)]
+        return self.desc.of_rows(self.axis, stop - start, 0, 0, rows), image[
+            before + (sources(start, stop, length, g.padding_mode),)]
+
+    cdef object kernel(self, ConvDesc slab, int threads):
+        """The kernel for slabs like that."""
+        kernel = self.kernels.get(slab)
+        if kernel is None:
+            algorithm = self.algorithm
+            if algorithm.supports(slab, "forward") is not None:
+                algorithm = strict_algorithm(slab, "forward")
+            kernel = kernel_of(slab, algorithm, self.weight, self.result, self.arithmetic,
+                               self.outside, threads)
+            self.kernels[slab] = kernel
+        return kernel
+
+
+cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside):
+    """How images of that description are cut into slabs, or None where they are not.
+
+    One image's geometry decides.
+    """
+    cdef Slabs self
+    cdef conv_geometry *g = &desc.g
+    cdef Py_ssize_t rows, most = PIECE_BYTES // g.itemsize, size
+    cdef int axis = AXES - <int>g.rank
+    cdef double whole = g.channels, outputs = g.filters
+    while axis < AXES - 1 and g.output[axis] == 1:
+        axis += 1
+    for i in range(AXES):
+        whole *= g.input[i]
+        outputs *= g.output[i]
+    if whole + outputs <= 2 * most or not (g.exact or algorithm.name in WITHOUT_EDGES):
+        return None
+    size = <Py_ssize_t>((whole + outputs) / g.output[axis]) + 1
+    rows = max(1, most // size, LEAST_KERNELS * extent(g, axis) // g.stride[axis])
+    if rows * 2 > g.output[axis]:
+        return None
+    self = Slabs.__new__(Slabs)
+    self.desc, self.algorithm, self.weight = desc, algorithm, weight
+    self.result, self.arithmetic, self.outside = result, arithmetic, outside
+    self.axis, self.rows, self.kernels = axis, rows, {}
+    return self
+
+
+cdef cnp.ndarray sources(Py_ssize_t start, Py_ssize_t stop, Py_ssize_t length, Py_ssize_t mode):
+    """Where the padded coordinates from start to stop lie in an array."""
+    cdef cnp.ndarray found = np.empty(stop - start, np.intp)
+    cdef Py_ssize_t *source = <Py_ssize_t *>cnp.PyArray_DATA(found)
+    cdef Py_ssize_t i
+    for i in range(stop - start):
+        source[i] = source_index(start + i, length, mode)
+    return found
+
+
+cdef Py_ssize_t extent(const conv_geometry *g, int axis) noexcept:
+    """Elements that the kernel spans."""
+    return (g.kernel[axis] - 1) * g.dilation[axis] + 1
