@@ -17,7 +17,8 @@ The house has six floors; a module imports from its own and from those below. Fr
 - kernels: `_kernels` *compute*, the micro-kernels, compiled once for each instruction set.
 
 `cli`, `_bench`, `_demo` and `testing` (the reference and the named shapes that tests and benchmarks
-share) are tools on top. docs/dev/architecture.rst lists every module.
+share) are tools on top, and so is this file, whose `test` runs one of them.
+docs/dev/architecture.rst lists every module.
 """
 try:
     from fastconv._core import version as _version
@@ -36,7 +37,45 @@ from fastconv.runtime import *
 from fastconv.runtime import __all__ as _runtime
 
 __version__ = _version.version
-__all__ = sorted([*_conv, *_plan, *_pool, *_runtime])
+__all__ = sorted([*_conv, *_plan, *_pool, *_runtime, "test"])
+
+
+def test(cases=200, seed=0):  # noqa: PT028 (it is no test of pytest's)
+    """Check this installation on this machine, as the command ``fastconv selftest`` does.
+
+    Random convolutions and poolings, in every instruction set that the machine has, are compared
+    with a slow reference. It prints what passed.
+
+    Parameters
+    ----------
+    cases : int, default 200
+        Random convolutions for each instruction set.
+    seed : int, default 0
+        Number of the first.
+
+    Returns
+    -------
+    bool
+        Whether all agree.
+
+    See Also
+    --------
+    show_runtime : The instruction sets, and what else is in use here.
+
+    Examples
+    --------
+    >>> import fastconv
+    >>> fastconv.test(cases=1)  # doctest: +ELLIPSIS
+    fastconv ...
+    selftest passed: ... checks passed, 0 failed, ...
+    True
+    """
+    from fastconv.testing import selftest
+
+    return selftest.main(cases, seed) == 0
+
+
+test.__test__ = False  # pytest, which imports it by a star, is not to run it
 
 
 def __dir__():

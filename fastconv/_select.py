@@ -16,6 +16,7 @@ from fastconv._algorithms import (
     winograd,
 )
 from fastconv._algorithms.record import PASSES, Algorithm
+from fastconv._call.explanation import Explanation, heading
 from fastconv._core.machine import peak_flops
 from fastconv._core.messages import shown
 from fastconv._core.precision import TIERS, precision_in_force
@@ -117,51 +118,6 @@ def _times(desc, which, slow, fast):
     return slow.cost(desc, which).seconds / max(fast.cost(desc, which).seconds, 1e-12)
 
 
-class Explanation(list):
-    """Every algorithm's verdict on one convolution: a list of dicts that prints as a table."""
-
-    def __init__(self, title, rows):
-        super().__init__(rows)
-        self.title = title
-
-    def __str__(self):
-        header = ("method", "verdict", "GFLOP", "workspace", "tier", "measured ms", "estimated ms",
-                  "of which")
-        rows = [header]
-        for row in self:
-            verdict = row["verdict"] if row["reason"] is None else f"refused: {row['reason']}"
-            times = ["-" if row[key] is None else f"{row[key] * 1e3:.3f}"
-                     for key in ("seconds", "estimated_seconds")]
-            rows.append((row["method"], verdict, f"{row['flops'] * 1e-9:.3f}",
-                         _bytes(row["workspace_bytes"]), row["tier"], *times,
-                         _shares(row["cost"])))
-        widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-        lines = [self.title]
-        lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-                  for row in rows]
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-
-def _shares(cost):
-    """The terms of an estimate, from the largest on, as far as they matter."""
-    if cost is None or cost.seconds == 0:
-        return "-"
-    shares = {term: seconds / cost.seconds for term, seconds in cost._asdict().items()}
-    return ", ".join(f"{term} {share:.0%}"
-                     for term, share in sorted(shares.items(), key=lambda item: -item[1])
-                     if share >= 0.01)
-
-
-def _bytes(count):
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
-
-
 def explanation(asked, desc, which, precision, max_workspace, method, threads, seconds):
     """The rows of `explain`: of the description that was asked for, and the one that is computed.
 
@@ -193,13 +149,11 @@ def explanation(asked, desc, which, precision, max_workspace, method, threads, s
             "seconds": seconds(method if algorithm is chosen else algorithm.name)
                        if seconds and reason is None else None,
         })
-    title = (f"{which} of x {asked.input_shape(asked.batch)} with weight {asked.weight_shape()}, "
-             f"{desc.dtype}, precision {tier!r}")
+    given_up = None
     if gave_way:
         strict = _fastest(desc, which, tier, max_workspace)
-        title += (f" by default: {strict.name}, the fastest with that promise, would take about "
-                  f"{_times(desc, which, strict, chosen):.0f} times as long")
-    return Explanation(title, rows)
+        given_up = strict, _times(desc, which, strict, chosen)
+    return Explanation(heading(asked, which, desc.dtype, tier, rows, given_up), rows)
 
 
 __all__ = ["ALGORITHMS", "PASSES", "Explanation", "choose", "explanation", "verdict"]

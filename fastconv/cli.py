@@ -1,11 +1,14 @@
 """The command line: ``fastconv info | demo | bench | explain | selftest``.
 
-Every command imports what it needs when it runs, so that the others stay quick.
+Every command imports what it needs when it runs, so that the others stay quick. What is bold on a
+terminal is plain elsewhere, and wherever ``NO_COLOR`` is set.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 
 import fastconv
@@ -45,15 +48,29 @@ def _positive_seconds(text):
 
 
 def _info(args):
+    if args.json:
+        shown = {"built": fastconv.show_config, "here": fastconv.show_runtime}
+        _print_json({name: show("dicts") for name, show in shown.items()})
+        return 0
     fastconv.show_config()
     fastconv.show_runtime()
     return 0
 
 
+def _print_json(value):
+    print(json.dumps(value, indent=2))
+
+
+def _bold(text):
+    """`text` as it is, or bold where a terminal shows it and nobody minds."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return f"\033[1m{text}\033[0m" if sys.stdout.isatty() and not plain else text
+
+
 def _demo(args):
     from fastconv import _demo
 
-    return _demo.run(args.output, args.seed)
+    return _demo.run(args.output, args.seed, args.json)
 
 
 def _bench(args):
@@ -66,10 +83,15 @@ def _bench(args):
 
 def _explain(args):
     try:
-        print(_explanation(args))
+        explanation = _explanation(args)
     except (TypeError, ValueError) as error:
         print(f"fastconv explain: {error}", file=sys.stderr)
         return 2
+    if args.json:
+        _print_json([row | {"cost": row["cost"] and row["cost"]._asdict()} for row in explanation])
+        return 0
+    for line in str(explanation).splitlines():
+        print(_bold(line) if line.split()[1:2] in (["chosen"], ["runs,"]) else line)
     return 0
 
 
@@ -99,7 +121,7 @@ def _explanation(args):
 def _selftest(args):
     from fastconv.testing import selftest
 
-    return selftest.main(args.cases, args.seed)
+    return selftest.main(args.cases, args.seed, args.json)
 
 
 def _shape(text):
@@ -121,25 +143,35 @@ def _padding(text):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="fastconv", description="CPU kernels for convolution and pooling on NumPy arrays."
-    )
+        prog="fastconv", description="CPU kernels for convolution and pooling on NumPy arrays.",
+        epilog="Exit status: 0; 1 for a finding; 2 for wrong arguments or missing packages; 130\n"
+        "after Ctrl-C. `fastconv COMMAND --help` has examples.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"fastconv {fastconv.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
-    def add(name, run, text):
+    def add(name, run, text, *examples):
         command = commands.add_parser(
-            name, help=text, description=text, formatter_class=argparse.RawTextHelpFormatter
-        )
+            name, help=text, description=text, formatter_class=argparse.RawTextHelpFormatter,
+            epilog="\n  ".join(["examples:", *(f"fastconv {example}" for example in examples)]),
+        )  # fmt: skip
         command.set_defaults(run=run)
+        if name != "bench":
+            command.add_argument("--json", action="store_true", help="print JSON in place of words")
         return command
 
-    add("info", _info, "Show how fastconv was built and what it uses on this machine.")
+    add("info", _info, "Show how fastconv was built and what it uses on this machine.",
+        "info", "info --json")  # fmt: skip
 
-    demo = add("demo", _demo, "Filter a photograph, train LeNet-5 on real digits, draw both.")
+    demo = add("demo", _demo, "Filter a photograph, train LeNet-5 on real digits, draw both.",
+               "demo --output figures")  # fmt: skip
     demo.add_argument("--output", default=".", metavar="DIR", help="where to save the figure")
     demo.add_argument("--seed", type=int, default=0, help="of split, weights and augmentation")
 
-    bench = add("bench", _bench, "Time fastconv against the libraries that are installed.")
+    bench = add("bench", _bench, "Time fastconv against the libraries that are installed.",
+                "bench --quick", "bench --layers resnet50 --threads 1,2 --json figures.json",
+                "bench --filters gaussian,sobel")  # fmt: skip
     bench.add_argument(
         "--targets", type=_list(str), nargs="?", const=("all",), metavar="NAMES",
         help="measure the project's targets, all of them or those named (float32,pools*), and\n"
@@ -189,32 +221,46 @@ def _parser():
     bench.add_argument("--rst", metavar="FILE", help="write tables for documents there")
     bench.add_argument("--plot", metavar="FILE", help="draw ratios and rooflines there")
 
-    explain = add("explain", _explain, "Say which algorithm a convolution takes, and why.")
+    explain = add("explain", _explain, "Say which algorithm a convolution takes, and why.",
+                  "explain 1,64,56,56 64,32,3,3 --groups 2    1 image, 64 filters in 2 groups",
+                  "explain 1,1,100000 1,1,501 --padding same  1 signal, 1 filter of 501 taps",
+                  "explain resnet50.conv2_x.3x3 --batch 8 --measure")  # fmt: skip
     explain.add_argument(
         "shapes", nargs="+", metavar="shape",
-        help="the shapes of x and of the weight, such as 1,64,56,56 64,64,3,3,\n"
-        "or the name of a layer, such as resnet50.conv2_x.3x3",
+        help="the shape of x: images, channels, height, width;\n"
+        "and the shape of the weight: filters, channels of a group, height, width;\n"
+        "signals have a length, volumes depth, height, width in the place of the last two.\n"
+        "Or the name of a layer, such as resnet50.conv2_x.3x3",
     )  # fmt: skip
     explain.add_argument("--batch", type=_positive, default=1, help="with a layer's name")
-    explain.add_argument("--stride", type=_extent, metavar="N[,N]")
-    explain.add_argument("--padding", type=_padding, metavar="N[,N] or same, valid, full")
-    explain.add_argument("--dilation", type=_extent, metavar="N[,N]")
-    explain.add_argument("--groups", type=int, metavar="N")
-    explain.add_argument("--padding-mode", default="zeros", metavar="MODE")
-    explain.add_argument("--flip", action="store_true")
+    explain.add_argument("--stride", type=_extent, metavar="N[,N]",
+                         help="from one result to the next; default: 1")  # fmt: skip
+    explain.add_argument("--padding", type=_padding, metavar="N[,N]",
+                         help="on each side, or same, valid, full; default: 0")  # fmt: skip
+    explain.add_argument("--dilation", type=_extent, metavar="N[,N]",
+                         help="from one weight to the next; default: 1")  # fmt: skip
+    explain.add_argument("--groups", type=int, metavar="N",
+                         help="parts of the channels that do not meet; default: 1")  # fmt: skip
+    explain.add_argument("--padding-mode", default="zeros", metavar="MODE",
+                         help="zeros, reflect, symmetric, replicate, circular")  # fmt: skip
+    explain.add_argument("--flip", action="store_true", help="turn the kernel round")
     explain.add_argument("--dtype", default="float32", metavar="NAME",
                          help="any that arrays can have: float16, complex64, int8, …")  # fmt: skip
-    explain.add_argument("--pass", default="forward", choices=_PASSES, dest="which")
-    explain.add_argument("--max-workspace", type=int, metavar="BYTES")
-    explain.add_argument("--threads", type=_positive, metavar="N")
+    explain.add_argument("--pass", default="forward", choices=_PASSES, dest="which",
+                         help="the result, or a gradient")  # fmt: skip
+    explain.add_argument("--max-workspace", type=int, metavar="BYTES", help="of scratch memory")
+    explain.add_argument("--threads", type=_positive, metavar="N", help="of the measurement")
     explain.add_argument("--measure", action="store_true", help="run and time each that can serve")
     for command in (bench, explain):
         command.add_argument("--data-format", default="channels_first",
-                             choices=("channels_first", "channels_last"))  # fmt: skip
+                             choices=("channels_first", "channels_last"),
+                             help="where x and the result have their channels")  # fmt: skip
         command.add_argument("--method", default="auto", metavar="NAME", help="of fastconv")
-        command.add_argument("--precision", choices=("highest", "high", "medium"))
+        command.add_argument("--precision", choices=("highest", "high", "medium"),
+                             help="the promise to keep; default: that of the dtype")  # fmt: skip
 
-    selftest = add("selftest", _selftest, "Check this installation against the reference.")
+    selftest = add("selftest", _selftest, "Check this installation against the reference.",
+                   "selftest", "selftest --cases 1000 --json")  # fmt: skip
     selftest.add_argument("--cases", type=_positive, default=200, metavar="N",
                           help="random convolutions for each instruction set")  # fmt: skip
     selftest.add_argument("--seed", type=int, default=0, help="number of the first")
@@ -232,10 +278,16 @@ def main(argv=None):
     Returns
     -------
     int
-        The exit status: 0, 1 for a finding, 2 for wrong arguments or missing packages.
+        The exit status: 0, 1 for a finding, 2 for wrong arguments or missing packages, 130 after
+        Ctrl-C, 141 where nobody reads on.
     """
     args = _parser().parse_args(argv)
     try:
-        return args.run(args)
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # such as of `| head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastconv._call import conv as call
 from fastconv._call.columns import columns, images
+from fastconv._call.explanation import ConvCost
 from fastconv._call.plan import Prepared
 from fastconv._core.messages import shown
 from fastconv._core.threads import as_thread_count
@@ -748,7 +749,7 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
     multiply_adds = outputs * (weights // desc.filters if desc.filters else 0)
     read = (math.prod(desc.input_shape(desc.batch)) + parameters) * itemsize
     written = outputs * itemsize
-    return {
+    return ConvCost({
         "output_shape": shape,
         "parameters": parameters,
         "multiply_adds": multiply_adds,
@@ -756,7 +757,7 @@ def conv_cost(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, 
         "bytes_read": read,
         "bytes_written": written,
         "arithmetic_intensity": 2 * multiply_adds / (read + written) if read + written else 0.0,
-    }
+    })
 
 
 def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,

@@ -4,6 +4,7 @@ from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastconv._call.explanation import ConvCost
 from fastconv._select import Explanation
 
 __all__ = [
@@ -215,7 +216,7 @@ def conv_cost(
     bias: bool = False,
     dtype: DTypeLike = "float32",
     data_format: _DataFormat = "channels_first",
-) -> dict[str, Any]: ...
+) -> ConvCost: ...
 def explain(
     x_shape: _Shape,
     weight_shape: _Shape,

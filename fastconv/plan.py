@@ -1,4 +1,5 @@
 """Plans: a layer prepared once and run many times."""
+from fastconv._call.explanation import plan_as_html
 from fastconv._call.plan import Prepared
 from fastconv._desc.arguments import as_array, as_shape
 from fastconv._desc.geometry import geometry
@@ -101,6 +102,9 @@ class ConvPlan:
 
     def __reduce__(self):
         return ConvPlan, self._made_from
+
+    def _repr_html_(self):
+        return plan_as_html(self, self._prepared.description, self._prepared.dtype)
 
     def __repr__(self):
         description = self._prepared.description

@@ -12,8 +12,8 @@ SOURCE = Path(__file__).parent.parent / "fastconv"
 # From the top down, by patterns of the modules' names: six floors, and what is built on the roof. A
 # module imports from its own floor and from those below.
 FLOORS = {
-    "tools": r"cli|_demo(\..*)?|_bench(\..*)?|testing(\..*)?",
-    "API": r"|conv|pool|plan|_ranks|ndimage|signal|_signal(\..*)?",
+    "tools": r"|cli|_demo(\..*)?|_bench(\..*)?|testing(\..*)?",
+    "API": r"conv|pool|plan|_ranks|ndimage|signal|_signal(\..*)?",
     "call": r"_call(\..*)?|_select|_fallback|_parts|runtime",
     "algorithms and pooling": r"_algorithms(\..*)?|_pooling(\..*)?|_filters(\..*)?",
     "desc": r"_desc(\..*)?",

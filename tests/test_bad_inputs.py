@@ -1091,7 +1091,7 @@ HINTS = {
     "channels first": (lambda: conv(data_format="channels_last"),
                        "come first, leave data_format='channels_last' out"),
     "a kernel of two axes": (lambda: conv(weight=f32(3, 3)), "weight[None, None], and fastconv.nd"),
-    "a kernel of one axis": (lambda: fc.conv1d(f32(9), f32(3)), "one channel is weight[None, None]"),
+    "a kernel of one axis": (lambda: fc.conv1d(f32(9), f32(3)), "channel is weight[None, None]"),
     "its shape": (lambda: fc.plan_conv((9, 9), f32(1, 1, 3, 3)), "has the shape (1, *x_shape)"),
     "an image of two axes": (lambda: conv(f32(6, 7)), "an image of one channel is x[None]"),
     "an image to pool": (lambda: fc.max_pool2d(f32(6, 7), 2), "an image of one channel is x[None]"),

@@ -1,6 +1,10 @@
 """Tools: the command line, and the demonstration and the benchmark behind it."""
 
 import json
+import re
+import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +19,12 @@ def test_info_says_what_is_built_and_what_runs(capsys):
     printed = capsys.readouterr().out
     assert fastconv.__version__ in printed
     assert fastconv.show_runtime(mode="dicts")["isa"] in printed
+
+
+def test_info_in_json(capsys):
+    assert cli.main(["info", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"built": fastconv.show_config("dicts"), "here": fastconv.show_runtime("dicts")}
 
 
 def test_version(capsys):
@@ -63,7 +73,96 @@ def test_explain_reports_wrong_arguments(capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+def test_explain_in_json(capsys):
+    assert cli.main(["explain", "1,64,56,56", "64,64,3,3", "--padding", "1", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    expected = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    assert [row["method"] for row in rows] == [row["method"] for row in expected]
+    for row, other in zip(rows, expected, strict=True):
+        assert row["cost"] == (other["cost"] and other["cost"]._asdict())
+        assert row["estimated_seconds"] == other["estimated_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "bold"),
+    [(True, {}, True), (True, {"NO_COLOR": "1"}, False), (True, {"TERM": "dumb"}, False),
+     (False, {}, False)],
+)  # fmt: skip
+def test_what_is_chosen_is_bold_on_a_terminal(capsys, monkeypatch, terminal, environment, bold):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    assert cli.main(["explain", "1,64,56,56", "64,64,3,3", "--padding", "1"]) == 0
+    printed = capsys.readouterr().out
+    marked = [line for line in printed.splitlines() if line.startswith("\033[1m")]
+    assert len(marked) == 2 * bold
+    assert all(line.endswith("\033[0m") and "winograd" in line for line in marked)
+    assert printed.count("\033") == 2 * len(marked)
+
+
+def test_exit_status_after_ctrl_c(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fastconv, "show_config", interrupted)
+    assert cli.main(["info"]) == 130
+
+
+def test_exit_status_where_nobody_reads_on(run_python):
+    code = """
+        import os, sys
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, 1)
+        from fastconv import cli
+        sys.exit(cli.main(["info"]))
+    """
+    assert run_python(code, returncode=141).stderr == ""
+
+
+@pytest.mark.parametrize("command", ["info", "demo", "bench", "explain", "selftest"])
+def test_help_has_examples_that_are_accepted(capsys, command):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "--json" in text
+    examples = re.findall(r"^  fastconv (.*?)(?:  .*)?$", text.partition("examples:")[2], re.M)
+    assert examples
+    for example in examples:
+        assert cli._parser().parse_args(example.split()).command == command
+    (choices,) = (action.choices for action in cli._parser()._actions if action.choices)
+    assert [action.dest for action in choices[command]._actions if not action.help] == []
+
+
 # ------------------------------------------------------------------------------------ selftest
+
+
+def test_selftest_in_json_and_its_progress(capsys, monkeypatch):
+    """The bar ends where it should: a step for each case, and one for each instruction set."""
+    from fastconv.testing import selftest
+
+    steps = []
+    bar = SimpleNamespace(update=lambda: steps.append(1), set_postfix_str=lambda text: None)
+    monkeypatch.setattr(selftest, "_bar", lambda total: steps.append(total) or nullcontext(bar))
+    assert cli.main(["selftest", "--cases", "2", "--json"]) == 0
+    assert steps[0] == len(steps) - 1
+    told = json.loads(capsys.readouterr().out)
+    assert fastconv.show_runtime("dicts")["isa"] in told["levels"]
+    for result in told["levels"].values():
+        assert result["failures"] == []
+        assert result["passed"]["direct, forward"] >= 4
+
+
+def test_the_function_test_says_whether_all_agree(capsys, monkeypatch):
+    from fastconv.testing import selftest
+
+    failed = {"passed": {}, "refused": {}, "failed": {"direct": 1}, "failures": ["by intent"]}
+    monkeypatch.setattr(selftest, "_check_in_process", lambda *args: failed)
+    assert fastconv.test(cases=1) is False
+    assert "FAILED" in capsys.readouterr().out
 
 
 def test_selftest_passes_and_counts_every_level(capfd):

@@ -1,5 +1,7 @@
 """Choice: explain, conv_cost and the output shapes answer without arrays, and rightly."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -220,7 +222,64 @@ def test_explain_prints_as_a_table():
     text = str(fastconv.explain((1, 8, 12, 12), (8, 8, 3, 3), max_workspace=0))
     for word in (*NAMES, "chosen", "refused", "max_workspace=0"):
         assert word in text
-    assert len(text.splitlines()) == 2 + len(NAMES)
+    head, rows = text.splitlines()[: -len(NAMES)], text.splitlines()[-len(NAMES) :]
+    assert [row.split()[0] for row in rows] == list(NAMES)
+    assert head[-1].split()[:4] == ["method", "verdict", "estimated", "memory"]
+    assert "measured" not in head[-1]
+    assert "measured" in str(fastconv.explain((1, 8, 12, 12), (8, 8, 3, 3), measure=True))
+    assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "options", "said"),
+    [
+        ((2, 3, 20), (4, 3, 5), {}, ("2 signals of 20 samples in 3 channels", "4 filters of 5 on 3 "
+         "channels", "(2, 4, 16): 2 signals of 16 samples in 4 channels")),
+        ((1, 9, 8), (1, 1, 3, 3), {}, ("(1, 9, 8): 1 image of 9x8 pixels in 1 channel\n",
+         "1 filter of 3x3 on 1 channel\n", "1 image of 7x6 pixels in 1 channel")),
+        ((1, 9, 8, 4), (4, 1, 3, 3), {"groups": 4, "data_format": "channels_last"},
+         ("1 image of 9x8 pixels in 4 channels", "4 filters of 3x3 on 1 channel, in 4 groups",
+          "(1, 7, 6, 4): 1 image of 7x6 pixels in 4 channels")),
+        ((1, 2, 5, 6, 7), (3, 2, 3, 3, 3), {"which": "backward_weight"},
+         ("the gradient for the weight", "1 volume of 5x6x7 voxels in 2 channels")),
+    ],
+)  # fmt: skip
+def test_explain_says_what_the_axes_are(x_shape, weight_shape, options, said):
+    rows = fastconv.explain(x_shape, weight_shape, **options)
+    for words in said:
+        assert words in rows.head
+    chosen = next(row for row in rows if row["verdict"] == "chosen")
+    assert rows.head.splitlines()[-1].startswith(f"{chosen['method']} runs, estimated at ")
+
+
+def cells(page):
+    """The rows of a table in HTML, each a list of cells, and of bold rows the first cells."""
+    bold = re.findall(r'<tr style="font-weight: bold"><td[^>]*>(.*?)</td>', page)
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall("<tr.*?</tr>", page)]
+    assert page.count("<div>") == page.count("</div>") == page.count("<table>") == 1
+    return [row for row in rows if row], bold
+
+
+def test_results_show_themselves_in_notebooks():
+    rows = fastconv.explain((1, 8, 12, 12), (8, 8, 3, 3), max_workspace=1000)
+    table, bold = cells(rows._repr_html_())
+    assert [row[0] for row in table] == [row["method"] for row in rows]
+    assert bold == [row["method"] for row in rows if row["verdict"] == "chosen"]
+    assert "8 filters of 3x3 on 8 channels" in rows._repr_html_()
+    assert "max_workspace=1000" in rows._repr_html_()
+
+    cost = fastconv.conv_cost((1, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    assert isinstance(cost, dict)
+    table, bold = cells(cost._repr_html_())
+    assert dict(table)["multiply adds"] == "115,605,504"
+    assert not bold
+
+    plan = fastconv.plan_conv((2, 8, 12, 12), np.ones((4, 8, 3, 3), np.float32))
+    table = dict(cells(plan._repr_html_())[0])
+    assert table["method"] == plan.method
+    assert table["x"] == "(2, 8, 12, 12): 2 images of 12x12 pixels in 8 channels"
+    assert table["result"] == "(2, 4, 10, 10): 2 images of 10x10 pixels in 4 channels, float32"
+    assert table["multiply-adds of direct sums"] == f"{plan.flops / 2:,.0f}"
 
 
 def test_explain_refuses():

@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import fastconv
 from fastconv.testing.cases import DTYPES, POOL_DTYPES, ConvCase, PoolCase, TransposeCase
@@ -50,7 +52,7 @@ class _Ledger:
                 self.passed[name] += 1
 
 
-def check(cases, seed):
+def check(cases, seed, progress=None):
     """Check the instruction set of this process.
 
     Parameters
@@ -60,6 +62,8 @@ def check(cases, seed):
         as many transposed convolutions and poolings.
     seed : int
         Number of the first of them.
+    progress : callable, optional
+        Called, without arguments, after each.
 
     Returns
     -------
@@ -79,34 +83,50 @@ def check(cases, seed):
                 ledger.add(problem)
             for problem in pool_checks(PoolCase.draw(number, rank, POOL_DTYPES)):
                 ledger.add(problem)
+        if progress is not None:
+            progress()
     return {"isa": fastconv.show_runtime(mode="dicts")["isa"]} | vars(ledger)
 
 
-def _check_in_process(level, cases, seed):
+def _check_in_process(level, cases, seed, progress):
     """`check` in a new process that is capped at `level`."""
+    # A line that says nothing after each case, and the result as the last one.
     code = (
         "import json, sys; from fastconv.testing.selftest import check; "
-        "print(json.dumps(check(*map(int, sys.argv[1:]))))"
+        "tell = lambda: print(flush=True); "
+        "print(json.dumps(check(*map(int, sys.argv[1:]), tell)))"
     )
     # -P keeps the current directory, which may hold a source tree, off the path.
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-P", "-X", "faulthandler", "-c", code, str(cases), str(seed)],
         env=os.environ | {"FASTCONV_MAX_ISA": level},
         stdout=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        message = f"the process ended with status {done.returncode}"
+    ) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            progress()
+    if process.returncode:
+        message = f"the process ended with status {process.returncode}"
         return {"passed": {}, "refused": {}, "failed": {"process": 1}, "failures": [message]}
-    result = json.loads(done.stdout)
+    result = json.loads(lines[-1])
     if result["isa"] != level:
         result["failed"]["process"] = 1
         result["failures"].append(f"ran {result['isa']} in place of {level}")
     return result
 
 
-def main(cases=200, seed=0):
+def _bar(total):
+    """A progress bar on a terminal, where tqdm is installed; else something as quiet as one."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return nullcontext(SimpleNamespace(update=lambda: None, set_postfix_str=lambda text: None))
+    return tqdm(total=total, disable=None, leave=False, dynamic_ncols=True, unit="case")
+
+
+def main(cases=200, seed=0, as_json=False):
     """Check every instruction set that this machine has, each in a process of its own.
 
     ``FASTCONV_MAX_ISA`` caps them as it does everywhere.
@@ -115,6 +135,8 @@ def main(cases=200, seed=0):
     ----------
     cases, seed : int
         As for `check`.
+    as_json : bool, default False
+        Print what `check` returns, by instruction set, in place of a table.
 
     Returns
     -------
@@ -125,9 +147,24 @@ def main(cases=200, seed=0):
     runtime = fastconv.show_runtime(mode="dicts")
     levels = runtime["isa_available"]
     levels = levels[: levels.index(runtime["isa"]) + 1]
-    print(f"fastconv {fastconv.__version__} from {os.path.dirname(fastconv.__file__)}", flush=True)
-    results = {level: _check_in_process(level, cases, seed) for level in levels}
+    where = os.path.dirname(fastconv.__file__)
+    if not as_json:
+        print(f"fastconv {fastconv.__version__} from {where}", flush=True)
+    results = {}
+    with _bar(len(levels) * (cases + 1)) as bar:
+        for level in levels:
+            bar.set_postfix_str(level)
+            results[level] = _check_in_process(level, cases, seed, bar.update)
+    seconds = time.perf_counter() - start
+    if as_json:
+        print(json.dumps({"fastconv": fastconv.__version__, "from": where, "seconds": seconds,
+                          "levels": results}, indent=2))  # fmt: skip
+        return 1 if any(r["failures"] for r in results.values()) else 0
+    return _report(levels, results, seconds)
 
+
+def _report(levels, results, seconds):
+    """Print a table of what passed, and the failures; return the exit status."""
     kinds = ("passed", "refused", "failed")
     names = {name: None for r in results.values() for kind in kinds for name in r[kind]}
     print(f"{'checks passed':<26}" + "".join(f"{level:>14}" for level in levels))
@@ -146,6 +183,6 @@ def main(cases=200, seed=0):
     total = sum(sum(r["passed"].values()) for r in results.values())
     print(
         f"selftest {'failed' if failures else 'passed'}: {total} checks passed, "
-        f"{len(failures)} failed, {time.perf_counter() - start:.1f} s"
+        f"{len(failures)} failed, {seconds:.1f} s"
     )
     return 1 if failures else 0

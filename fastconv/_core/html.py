@@ -1,0 +1,22 @@
+"""Tables in HTML, by which results show themselves in notebooks."""
+from html import escape
+
+
+def table(rows, head=None, title="", bold=None):
+    """An HTML table: rows of cells, titles above them, text before them, and a row to stand out.
+
+    Cells are shown as `str` has them.
+    """
+    lines = ["<div>", *([f"<pre>{escape(title)}</pre>"] if title else []), "<table>"]
+    if head is not None:
+        lines.append(f"<thead><tr>{_cells(head, 'th')}</tr></thead>")
+    lines.append("<tbody>")
+    for i, row in enumerate(rows):
+        style = ' style="font-weight: bold"' if i == bold else ""
+        lines.append(f"<tr{style}>{_cells(row, 'td')}</tr>")
+    return "\n".join([*lines, "</tbody>", "</table>", "</div>"])
+
+
+def _cells(row, tag):
+    style = ' style="text-align: left"'
+    return "".join(f"<{tag}{style}>{escape(str(cell))}</{tag}>" for cell in row)
