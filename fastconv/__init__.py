@@ -33,11 +33,13 @@ from fastconv.plan import *
 from fastconv.plan import __all__ as _plan
 from fastconv.pool import *
 from fastconv.pool import __all__ as _pool
+from fastconv.quantized import *
+from fastconv.quantized import __all__ as _quantized
 from fastconv.runtime import *
 from fastconv.runtime import __all__ as _runtime
 
 __version__ = _version.version
-__all__ = sorted([*_conv, *_plan, *_pool, *_runtime, "test"])
+__all__ = sorted([*_conv, *_plan, *_pool, *_quantized, *_runtime, "test"])
 
 
 def test(cases=200, seed=0):  # noqa: PT028 (it is no test of pytest's)

@@ -17,8 +17,9 @@ from fastconv._call.cache cimport (
 from fastconv._call.destination cimport (
     SAME_KIND, Destination, add_batch, batched, contiguous, destination, has_shape, size_of,
 )
+from fastconv._call.integers cimport exact_pass
 from fastconv._call.kernels cimport (
-    RealPass, biased, by_parts, in_parts, outside_of, part_padded, real_pass,
+    RealPass, biased, in_parts, outside_of, part_padded, real_pass,
 )
 from fastconv._call.pieces cimport kernel_of, run_pieces, slabs_of, to_convert
 from fastconv._core.padding cimport AXES, PAD_ZEROS
@@ -64,6 +65,10 @@ cdef tuple dtypes_of(str function, a, b, c):
 cdef double beside(out, algorithm, double work) except *:
     """What `destination` counts a call's work as: one that may fail midway has no end."""
     return INFINITY if out is not None and algorithm.fails_midway else work
+
+
+cdef bint is_auto(method):
+    return isinstance(method, str) and method == "auto"
 
 
 cdef check_bias(ConvDesc desc, bias):
@@ -129,10 +134,11 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     if parts:
         outside = outside_of(geometry, x.dtype)
         arithmetic = None
-    kernel = slabs_of(desc, algorithm, weight, result, arithmetic, outside) if (
+    kernel = slabs_of(desc, algorithm, weight, result, arithmetic, outside, is_auto(method)) if (
         output.piecewise) else None
     if kernel is None:
-        kernel = kernel_of(desc, algorithm, weight, result, arithmetic, outside, threads)
+        kernel = kernel_of(desc, algorithm, weight, result, arithmetic, outside, is_auto(method),
+                           threads)
     return run_forward(kernel, x, bias, residual, output, arithmetic, bounds, desc.batched,
                        threads)
 
@@ -192,7 +198,7 @@ def backward_data(Geometry geometry, grad_output, weight, input_shape, *, precis
     algorithm = cached_algorithm(inner, "backward_data", method, precision, max_workspace)
     return run_adjoint(real_pass(inner, "backward_data", algorithm, folded),
                        desc.input_shape(desc.batch), "grad_output", grad_output, weight, None,
-                       dtypes, num_threads, out, out_dtype, casting)
+                       dtypes, is_auto(method), num_threads, out, out_dtype, casting)
 
 
 def transposed(Geometry geometry, x, weight, bias, *, precision, method, max_workspace,
@@ -217,11 +223,12 @@ def transposed(Geometry geometry, x, weight, bias, *, precision, method, max_wor
     algorithm = cached_algorithm(desc, "backward_data", method, precision, max_workspace)
     return run_adjoint(
         real_pass(desc, "backward_data", algorithm, None, layer.reached != layer.shape),
-        layer.shape, "x", x, weight, bias, dtypes, num_threads, out, out_dtype, casting)
+        layer.shape, "x", x, weight, bias, dtypes, is_auto(method), num_threads, out, out_dtype,
+        casting)
 
 
 cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bias, tuple dtypes,
-                        num_threads, out, out_dtype, casting):
+                        bint by_choice, num_threads, out, out_dtype, casting):
     """Apply backward_data to source, which the caller knows by that name, and add bias."""
     cdef ConvDesc desc = real.desc
     cdef Destination output
@@ -238,7 +245,7 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
     check_unchanged(desc.function, name, has_output_shape(desc, source))
     check_unchanged(desc.function, "weight", has_weight_shape(desc, weight))
     if parts:
-        kernel = by_parts(real, weight, result, None)
+        kernel = exact_pass(real, weight, result, None, by_choice)
         arithmetic = None
     else:
         kernel = real.prepare(operand(weight, arithmetic), threads)

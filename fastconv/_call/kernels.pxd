@@ -12,6 +12,7 @@ cdef class RealPass:
     cdef bint appends
 
     cdef object prepare(self, weight, int threads)
+    cdef object around(self, kernel)
 
 
 cdef class ByParts:
@@ -21,6 +22,7 @@ cdef class ByParts:
     cdef cnp.ndarray outside
     cdef dict kernels
 
+    cpdef prepare(self, like, bias, int threads)
     cdef object kernel(self, part, source_part, int threads)
     cdef object strict(self, part, source_part, int threads)
     cdef RealPass padded(self, source_part)

@@ -19,7 +19,7 @@ from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._parts import (
-    largest_magnitude, multiply_complex, multiply_integers, rounds_back,
+    largest_magnitude, multiply_complex, multiply_integers, rounds_back, usual_parts,
 )
 
 cnp.import_array()
@@ -38,9 +38,12 @@ cdef class RealPass:
 
     cdef object prepare(self, weight, int threads):
         """The kernel for these weights."""
+        return self.around(self.algorithm.prepare(self.desc, self.which, weight, threads))
+
+    cdef object around(self, kernel):
+        """A kernel of `desc` as one of the pass."""
         cdef Folding folding
         cdef Appending appending
-        kernel = self.algorithm.prepare(self.desc, self.which, weight, threads)
         if self.folded is not None:
             folding = Folding.__new__(Folding)
             folding.desc, folding.inner, folding.kernel = self.folded, self.desc, kernel
@@ -231,6 +234,11 @@ cdef class ByParts:
     outside: the constant around the source where it is not zero, as an array, or None. Then each
     part of the source has kernels of its own.
     """
+
+    cpdef prepare(self, like, bias, int threads):
+        """Make what every call is likely to need, for a source like this."""
+        for part in usual_parts(self.weight, self.result):
+            self.kernel(part, usual_parts(like, self.result)[0], threads)
 
     cdef object kernel(self, part, source_part, int threads):
         """The kernel for one part of the weights."""

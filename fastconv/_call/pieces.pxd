@@ -12,6 +12,7 @@ cdef class Slabs:
     cdef cnp.ndarray outside   # the constant around x, as of `ByParts`
     cdef int axis              # which is cut
     cdef Py_ssize_t rows       # outputs of a slab
+    cdef bint by_choice        # no algorithm was asked for
     cdef dict kernels          # by description
 
     cdef int run(self, x, bias, residual, Destination output, tuple bounds, int threads) except -1
@@ -21,7 +22,8 @@ cdef class Slabs:
 
 cdef Py_ssize_t to_convert(cnp.ndarray x, residual, dtype) noexcept
 cdef object kernel_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside,
-                      int threads)
+                      bint by_choice, int threads)
 cdef int run_pieces(kernel, source, bias, residual, Destination output, arithmetic, tuple bounds,
                     int threads) except -1
-cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside)
+cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside,
+                    bint by_choice)

@@ -12,7 +12,8 @@ from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._call.cache cimport strict_algorithm
 from fastconv._call.destination cimport Destination, contiguous, convert, is_contiguous
-from fastconv._call.kernels cimport by_parts, real_pass
+from fastconv._call.integers cimport exact_pass
+from fastconv._call.kernels cimport real_pass
 from fastconv._core.padding cimport AXES, PAD_CONSTANT, PAD_ZEROS, source_index
 from fastconv._desc.arguments cimport is_operand, operand
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
@@ -38,10 +39,14 @@ cdef Py_ssize_t to_convert(cnp.ndarray x, residual, dtype) noexcept:
 
 
 cdef object kernel_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside,
-                      int threads):
-    """What runs a forward pass. arithmetic: None where it computes by parts."""
+                      bint by_choice, int threads):
+    """What runs a forward pass. arithmetic: None where it computes by parts.
+
+    by_choice: the algorithm was chosen, and not asked for by name.
+    """
     if arithmetic is None:
-        return by_parts(real_pass(desc, "forward", algorithm), weight, result, outside)
+        return exact_pass(real_pass(desc, "forward", algorithm), weight, result, outside,
+                          by_choice)
     return algorithm.prepare(desc, "forward", operand(weight, arithmetic), threads)
 
 
@@ -129,12 +134,13 @@ cdef class Slabs:
             if algorithm.supports(slab, "forward") is not None:
                 algorithm = strict_algorithm(slab, "forward")
             kernel = kernel_of(slab, algorithm, self.weight, self.result, self.arithmetic,
-                               self.outside, threads)
+                               self.outside, self.by_choice, threads)
             self.kernels[slab] = kernel
         return kernel
 
 
-cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside):
+cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside,
+                    bint by_choice):
     """How images of that description are cut into slabs, or None where they are not.
 
     One image's geometry decides.
@@ -158,7 +164,7 @@ cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.nd
     self = Slabs.__new__(Slabs)
     self.desc, self.algorithm, self.weight = desc, algorithm, weight
     self.result, self.arithmetic, self.outside = result, arithmetic, outside
-    self.axis, self.rows, self.kernels = axis, rows, {}
+    self.axis, self.rows, self.kernels, self.by_choice = axis, rows, {}, by_choice
     return self
 
 

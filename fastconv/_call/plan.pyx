@@ -4,9 +4,11 @@ import numpy as np
 cimport numpy as cnp
 
 from fastconv._call.cache cimport choose_algorithm
-from fastconv._call.conv cimport beside, check_bias, check_residual, converted_by, run_forward
+from fastconv._call.conv cimport (
+    beside, check_bias, check_residual, converted_by, is_auto, run_forward,
+)
 from fastconv._call.destination cimport SAME_KIND, Destination, destination, has_shape
-from fastconv._call.kernels cimport ByParts, in_parts, outside_of
+from fastconv._call.kernels cimport in_parts, outside_of
 from fastconv._call.pieces cimport Slabs, kernel_of, slabs_of
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads, threads_for
@@ -17,7 +19,6 @@ from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.activation import integer_bounds
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.conversion import conversion
-from fastconv._parts import usual_parts
 
 cnp.import_array()
 
@@ -71,26 +72,23 @@ cdef class Prepared:
         self.num_threads = num_threads
         num_threads = plain_threads(function, num_threads)
         check_unchanged(function, "weight", has_weight_shape(self.desc, weight))
-        self.prepare(weight, like, threads_for(function, num_threads, self.desc.flops(1)))
+        self.prepare(weight, like, is_auto(method), threads_for(function, num_threads, self.desc.flops(1)))
         shape = self.desc.input_shape(1)
         self.image = shape[1:] if self.desc.batched else shape
         for axis, size in enumerate(self.image):
             self.size[axis] = size
 
-    cdef int prepare(self, weight, like, int threads) except -1:
+    cdef int prepare(self, weight, like, bint by_choice, int threads) except -1:
         """Let the algorithm pack the weights, for an input like this."""
-        cdef ByParts kernel
         # a copy, for an algorithm that keeps the weights as they are
         weight = np.array(weight, weight.dtype if self.parts else self.arithmetic, order="C")
         arithmetic = None if self.parts else self.arithmetic
         self.kernel = kernel_of(self.desc, self.algorithm, weight, self.result, arithmetic,
-                                self.outside, threads)
+                                self.outside, by_choice, threads)
         self.slabs = slabs_of(self.desc, self.algorithm, weight, self.result, arithmetic,
-                              self.outside)
+                              self.outside, by_choice)
         if self.parts:
-            kernel = self.kernel
-            for part in usual_parts(weight, self.result):
-                kernel.kernel(part, usual_parts(like, self.result)[0], threads)
+            self.kernel.prepare(like, self.bias, threads)
         return 0
 
     @property

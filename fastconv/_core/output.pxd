@@ -2,7 +2,7 @@ cimport numpy as cnp
 
 from fastconv._core.padding cimport AXES
 from fastconv._core.types cimport real_t
-from fastconv._kernels.dispatch cimport FC_CLIP, FC_IDENTITY, fc_epilogue, fc_kernels
+from fastconv._kernels.dispatch cimport FC_CLIP, FC_IDENTITY, FC_REQUANTIZE, fc_epilogue, fc_kernels
 
 # Where sums leave: a contiguous result with a batch axis, of either data format, and what happens
 # to them on the way, y = activation(sum + bias + residual). Strides and places count elements.
@@ -10,6 +10,7 @@ cdef struct Output:
     const fc_kernels *kernels
     const fc_epilogue *epilogue
     char *data
+    Py_ssize_t itemsize           # of the result: that of the sums, or of an integer
     const char *residual          # like data, or NULL
     const char *bias              # of every channel, or NULL
     Py_ssize_t image, channel     # strides

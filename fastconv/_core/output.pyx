@@ -15,6 +15,7 @@ cdef Output make_output(const fc_kernels *kernels, const fc_epilogue *epilogue, 
     cdef int a
     output.kernels = kernels
     output.epilogue = epilogue
+    output.itemsize = cnp.PyArray_ITEMSIZE(out)
     output.data = images.data
     output.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
     output.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
@@ -46,7 +47,7 @@ cdef void store_rows(const Output *output, Py_ssize_t rows, Py_ssize_t n, const 
         bias = (<const real_t *>output.bias) + channel
     if output.residual != NULL:
         residual = (<const real_t *>output.residual) + place
-    output.kernels.store(rows, n, sums, sums_row, (<real_t *>output.data) + place, row, bias,
+    output.kernels.store(rows, n, sums, sums_row, output.data + place * output.itemsize, row, bias,
                          channel_per_row, not channel_per_row, residual, row, output.epilogue)
 
 
@@ -60,8 +61,8 @@ cdef void store_channel(const Output *output, Py_ssize_t rows, Py_ssize_t n, con
         bias = (<const real_t *>output.bias) + channel
     if output.residual != NULL:
         residual = (<const real_t *>output.residual) + place
-    output.kernels.store(rows, n, sums, sums_row, (<real_t *>output.data) + place, row, bias, 0, 0,
-                         residual, row, output.epilogue)
+    output.kernels.store(rows, n, sums, sums_row, output.data + place * output.itemsize, row, bias,
+                         0, 0, residual, row, output.epilogue)
 
 
 cdef void store_tile(const Output *output, real_t *sums, Py_ssize_t sums_row, bint by_channel,
@@ -98,7 +99,13 @@ cdef void store_tile(const Output *output, real_t *sums, Py_ssize_t sums_row, bi
         store_rows(output, pixels, channels, sums, sums_row, place, output.pixel, channel, False)
     elif output.pixel == 1:
         store_rows(output, channels, pixels, sums, sums_row, place, output.channel, channel, True)
-    else:  # a strided gradient: no bias, residual or activation
+    elif output.epilogue.activation == FC_REQUANTIZE:  # a strided gradient
+        for i in range(channels):
+            bias = (<const real_t *>output.bias) + channel + i
+            k.store(pixels, 1, sums + i * sums_row, 1,
+                    output.data + (place + i * output.channel) * output.itemsize, output.pixel,
+                    bias, 0, 0, NULL, 0, output.epilogue)
+    else:  # the same: no bias, residual or activation
         for i in range(channels):
             for j in range(pixels):
                 out[i * output.channel + j * output.pixel] = sums[i * sums_row + j]

@@ -89,3 +89,15 @@ def integer_bounds(str function, result, activation):
         f"{function}: activation={shown(activation)} does not give integers, but x and weight are "
         f"integers; convert one to a floating-point dtype"
     )
+
+
+def clip_bounds(str function, activation):
+    """The bounds of an activation that only bounds, as floating-point numbers."""
+    cdef fc_epilogue epilogue
+    as_epilogue(function, activation, &epilogue)
+    if epilogue.activation == FC_IDENTITY:
+        return -INFINITE, INFINITE
+    if epilogue.activation == FC_CLIP:
+        return epilogue.lo, epilogue.hi
+    raise ValueError(f"{function}: activation={shown(activation)} is not None, 'relu' or "
+                     f"('clip', lo, hi), which quantised results have")

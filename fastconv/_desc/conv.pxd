@@ -8,6 +8,7 @@ from fastconv._kernels.dispatch cimport fc_epilogue
 
 cdef struct conv_geometry:
     Py_ssize_t rank, itemsize, channels_last, flip, padding_mode, exact
+    Py_ssize_t pairs           # elements are two words, of neighbouring channels (`i16_pairs`)
     Py_ssize_t channels, filters, groups
     Py_ssize_t input[AXES]
     Py_ssize_t output[AXES]
@@ -43,6 +44,7 @@ cdef class ConvDesc:
     cdef ConvDesc with_padding_value(self, double value)
     cdef ConvDesc of_rows(self, int axis, Py_ssize_t length, Py_ssize_t before, Py_ssize_t after,
                           Py_ssize_t outputs)
+    cdef ConvDesc in_float32(self)
 
 
 cpdef Geometry settled(Geometry geometry, dtype)

@@ -111,9 +111,16 @@ cdef class ConvDesc:
         """The same convolution whose padding holds another constant: this description keeps it."""
         cdef ConvDesc other = self.kept.get(("padding_value", value))
         if other is None:
-            other = copied(self)
+            other = self.kept["padding_value", value] = copied(self)
             other.g.padding_value = value
-            self.kept["padding_value", value] = other
+        return other
+
+    cdef ConvDesc in_float32(self):
+        """The same convolution in that dtype: this description keeps it."""
+        cdef ConvDesc other = self.kept.get(("float32",))
+        if other is None:
+            other = self.kept["float32",] = copied(self)
+            other.g.itemsize = 4
         return other
 
     cdef ConvDesc of_rows(self, int axis, Py_ssize_t length, Py_ssize_t before, Py_ssize_t after,

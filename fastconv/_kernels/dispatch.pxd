@@ -1,13 +1,20 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 
 cdef extern from "table.h" nogil:
     ctypedef enum fc_activation:
-        FC_IDENTITY, FC_CLIP, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU
+        FC_IDENTITY, FC_CLIP, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU, FC_REQUANTIZE
+
+    ctypedef enum fc_type:
+        FC_U8, FC_I8, FC_U16, FC_I16, FC_U32, FC_I32, FC_U64, FC_I64, FC_F32, FC_F64, FC_TYPES
 
     ctypedef struct fc_epilogue:
         fc_activation activation
         double lo, hi
+        const double *scale
+        const int32_t *bias
+        int zero_point
+        fc_type type
 
     ctypedef struct fc_output:
         void *y
@@ -111,9 +118,6 @@ cdef extern from "table.h" nogil:
         double (*peak)(Py_ssize_t rounds) noexcept nogil
         void (*triad)(Py_ssize_t n, double s, const void *b, const void *c, void *a) noexcept nogil
 
-    ctypedef enum fc_type:
-        FC_U8, FC_I8, FC_U16, FC_I16, FC_U32, FC_I32, FC_U64, FC_I64, FC_F32, FC_F64, FC_TYPES
-
     ctypedef struct fc_windows:
         Py_ssize_t rows, row_step, out_row
         Py_ssize_t n, stride, out_step, inner, taps, tap
@@ -174,10 +178,22 @@ cdef extern from "table.h" nogil:
                                     const double *first, const void *others,
                                     double *y) noexcept nogil
 
+    ctypedef struct fc_integers:
+        void (*words[FC_TYPES])(Py_ssize_t n, const void *src, int zero_point,
+                                void *dst) noexcept nogil
+        void (*pairs[FC_TYPES])(Py_ssize_t n, const void *low, const void *high, int zero_point,
+                                void *dst) noexcept nogil
+        void (*singles[FC_TYPES])(Py_ssize_t n, const void *src, Py_ssize_t src_step,
+                                  int zero_point, void *dst, Py_ssize_t dst_step) noexcept nogil
+        void (*floats[FC_TYPES])(Py_ssize_t n, const void *src, int zero_point,
+                                 void *dst) noexcept nogil
+        void (*whole)(Py_ssize_t n, void *x) noexcept nogil
+
     ctypedef struct fc_table:
         const char *name
         int vector_bytes
-        fc_kernels f32, f64
+        fc_kernels f32, f64, i16_pairs
+        fc_integers integers
         fc_pools pools[FC_TYPES]
         void (*divide[3])(Py_ssize_t n, Py_ssize_t inner, const void *sum, const double *divisor,
                           int single, void *y) noexcept nogil
@@ -190,3 +206,8 @@ cdef fc_table *kernels() except NULL
 cdef inline const fc_kernels *kernels_for(Py_ssize_t itemsize) except NULL:
     """The kernels of elements of so many bytes, float32 or float64."""
     return &kernels().f32 if itemsize == 4 else &kernels().f64
+
+
+cdef inline const fc_kernels *kernels_for_pairs() except NULL:
+    """The kernels of elements of two words."""
+    return &kernels().i16_pairs

@@ -18,6 +18,8 @@ void fc_fill_rows(fc_table *);
 void fc_fill_pool_2x2_3x3(fc_table *);
 void fc_fill_pools(fc_table *);
 void fc_fill_filters(fc_table *);
+void fc_fill_integers(fc_table *);
+void fc_fill_requantize(fc_table *);
 
 static fc_table table;
 
@@ -33,6 +35,8 @@ static int exec(PyObject *module)
     fc_fill_pool_2x2_3x3(&table);
     fc_fill_pools(&table);
     fc_fill_filters(&table);
+    fc_fill_integers(&table);
+    fc_fill_requantize(&table);
     PyObject *capsule = PyCapsule_New(&table, "fastconv.kernels", NULL);
     if (!capsule) return -1;
     const int failed = PyModule_AddObjectRef(module, "table", capsule);

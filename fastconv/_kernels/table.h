@@ -17,15 +17,29 @@ enum { FC_SUM_BLOCK = 64 };
 /* Filters that `conv_backward_weight` takes at once. */
 enum { FC_BACKWARD_FILTERS = 3 };
 
+/* The element types of poolings, filters and integers. */
 typedef enum {
-    FC_IDENTITY, FC_CLIP, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU
+    FC_U8, FC_I8, FC_U16, FC_I16, FC_U32, FC_I32, FC_U64, FC_I64, FC_F32, FC_F64, FC_TYPES
+} fc_type;
+
+typedef enum {
+    FC_IDENTITY, FC_CLIP, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU, FC_REQUANTIZE
 } fc_activation;
 
 /* y = act(sum + bias + residual). FC_CLIP (also ReLU and ReLU6) bounds to [lo, hi];
- * FC_LEAKY_RELU multiplies negative values by lo. */
+ * FC_LEAKY_RELU multiplies negative values by lo.
+ *
+ * FC_REQUANTIZE is that of sums of integers, whose results have any integer `type`: y = clip(sum +
+ * bias), or with `scale` y = zero_point + round(clip((sum + bias) * scale)), halves to even. Bounds
+ * are within what the type holds, less the zero point. There is a number of `scale` for each channel;
+ * which is told by its place in `bias`, of which there always is one. */
 typedef struct {
     fc_activation activation;
     double lo, hi;
+    const double *scale;
+    const int32_t *bias;
+    int zero_point;
+    fc_type type;
 } fc_epilogue;
 
 /* Where a block of sums (channels, pixels) leaves for: `channels` rows, y_row apart, of `pixels`
@@ -235,11 +249,6 @@ typedef struct {
     void (*triad)(ptrdiff_t n, double s, const void *b, const void *c, void *a);
 } fc_kernels;
 
-/* The element types of poolings. */
-typedef enum {
-    FC_U8, FC_I8, FC_U16, FC_I16, FC_U32, FC_I32, FC_U64, FC_I64, FC_F32, FC_F64, FC_TYPES
-} fc_type;
-
 /* Windows along one axis of an array (rows, positions, inner): window o of row r takes, for
  * t < taps and i < inner, row[r * row_step + o * stride + t * tap + i], into
  * out[r * out_row + o * out_step + i]. A search numbers elements that have no indices yet:
@@ -334,10 +343,29 @@ typedef struct {
                                 const double *first, const void *others, double *y);
 } fc_filters;
 
+/* Elements of two words, an input less its zero point. Of u8, i8, u16 and i16. */
+typedef struct {
+    /* dst[i] = src[i] - zero_point, as words */
+    void (*words[FC_TYPES])(ptrdiff_t n, const void *src, int zero_point, void *dst);
+    /* dst[i] = low[i] - zero_point and high[i] - zero_point */
+    void (*pairs[FC_TYPES])(ptrdiff_t n, const void *low, const void *high, int zero_point,
+                            void *dst);
+    /* dst[i * dst_step] = src[i * src_step] - zero_point and 0 */
+    void (*singles[FC_TYPES])(ptrdiff_t n, const void *src, ptrdiff_t src_step, int zero_point,
+                              void *dst, ptrdiff_t dst_step);
+    /* dst[i] = src[i] - zero_point, as floats */
+    void (*floats[FC_TYPES])(ptrdiff_t n, const void *src, int zero_point, void *dst);
+    /* x[i], floats that are integers of 32 bits, as such, in place */
+    void (*whole)(ptrdiff_t n, void *x);
+} fc_integers;
+
 typedef struct {
     const char *name;
     int vector_bytes;
     fc_kernels f32, f64;
+    /* Elements are two words of 16 bits, sums have 32 bits; FC_REQUANTIZE alone. */
+    fc_kernels i16_pairs;
+    fc_integers integers;
     fc_pools pools[FC_TYPES];
     /* y[o][i] = sum[o][i] / divisor[single ? 0 : o] for o < n, i < inner; f32, f64, f64 to f32 */
     void (*divide[3])(ptrdiff_t n, ptrdiff_t inner, const void *sum, const double *divisor,

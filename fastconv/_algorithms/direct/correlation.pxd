@@ -5,11 +5,13 @@ from fastconv._algorithms.direct.types cimport Layout
 from fastconv._algorithms.direct.weights cimport Weights
 from fastconv._core.scratch cimport Scratch
 from fastconv._core.strided cimport Strided5
+from fastconv._kernels.dispatch cimport fc_epilogue
 
 
 cdef class Correlation:
     cdef PassLayout owner
     cdef const Layout *layout
+    cdef const fc_epilogue *epilogue
     cdef cnp.ndarray weight  # what `weights` points into, until they are packed
     cdef Weights weights
     cdef Scratch packed      # or None

@@ -33,6 +33,7 @@ cdef class Correlation:
     def __cinit__(self, PassLayout owner, cnp.ndarray weight):
         self.owner = owner
         self.layout = &owner.layout
+        self.epilogue = owner.layout.epilogue
         self.weight = weight
         self.weights = weights_from(self.layout, weight)
 
@@ -70,7 +71,7 @@ cdef class Correlation:
         job.layout = layout
         job.batch = call.batch = cnp.PyArray_DIM(source, 0)
         job.source = strided_images(source, last, layout.collapsed)
-        job.output = make_output(layout.kernels, layout.epilogue, out, bias, residual, last)
+        job.output = make_output(layout.kernels, self.epilogue, out, bias, residual, last)
         # All memory before any work: a call that fails leaves `out` as it was.
         job.weights, job.packed = NULL, NULL
         call.threads = threads

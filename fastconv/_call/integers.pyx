@@ -1,0 +1,224 @@
+"""Integers of 8 and 16 bits: multiplied as what they are wherever the sums fit.
+
+There are two fast ways to exact sums. Those below 2^31 are sums of words, two channels at a time
+(`_algorithms/direct/words`). Those below 2^24 are exact in float32, whose kernels serve where a group
+has one channel. For the rest there are the parts of `ByParts`, in float64. Which way it is depends
+on bounds: what the dtype of x can hold and the weights' magnitudes, and where these do not suffice,
+what x holds.
+"""
+import numpy as np
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+
+from fastconv._algorithms.direct.words cimport (
+    Requantization, Words, from_floats, in_floats, words, words_seconds,
+)
+from fastconv._call.cache cimport strict_algorithm
+from fastconv._call.kernels cimport ByParts, RealPass, along_channels, by_parts, real_pass
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
+
+from fastconv._algorithms.record import FORWARD
+from fastconv._parts import largest_magnitude
+
+cnp.import_array()
+
+cdef enum:
+    COPY_BYTES = 4 << 20   # of images in float32 at once; or one image
+
+WORDS_HOLD = (1 << 31) - 1      # sums of 32 bits
+FLOATS_HOLD = 1 << 24           # float32 holds every integer up to here
+cdef tuple INT32 = (-(1 << 31), (1 << 31) - 1)
+cdef object int64 = np.dtype(np.int64)
+
+
+# ---- what arrays hold ----
+
+cdef bint is_small(dtype):
+    """Whether elements have at most 16 bits; bool is the smallest unsigned integer."""
+    return dtype.kind in "iub" and dtype.itemsize <= 2
+
+
+cdef cnp.ndarray native(cnp.ndarray array):
+    """In this machine's byte order, bool as bytes."""
+    if array.descr.kind == b"b":
+        return array.view(np.uint8)
+    return array.astype((<object>array).dtype.newbyteorder("="), copy=False)
+
+
+cdef tuple limits(dtype):
+    """The least and the greatest number that it holds."""
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
+
+
+cdef tuple span(cnp.ndarray array):
+    """The least and the greatest element."""
+    if cnp.PyArray_SIZE(array) == 0:
+        return 0, 0
+    return int((<object>array).min()), int((<object>array).max())
+
+
+cdef object magnitude(tuple reach):
+    return max(-reach[0], reach[1])
+
+
+cdef bint are_words(tuple reach):
+    """Whether 16 bits hold what reaches so far."""
+    return reach[0] >= -(1 << 15) and reach[1] < 1 << 15
+
+
+cdef object largest_sum(cnp.ndarray weight, bint forward, Py_ssize_t groups):
+    """The largest sum of magnitudes of the weights that meet in one element of the result."""
+    shape = (<object>weight).shape
+    if cnp.PyArray_SIZE(weight) == 0:
+        return 0
+    magnitudes = np.abs(weight, dtype=np.int32).reshape(groups, shape[0] // groups, shape[1], -1)
+    return int(magnitudes.sum(axis=(2, 3) if forward else (1, 3), dtype=np.int64).max())
+
+
+# ---- the fast ways ----
+
+cdef class SmallIntegers:
+    """A pass whose source and weights have at most 16 bits, with the kernels of both fast ways."""
+
+    cdef object way(self, cnp.ndarray source):
+        """"words", "floats" or None."""
+        cdef conv_geometry *g = &self.real.desc.g
+        cdef Py_ssize_t channels = (g.channels if self.forward else g.filters) // g.groups
+        cdef bint pairs = channels > 1 and self.is_fast_in_words()
+        low, high = limits(source.dtype)
+        reach = low - self.zero_point, high - self.zero_point
+        room = (WORDS_HOLD if pairs else FLOATS_HOLD) - self.most_bias
+        weights = magnitude(self.weight_reach) * channels * (
+            g.kernel[0] * g.kernel[1] * g.kernel[2])
+        if magnitude(reach) * weights > room:
+            weights = self.sum_of_weights()
+        if magnitude(reach) * weights > room or pairs and not are_words(reach):
+            low, high = span(source)
+            reach = low - self.zero_point, high - self.zero_point
+        if pairs and magnitude(reach) * weights <= room and are_words(reach):
+            return "words"
+        if (self.real.folded is None and self.real.algorithm.tier == "highest"
+                and magnitude(reach) * self.sum_of_weights() <= FLOATS_HOLD - self.most_bias):
+            return "floats"
+        return None
+
+    cdef object sum_of_weights(self):
+        if self.largest_sum is None:
+            self.largest_sum = largest_sum(self.weight, self.forward, self.real.desc.g.groups)
+        return self.largest_sum
+
+    cdef bint is_fast_in_words(self):
+        """Whether they take less time than a transform that was chosen, and hold the weights."""
+        algorithm = self.real.algorithm
+        if not are_words(self.weight_reach):
+            self.weight_reach = span(self.weight)
+        return are_words(self.weight_reach) and (
+            not self.by_choice or algorithm.tier == "highest"
+            or words_seconds(self.real.desc, self.real.which)
+            < algorithm.cost(self.real.desc, self.real.which).seconds)
+
+    cdef object kernel(self, way, int threads):
+        """That of one way, made when needed."""
+        cdef ConvDesc desc
+        kernel = self.kernels.get(way)
+        if kernel is None:
+            if way == "words":
+                kernel = words(self.real.desc, self.real.which, self.weight, self.zero_point,
+                               self.way_out, threads)
+            else:
+                desc = self.real.desc.in_float32()
+                kernel = real_pass(
+                    desc, self.real.which, strict_algorithm(desc, self.real.which), None,
+                    self.real.appends)
+                kernel = (<RealPass>kernel).prepare(self.weight.astype(np.float32), threads)
+            self.kernels[way] = kernel
+        return kernel
+
+    cdef bint run(self, cnp.ndarray source, cnp.ndarray out, int threads) except -1:
+        """Compute, unless it takes wider sums; returns whether it did."""
+        way = self.way(source)
+        if way is None:
+            return False
+        if way == "words":
+            self.real.around(self.kernel(way, threads)).run(source, None, None, out, threads)
+        else:
+            self.run_floats(source, out, threads)
+        return True
+
+    cdef int run_floats(self, cnp.ndarray source, cnp.ndarray out, int threads) except -1:
+        """Some images at a time, so that copies stay small."""
+        cdef Py_ssize_t i, batch = cnp.PyArray_DIM(out, 0), images
+        cdef cnp.ndarray sums
+        kernel = self.kernel("floats", threads)
+        images = max(1, COPY_BYTES // max(1, 4 * max(
+            cnp.PyArray_SIZE(source), cnp.PyArray_SIZE(out)) // max(batch, 1)))
+        sums = np.empty((min(images, batch), *(<object>out).shape[1:]), np.float32)
+        for i in range(0, batch, images):
+            PyErr_CheckSignals()
+            kernel.run(in_floats(source[i:i + images], self.zero_point, threads), None, None,
+                       sums[:batch - i], threads)
+            from_floats(sums[:batch - i], self.way_out, out[i:i + images],
+                        self.real.desc.g.channels_last, threads)
+        return 0
+
+
+cdef SmallIntegers small_integers(RealPass real, cnp.ndarray weight, tuple weight_reach,
+                                  int zero_point, Requantization way_out, bint by_choice):
+    cdef SmallIntegers self = SmallIntegers.__new__(SmallIntegers)
+    self.real, self.weight, self.weight_reach = real, weight, weight_reach
+    self.zero_point, self.way_out, self.by_choice = zero_point, way_out, by_choice
+    self.most_bias = largest_magnitude(way_out.bias)
+    self.forward, self.kernels = real.which == FORWARD, {}
+    return self
+
+
+# ---- convolutions of integers ----
+
+cdef class Exactly:
+    """A pass of integers into int64: the fast ways, and `ByParts` for what they do not take."""
+
+    cdef SmallIntegers small
+    cdef ByParts parts
+
+    def prepare(self, like, bias, int threads):
+        """Make what every call is likely to need, for a source like this."""
+        way = self.small.way(native(like)) if is_small(like.dtype) else None
+        if way is None:
+            self.parts.prepare(like, bias, threads)
+        else:
+            self.small.kernel(way, threads)
+
+    def run(self, source, bias, residual, out, int threads):
+        """As an algorithm's; bias, residual and out are integers. A bias is that of every call."""
+        cdef ConvDesc desc = self.parts.real.desc
+        if residual is None and is_small(source.dtype) and self.small.run(
+                native(source), out, threads):
+            if bias is not None and not self.small.forward:  # also where no sum reaches
+                out += along_channels(bias, desc.g.channels_last, desc.g.rank)
+        else:
+            self.parts.run(source, bias, residual, out, threads)
+
+
+cdef object exact_pass(RealPass real, weight, bias, result, cnp.ndarray outside, bint by_choice):
+    """The kernel of a pass of complex numbers or integers; outside: as of `ByParts`.
+
+    by_choice: the algorithm was chosen, and not asked for by name.
+    """
+    cdef Exactly self
+    cdef ByParts parts = by_parts(real, weight, result, outside)
+    cdef ConvDesc desc = real.desc
+    if (result.kind != "i" or outside is not None or not is_small(weight.dtype)
+            or not (by_choice or real.algorithm.name == "direct")):
+        return parts
+    addend = bias if bias is not None and real.which == FORWARD else np.zeros(
+        desc.g.filters if real.which == FORWARD else desc.g.channels, np.int32)
+    if largest_magnitude(addend) > WORDS_HOLD:
+        return parts
+    self = Exactly.__new__(Exactly)
+    self.parts = parts
+    weight = native(weight)
+    self.small = small_integers(real, weight, limits(weight.dtype), 0,
+                                Requantization(addend, INT32, int64), by_choice)
+    return self

@@ -1,0 +1,159 @@
+/* Small integers on their way in and out: elements of two words, and sums that become results.
+ * Loops over rows that the compiler vectorises itself. */
+#include <math.h>
+
+#include "table.h"
+#include "vector.h"
+
+/* ---- in: words less a zero point ---- */
+
+#define WORDS(tag, TYPE)                                                                       \
+    static void FC_PASTE(tag, words)(ptrdiff_t n, const void *src_, int zero_point, void *dst_) \
+    {                                                                                          \
+        const TYPE *restrict src = src_;                                                       \
+        int16_t *restrict dst = dst_;                                                          \
+        for (ptrdiff_t i = 0; i < n; i++) dst[i] = (int16_t)(src[i] - zero_point);             \
+    }                                                                                          \
+    static void FC_PASTE(tag, pairs)(ptrdiff_t n, const void *low_, const void *high_,         \
+                                     int zero_point, void *dst_)                               \
+    {                                                                                          \
+        const TYPE *restrict low = low_, *restrict high = high_;                               \
+        uint32_t *restrict dst = dst_;                                                         \
+        for (ptrdiff_t i = 0; i < n; i++)                                                      \
+            dst[i] = (uint16_t)(low[i] - zero_point)                                           \
+                   | (uint32_t)(uint16_t)(high[i] - zero_point) << 16;                         \
+    }                                                                                          \
+    static void FC_PASTE(tag, singles)(ptrdiff_t n, const void *src_, ptrdiff_t src_step,      \
+                                       int zero_point, void *dst_, ptrdiff_t dst_step)         \
+    {                                                                                          \
+        const TYPE *restrict src = src_;                                                       \
+        uint32_t *restrict dst = dst_;                                                         \
+        if (src_step == 1 && dst_step == 1)                                                    \
+            for (ptrdiff_t i = 0; i < n; i++) dst[i] = (uint16_t)(src[i] - zero_point);        \
+        else                                                                                   \
+            for (ptrdiff_t i = 0; i < n; i++)                                                  \
+                dst[i * dst_step] = (uint16_t)(src[i * src_step] - zero_point);                \
+    }
+
+#define FLOATS(tag, TYPE)                                                                      \
+    static void FC_PASTE(tag, floats)(ptrdiff_t n, const void *src_, int zero_point, void *dst_) \
+    {                                                                                          \
+        const TYPE *restrict src = src_;                                                       \
+        float *restrict dst = dst_;                                                            \
+        for (ptrdiff_t i = 0; i < n; i++) dst[i] = (float)(src[i] - zero_point);               \
+    }
+FLOATS(u8, uint8_t)
+FLOATS(i8, int8_t)
+FLOATS(u16, uint16_t)
+FLOATS(i16, int16_t)
+
+WORDS(u8, uint8_t)
+WORDS(i8, int8_t)
+WORDS(u16, uint16_t)
+WORDS(i16, int16_t)
+
+/* ---- out ---- */
+
+/* A row's sums with bias, bounds and, with `scale`, requantization: y = zero_point + round(clip((sum
+ * + bias) * scale)), halves to even; bias and scale are the row's, or each element's. */
+#define LINE(tag, TYPE)                                                                        \
+    FC_INLINE void FC_PASTE(tag, line)(ptrdiff_t n, const int32_t *restrict sum,               \
+                                       TYPE *restrict y, const int32_t *restrict bias,         \
+                                       const double *restrict scale, const double lo,          \
+                                       const double hi, const int zero_point,                  \
+                                       const int scaled, const int each)                       \
+    {                                                                                          \
+        const int32_t b = *bias, low = (int32_t)lo, high = (int32_t)hi;                        \
+        const double s = scaled ? *scale : 1;                                                  \
+        for (ptrdiff_t i = 0; i < n; i++) {                                                    \
+            int32_t v = (int32_t)((uint32_t)sum[i] + (uint32_t)(each ? bias[i] : b));          \
+            if (scaled) {                                                                      \
+                double d = v * (each ? scale[i] : s);                                          \
+                d = d < lo ? lo : d;                                                           \
+                d = d > hi ? hi : d;                                                           \
+                v = (int32_t)rint(d) + zero_point;                                             \
+            } else {                                                                           \
+                v = v < low ? low : v;                                                         \
+                v = v > high ? high : v;                                                       \
+            }                                                                                  \
+            y[i] = (TYPE)v;                                                                    \
+        }                                                                                      \
+    }                                                                                          \
+    static void FC_PASTE(tag, rows)(ptrdiff_t nr, ptrdiff_t nc, const int32_t *sum,            \
+                                    ptrdiff_t sum_r, void *y_, ptrdiff_t y_r,                  \
+                                    const int32_t *bias, ptrdiff_t bias_r, ptrdiff_t bias_c,   \
+                                    const fc_epilogue *e)                                      \
+    {                                                                                          \
+        TYPE *y = y_;                                                                          \
+        const double *scale = e->scale ? e->scale + (bias - e->bias) : 0;                      \
+        for (ptrdiff_t r = 0; r < nr; r++, sum += sum_r, y += y_r, bias += bias_r) {           \
+            if (!scale)                                                                        \
+                if (bias_c)                                                                    \
+                    FC_PASTE(tag, line)(nc, sum, y, bias, 0, e->lo, e->hi, 0, 0, 1);           \
+                else                                                                           \
+                    FC_PASTE(tag, line)(nc, sum, y, bias, 0, e->lo, e->hi, 0, 0, 0);           \
+            else if (bias_c)                                                                   \
+                FC_PASTE(tag, line)(nc, sum, y, bias, scale, e->lo, e->hi, e->zero_point, 1,   \
+                                    1);                                                        \
+            else                                                                               \
+                FC_PASTE(tag, line)(nc, sum, y, bias, scale + r * bias_r, e->lo, e->hi,        \
+                                    e->zero_point, 1, 0);                                      \
+        }                                                                                      \
+    }
+LINE(u8, uint8_t)
+LINE(i8, int8_t)
+LINE(u16, uint16_t)
+LINE(i16, int16_t)
+LINE(i32, int32_t)
+LINE(i64, int64_t)
+
+static void store(ptrdiff_t nr, ptrdiff_t nc, const void *sum, ptrdiff_t sum_r, void *y,
+                  ptrdiff_t y_r, const void *bias, ptrdiff_t bias_r, ptrdiff_t bias_c,
+                  const void *residual, ptrdiff_t res_r, const fc_epilogue *epilogue)
+{
+    (void)residual, (void)res_r;
+#define CASE(type, tag)                                                                        \
+    case type: tag##_rows(nr, nc, sum, sum_r, y, y_r, bias, bias_r, bias_c, epilogue); break;
+    switch (epilogue->type) {
+    CASE(FC_U8, u8)
+    CASE(FC_I8, i8)
+    CASE(FC_U16, u16)
+    CASE(FC_I16, i16)
+    CASE(FC_I32, i32)
+    CASE(FC_I64, i64)
+    default: break;
+    }
+}
+
+typedef float any_float __attribute__((may_alias));
+
+static void whole(ptrdiff_t n, void *x)
+{
+    const any_float *src = x;
+    int32_t *dst = x;
+    FC_IN_PLACE for (ptrdiff_t i = 0; i < n; i++) dst[i] = (int32_t)src[i];
+}
+
+static void add(ptrdiff_t n, const void *src_, void *dst_)
+{
+    const uint32_t *restrict src = src_;
+    uint32_t *restrict dst = dst_;
+    for (ptrdiff_t i = 0; i < n; i++) dst[i] += src[i];
+}
+
+/* After `fc_fill_integers`. */
+void fc_fill_requantize(fc_table *table)
+{
+#define FILL(type, tag)                                                                        \
+    table->integers.words[type] = FC_PASTE(tag, words);                                        \
+    table->integers.pairs[type] = FC_PASTE(tag, pairs);                                        \
+    table->integers.singles[type] = FC_PASTE(tag, singles);                                    \
+    table->integers.floats[type] = FC_PASTE(tag, floats);
+    FILL(FC_U8, u8)
+    FILL(FC_I8, i8)
+    FILL(FC_U16, u16)
+    FILL(FC_I16, i16)
+    table->integers.whole = whole;
+    table->i16_pairs.store = store;
+    table->i16_pairs.add = add;
+}
