@@ -1,7 +1,7 @@
 cimport numpy as cnp
 
-from fastconv._algorithms.direct.words cimport Requantization, Words
 from fastconv._call.kernels cimport RealPass
+from fastconv._core.words cimport Requantization
 from fastconv._desc.conv cimport ConvDesc
 
 
@@ -19,6 +19,8 @@ cdef class SmallIntegers:
 
     cdef object way(self, cnp.ndarray source)
     cdef object sum_of_weights(self)
+    cdef bint has_words(self)
+    cdef double words_seconds(self)
     cdef bint is_fast_in_words(self)
     cdef object kernel(self, way, int threads)
     cdef bint run(self, cnp.ndarray source, cnp.ndarray out, int threads) except -1

@@ -1,8 +1,8 @@
 """Integers of 8 and 16 bits: multiplied as what they are wherever the sums fit.
 
-There are two fast ways to exact sums. Those below 2^31 are sums of words, two channels at a time
-(`_algorithms/direct/words`). Those below 2^24 are exact in float32, whose kernels serve where a group
-has one channel. For the rest there are the parts of `ByParts`, in float64. Which way it is depends
+There are two fast ways to exact sums. Those below 2^31 are sums of words, two at a time: of pairs of
+channels (`direct/words`), or of one channel's rows (`depthwise/words`). Those below 2^24 are exact in
+float32, whose kernels serve what these do not. For the rest there are the parts of `ByParts`, in float64. Which way it is depends
 on bounds: what the dtype of x can hold and the weights' magnitudes, and where these do not suffice,
 what x holds.
 """
@@ -11,11 +11,12 @@ import numpy as np
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 
-from fastconv._algorithms.direct.words cimport (
-    Requantization, Words, from_floats, in_floats, words, words_seconds,
-)
+from fastconv._algorithms.depthwise.words cimport serves as rows_serve
+from fastconv._algorithms.depthwise.words cimport word_rows, word_rows_seconds
+from fastconv._algorithms.direct.words cimport words, words_seconds
 from fastconv._call.cache cimport strict_algorithm
 from fastconv._call.kernels cimport ByParts, RealPass, along_channels, by_parts, real_pass
+from fastconv._core.words cimport Requantization, from_floats, in_floats, lent
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 from fastconv._algorithms.record import FORWARD
@@ -86,18 +87,18 @@ cdef class SmallIntegers:
         """"words", "floats" or None."""
         cdef conv_geometry *g = &self.real.desc.g
         cdef Py_ssize_t channels = (g.channels if self.forward else g.filters) // g.groups
-        cdef bint pairs = channels > 1 and self.is_fast_in_words()
+        cdef bint fast = self.has_words() and self.is_fast_in_words()
         low, high = limits(source.dtype)
         reach = low - self.zero_point, high - self.zero_point
-        room = (WORDS_HOLD if pairs else FLOATS_HOLD) - self.most_bias
+        room = (WORDS_HOLD if fast else FLOATS_HOLD) - self.most_bias
         weights = magnitude(self.weight_reach) * channels * (
             g.kernel[0] * g.kernel[1] * g.kernel[2])
         if magnitude(reach) * weights > room:
             weights = self.sum_of_weights()
-        if magnitude(reach) * weights > room or pairs and not are_words(reach):
+        if magnitude(reach) * weights > room or fast and not are_words(reach):
             low, high = span(source)
             reach = low - self.zero_point, high - self.zero_point
-        if pairs and magnitude(reach) * weights <= room and are_words(reach):
+        if fast and magnitude(reach) * weights <= room and are_words(reach):
             return "words"
         if (self.real.folded is None and self.real.algorithm.tier == "highest"
                 and magnitude(reach) * self.sum_of_weights() <= FLOATS_HOLD - self.most_bias):
@@ -109,6 +110,19 @@ cdef class SmallIntegers:
             self.largest_sum = largest_sum(self.weight, self.forward, self.real.desc.g.groups)
         return self.largest_sum
 
+    cdef bint has_words(self):
+        """Whether a driver sums words: of pairs of channels, or of one channel's rows."""
+        cdef conv_geometry *g = &self.real.desc.g
+        if self.forward:
+            return g.channels > g.groups or rows_serve(self.real.desc)
+        return g.filters > g.groups
+
+    cdef double words_seconds(self):
+        """What the cost model takes an image for."""
+        if self.forward and rows_serve(self.real.desc):
+            return word_rows_seconds(self.real.desc)
+        return words_seconds(self.real.desc, self.real.which)
+
     cdef bint is_fast_in_words(self):
         """Whether they take less time than a transform that was chosen, and hold the weights."""
         algorithm = self.real.algorithm
@@ -116,7 +130,7 @@ cdef class SmallIntegers:
             self.weight_reach = span(self.weight)
         return are_words(self.weight_reach) and (
             not self.by_choice or algorithm.tier == "highest"
-            or words_seconds(self.real.desc, self.real.which)
+            or self.words_seconds()
             < algorithm.cost(self.real.desc, self.real.which).seconds)
 
     cdef object kernel(self, way, int threads):
@@ -124,7 +138,9 @@ cdef class SmallIntegers:
         cdef ConvDesc desc
         kernel = self.kernels.get(way)
         if kernel is None:
-            if way == "words":
+            if way == "words" and self.forward and rows_serve(self.real.desc):
+                kernel = word_rows(self.real.desc, self.weight, self.zero_point, self.way_out)
+            elif way == "words":
                 kernel = words(self.real.desc, self.real.which, self.weight, self.zero_point,
                                self.way_out, threads)
             else:
@@ -154,7 +170,7 @@ cdef class SmallIntegers:
         kernel = self.kernel("floats", threads)
         images = max(1, COPY_BYTES // max(1, 4 * max(
             cnp.PyArray_SIZE(source), cnp.PyArray_SIZE(out)) // max(batch, 1)))
-        sums = np.empty((min(images, batch), *(<object>out).shape[1:]), np.float32)
+        sums = lent((min(images, batch), *(<object>out).shape[1:]))
         for i in range(0, batch, images):
             PyErr_CheckSignals()
             kernel.run(in_floats(source[i:i + images], self.zero_point, threads), None, None,

@@ -4,15 +4,13 @@ import numpy as np
 cimport numpy as cnp
 from libc.math cimport INFINITY
 
-from fastconv._algorithms.direct.words cimport Requantization
 from fastconv._call.cache cimport cached_algorithm, cached_conv, choose_algorithm
-from fastconv._call.conv cimport beside
 from fastconv._call.destination cimport Destination, add_batch, destination
 from fastconv._call.integers cimport SmallIntegers, is_small, limits, native, small_integers, span
 from fastconv._call.kernels cimport along_channels, real_pass
 from fastconv._core.threads cimport threads_for
-from fastconv._desc.arguments cimport check_unchanged
-from fastconv._desc.conv cimport ConvDesc, has_input_shape
+from fastconv._core.words cimport Requantization
+from fastconv._desc.conv cimport ConvDesc
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._call.conv import forward

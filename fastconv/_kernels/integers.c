@@ -77,7 +77,11 @@ IGEMM(1, FC_HALF, 2)
 IGEMM(2, FC_FULL, 1)
 IGEMM(2, FC_FULL, 2)
 
-/* Sums always wait in `out`: `store` finishes them. */
+/* Sums always wait in `out`: `store` finishes them.
+ *
+ * Four channels by three vectors, a weight and a product need one register more than there are 16,
+ * so the last vector of x is read again for each channel. With them on AVX2, an iteration should be
+ * 12 vpmaddwd, of which 4 have an operand in memory, 12 vpaddd, 4 vpbroadcastd and 2 loads. */
 FC_INLINE void igemm_pixels(ptrdiff_t taps, const ptrdiff_t *restrict offset,
                             const int32_t *restrict x, const int32_t *restrict w,
                             int32_t *restrict out, const int channels, const int vectors)
@@ -91,6 +95,11 @@ FC_INLINE void igemm_pixels(ptrdiff_t taps, const ptrdiff_t *restrict offset,
         FC_UNROLL for (int v = 0; v < vectors; v++) xv[v] = load(p + v * LANES);
         FC_UNROLL for (int k = 0; k < channels; k++) {
             const ivec weight = w[k] + (ivec){0};
+            if (FC_REGISTERS == 16 && channels * vectors > 11) {
+                const int32_t *again = p + (vectors - 1) * LANES;
+                __asm__ volatile("" : "+r"(again));
+                xv[vectors - 1] = load(again);
+            }
             FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] = dot(acc[k][v], xv[v], weight);
         }
         w += channels;

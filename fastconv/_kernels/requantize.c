@@ -54,6 +54,68 @@ WORDS(i16, int16_t)
 
 /* ---- out ---- */
 
+#ifdef __AVX2__
+/* Eight sums scaled and rounded, as 32 bits. */
+FC_INLINE __m256i eight(__m256i v, __m256d scale0, __m256d scale1, __m256d lo, __m256d hi,
+                        __m256i zero_point)
+{
+    const __m256d a = _mm256_cvtepi32_pd(_mm256_castsi256_si128(v)) * scale0;
+    const __m256d b = _mm256_cvtepi32_pd(_mm256_extracti128_si256(v, 1)) * scale1;
+    const __m128i low = _mm256_cvtpd_epi32(_mm256_min_pd(_mm256_max_pd(a, lo), hi));
+    const __m128i high = _mm256_cvtpd_epi32(_mm256_min_pd(_mm256_max_pd(b, lo), hi));
+    return _mm256_add_epi32(_mm256_set_m128i(high, low), zero_point);
+}
+
+/* And stored as what they fit. */
+FC_INLINE void put_u8(uint8_t *y, __m256i v)
+{
+    const __m128i w = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    _mm_storel_epi64((__m128i *)y, _mm_packus_epi16(w, w));
+}
+FC_INLINE void put_i8(int8_t *y, __m256i v)
+{
+    const __m128i w = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    _mm_storel_epi64((__m128i *)y, _mm_packs_epi16(w, w));
+}
+FC_INLINE void put_u16(uint16_t *y, __m256i v)
+{
+    _mm_storeu_si128((__m128i *)y, _mm_packus_epi32(_mm256_castsi256_si128(v),
+                                                    _mm256_extracti128_si256(v, 1)));
+}
+FC_INLINE void put_i16(int16_t *y, __m256i v)
+{
+    _mm_storeu_si128((__m128i *)y, _mm_packs_epi32(_mm256_castsi256_si128(v),
+                                                   _mm256_extracti128_si256(v, 1)));
+}
+FC_INLINE void put_i32(int32_t *y, __m256i v) { _mm256_storeu_si256((__m256i *)y, v); }
+FC_INLINE void put_i64(int64_t *y, __m256i v)
+{
+    _mm256_storeu_si256((__m256i *)y, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(v)));
+    _mm256_storeu_si256((__m256i *)y + 1, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(v, 1)));
+}
+
+/* As many of n as eights hold; returns how many. Rows of a tile are too short for the compiler's
+ * vectors of bytes. */
+#define EIGHTS(tag)                                                                            \
+    ptrdiff_t i = 0;                                                                           \
+    if (scaled) {                                                                              \
+        const __m256d low_ = _mm256_set1_pd(lo), high_ = _mm256_set1_pd(hi);                   \
+        const __m256i zero = _mm256_set1_epi32(zero_point);                                    \
+        for (; i + 8 <= n; i += 8) {                                                           \
+            const __m256i add = each ? _mm256_loadu_si256((const __m256i *)(bias + i))         \
+                                     : _mm256_set1_epi32(*bias);                               \
+            const __m256i v = _mm256_add_epi32(                                                \
+                _mm256_loadu_si256((const __m256i *)(sum + i)), add);                          \
+            FC_PASTE(put, tag)(y + i, eight(                                                   \
+                v, each ? _mm256_loadu_pd(scale + i) : _mm256_set1_pd(*scale),                 \
+                each ? _mm256_loadu_pd(scale + i + 4) : _mm256_set1_pd(*scale), low_, high_,   \
+                zero));                                                                        \
+        }                                                                                      \
+    }
+#else
+#define EIGHTS(tag) ptrdiff_t i = 0;
+#endif
+
 /* A row's sums with bias, bounds and, with `scale`, requantization: y = zero_point + round(clip((sum
  * + bias) * scale)), halves to even; bias and scale are the row's, or each element's. */
 #define LINE(tag, TYPE)                                                                        \
@@ -65,7 +127,8 @@ WORDS(i16, int16_t)
     {                                                                                          \
         const int32_t b = *bias, low = (int32_t)lo, high = (int32_t)hi;                        \
         const double s = scaled ? *scale : 1;                                                  \
-        for (ptrdiff_t i = 0; i < n; i++) {                                                    \
+        EIGHTS(tag)                                                                            \
+        for (; i < n; i++) {                                                                   \
             int32_t v = (int32_t)((uint32_t)sum[i] + (uint32_t)(each ? bias[i] : b));          \
             if (scaled) {                                                                      \
                 double d = v * (each ? scale[i] : s);                                          \

@@ -19,11 +19,9 @@ from fastconv._algorithms.direct.layout cimport PassLayout, pass_layout
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport CostTerms
 from fastconv._core.threads cimport parallel_for
+from fastconv._core.words cimport Requantization, lent, type_of
 from fastconv._desc.conv cimport ConvDesc
-from fastconv._kernels.dispatch cimport (
-    FC_I8, FC_I16, FC_I32, FC_I64, FC_REQUANTIZE, FC_U8, FC_U16, fc_epilogue, fc_integers,
-    fc_table, kernels,
-)
+from fastconv._kernels.dispatch cimport fc_integers, kernels
 
 from fastconv._algorithms.record import BACKWARD_DATA
 
@@ -32,13 +30,6 @@ cnp.import_array()
 cdef enum:
     COPY_BYTES = 4 << 20   # of elements at once; or one image
     TASK_PIXELS = 1 << 14  # that a task brings into elements
-
-cdef object float32 = np.dtype(np.float32)
-cdef object int32 = np.dtype(np.int32)
-cdef dict TYPES = {np.dtype(name): number for name, number in (
-    ("u1", FC_U8), ("i1", FC_I8), ("u2", FC_U16), ("i2", FC_I16), ("i4", FC_I32), ("i8", FC_I64),
-    ("?", FC_U8))}
-
 
 # ---- the way in ----
 
@@ -69,11 +60,11 @@ cdef cnp.ndarray paired(cnp.ndarray source, Py_ssize_t groups, int zero_point, b
     pairing.pairs = ceil_div(pairing.channels, 2)
     pairing.groups = groups
     shape[last if channels_last else 1] = groups * pairing.pairs
-    out = np.empty(shape, float32)
+    out = lent(tuple(shape))
     if cnp.PyArray_SIZE(out) == 0:
         return out
     pairing.kernels = &kernels().integers
-    pairing.type = TYPES[images.dtype]
+    pairing.type = type_of(images)
     pairing.itemsize = cnp.PyArray_ITEMSIZE(images)
     pairing.zero_point = zero_point
     pairing.source = cnp.PyArray_BYTES(images)
@@ -131,106 +122,6 @@ cdef cnp.ndarray paired_weights(ConvDesc desc, bint backward, cnp.ndarray weight
     return paired(np.swapaxes(weight, 0, 1), desc.g.groups, 0, False, threads).swapaxes(0, 1)
 
 
-# ---- the way out ----
-
-cdef class Requantization:
-    """What becomes of sums: bias, bounds and, with a scale, results of 8 or 16 bits.
-
-    bias: one integer for each channel of the result. bounds: within what the dtype holds, less
-    the zero point. scale: one number for each channel, or None.
-    """
-
-    def __init__(self, bias, tuple bounds, dtype, scale=None, int zero_point=0):
-        cdef fc_epilogue *epilogue = &self.epilogue
-        self.bias = np.ascontiguousarray(bias, int32)
-        self.scale = None if scale is None else np.ascontiguousarray(scale, np.float64)
-        epilogue.activation = FC_REQUANTIZE
-        epilogue.lo, epilogue.hi = bounds
-        epilogue.scale = NULL if scale is None else <double *>cnp.PyArray_DATA(self.scale)
-        epilogue.bias = <int32_t *>cnp.PyArray_DATA(self.bias)
-        epilogue.zero_point = zero_point
-        epilogue.type = TYPES[dtype]
-
-
-# Sums that are floats, or a source that will be.
-cdef struct Conversion:
-    const fc_table *kernels
-    int type
-    Py_ssize_t itemsize
-    int zero_point
-    const char *source
-    char *out
-    Py_ssize_t size             # elements
-    const fc_epilogue *epilogue
-    const int32_t *bias
-    Py_ssize_t channels, pixels, blocks
-    bint channels_last
-
-
-cdef cnp.ndarray in_floats(cnp.ndarray source, int zero_point, int threads):
-    """An array of small integers, less a zero point, in float32."""
-    cdef Conversion c
-    cdef cnp.ndarray given = np.ascontiguousarray(source)
-    cdef cnp.ndarray out = np.empty((<object>given).shape, float32)
-    c.kernels = kernels()
-    c.type, c.itemsize, c.zero_point = TYPES[given.dtype], cnp.PyArray_ITEMSIZE(given), zero_point
-    c.source, c.out = cnp.PyArray_BYTES(given), cnp.PyArray_BYTES(out)
-    c.size = cnp.PyArray_SIZE(given)
-    parallel_for(convert_task, &c, ceil_div(c.size, TASK_PIXELS), threads, 0.0)
-    return out
-
-
-cdef void convert_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    cdef const Conversion *c = <const Conversion *>context
-    cdef Py_ssize_t first = task * TASK_PIXELS
-    c.kernels.integers.floats[c.type](min(TASK_PIXELS, c.size - first),
-                                      c.source + first * c.itemsize, c.zero_point,
-                                      c.out + first * 4)
-
-
-cdef int from_floats(cnp.ndarray sums, Requantization way_out, cnp.ndarray out,
-                     bint channels_last, int threads) except -1:
-    """Sums that are integers in float32 to results; the sums are overwritten."""
-    cdef Conversion c
-    cdef int last = cnp.PyArray_NDIM(sums) - 1
-    if cnp.PyArray_SIZE(sums) == 0:
-        return 0
-    c.kernels = kernels()
-    c.source, c.out = cnp.PyArray_BYTES(sums), cnp.PyArray_BYTES(out)
-    c.itemsize = cnp.PyArray_ITEMSIZE(out)
-    c.size = cnp.PyArray_SIZE(sums)
-    c.epilogue = &way_out.epilogue
-    c.bias = <const int32_t *>cnp.PyArray_BYTES(way_out.bias)
-    c.channels_last = channels_last
-    c.channels = cnp.PyArray_DIM(sums, last if channels_last else 1)
-    c.pixels = c.size // c.channels
-    if channels_last:  # rows are pixels, and a task takes some
-        c.blocks = max(1, TASK_PIXELS // c.channels)
-        parallel_for(finish_pixels, &c, ceil_div(c.pixels, c.blocks), threads, 0.0)
-    else:
-        c.pixels //= cnp.PyArray_DIM(sums, 0)
-        parallel_for(finish_plane, &c, c.size // c.pixels, threads, 0.0)
-    return 0
-
-
-cdef void finish_pixels(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    cdef const Conversion *c = <const Conversion *>context
-    cdef Py_ssize_t first = task * c.blocks, rows = min(c.blocks, c.pixels - first)
-    cdef float *sums = (<float *>c.source) + first * c.channels
-    c.kernels.integers.whole(rows * c.channels, sums)
-    c.kernels.i16_pairs.store(rows, c.channels, sums, c.channels,
-                              c.out + first * c.channels * c.itemsize, c.channels, c.bias, 0, 1,
-                              NULL, 0, c.epilogue)
-
-
-cdef void finish_plane(void *context, Py_ssize_t task, int thread) noexcept nogil:
-    cdef const Conversion *c = <const Conversion *>context
-    cdef float *sums = (<float *>c.source) + task * c.pixels
-    c.kernels.integers.whole(c.pixels, sums)
-    c.kernels.i16_pairs.store(1, c.pixels, sums, c.pixels, c.out + task * c.pixels * c.itemsize,
-                              c.pixels, c.bias + task % c.channels, 0, 0, NULL, 0, c.epilogue)
-
-
 # ---- the sums ----
 
 cdef class Words:
@@ -273,11 +164,11 @@ cdef Words words(ConvDesc desc, object which, cnp.ndarray weight, int zero_point
     cdef Words self = Words.__new__(Words)
     cdef PassLayout owner
     self.pairs = pairs_of(desc, which)
-    self.backward = which == BACKWARD_DATA
     self.zero_point = zero_point
     self.way_out = way_out
     owner = pass_layout(self.pairs, which)
-    self.correlation = Correlation(owner, paired_weights(desc, self.backward, weight, threads))
+    self.correlation = Correlation(owner, paired_weights(desc, which == BACKWARD_DATA, weight,
+                                                         threads))
     self.correlation.epilogue = &way_out.epilogue
     if desc.planned:
         self.correlation.pack(threads)

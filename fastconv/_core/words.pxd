@@ -1,0 +1,16 @@
+cimport numpy as cnp
+
+from fastconv._kernels.dispatch cimport fc_epilogue
+
+
+cdef class Requantization:
+    cdef fc_epilogue epilogue
+    cdef readonly cnp.ndarray bias   # int32, of all channels of the result
+    cdef readonly cnp.ndarray scale  # float64, as many, or None
+
+
+cdef int type_of(cnp.ndarray array) except -1
+cdef cnp.ndarray lent(tuple shape)
+cdef cnp.ndarray in_floats(cnp.ndarray source, int zero_point, int threads)
+cdef int from_floats(cnp.ndarray sums, Requantization way_out, cnp.ndarray out,
+                     bint channels_last, int threads) except -1
