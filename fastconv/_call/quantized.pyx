@@ -114,7 +114,9 @@ cdef class Quantized:
         if has_batch != desc.batched:
             shape = (batch,) + shape if has_batch else shape[1:]
         output = destination(function, out, shape, self.result, self.result,
-                             None if out is None else (x,), INFINITY, has_batch)
+                             None if out is None else (x,),
+                             work if batch <= 1 else INFINITY,  # else it may fail midway
+                             has_batch)
         source = add_batch(native(x), has_batch)
         if self.small is None or not self.small.run(source, output.array, threads):
             self.run_wide(source, output.array, threads)
@@ -129,28 +131,22 @@ cdef class Quantized:
                        precision=None, method="auto", max_workspace=None, num_threads=threads,
                        out=None)
         sums += along_channels(self.bias, desc.g.channels_last, desc.g.rank)
-        scale = None if self.scale is None else np.broadcast_to(
-            along_channels(self.scale, desc.g.channels_last, desc.g.rank), sums.shape[1:])
-        for i in range(len(sums)):
-            self.finish_image(sums[i], scale, out[i])
-        return 0
-
-    cdef int finish_image(self, sums, scale, out) except -1:
-        """The sums of an image, bounded or scaled and rounded, row by row of the first axis."""
         low, high = self.bounds
-        for i in range(len(sums)):
-            if scale is not None:
-                numbers = sums[i] * scale[i]
-                np.clip(numbers, low, high, out=numbers)
-                np.rint(numbers, out=numbers)
-                out[i] = numbers.astype(np.int64) + self.y_zero_point
-                continue
-            numbers = np.clip(sums[i], low, high)
-            if self.result == int32 and numbers.size and (
-                    numbers.min() < INT32[0] or numbers.max() > INT32[1]):
+        if self.scale is None:
+            np.clip(sums, low, high, out=sums)
+            low, high = span(sums)
+            if self.result == int32 and (low < INT32[0] or high > INT32[1]):
                 raise OverflowError(
                     f"{self.geometry.function}: a sum does not fit int32, the dtype of the "
                     f"result; out_dtype=np.int64 holds it, or give a scale"
                 )
+            out[...] = sums
+            return 0
+        scale = along_channels(self.scale, desc.g.channels_last, desc.g.rank)
+        for i in range(len(sums)):
+            numbers = sums[i] * scale
+            np.clip(numbers, low, high, out=numbers)
+            np.rint(numbers, out=numbers)
+            numbers += self.y_zero_point
             out[i] = numbers
         return 0
