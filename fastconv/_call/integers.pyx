@@ -195,46 +195,57 @@ cdef SmallIntegers small_integers(RealPass real, cnp.ndarray weight, tuple weigh
 cdef class Exactly:
     """A pass of integers into int64: the fast ways, and `ByParts` for what they do not take."""
 
-    cdef SmallIntegers small
     cdef ByParts parts
+    cdef cnp.ndarray weight
+    cdef bint by_choice
+    cdef SmallIntegers small   # once the bias is known, which is that of every call
+
+    cdef bint make_small(self, bias) except -1:
+        """Make what has the fast ways, unless the bias is too large for them."""
+        cdef ConvDesc desc = self.parts.real.desc
+        cdef bint forward = self.parts.real.which == FORWARD
+        if self.small is None:
+            addend = np.zeros(desc.g.filters if forward else desc.g.channels, np.int32)
+            if bias is not None and forward:
+                if largest_magnitude(bias) > WORDS_HOLD:
+                    return False
+                addend = bias
+            self.small = small_integers(
+                self.parts.real, self.weight, limits(self.weight.dtype), 0,
+                Requantization(addend, INT32, int64), self.by_choice)
+        return True
 
     def prepare(self, like, bias, int threads):
         """Make what every call is likely to need, for a source like this."""
-        way = self.small.way(native(like)) if is_small(like.dtype) else None
+        way = None
+        if is_small(like.dtype) and self.make_small(bias):
+            way = self.small.way(native(like))
         if way is None:
             self.parts.prepare(like, bias, threads)
         else:
             self.small.kernel(way, threads)
 
     def run(self, source, bias, residual, out, int threads):
-        """As an algorithm's; bias, residual and out are integers. A bias is that of every call."""
+        """As an algorithm's; bias, residual and out are integers."""
         cdef ConvDesc desc = self.parts.real.desc
-        if residual is None and is_small(source.dtype) and self.small.run(
-                native(source), out, threads):
+        if (residual is None and is_small(source.dtype) and self.make_small(bias)
+                and self.small.run(native(source), out, threads)):
             if bias is not None and not self.small.forward:  # also where no sum reaches
                 out += along_channels(bias, desc.g.channels_last, desc.g.rank)
         else:
             self.parts.run(source, bias, residual, out, threads)
 
 
-cdef object exact_pass(RealPass real, weight, bias, result, cnp.ndarray outside, bint by_choice):
+cdef object exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint by_choice):
     """The kernel of a pass of complex numbers or integers; outside: as of `ByParts`.
 
     by_choice: the algorithm was chosen, and not asked for by name.
     """
     cdef Exactly self
     cdef ByParts parts = by_parts(real, weight, result, outside)
-    cdef ConvDesc desc = real.desc
     if (result.kind != "i" or outside is not None or not is_small(weight.dtype)
             or not (by_choice or real.algorithm.name == "direct")):
         return parts
-    addend = bias if bias is not None and real.which == FORWARD else np.zeros(
-        desc.g.filters if real.which == FORWARD else desc.g.channels, np.int32)
-    if largest_magnitude(addend) > WORDS_HOLD:
-        return parts
     self = Exactly.__new__(Exactly)
-    self.parts = parts
-    weight = native(weight)
-    self.small = small_integers(real, weight, limits(weight.dtype), 0,
-                                Requantization(addend, INT32, int64), by_choice)
+    self.parts, self.weight, self.by_choice = parts, native(weight), by_choice
     return self

@@ -5,7 +5,7 @@ cimport numpy as cnp
 from libc.math cimport INFINITY
 
 from fastconv._call.cache cimport cached_algorithm, cached_conv, choose_algorithm
-from fastconv._call.destination cimport Destination, add_batch, destination
+from fastconv._call.destination cimport SAME_KIND, Destination, add_batch, destination
 from fastconv._call.integers cimport SmallIntegers, is_small, limits, native, small_integers, span
 from fastconv._call.kernels cimport along_channels, real_pass
 from fastconv._core.threads cimport threads_for
@@ -113,7 +113,7 @@ cdef class Quantized:
         cdef Destination output
         if has_batch != desc.batched:
             shape = (batch,) + shape if has_batch else shape[1:]
-        output = destination(function, out, shape, self.result, self.result,
+        output = destination(function, out, None, SAME_KIND, shape, self.result, self.result,
                              None if out is None else (x,),
                              work if batch <= 1 else INFINITY,  # else it may fail midway
                              has_batch)

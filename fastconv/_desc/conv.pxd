@@ -47,6 +47,7 @@ cdef class ConvDesc:
     cdef ConvDesc in_float32(self)
 
 
+cdef ConvDesc copied(ConvDesc desc)
 cpdef Geometry settled(Geometry geometry, dtype)
 cpdef Geometry with_zeros(Geometry geometry)
 cdef ConvDesc begin_conv(Geometry geometry, tuple xs, tuple ws, str channels,

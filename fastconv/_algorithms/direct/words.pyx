@@ -20,7 +20,7 @@ from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport CostTerms
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.words cimport Requantization, lent, type_of
-from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.conv cimport ConvDesc, copied
 from fastconv._kernels.dispatch cimport fc_integers, kernels
 
 from fastconv._algorithms.record import BACKWARD_DATA
@@ -149,7 +149,7 @@ cdef ConvDesc pairs_of(ConvDesc desc, object which):
     cdef bint backward = which == BACKWARD_DATA
     cdef ConvDesc pairs = desc.kept.get(("direct", which, "words"))
     if pairs is None:
-        pairs = desc.kept["direct", which, "words"] = desc.copied()
+        pairs = desc.kept["direct", which, "words"] = copied(desc)
         pairs.g.itemsize, pairs.g.pairs = 4, True
         if backward:
             pairs.g.filters = desc.g.groups * ceil_div(desc.g.filters // desc.g.groups, 2)
