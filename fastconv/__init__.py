@@ -77,7 +77,7 @@ def test(cases=200, seed=0):  # noqa: PT028 (it is no test of pytest's)
     return selftest.main(cases, seed) == 0
 
 
-test.__test__ = False  # pytest, which imports it by a star, is not to run it
+test.__dict__["__test__"] = False  # pytest, where it is imported by a star, is not to run it
 
 
 def __dir__():
