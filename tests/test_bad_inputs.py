@@ -1100,6 +1100,7 @@ HINTS = {
     "TensorFlow's volumes": (lambda: fc.conv3d(f32(1, 5, 6, 6, 6), f32(3, 3, 3, 5, 2)),
                              "weight.transpose(4, 3, 0, 1, 2)"),
     "filters last": (lambda: conv(weight=f32(4, 5, 3, 3)), "weight.swapaxes(0, 1)"),
+    "transposed": (lambda: fc.conv_transpose2d(X, W), "of the filters, give weight.swapaxes(0, 1)"),
     "SAME": (lambda: conv(padding="SAME"), "'full'; write 'same'"),
     "SAME_UPPER": (lambda: conv(padding="SAME_UPPER"), "'full'; write 'same'"),
     "SAME of a pooling": (lambda: fc.avg_pool2d(X, 2, padding="SAME"), "'full'; write 'same'"),

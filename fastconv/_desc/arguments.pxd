@@ -40,7 +40,6 @@ cdef Py_ssize_t padded_length(str function, Py_ssize_t length, Py_ssize_t before
 cdef Py_ssize_t check_count(str function, str what, tuple shape) except -1
 cpdef tuple as_shape(str function, str name, value)
 cpdef bint as_flag(str function, str name, value) except -1
-cdef object as_padding_value(str function, value, dtype)
 cpdef object as_dtype(str function, str name, value)
 cpdef object as_workspace(str function, max_workspace)
 cdef bint as_channels_last(str function, data_format) except -1

@@ -1,5 +1,4 @@
 """Arguments of a public function as numbers and arrays, or an error that names them."""
-import cmath
 import itertools
 import operator
 
@@ -17,8 +16,6 @@ cnp.import_array()
 
 NAMED_PADDING = ("valid", "same", "same_lower", "full")
 DATA_FORMATS = ("channels_first", "channels_last")
-
-cdef tuple NUMBERS = (int, float, complex, np.number, np.bool_)
 
 cdef object float16 = np.dtype(np.float16)
 cdef object complex64 = np.dtype(np.complex64)
@@ -387,33 +384,6 @@ cpdef bint as_flag(str function, str name, value) except -1:
     if isinstance(value, memoryview) or (isinstance(value, np.ndarray) and value.ndim):
         raise TypeError(f"{function}: {name} must be True or False, not {shown(value)}")
     return bool(value)
-
-
-cdef object as_padding_value(str function, value, dtype):
-    """A number that arrays of this dtype can hold, as one of Python's, and 0 for every zero.
-
-    Integers hold what equals one of theirs, floating-point numbers what they can round. Without
-    a dtype any finite number will do.
-    """
-    if not isinstance(value, NUMBERS) or isinstance(value, np.timedelta64):
-        raise TypeError(f"{function}: padding_value must be a number, not {shown(value)}")
-    if dtype is None:
-        dtype = complex128
-    if dtype.kind != "c" and isinstance(value, (complex, np.complexfloating)):
-        raise TypeError(
-            f"{function}: padding_value={shown(value)} is complex, but x has dtype {dtype}")
-    try:
-        with np.errstate(all="ignore"):
-            held = np.array(value).astype(dtype).item()
-            fits = held == value if dtype.kind in "iub" else cmath.isfinite(held)
-    except OverflowError:  # an integer beyond all floats
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"{function}: padding_value={shown(value)} is not a finite number that x of dtype "
-            f"{dtype} can hold"
-        )
-    return held if held else 0
 
 
 def parsed_dtype(str function, str name, value):

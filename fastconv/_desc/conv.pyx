@@ -1,4 +1,6 @@
 """Describe a convolution: its sizes, layout and arithmetic."""
+import cmath
+
 import numpy as np
 
 cimport cython
@@ -9,7 +11,7 @@ from fastconv._core.padding cimport (
 )
 from fastconv._desc.activation cimport as_epilogue
 from fastconv._desc.arguments cimport (
-    as_channels_last, as_flag, as_padding, as_padding_value, as_shape, as_size, as_sizes, axes_of,
+    as_channels_last, as_flag, as_padding, as_shape, as_size, as_sizes, axes_of,
     check_count, image_shape, padded_length, window_extent,
 )
 from fastconv._desc.geometry cimport Geometry
@@ -17,6 +19,7 @@ from fastconv._desc.geometry cimport Geometry
 from fastconv._core.messages import shown
 from fastconv._desc import hints
 
+NUMBERS = (int, float, complex, np.number, np.bool_)
 PADDING_MODES = {
     "zeros": PAD_ZEROS, "constant": PAD_ZEROS, "reflect": PAD_REFLECT,
     "symmetric": PAD_SYMMETRIC, "replicate": PAD_REPLICATE, "edge": PAD_REPLICATE,
@@ -199,6 +202,33 @@ cpdef Geometry settled(Geometry geometry, dtype):
             f"padding_mode='constant', not {shown(mode)}"
         )
     return geometry.padded_with(geometry.padding, mode, value)
+
+
+cdef object as_padding_value(str function, value, dtype):
+    """A number that arrays of this dtype can hold, as one of Python's, and 0 for every zero.
+
+    Integers hold what equals one of theirs, floating-point numbers what they can round. Without
+    a dtype any finite number will do.
+    """
+    if not isinstance(value, NUMBERS) or isinstance(value, np.timedelta64):
+        raise TypeError(f"{function}: padding_value must be a number, not {shown(value)}")
+    if dtype is None:
+        dtype = np.dtype(np.complex128)
+    if dtype.kind != "c" and isinstance(value, (complex, np.complexfloating)):
+        raise TypeError(
+            f"{function}: padding_value={shown(value)} is complex, but x has dtype {dtype}")
+    try:
+        with np.errstate(all="ignore"):
+            held = np.array(value).astype(dtype).item()
+            fits = held == value if dtype.kind in "iub" else cmath.isfinite(held)
+    except OverflowError:  # an integer beyond all floats
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{function}: padding_value={shown(value)} is not a finite number that x of dtype "
+            f"{dtype} can hold"
+        )
+    return held if held else 0
 
 
 cpdef Geometry with_zeros(Geometry geometry):

@@ -64,3 +64,10 @@ def of_channels(x, xs, weight, ws, groups, channels, last):
     if ws[0] == channels and groups == 1:
         return f"; if its first axis is that of the channels, give {weight}.swapaxes(0, 1)"
     return ""
+
+
+def of_transposed(weight, ws, groups, channels):
+    """For the weight of a transposed convolution, whose first axis is that of what comes in."""
+    if weight.endswith("_shape") or ws[1] != channels or groups != 1:
+        return ""
+    return f"; if its first axis is that of the filters, give {weight}.swapaxes(0, 1)"

@@ -10,6 +10,7 @@ from fastconv._desc.conv cimport (
 from fastconv._desc.geometry cimport Geometry
 
 from fastconv._core.messages import shown
+from fastconv._desc import hints
 
 
 cdef class TransposedDesc:
@@ -63,6 +64,7 @@ cdef int set_channels(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) exce
         raise ValueError(
             f"{desc.function}: {geometry.weight} of shape {ws} is for {ws[0]} channels, but "
             f"{geometry.x} has {g.filters}"
+            f"{hints.of_transposed(geometry.weight, ws, g.groups, g.filters)}"
         )
     if mul_overflows(ws[1], g.groups, &g.channels):
         raise ValueError(
