@@ -18,6 +18,7 @@ cdef class SmallIntegers:
     cdef dict kernels
 
     cdef object way(self, cnp.ndarray source)
+    cdef object words_or_bytes(self, dtype)
     cdef object sum_of_weights(self)
     cdef bint has_words(self)
     cdef double words_seconds(self)

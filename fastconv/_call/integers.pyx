@@ -13,7 +13,7 @@ from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._algorithms.depthwise.words cimport serves as rows_serve
 from fastconv._algorithms.depthwise.words cimport word_rows, word_rows_seconds
-from fastconv._algorithms.direct.words cimport words, words_seconds
+from fastconv._algorithms.direct.words cimport bytes_of, takes_bytes, words, words_seconds
 from fastconv._call.cache cimport strict_algorithm
 from fastconv._call.kernels cimport ByParts, RealPass, along_channels, by_parts, real_pass
 from fastconv._core.words cimport Requantization, from_floats, in_floats, lent
@@ -69,6 +69,11 @@ cdef bint are_words(tuple reach):
     return reach[0] >= -(1 << 15) and reach[1] < 1 << 15
 
 
+cdef bint are_bytes(tuple reach):
+    """Whether 8 bits hold what reaches so far, with a sign."""
+    return reach[0] >= -(1 << 7) and reach[1] < 1 << 7
+
+
 cdef object largest_sum(cnp.ndarray weight, bint forward, Py_ssize_t groups):
     """The largest sum of magnitudes of the weights that meet in one element of the result."""
     shape = (<object>weight).shape
@@ -84,7 +89,7 @@ cdef class SmallIntegers:
     """A pass whose source and weights have at most 16 bits, with the kernels of both fast ways."""
 
     cdef object way(self, cnp.ndarray source):
-        """"words", "floats" or None."""
+        """"words", "bytes", "signed bytes", "floats" or None."""
         cdef conv_geometry *g = &self.real.desc.g
         cdef Py_ssize_t channels = (g.channels if self.forward else g.filters) // g.groups
         cdef bint fast = self.has_words() and self.is_fast_in_words()
@@ -99,11 +104,17 @@ cdef class SmallIntegers:
             low, high = span(source)
             reach = low - self.zero_point, high - self.zero_point
         if fast and magnitude(reach) * weights <= room and are_words(reach):
-            return "words"
+            return self.words_or_bytes(source.dtype)
         if (self.real.folded is None and self.real.algorithm.tier == "highest"
                 and magnitude(reach) * self.sum_of_weights() <= FLOATS_HOLD - self.most_bias):
             return "floats"
         return None
+
+    cdef object words_or_bytes(self, dtype):
+        if (dtype.itemsize > 1 or not takes_bytes(self.real.desc, self.real.which)
+                or not are_bytes(self.weight_reach)):
+            return "words"
+        return "bytes" if dtype.kind == "u" else "signed bytes"
 
     cdef object sum_of_weights(self):
         if self.largest_sum is None:
@@ -140,6 +151,9 @@ cdef class SmallIntegers:
         if kernel is None:
             if way == "words" and self.forward and rows_serve(self.real.desc):
                 kernel = word_rows(self.real.desc, self.weight, self.zero_point, self.way_out)
+            elif way != "floats" and way != "words":
+                kernel = bytes_of(self.real.desc, self.weight, way == "signed bytes",
+                                  self.zero_point, self.way_out, threads)
             elif way == "words":
                 kernel = words(self.real.desc, self.real.which, self.weight, self.zero_point,
                                self.way_out, threads)
@@ -157,7 +171,7 @@ cdef class SmallIntegers:
         way = self.way(source)
         if way is None:
             return False
-        if way == "words":
+        if way != "floats":
             self.real.around(self.kernel(way, threads)).run(source, None, None, out, threads)
         else:
             self.run_floats(source, out, threads)

@@ -8,6 +8,8 @@ cdef class Requantization:
     cdef readonly cnp.ndarray bias   # int32, of all channels of the result
     cdef readonly cnp.ndarray scale  # float64, as many, or None
 
+    cdef Requantization with_bias(self, bias)
+
 
 cdef int type_of(cnp.ndarray array) except -1
 cdef cnp.ndarray lent(tuple shape)

@@ -64,6 +64,13 @@ cdef class Requantization:
         epilogue.zero_point = zero_point
         epilogue.type = TYPES[dtype]
 
+    cdef Requantization with_bias(self, bias):
+        """The same with another bias."""
+        cdef Requantization other = Requantization.__new__(Requantization)
+        other.bias, other.scale, other.epilogue = bias, self.scale, self.epilogue
+        other.epilogue.bias = <int32_t *>cnp.PyArray_DATA(other.bias)
+        return other
+
 
 # Sums that are floats, or a source that will be.
 cdef struct Conversion:

@@ -21,12 +21,13 @@ cdef extern from *:
                 && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")
                 && __builtin_cpu_supports("f16c");
     #ifdef FC_EMULATE_AVX512
-        if (level == 2) return fc_cpu_has(1);
+        if (level >= 2) return fc_cpu_has(1);
     #endif
         if (level == 2)
             return fc_cpu_has(1) && __builtin_cpu_supports("avx512f")
                 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
                 && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+        if (level == 3) return fc_cpu_has(2) && __builtin_cpu_supports("avx512vnni");
         return 1;
     }
     #else
@@ -37,9 +38,11 @@ cdef extern from *:
     const char *FC_BUILT_LEVELS  # from meson.build
 
 # From the narrowest to the widest; the order is the rank that FASTCONV_MAX_ISA caps.
-LEVELS = ("baseline", "avx2", "avx512")
+# avx512_vnni has the kernels of avx512, and byte kernels of its own.
+LEVELS = ("baseline", "avx2", "avx512", "avx512_vnni")
 
 cdef fc_table *chosen = NULL
+cdef str level = None          # in use, once it is chosen
 
 
 def built():
@@ -54,7 +57,7 @@ def available():
 
 cdef fc_table *kernels() except NULL:
     """The table of the chosen level; the first call chooses."""
-    global chosen
+    global chosen, level
     if chosen == NULL:
         names = available()
         name = names[len(names) - 1]
@@ -71,14 +74,17 @@ cdef fc_table *kernels() except NULL:
                     f"which has {', '.join(names)}"
                 )
             name = cap
-        module = importlib.import_module(f"fastconv._kernels._kernels_{name}")
+        module = importlib.import_module(
+            f"fastconv._kernels._kernels_{name.removesuffix('_vnni')}")
+        level = name
         chosen = <fc_table *>PyCapsule_GetPointer(module.table, b"fastconv.kernels")
     return chosen
 
 
 def isa():
     """The name of the instruction-set level in use."""
-    return kernels().name.decode()
+    kernels()
+    return level
 
 
 def vector_bytes():

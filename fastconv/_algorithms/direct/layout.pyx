@@ -11,6 +11,7 @@ from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
 from fastconv._core.window cimport WindowAxis, block_axis, set_strides
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
+from fastconv._kernels.bytes cimport byte_kernels
 from fastconv._kernels.dispatch cimport kernels_for, kernels_for_pairs
 
 from fastconv._algorithms.record import BACKWARD_DATA
@@ -40,7 +41,11 @@ cdef class PassLayout:
         layout.backward = backward
         layout.g = g
         layout.epilogue = &desc.epilogue
-        layout.kernels = kernels_for_pairs() if g.pairs else kernels_for(g.itemsize)
+        layout.kernels = kernels_for(g.itemsize)
+        if g.packed == 2:
+            layout.kernels = kernels_for_pairs()
+        elif g.packed == 4:
+            layout.kernels = byte_kernels()
         layout.groups = g.groups
         layout.in_channels = (g.filters if backward else g.channels) // g.groups
         layout.out_channels = (g.channels if backward else g.filters) // g.groups

@@ -6,14 +6,15 @@ from fastconv._desc.conv cimport ConvDesc
 
 
 cdef class Words:
-    cdef ConvDesc pairs
-    cdef int zero_point            # of the source
+    cdef ConvDesc packed           # of the layer over elements
+    cdef int zero_point            # of the source; of bytes, the bits that are changed
     cdef Requantization way_out
     cdef Correlation correlation
-
-    cdef cnp.ndarray elements(self, cnp.ndarray source, int threads)
 
 
 cdef Words words(ConvDesc desc, object which, cnp.ndarray weight, int zero_point,
                  Requantization way_out, int threads)
+cdef bint takes_bytes(ConvDesc desc, object which)
+cdef Words bytes_of(ConvDesc desc, cnp.ndarray weight, bint signed_source, int zero_point,
+                    Requantization way_out, int threads)
 cdef double words_seconds(ConvDesc desc, object which)

@@ -1,0 +1,36 @@
+"""The kernels whose elements are four bytes, which some levels have.
+
+They are those of words with other products.
+"""
+import importlib
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+
+from fastconv._kernels.dispatch cimport fc_kernels, kernels
+
+from fastconv._kernels.dispatch import isa
+
+cdef const fc_bytes *offered = NULL
+cdef fc_kernels quads
+cdef bint looked = False
+
+
+cdef bint have_bytes() except -1:
+    """Whether the level in use has them; the first call loads them."""
+    global offered, quads, looked
+    if not looked:
+        if isa().endswith("_vnni"):
+            module = importlib.import_module(f"fastconv._kernels._kernels_{isa()}")
+            quads = kernels().i16_pairs
+            offered = <const fc_bytes *>PyCapsule_GetPointer(module.offered, b"fastconv.bytes")
+            offered.fill(&quads)
+        looked = True
+    return offered != NULL
+
+
+cdef const fc_bytes *byte_functions() noexcept:
+    return offered
+
+
+cdef const fc_kernels *byte_kernels() noexcept:
+    return &quads
