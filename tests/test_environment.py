@@ -64,7 +64,7 @@ def test_the_error_comes_again(run_python):
 
 def test_unavailable_level(run_python):
     """A level that exists but not here is refused by name, not lowered silently."""
-    for level in ("baseline", "avx2", "avx512"):
+    for level in ("baseline", "avx2", "avx512", "avx512_vnni"):
         if level in fastconv.show_runtime(mode="dicts")["isa_available"]:
             run_python(USE, FASTCONV_MAX_ISA=level)
         else:

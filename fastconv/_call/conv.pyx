@@ -17,7 +17,7 @@ from fastconv._call.cache cimport (
 from fastconv._call.destination cimport (
     SAME_KIND, Destination, add_batch, batched, contiguous, destination, has_shape, size_of,
 )
-from fastconv._call.integers cimport exact_pass
+from fastconv._call.integers cimport exact_pass, sums_dtype
 from fastconv._call.kernels cimport (
     RealPass, biased, in_parts, outside_of, part_padded, real_pass,
 )
@@ -119,10 +119,13 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     algorithm = cached_algorithm(desc, "forward", method, precision, max_workspace)
     work = desc.work(desc.batch, False)
     threads = threads_for(function, num_threads, work)
-    output = destination(function, out, out_dtype, casting, shape, result,
-                         result if parts else arithmetic,
+    computed = result if parts else arithmetic
+    if parts and result.kind == "i" and bounds is None and residual is None:
+        computed = sums_dtype(desc, x.dtype, weight.dtype, bias, out, out_dtype)
+    output = destination(function, out, out_dtype, casting, shape, result, computed,
                          None if out is None else (x, weight, bias, residual),
-                         INFINITY if bounds is not None else beside(out, algorithm, work),
+                         INFINITY if bounds is not None or parts and desc.batch > 1
+                         else beside(out, algorithm, work),
                          desc.batched, converted_by(parts, arithmetic, x, residual, shape))
     check_unchanged(function, "x", has_input_shape(desc, x))
     check_unchanged(function, "weight", has_weight_shape(desc, weight))

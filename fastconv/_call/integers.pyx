@@ -31,6 +31,7 @@ WORDS_HOLD = (1 << 31) - 1      # sums of 32 bits
 FLOATS_HOLD = 1 << 24           # float32 holds every integer up to here
 cdef tuple INT32 = (-(1 << 31), (1 << 31) - 1)
 cdef object int64 = np.dtype(np.int64)
+cdef object int32 = np.dtype(np.int32)
 
 
 # ---- what arrays hold ----
@@ -207,47 +208,55 @@ cdef SmallIntegers small_integers(RealPass real, cnp.ndarray weight, tuple weigh
 # ---- convolutions of integers ----
 
 cdef class Exactly:
-    """A pass of integers into int64: the fast ways, and `ByParts` for what they do not take."""
+    """A pass of integers into int64: the fast ways, and `ByParts` for what they do not take.
+
+    Or into int32, where `sums_dtype` says so.
+    """
 
     cdef ByParts parts
     cdef cnp.ndarray weight
     cdef bint by_choice
-    cdef SmallIntegers small   # once the bias is known, which is that of every call
+    cdef dict small            # `SmallIntegers`, by the dtype that they write
 
-    cdef bint make_small(self, bias) except -1:
-        """Make what has the fast ways, unless the bias is too large for them."""
+    cdef SmallIntegers small_for(self, dtype, bias):
+        """What has the fast ways, unless the bias is too large for them; it is that of every call."""
         cdef ConvDesc desc = self.parts.real.desc
         cdef bint forward = self.parts.real.which == FORWARD
-        if self.small is None:
+        cdef SmallIntegers small = self.small.get(dtype)
+        if small is None:
             addend = np.zeros(desc.g.filters if forward else desc.g.channels, np.int32)
             if bias is not None and forward:
                 if largest_magnitude(bias) > WORDS_HOLD:
-                    return False
+                    return None
                 addend = bias
-            self.small = small_integers(
+            small = self.small[dtype] = small_integers(
                 self.parts.real, self.weight, limits(self.weight.dtype), 0,
-                Requantization(addend, INT32, int64), self.by_choice)
-        return True
+                Requantization(addend, INT32, dtype), self.by_choice)
+        return small
 
     def prepare(self, like, bias, int threads):
         """Make what every call is likely to need, for a source like this."""
+        cdef SmallIntegers small = None
         way = None
-        if is_small(like.dtype) and self.make_small(bias):
-            way = self.small.way(native(like))
+        if is_small(like.dtype):
+            small = self.small_for(int64, bias)
+        if small is not None:
+            way = small.way(native(like))
         if way is None:
             self.parts.prepare(like, bias, threads)
         else:
-            self.small.kernel(way, threads)
+            small.kernel(way, threads)
 
     def run(self, source, bias, residual, out, int threads):
         """As an algorithm's; bias, residual and out are integers."""
         cdef ConvDesc desc = self.parts.real.desc
-        if (residual is None and is_small(source.dtype) and self.make_small(bias)
-                and self.small.run(native(source), out, threads)):
-            if bias is not None and not self.small.forward:  # also where no sum reaches
-                out += along_channels(bias, desc.g.channels_last, desc.g.rank)
-        else:
+        cdef SmallIntegers small = None
+        if residual is None and is_small(source.dtype):
+            small = self.small_for(out.dtype, bias)
+        if small is None or not small.run(native(source), out, threads):
             self.parts.run(source, bias, residual, out, threads)
+        elif bias is not None and not small.forward:  # also where no sum reaches
+            out += along_channels(bias, desc.g.channels_last, desc.g.rank)
 
 
 cdef object exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint by_choice):
@@ -261,5 +270,35 @@ cdef object exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint 
             or not (by_choice or real.algorithm.name == "direct")):
         return parts
     self = Exactly.__new__(Exactly)
-    self.parts, self.weight, self.by_choice = parts, native(weight), by_choice
+    self.parts, self.weight, self.by_choice, self.small = parts, native(weight), by_choice, {}
     return self
+
+
+cdef object sums_dtype(ConvDesc desc, x_dtype, weight_dtype, bias, out, out_dtype):
+    """The dtype of a forward pass of integers before any conversion.
+
+    int32 where a result of at most as many bits is asked for and no sum of the dtypes can pass it.
+    """
+    cdef conv_geometry *g = &desc.g
+    if out_dtype is not None:
+        try:
+            asked = np.dtype(out_dtype)
+        except TypeError:  # for `conversion` to complain of
+            return int64
+    elif isinstance(out, np.ndarray):
+        asked = out.dtype
+    else:
+        return int64
+    if asked.kind not in "iu" or asked.itemsize > 4 or not (
+            is_small(x_dtype) and is_small(weight_dtype)):
+        return int64
+    bound = magnitude(limits_of(x_dtype)) * magnitude(limits_of(weight_dtype)) * (
+        g.channels // g.groups) * g.kernel[0] * g.kernel[1] * g.kernel[2]
+    if bias is not None:
+        bound += largest_magnitude(bias)
+    return int32 if bound <= WORDS_HOLD else int64
+
+
+cdef tuple limits_of(dtype):
+    """`limits`, also of bool."""
+    return (0, 1) if dtype.kind == "b" else limits(dtype)

@@ -2,12 +2,14 @@
 import numpy as np
 
 cimport numpy as cnp
+from libc.math cimport INFINITY
 
 from fastconv._call.cache cimport choose_algorithm
 from fastconv._call.conv cimport (
     beside, check_bias, check_residual, converted_by, is_auto, run_forward,
 )
 from fastconv._call.destination cimport SAME_KIND, Destination, destination, has_shape
+from fastconv._call.integers cimport sums_dtype
 from fastconv._call.kernels cimport in_parts, outside_of
 from fastconv._call.pieces cimport Slabs, kernel_of, slabs_of
 from fastconv._core.padding cimport AXES
@@ -37,6 +39,7 @@ cdef class Prepared:
     cdef object bounds     # of an activation of integers
     cdef readonly object dtype   # of what is returned, where no `out` says otherwise
     cdef object out_dtype, casting
+    cdef object weight_dtype
     cdef object num_threads
     cdef readonly object algorithm
     cdef tuple image       # x's shape without the batch
@@ -48,6 +51,7 @@ cdef class Prepared:
         weight = as_array(function, "weight", weight, True)
         if bias is not None:
             bias = as_array(function, "bias", bias, True)
+        self.weight_dtype = weight.dtype
         like = np.empty(0, weight.dtype if dtype is None else as_dtype(function, "dtype", dtype))
         geometry = settled(geometry, like.dtype)
         self.outside = outside_of(geometry, like.dtype)
@@ -146,10 +150,14 @@ cdef class Prepared:
             check_residual("plan", residual, shape, self.result)
         work = self.desc.work(batch, False)
         threads = threads_for("plan", self.num_threads, work)
+        computed = self.result if self.parts else self.arithmetic
+        if self.parts and self.result.kind == "i" and self.bounds is None and residual is None:
+            computed = sums_dtype(self.desc, x.dtype, self.weight_dtype, self.bias, out,
+                                  self.out_dtype)
         output = destination("plan", out, self.out_dtype, self.casting, shape, self.result,
-                             self.result if self.parts else self.arithmetic,
-                             None if out is None else (x, residual),
-                             beside(out, self.algorithm, work), has_batch,
+                             computed, None if out is None else (x, residual),
+                             INFINITY if self.parts and batch > 1
+                             else beside(out, self.algorithm, work), has_batch,
                              converted_by(self.parts, self.arithmetic, x, residual, shape))
         check_unchanged("plan", "x", self.fits(x) and (
             cnp.PyArray_NDIM(x) == <int>self.desc.g.rank + 1 + has_batch)
