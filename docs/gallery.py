@@ -11,7 +11,7 @@ RCPARAMS = {
     "image.cmap": "gray",
 }
 
-# From the easy to the special; of tutorials that a section lacks nothing is said.
+# From the easy to the special; a test looks that each tutorial is named.
 ORDER = {
     "filters": ["photograph", "templates", "signal", "volume", "deblur"],
     "networks": ["digits", "features", "state_dict", "onnx_network"],

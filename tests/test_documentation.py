@@ -139,6 +139,20 @@ def test_the_calculator_of_sizes_says_what_the_functions_say():
             assert formulas.ceiling(*sizes) == expected, sizes
 
 
+def test_every_tutorial_has_its_place():
+    """The order of the tutorials names each of them once, in its section."""
+    source = (DOCS / "gallery.py").read_text("utf-8")
+    order = ast.literal_eval(re.search(r"^ORDER = (\{.*?^\})", source, re.MULTILINE | re.DOTALL)[1])
+    found = {folder.name: {path.stem for path in folder.glob("*.py")}
+             for folder in (DOCS / "tutorials").iterdir() if folder.is_dir()}
+    assert {section: set(names) for section, names in order.items()} == found
+    assert sum(map(len, order.values())) == sum(map(len, found.values()))
+    for path in (DOCS / "tutorials").rglob("*.py"):
+        text = path.read_text("utf-8")
+        assert re.match(r'"""\n.+\n=+\n\n\S', text), f"{path.name} begins with no title"
+        assert "fastconv" in text
+
+
 def from_sources():
     """The module that writes what pages read from the sources."""
     spec = importlib.util.spec_from_file_location("from_sources", DOCS / "from_sources.py")
