@@ -64,8 +64,8 @@ def test_only_the_dispatcher_imports_kernels_of_a_level():
 
 
 def test_public_functions_hold_no_loops():
-    """conv, pool and plan describe, select and run: work belongs below."""
-    for name in ("conv", "pool", "plan"):
+    """conv, pool, plan and quantized describe, select and run: work belongs below."""
+    for name in ("conv", "pool", "plan", "quantized"):
         for path in MODULES[name]:
             code = re.sub(r'"""(?s:.*?)"""', "", path.read_text())
             loops = re.findall(r"^\s*(?:for|while)\b.*", code, re.MULTILINE)
@@ -95,7 +95,7 @@ def table_entries():
     """The names of the kernels in the table."""
     text = re.sub(r"/\*.*?\*/", "", (KERNELS / "table.h").read_text(), flags=re.DOTALL)
     names = set()
-    for body in re.findall(r"typedef struct \{([^}]*)\} fc_(?:kernels|pools|table);", text):
+    for body in re.findall(r"typedef struct \{([^}]*)\} fc_(?:kernels|pools|integers|table);", text):
         names.update(re.findall(r"\(\*(\w+)", body))
         for fields in re.findall(r"^\s*fc_\w+ ([^*(]*?);", body, re.MULTILINE):
             names.update(re.findall(r"(\w+)(?:\[\w+(?: - 1)?\])*(?:,|$)", fields))

@@ -76,7 +76,8 @@ cdef class Prepared:
         self.num_threads = num_threads
         num_threads = plain_threads(function, num_threads)
         check_unchanged(function, "weight", has_weight_shape(self.desc, weight))
-        self.prepare(weight, like, is_auto(method), threads_for(function, num_threads, self.desc.flops(1)))
+        self.prepare(weight, like, is_auto(method),
+                     threads_for(function, num_threads, self.desc.flops(1)))
         shape = self.desc.input_shape(1)
         self.image = shape[1:] if self.desc.batched else shape
         for axis, size in enumerate(self.image):
