@@ -460,6 +460,8 @@ LONG = {
     "backward_weight": "fastconv.conv2d_backward_weight(g, x, w.shape, out=dw)",
     "max_pool2d": "fastconv.max_pool2d(wide, 64, out=small)",
     "avg_pool2d": "fastconv.avg_pool2d(wide, 64, out=small)",
+    "slabs": "fastconv.conv2d(tall, np.ones((1, 1, 3, 3), np.float16), stride=(3, 512))",
+    "slabs of a pooling": "fastconv.max_pool2d(tall, 3, stride=(3, 512))",
 }  # fmt: skip
 INTERRUPTED = """
     import os, signal, threading, time
@@ -470,6 +472,7 @@ INTERRUPTED = """
     w = np.ones((128, 1024, 7, 7), np.float32)
     g = np.broadcast_to(np.ones((1, 128, 34, 34), np.float32), (200, 128, 34, 34))
     wide = np.broadcast_to(np.ones((1, 64, 256, 256), np.float32), (20000, 64, 256, 256))
+    tall = np.broadcast_to(np.ones(2048, np.float16), (1, 1, 3_000_000, 2048))
     out = np.full((200, 128, 34, 34), 7, np.float32)
     dw = np.full(w.shape, 7, np.float32)
     small = np.full((20000, 64, 4, 4), 7, np.float32)

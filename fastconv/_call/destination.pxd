@@ -15,6 +15,8 @@ cdef class Destination:
     cdef bint piecewise         # `array` has the result's dtype, and is filled piece by piece
     cdef Py_ssize_t converted   # elements that are, on their way in or out
 
+    cdef cnp.ndarray room(self, cnp.ndarray place)
+    cdef int put(self, cnp.ndarray room, cnp.ndarray place) except -1
     cdef finish(self)
 
 
@@ -24,7 +26,6 @@ cdef Destination destination(str function, out, out_dtype, casting, tuple shape,
                              computed, tuple inputs, double work, bint has_batch,
                              Py_ssize_t converted=*)
 cdef Py_ssize_t size_of(tuple shape) noexcept
-cdef int convert(str function, cnp.ndarray source, cnp.ndarray target, how) except -1
 cdef cnp.ndarray empty(tuple shape, dtype, bint has_batch)
 cdef cnp.ndarray add_batch(cnp.ndarray array, bint has_batch)
 cdef cnp.ndarray batched(cnp.ndarray array, dtype, bint has_batch)

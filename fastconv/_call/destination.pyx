@@ -38,6 +38,18 @@ cdef class Destination:
     to be converted, pieces are computed and put into an array that has the result's dtype.
     """
 
+    cdef cnp.ndarray room(self, cnp.ndarray place):
+        """Where to compute what goes to that part of `array`: there, if that is possible."""
+        if (self.how is None or not self.piecewise) and is_contiguous(place, self.computed):
+            return place
+        return np.empty((<object>place).shape, self.computed)
+
+    cdef int put(self, cnp.ndarray room, cnp.ndarray place) except -1:
+        """Bring there what has been computed."""
+        if room is not place:
+            convert(self.function, room, place, self.how if self.piecewise else None)
+        return 0
+
     cdef finish(self):
         """The result, in its place."""
         array = self.array

@@ -19,6 +19,7 @@ cdef class Frame:
 
 
 cdef list pieces(PoolDesc desc, double size)
+cdef list slabs(PoolDesc desc, double size)
 cdef tuple whole_shape(PoolDesc desc)
 cdef Frame frame_of(Geometry geometry, x, dtype, count_include_pad)
 cdef int check_positions(Frame frame) except -1

@@ -15,7 +15,7 @@ from fastconv._call.conv cimport padded_shape
 from fastconv._core.padding cimport AXES, PAD_CONSTANT, PAD_ZEROS, source_index
 from fastconv._desc.arguments cimport as_flag, operand
 from fastconv._desc.geometry cimport Geometry
-from fastconv._desc.pool cimport PoolDesc
+from fastconv._desc.pool cimport REGULAR, PoolDesc, pool_axis
 
 from fastconv._core.messages import shown
 from fastconv._desc.pool import describe_pool
@@ -26,6 +26,7 @@ cdef object int64 = np.dtype(np.int64)
 
 cdef enum:
     COPY_BYTES = 4 << 20   # of images that are copied at once; or one image
+    LEAST_WINDOWS = 4      # lengths of a window that a slab has: what two of them read is a part
 
 
 cdef list pieces(PoolDesc desc, double size):
@@ -34,6 +35,37 @@ cdef list pieces(PoolDesc desc, double size):
     cdef Py_ssize_t images = min(batch, max(1, <Py_ssize_t>(COPY_BYTES * batch / max(size, 1.0))))
     return [(desc.of_images(min(images, batch - i)), slice(i, i + images))
             for i in range(0, batch, images)]
+
+
+cdef list slabs(PoolDesc desc, double size):
+    """The same of images that are cut themselves: (description, where in x, where in the result,
+    elements of a plane before the slab).
+
+    A slab is some rows of windows along the first axis, with all that they read. Where images are
+    small, or windows along that axis are no regular ones, it is a few images, or one.
+    """
+    cdef int axis = AXES - <int>desc.g.rank, along
+    cdef Py_ssize_t n, first, rows, low, high, length = 1, least
+    cdef pool_axis *a
+    while axis < AXES - 1 and desc.g.axis[axis].length == 1:
+        axis += 1
+    a = &desc.g.axis[axis]
+    least = LEAST_WINDOWS * ((a.kernel - 1) * a.dilation + 1) // a.stride
+    rows = <Py_ssize_t>(COPY_BYTES * (<double>a.outputs * desc.batch) / max(size, 1.0))
+    rows = max(1, rows, least)
+    if a.kind != REGULAR or 2 * rows > a.outputs:
+        return [(part, images, images, 0) for part, images in pieces(desc, size)]
+    for along in range(axis + 1, AXES):
+        length *= desc.g.axis[along].length
+    along = (not desc.g.channels_last) + axis - AXES + <int>desc.g.rank
+    found = []
+    for n in range(desc.batch):
+        image = (slice(n, n + 1),) + (slice(None),) * along
+        for first in range(0, a.outputs, rows):
+            part = desc.of_rows(axis, first, min(rows, a.outputs - first), &low, &high)
+            found.append((part, image + (slice(low, high),), image + (slice(first, first + rows),),
+                          low * length))
+    return found
 
 
 cdef tuple whole_shape(PoolDesc desc):

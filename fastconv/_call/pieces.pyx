@@ -11,7 +11,7 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._call.cache cimport strict_algorithm
-from fastconv._call.destination cimport Destination, contiguous, convert, is_contiguous
+from fastconv._call.destination cimport Destination, contiguous, is_contiguous
 from fastconv._call.integers cimport exact_pass
 from fastconv._call.kernels cimport real_pass
 from fastconv._core.padding cimport AXES, PAD_CONSTANT, PAD_ZEROS, source_index
@@ -55,9 +55,7 @@ cdef int run_piece(kernel, source, bias, residual, Destination output, tuple whe
     """Compute what goes to that place of the result."""
     PyErr_CheckSignals()
     place = output.array[where]
-    target = place
-    if output.how is not None or not is_contiguous(place, output.computed):
-        target = np.empty(place.shape, output.computed)
+    target = output.room(place)
     if arithmetic is not None:
         source = operand(source, arithmetic)
         if residual is not None:
@@ -65,9 +63,7 @@ cdef int run_piece(kernel, source, bias, residual, Destination output, tuple whe
     kernel.run(source, bias, residual, target, threads)
     if bounds is not None:
         np.clip(target, *bounds, out=target)
-    if target is not place:
-        convert(output.function, target, place, output.how)
-    return 0
+    return output.put(target, place)
 
 
 cdef int run_pieces(kernel, source, bias, residual, Destination output, arithmetic, tuple bounds,

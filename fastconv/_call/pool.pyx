@@ -9,13 +9,17 @@ from libc.stdint cimport int64_t
 
 from fastconv._call.cache cimport cached
 from fastconv._call.destination cimport (
-    SAME_KIND, Destination, batched, contiguous, empty, has_shape, destination,
+    SAME_KIND, Destination, add_batch, batched, contiguous, destination, empty, has_shape,
 )
-from fastconv._call.frame cimport Frame, check_positions, frame_of, pieces, whole_shape
+from fastconv._call.frame cimport (
+    Frame, check_positions, frame_of, pieces, slabs, whole_shape,
+)
 from fastconv._call.kernels cimport fold_padding
 from fastconv._core.padding cimport AXES
 from fastconv._core.threads cimport plain_threads
-from fastconv._desc.arguments cimport as_array, as_flag, as_shape, check_unchanged
+from fastconv._desc.arguments cimport (
+    as_array, as_flag, as_shape, check_unchanged, is_operand, operand,
+)
 from fastconv._desc.conv cimport has_input_shape, settled, with_zeros
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.pool cimport PoolDesc, pool_rank
@@ -111,6 +115,16 @@ cdef list copies(PoolDesc desc, cnp.ndarray array):
     return pieces(desc, cnp.PyArray_NBYTES(array))
 
 
+cdef list parts_of(PoolDesc desc, cnp.ndarray x, Frame frame, arithmetic, Destination output):
+    """What is pooled at once, as `slabs` has it; frames are those of whole images."""
+    if desc.batch == 0:
+        return []
+    if frame is not None:
+        return [(part, images, images, 0) for part, images in frame.pieces(arithmetic.itemsize)]
+    return slabs(desc, <double>cnp.PyArray_SIZE(x) * arithmetic.itemsize
+                 + <double>cnp.PyArray_SIZE(output.array) * output.computed.itemsize)
+
+
 cdef run_pool(PoolDesc desc, x, str op, num_threads, out, out_dtype, casting,
               bint return_indices=False, bint count_include_pad=False, double divisor=0,
               double norm=0, Frame frame=None):
@@ -124,26 +138,35 @@ cdef run_pool(PoolDesc desc, x, str op, num_threads, out, out_dtype, casting,
     if largest or frame is not None or not cnp.PyArray_IS_C_CONTIGUOUS(x):
         work = INFINITE  # so beside `out`: memory may be missing for a later piece
     output = destination(desc.function, out, out_dtype, casting, desc.output_shape(), result,
-                         computed, None if out is None else (x,), work, desc.batched)
+                         computed, None if out is None else (x,), work, desc.batched,
+                         0 if is_operand(x, arithmetic) else cnp.PyArray_SIZE(x))
     check_unchanged(desc.function, "x", desc.has_input_shape(x) if frame is None
                     else has_input_shape(frame.around, x))
     where = None
     if return_indices:
         where = empty(output.shape, int64, desc.batched)
-    x = batched(x, arithmetic, desc.batched)
     PyErr_CheckSignals()
-    if cnp.PyArray_IS_C_CONTIGUOUS(x) and not largest and frame is None:
-        reduce(desc, x, output.array, where, op, count_include_pad, divisor, norm, num_threads)
-    else:
-        parts = copies(desc, x) if frame is None else frame.pieces(cnp.PyArray_ITEMSIZE(x))
-        for part, images in parts:
-            piece = x[images] if frame is None else frame.framed(x[images], num_threads)
-            piece = np.ascontiguousarray(piece)
+    if output.piecewise or largest or frame is not None or not cnp.PyArray_IS_C_CONTIGUOUS(x):
+        x = add_batch(x, desc.batched)
+        for part, of_x, of_y, front in parts_of(desc, x, frame, arithmetic, output):
             PyErr_CheckSignals()
+            piece = operand(x[of_x], arithmetic)
+            if frame is not None:
+                piece = frame.framed(piece, num_threads)
+            piece = np.ascontiguousarray(piece)
             if largest:
                 piece = np.abs(piece.astype(computed))
-            reduce(part, piece, output.array[images], None if where is None else where[images],
-                   "max" if largest else op, count_include_pad, divisor, norm, num_threads)
+            place = output.array[of_y]
+            target = output.room(place)
+            found = None if where is None else np.empty((<object>place).shape, int64)
+            reduce(part, piece, target, found, "max" if largest else op, count_include_pad,
+                   divisor, norm, num_threads)
+            output.put(target, place)
+            if where is not None:
+                np.add(found, front, out=where[of_y])
+    else:
+        reduce(desc, batched(x, arithmetic, desc.batched), output.array, where, op,
+               count_include_pad, divisor, norm, num_threads)
     if where is None:
         return output.finish()
     if frame is not None:

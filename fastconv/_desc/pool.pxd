@@ -36,6 +36,8 @@ cdef class PoolDesc:
     cdef pool_geometry g
 
     cdef PoolDesc of_images(self, Py_ssize_t batch)
+    cdef PoolDesc of_rows(self, int axis, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t *low,
+                          Py_ssize_t *high)
     cpdef tuple input_shape(self)
     cpdef tuple output_shape(self)
     cdef bint has_input_shape(self, cnp.ndarray array) noexcept

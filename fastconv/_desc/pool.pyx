@@ -46,6 +46,21 @@ cdef class PoolDesc:
         desc.g = self.g
         return desc
 
+    cdef PoolDesc of_rows(self, int axis, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t *low,
+                          Py_ssize_t *high):
+        """Some windows of one image along a regular axis: they read elements from low to high."""
+        cdef PoolDesc desc = self.of_images(1)
+        cdef pool_axis *a = &desc.g.axis[axis]
+        cdef Py_ssize_t start = first * a.stride - a.before
+        cdef Py_ssize_t stop = start + (rows - 1) * a.stride + (a.kernel - 1) * a.dilation + 1
+        desc.batched = True
+        low[0], high[0] = max(start, 0), min(stop, a.length)
+        a.before = low[0] - start
+        if high[0] < a.length:
+            a.after = 0
+        a.length, a.outputs = high[0] - low[0], rows
+        return desc
+
     cpdef tuple input_shape(self):
         cdef Py_ssize_t size[AXES]
         cdef int axis
