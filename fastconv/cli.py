@@ -112,6 +112,7 @@ def _explanation(args):
     options |= {name: value for name, value in given.items() if value is not None}
     return fastconv.explain(
         x_shape, weight_shape, **options, padding_mode=args.padding_mode,
+        padding_value=args.padding_value,
         data_format=args.data_format, flip=args.flip, dtype=args.dtype, precision=args.precision,
         method=args.method, max_workspace=args.max_workspace, num_threads=args.threads,
         which=args.which, measure=args.measure,
@@ -135,6 +136,16 @@ def _extent(text):
     """An int, or one per axis."""
     values = _list(int)(text)
     return values[0] if len(values) == 1 else values
+
+
+def _number(text):
+    """An int, a float or a complex number."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return complex(text)
 
 
 def _padding(text):
@@ -242,7 +253,9 @@ def _parser():
     explain.add_argument("--groups", type=int, metavar="N",
                          help="parts of the channels that do not meet; default: 1")  # fmt: skip
     explain.add_argument("--padding-mode", default="zeros", metavar="MODE",
-                         help="zeros, reflect, symmetric, replicate, circular")  # fmt: skip
+                         help="zeros, constant, reflect, symmetric, replicate, circular")  # fmt: skip
+    explain.add_argument("--padding-value", type=_number, default=0, metavar="NUMBER",
+                         help="of --padding-mode=constant")  # fmt: skip
     explain.add_argument("--flip", action="store_true", help="turn the kernel round")
     explain.add_argument("--dtype", default="float32", metavar="NAME",
                          help="any that arrays can have: float16, complex64, int8, …")  # fmt: skip

@@ -65,12 +65,25 @@ def test_explain_a_named_layer_and_its_shapes_agree(capsys):
         (["1,64,56,56", "64,a"], "'64,a' is not a shape"),
         (["1,64,56,56", "64,3,3,3"], "64 channels"),
         (["1,64,56,56", "64,64,3,3", "--padding", "bogus"], "bogus"),
+        (["1,64,56,56", "64,64,3,3", "--padding-value", "2"], "padding_mode='constant'"),
         (["1", "2", "3"], "expected"),
     ],
 )
 def test_explain_reports_wrong_arguments(capsys, arguments, message):
     assert cli.main(["explain", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("value", "dtype"), [("-2", "int8"), ("1e3", "f4"), ("1-2j", "c8")])
+def test_explain_padding_with_a_constant(capsys, value, dtype):
+    layer = ["explain", "1,2,9,9", "3,2,3,3", "--padding=1", "--padding-mode=constant"]
+    assert cli.main([*layer, f"--padding-value={value}", f"--dtype={dtype}"]) == 0
+    assert "chosen" in capsys.readouterr().out
+    if dtype == "int8":
+        assert cli.main([*layer, "--padding-value=0.5", f"--dtype={dtype}"]) == 2
+        assert "padding_value=0.5" in capsys.readouterr().err
+        with pytest.raises(SystemExit):
+            cli.main([*layer, "--padding-value=red"])
 
 
 def test_explain_in_json(capsys):
