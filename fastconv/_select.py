@@ -105,6 +105,21 @@ def _fastest(desc, which, tier, max_workspace, rounds=False):
     return min(fit, key=lambda algorithm: algorithm.cost(desc, which).seconds)
 
 
+def of_any_cut(desc, which, chosen, max_workspace):
+    """The name of the algorithm, or of the fastest whose results do not depend on the cut.
+
+    Those of integers do not depend on anything, as long as none is rounded.
+    """
+    def fits(algorithm):
+        return algorithm.any_cut or (desc.exact and algorithm.tier == "highest")
+
+    if fits(chosen):
+        return chosen.name
+    fit = [a for a in ALGORITHMS
+           if fits(a) and verdict(a, desc, which, "highest", max_workspace) is None]
+    return min(fit, key=lambda algorithm: algorithm.cost(desc, which).seconds).name
+
+
 def _impatient(desc, which, max_workspace, strict):
     """The fastest of the next tier where `strict` would take more than `PATIENCE` times as long."""
     # other padding repeats elements, which the bound of `_parts.rounds_back` does not count

@@ -4,6 +4,7 @@ from fastconv._call.plan import Prepared
 from fastconv._desc.arguments import as_array, as_shape
 from fastconv._desc.geometry import geometry
 from fastconv.runtime import get_num_threads
+from fastconv.stream import ConvStream
 
 __all__ = ["ConvPlan", "plan_conv"]
 
@@ -75,6 +76,29 @@ class ConvPlan:
             If an exact result of integers might not fit int64, or a value the result's dtype.
         """
         return self._run(x, residual, out)
+
+    def stream(self, axis=-1):
+        """Convolve a signal that arrives in chunks.
+
+        Parameters
+        ----------
+        axis : int, default -1
+            Which of the spatial axes goes on: from 0, or from -1 backwards.
+
+        Returns
+        -------
+        ConvStream
+            Give it chunks by `push`, and end the signal by `finish`. Padding is the plan's, in
+            numbers: what ``"same"`` means for the plan's shape. It has no residual.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such axis, or its padding mode is ``"circular"``, which needs the far end
+            of the signal first.
+        """
+        _, weight, windows, options = self._made_from
+        return ConvStream(self._prepared, weight, windows, options, axis)
 
     @property
     def method(self):

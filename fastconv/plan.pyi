@@ -13,6 +13,7 @@ from fastconv.conv import (
     _Precision,
     _Shape,
 )
+from fastconv.stream import ConvStream
 
 __all__ = ["ConvPlan", "plan_conv"]
 
@@ -30,6 +31,7 @@ class ConvPlan:
         residual: ArrayLike | None = None,
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]: ...
+    def stream(self, axis: int = -1) -> ConvStream: ...
     @property
     def method(self) -> str: ...
     @property

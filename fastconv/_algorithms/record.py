@@ -65,6 +65,9 @@ class Algorithm(NamedTuple):
     fails_midway : bool
         Whether it allocates memory once it has begun to write results. A caller's ``out`` must
         stay as it was if that fails, so such an algorithm is given an array of its own.
+    any_cut : bool
+        Whether an output, or an element of the gradient of the data, has the same bits in whatever
+        part of an image it is computed: what streams and chunks need.
 
     Notes
     -----
@@ -85,3 +88,4 @@ class Algorithm(NamedTuple):
     scratch_grows_with_image: bool = False
     openmp_threads: bool = True
     fails_midway: bool = False
+    any_cut: bool = False

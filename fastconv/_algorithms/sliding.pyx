@@ -334,5 +334,5 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 
 ALGORITHM = Algorithm(
     name="sliding", passes=PASSES, tier="highest", supports=supports, workspace=workspace,
-    cost=cost, prepare=prepare, weight_gradient=weight_gradient,
+    cost=cost, prepare=prepare, weight_gradient=weight_gradient, any_cut=True,
 )

@@ -13,7 +13,8 @@ cdef struct conv_geometry:
     Py_ssize_t input[AXES]
     Py_ssize_t output[AXES]
     Py_ssize_t kernel[AXES]
-    Py_ssize_t stride[AXES]
+    Py_ssize_t stride[AXES]    # 1 between no two windows
+    Py_ssize_t asked_stride[AXES]   # as asked there too: it orders sums, by depthwise and direct
     Py_ssize_t dilation[AXES]
     Py_ssize_t before[AXES]
     Py_ssize_t after[AXES]

@@ -29,6 +29,8 @@ PADDING_MODES = {
 cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
 cdef object ZERO = 0
+cdef enum:
+    MAX_STRIDE = 1 << 30  # that algorithms may multiply by what a kernel spans
 
 
 @cython.final
@@ -314,6 +316,8 @@ cdef int set_windows(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) excep
     cdef Py_ssize_t first = len(xs) - n - g.channels_last
     as_sizes(desc.function, "stride", geometry.stride, n, 1, g.stride)
     as_sizes(desc.function, "dilation", geometry.dilation, n, 1, g.dilation)
+    for axis in range(AXES):
+        g.asked_stride[axis] = g.stride[axis] if g.stride[axis] <= MAX_STRIDE else 1
     for axis in range(AXES - n, AXES):
         g.input[axis] = xs[first + axis - AXES + n]
         set_kernel(desc, geometry, axis, ws)

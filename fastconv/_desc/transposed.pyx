@@ -34,6 +34,7 @@ def describe_transposed(Geometry geometry, x_shape, weight_shape, Py_ssize_t ite
     cdef int axis
     set_channels(desc, geometry, xs, ws)
     as_sizes(function, "stride", geometry.stride, <int>desc.g.rank, 1, desc.g.stride)
+    desc.g.asked_stride = desc.g.stride
     as_sizes(function, "dilation", geometry.dilation, <int>desc.g.rank, 1, desc.g.dilation)
     as_extra(desc, geometry, extra, wanted)
     for axis in range(AXES - <int>desc.g.rank, AXES):

@@ -85,15 +85,15 @@ cdef inline void set_outputs(const conv_geometry *g, bint backward, int a, Py_ss
     axis.length = g.output[a] if backward else g.input[a]
     axis.mode = PAD_ZEROS if backward else g.padding_mode
     axis.value = g.padding_value
-    axis.step = 1 if backward else g.stride[a]
+    axis.step = 1 if backward else g.asked_stride[a]
     axis.out_step = 1
     axis.count = g.output[a]
     if backward:
-        axis.out_step = g.stride[a]
-        axis.first = modulo(first_tap * g.dilation[a] - g.before[a], g.stride[a])
+        axis.out_step = g.asked_stride[a]
+        axis.first = modulo(first_tap * g.dilation[a] - g.before[a], g.asked_stride[a])
         axis.count = 0
         if g.input[a] > axis.first:
-            axis.count = (g.input[a] - axis.first - 1) // g.stride[a] + 1
+            axis.count = (g.input[a] - axis.first - 1) // g.asked_stride[a] + 1
 
 
 cdef inline void list_taps(const conv_geometry *g, bint backward, int a, Py_ssize_t first_tap,
@@ -104,7 +104,8 @@ cdef inline void list_taps(const conv_geometry *g, bint backward, int a, Py_ssiz
         if backward:
             axis.kernel[i] = first_tap + (axis.taps - 1 - i) * period
             # input position i met tap t in output o: o * stride = i + before - t * dilation
-            reads[i] = (axis.first + g.before[a] - axis.kernel[i] * g.dilation[a]) // g.stride[a]
+            reads[i] = (axis.first + g.before[a] - axis.kernel[i] * g.dilation[a]
+                        ) // g.asked_stride[a]
         else:
             axis.kernel[i] = i
             reads[i] = i * g.dilation[a] - g.before[a]
@@ -113,14 +114,13 @@ cdef inline void list_taps(const conv_geometry *g, bint backward, int a, Py_ssiz
 cdef inline void choose_input_phases(int a, bint in_place, Axis *axis,
                                      const Py_ssize_t *reads) noexcept:
     """Taps whose positions are whole steps apart share a phase, unless one each is shorter."""
-    cdef Py_ssize_t taps = axis.taps, period = axis.step, outputs
+    cdef Py_ssize_t taps = axis.taps, period = axis.step, outputs = compared_outputs(a)
     axis.spacing = 1
     if taps > 1:
         period = axis.step // gcd(axis.step, reads[1] - reads[0])
         axis.spacing = (reads[1] - reads[0]) * period // axis.step
     axis.input_phases = min(period, taps)
     axis.extra = (taps - 1) // axis.input_phases * axis.spacing
-    outputs = min(axis.count, compared_outputs(a))
     if (taps * outputs < axis.input_phases * (outputs + axis.extra)
             or (a == 2 and in_place)):
         axis.input_phases = taps
@@ -148,5 +148,8 @@ cdef inline void sort_taps(Axis *axis, Py_ssize_t *reads) noexcept:
 
 
 cdef inline Py_ssize_t compared_outputs(int a) noexcept:
-    """Outputs of axis a that count where its input phases are compared: so many of one block."""
+    """Outputs of axis a that count where its input phases are compared: so many of one block.
+
+    However many there are: the order of a sum must not depend on that.
+    """
     return 4 if a == 0 else 16 if a == 1 else 4096

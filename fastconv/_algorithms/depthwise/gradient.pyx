@@ -56,7 +56,8 @@ cdef struct Task:
 cdef KeptLayout gradient_layout(ConvDesc desc):
     """That of the forward pass, if it has windows, or whole planes of as many filters."""
     cdef KeptLayout kept = get_layout(desc, False)
-    if kept.layout.method == PLANES and kept.layout.out_channels == 1:
+    if (kept.layout.method == PLANES and kept.layout.out_channels == 1
+            and not kept.layout.copies_rows):
         return kept
     return get_layout(desc, False, windows_only=True)
 

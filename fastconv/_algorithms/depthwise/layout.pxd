@@ -35,6 +35,7 @@ cdef struct Layout:
     const fc_kernels *kernels
     bint backward
     method_t method
+    bint copies_rows         # that could be read in place, because they crowd there
     bint channels_in_lanes   # else pixels
     int column_axis          # along which columns run
     Py_ssize_t groups, in_channels, out_channels   # channels per group, read and written

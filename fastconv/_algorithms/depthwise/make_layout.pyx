@@ -60,6 +60,7 @@ cdef class KeptLayout:
         set_channels(desc, backward, layout)
         if not windows_only and rows_can_stay(layout):
             layout.method = ROWS
+            layout.copies_rows = rows_crowd(layout)
         self.allocate_phases()
         choose_lanes(layout)
         if plane_kernel_serves(layout):
@@ -111,9 +112,9 @@ cdef class KeptLayout:
             # Taps t and t + period reach the same phase; each of the first ones another.
             period[a] = residues[a] = 1
             if layout.backward:
-                period[a] = g.stride[a] // gcd(g.stride[a], g.dilation[a])
+                period[a] = g.asked_stride[a] // gcd(g.asked_stride[a], g.dilation[a])
                 residues[a] = min(period[a], g.kernel[a])
-                layout.has_gaps |= residues[a] < g.stride[a]
+                layout.has_gaps |= residues[a] < g.asked_stride[a]
             layout.phases *= residues[a]
         layout.phase = <OutputPhase *>calloc(layout.phases, sizeof(OutputPhase))
         if layout.phase == NULL:
@@ -177,16 +178,15 @@ cdef bint rows_can_stay(const Layout *layout) noexcept:
     cdef const conv_geometry *g = layout.g
     return (layout.kernels.dwconv_rows != NULL
             and not layout.channels_in_lanes and g.kernel[1] > 1
-            and (layout.backward or (g.padding_mode == PAD_ZEROS and g.stride[2] <= 2))
-            and max(g.before[2], g.dilation[2] * (g.kernel[2] - 1)) <= MAX_SHIFT
-            and not rows_crowd(layout))
+            and (layout.backward or (g.padding_mode == PAD_ZEROS and g.asked_stride[2] <= 2))
+            and max(g.before[2], g.dilation[2] * (g.kernel[2] - 1)) <= MAX_SHIFT)
 
 
 cdef bint rows_crowd(const Layout *layout) noexcept:
     """Whether the rows that a tile reads and writes push each other out of the first-level cache.
 
     Rows a power of two apart share the few sets of that cache: those of 1024 float32 all have the
-    same. A window has rows of another length.
+    same. In a window they have another length, and sums have the same order.
     """
     cdef const conv_geometry *g = layout.g
     cdef Py_ssize_t row = (g.output[2] if layout.backward else g.input[2]) * g.itemsize
@@ -207,9 +207,9 @@ cdef void choose_lanes(Layout *layout) noexcept:
     layout.channels_per_block = channels
     layout.channel_blocks = 1
     if channels % lanes and channels < 2 * lanes and axis[2].out_step == 1:
-        # pixels side by side fill vectors
-        layout.joined_pixels = max(1, min(lanes // gcd(channels, lanes), axis[2].count))
-    if layout.joined_pixels == 1:
+        # pixels side by side fill vectors, also where there are fewer: sums keep their order
+        layout.joined_pixels = lanes // gcd(channels, lanes)
+    else:
         layout.column_axis = 2
         layout.channels_per_block = min(channels, 2 * lanes)
         layout.channel_blocks = ceil_div(channels, layout.channels_per_block)
@@ -239,7 +239,7 @@ cdef bint backward_plane_kernel_serves(const Layout *layout) noexcept:
     if not (layout.backward and layout.method == ROWS and layout.in_channels == 1 and is_flat(g)):
         return False
     for a in range(1, AXES):
-        if (g.kernel[a] != 3 or g.stride[a] != 2 or g.dilation[a] != 1
+        if (g.kernel[a] != 3 or g.asked_stride[a] != 2 or g.dilation[a] != 1
                 or not 0 <= g.before[a] < 3):
             return False
     return True
@@ -329,6 +329,8 @@ cdef void measure_table(Layout *layout, OutputPhase *phase) noexcept:
         phase.high = max(phase.high, axis[2].base[i])
     phase.pitch = round_up(round_up(axis[2].block, lanes) * axis[2].step + phase.high - phase.low
                            + 2 * lanes, lanes)
+    if phase.pitch * layout.g.itemsize % 2048 == 0:
+        phase.pitch += lanes   # as in `measure_window`
     axis[2].position = axis[2].phase_size = 0
     axis[1].position = 1
     axis[1].phase_size = axis[1].block + axis[1].extra

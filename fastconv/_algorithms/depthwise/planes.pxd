@@ -20,7 +20,8 @@ cdef inline void run_planes(const Job *job, Py_ssize_t task, real_t *window) noe
     cdef const Py_ssize_t *stride = &job.source.stride[1]
     cdef Py_ssize_t number = task * job.schedule.blocks_per_task
     cdef Py_ssize_t end = min(job.schedule.blocks, number + job.schedule.blocks_per_task)
-    cdef bint copies = stride[3] != 1 and layout.phase[0].axis[2].length > 1
+    cdef bint copies = layout.copies_rows or (
+        stride[3] != 1 and layout.phase[0].axis[2].length > 1)
     cdef bint single = (copies or not is_fused(&job.output) or layout.blocks > 1
                         or layout.out_channels > 1)
     cdef const real_t *x
@@ -91,9 +92,9 @@ cdef inline const real_t *locate_plane(const Layout *layout, const BlockRef *blo
     plane.top = -axis[1].base[0] - block.first[1] * step
     plane.left = -axis[2].base[0] - block.first[2] * step
     plane.x_plane, plane.x_row = stride[0], stride[2]
-    if stride[3] == 1 or axis[2].length == 1:
+    if (stride[3] == 1 or axis[2].length == 1) and not layout.copies_rows:
         return x
-    # rows are no runs of elements
+    # rows are no runs of elements, or crowd
     low, left = max(0, -plane.top), max(0, -plane.left)
     high = max(low, min(plane.height, (plane.rows - 1) * step - plane.top + size))
     right = max(left, min(plane.length, (plane.n - 1) * step - plane.left + size))
@@ -117,7 +118,7 @@ cdef inline void run_backward_planes(const Job *job, Py_ssize_t task,
     cdef Py_ssize_t first, channel, o, image
     cdef Py_ssize_t extent[2]
     cdef Py_ssize_t index[2]   # group, and block of rows
-    cdef bint copies = stride[3] != 1 and layout.g.output[2] > 1
+    cdef bint copies = layout.copies_rows or (stride[3] != 1 and layout.g.output[2] > 1)
     cdef bint single = copies or layout.blocks > 1 or layout.out_channels > 1
     cdef const real_t *x
     cdef fc_plane plane
@@ -150,7 +151,7 @@ cdef inline const real_t *locate_backward_plane(const Layout *layout, Py_ssize_t
     plane.height, plane.length = g.output[1], g.output[2]
     plane.top, plane.left = g.before[1] + first, g.before[2]
     plane.x_plane, plane.x_row = stride[0], stride[2]
-    if stride[3] == 1 or g.output[2] == 1:
+    if (stride[3] == 1 or g.output[2] == 1) and not layout.copies_rows:
         return x
     low = min(max(0, plane.top // 2 - 1), plane.height)
     high = max(low, min(plane.height, (plane.rows - 1 + plane.top) // 2 + 1))

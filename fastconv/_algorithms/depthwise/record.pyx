@@ -48,5 +48,5 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 ALGORITHM = Algorithm(
     name="depthwise", passes=PASSES, tier="highest",
     supports=supports, workspace=workspace, cost=cost, prepare=prepare,
-    weight_gradient=weight_gradient,
+    weight_gradient=weight_gradient, any_cut=True,
 )

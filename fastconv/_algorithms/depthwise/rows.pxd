@@ -1,8 +1,8 @@
 """Rows in place: a table says where each row that a block of outputs reads is.
 
 Rows of the padding are one row of zeros, and `dwconv_rows` loads the ends of rows in part, so
-nothing is copied. Only rows that are no runs of elements are, into a window, and are then read in
-the same way: results do not depend on strides.
+nothing is copied. Only rows that are no runs of elements, or crowd in the cache, are, to a window,
+and are then read in the same way: results do not depend on strides, nor on the row's length.
 """
 from fastconv._algorithms.depthwise.axes cimport Axis, inside
 from fastconv._algorithms.depthwise.blocks cimport (
@@ -35,7 +35,8 @@ cdef inline void run_rows(const Job *job, Py_ssize_t task, real_t *window,
         else:
             find_block(layout, number, &block)
             make_row_table(job, &block, rows, window)
-            known = layout.blocks == 1 and job.source.stride[4] == 1
+            known = (layout.blocks == 1 and job.source.stride[4] == 1
+                     and not layout.copies_rows)
         compute_block(job, &block, rows, <real_t *>(scratch + job.schedule.tile))
 
 
@@ -87,7 +88,7 @@ cdef inline void list_rows(const Job *job, const BlockRef *block, const real_t *
     if high == low:
         return
     row = plane + ((block.first[1] + low) * axis[1].step + axis[1].base[p1]) * stride[2]
-    if stride[3] == 1 or axis[2].length == 1:
+    if (stride[3] == 1 or axis[2].length == 1) and not layout.copies_rows:
         row += origin * stride[3]
         for u1 in range(low, high):
             rows[u1] = row

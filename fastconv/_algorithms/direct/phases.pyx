@@ -80,13 +80,13 @@ cdef void set_sizes(Layout *layout) noexcept:
     for a in range(AXES):
         layout.in_size[a] = g.output[a] if layout.backward else g.input[a]
         layout.out_size[a] = g.input[a] if layout.backward else g.output[a]
-        if (g.kernel[a] != 1 or g.stride[a] != 1 or g.before[a] or g.after[a]
+        if (g.kernel[a] != 1 or g.asked_stride[a] != 1 or g.before[a] or g.after[a]
                 or g.input[a] != g.output[a]):
             layout.collapsed = False
         # Taps t and t + period reach the same phase; each of the first ones another.
         layout.period[a] = 1
         if layout.backward:
-            layout.period[a] = g.stride[a] // gcd(g.stride[a], g.dilation[a])
+            layout.period[a] = g.asked_stride[a] // gcd(g.asked_stride[a], g.dilation[a])
     if layout.collapsed:
         for a in range(AXES - 1):
             layout.in_size[2] *= layout.in_size[a]
@@ -137,7 +137,7 @@ cdef void make_axis(Layout *layout, Phase *phase, int a, const OutputRange *outp
     axis.at = table + outputs.taps
     phase.first[a] = outputs.first
     phase.first_tap[a] = outputs.tap
-    phase.out_step[a] = g.stride[a] if layout.backward else 1
+    phase.out_step[a] = g.asked_stride[a] if layout.backward else 1
     for t in range(outputs.taps):
         axis.tap[t] = source_position(layout, a, outputs.first,
                                       outputs.tap + t * layout.period[a])
@@ -156,7 +156,7 @@ cdef Py_ssize_t source_position(const Layout *layout, int a, Py_ssize_t first,
     cdef const conv_geometry *g = layout.g
     if layout.backward:
         # input position i met tap t in output o, where o * stride = i + before - t * dilation
-        return (first + g.before[a] - tap * g.dilation[a]) // g.stride[a]
+        return (first + g.before[a] - tap * g.dilation[a]) // g.asked_stride[a]
     return first * g.stride[a] + tap * g.dilation[a] - g.before[a]
 
 
@@ -185,11 +185,11 @@ cdef void cut_axis(const Layout *layout, int a, bint strict, AxisRanges *ranges)
     cdef Py_ssize_t p, first = 0, count = layout.out_size[a]
     ranges.n = 0
     # the outputs of a phase that no tap reaches are zero
-    ranges.has_gaps = layout.backward and phases < g.stride[a]
+    ranges.has_gaps = layout.backward and phases < g.asked_stride[a]
     for p in range(phases):
         if layout.backward:
-            first = modulo(p * g.dilation[a] - g.before[a], g.stride[a])
-            count = ceil_div(max(layout.out_size[a] - first, 0), g.stride[a])
+            first = modulo(p * g.dilation[a] - g.before[a], g.asked_stride[a])
+            count = ceil_div(max(layout.out_size[a] - first, 0), g.asked_stride[a])
         cut_phase(layout, a, p, first, count, strict, ranges)
 
 
@@ -208,7 +208,7 @@ cdef void cut_phase(const Layout *layout, int a, Py_ssize_t first_tap, Py_ssize_
             low, high = 0, 1  # all is padding: sums of zeros, and a bias perhaps
         if high > low:
             outputs = &ranges.outputs[ranges.n]
-            outputs.first = first + o * (g.stride[a] if layout.backward else 1)
+            outputs.first = first + o * (g.asked_stride[a] if layout.backward else 1)
             outputs.count = end - o
             outputs.tap = first_tap + low * period
             outputs.taps = high - low

@@ -1,0 +1,215 @@
+"""Cuts: any part of a result, computed from what it reads, has the bits that it has in the whole.
+
+What streams, chunks, files and clusters stand on. It holds for the methods whose record says
+`any_cut`, and for integers with all of them.
+"""
+
+import numpy as np
+import pytest
+import test_isa
+
+import fastconv
+from fastconv._select import ALGORITHMS
+from fastconv.testing.checks import function_of
+from fastconv.testing.served import record_of, serves
+
+KEEP = [algorithm.name for algorithm in ALGORITHMS if algorithm.any_cut]
+LENGTHS = {1: 400, 2: 34, 3: 11}
+DTYPES = ["float32", "float64", "float16", "complex64", "complex128"]
+PASSES = ["forward", "transposed", "backward_data"]
+
+
+def numbers(rng, shape, dtype):
+    if np.dtype(dtype).kind in "iu":
+        return rng.integers(0, 100, shape).astype(dtype)
+    x = rng.standard_normal(shape)
+    if np.dtype(dtype).kind == "c":
+        x = x + 1j * rng.standard_normal(shape)
+    return x.astype(dtype)
+
+
+def some_layer(rng):
+    """Rank, channels, filters, kernel, lengths and geometry of a random layer."""
+    rank = int(rng.integers(1, 4))
+    groups = int(rng.choice([1, 1, 2, 4, 16]))
+    channels = groups * int(rng.choice([1, 1, 2, 3, 8, 40]))
+    filters = groups * int(rng.choice([1, 2, 5, 16]))
+    kernel = [int(rng.integers(1, (40, 8, 4)[rank - 1])) for _ in range(rank)]
+    if rng.random() < 0.3:
+        kernel = [int(rng.choice([3, 5]))] * rank   # for which there are kernels of their own
+    stride = [int(rng.choice([1, 1, 2, 2, 3, 5])) for _ in kernel]
+    if rng.random() < 0.5:
+        stride = stride[:1] * rank
+    dilation = [int(rng.choice([1, 1, 1, 2, 3])) for _ in kernel]
+    lengths = [d * (k - 1) + 1 + int(rng.integers(0, LENGTHS[rank]))
+               for k, d in zip(kernel, dilation)]  # fmt: skip
+    if rng.random() < 0.2:
+        lengths[-1] = max(lengths[-1], int(rng.choice([128, 256, 512, 1024])) // rank)
+    return rank, channels, filters, kernel, lengths, {
+        "stride": tuple(stride), "dilation": tuple(dilation), "groups": groups,
+        "data_format": str(rng.choice(["channels_first", "channels_last"])),
+        "flip": bool(rng.integers(2)),
+    }  # fmt: skip
+
+
+def oriented(array, kwargs):
+    """An array that lies channels first, as the data format wants it."""
+    if kwargs["data_format"] == "channels_last":
+        return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+    return array
+
+
+def taken(array, kwargs, slices):
+    """The part of each axis of an image."""
+    before = 1 if kwargs["data_format"] == "channels_last" else 2
+    return array[(slice(None),) * before + tuple(slices)]
+
+
+def some_parts(rng, lengths):
+    """A range along each axis that has at least one element."""
+    parts = []
+    for n in lengths:
+        start = int(rng.integers(n))
+        parts.append((start, int(rng.integers(start + 1, n + 1))))
+    return parts
+
+
+def same_bits(got, expected, message):
+    assert got.dtype == expected.dtype
+    assert got.tobytes() == np.ascontiguousarray(expected).tobytes(), message
+
+
+def forward(rng, method, dtype, layer):
+    """A part of the outputs, of what its windows span of the padded input."""
+    rank, channels, filters, kernel, lengths, kwargs = layer
+    kwargs = kwargs | {
+        "padding": tuple((int(rng.integers(0, k)), int(rng.integers(0, k))) for k in kernel),
+        "padding_mode": str(rng.choice(["zeros", "zeros", "reflect", "circular"])),
+    }
+    x = oriented(numbers(rng, (2, channels, *lengths), dtype), kwargs)
+    weight = numbers(rng, (filters, channels // kwargs["groups"], *kernel), dtype)
+    if not serves(method, "forward", x.shape, weight.shape, **kwargs, dtype=real(dtype)):
+        return False
+    bias = numbers(rng, filters, dtype)
+    run, options = function_of("conv", rank), {"method": method, "precision": "highest"}
+    whole = run(x, weight, bias, **kwargs, **options, activation=None)
+    first = 1 if kwargs["data_format"] == "channels_last" else 2
+    widths = [(0, 0)] * x.ndim
+    widths[first:first + rank] = kwargs["padding"]
+    mode = {"zeros": "constant", "circular": "wrap"}.get(kwargs["padding_mode"], "reflect")
+    padded = np.pad(x, widths, mode)
+    for _ in range(3):
+        parts = some_parts(rng, whole.shape[first:first + rank])
+        reads = [slice(i * s, (j - 1) * s + d * (k - 1) + 1) for (i, j), s, d, k in zip(
+            parts, kwargs["stride"], kwargs["dilation"], kernel)]
+        got = run(taken(padded, kwargs, reads), weight, bias, **kwargs | {"padding": 0}, **options)
+        same_bits(got, taken(whole, kwargs, [slice(*part) for part in parts]),
+                  f"{method} {dtype} {layer} {kwargs} {parts}")
+    return True
+
+
+def adjoint(rng, method, dtype, layer, transposed):
+    """A part of the elements that the adjoint gives, of all the outputs that reach it."""
+    rank, channels, filters, kernel, lengths, kwargs = layer
+    weight = numbers(rng, (filters, channels // kwargs["groups"], *kernel), dtype)
+    extents = [d * (k - 1) + 1 for d, k in zip(kwargs["dilation"], kernel)]
+    outputs = [(n - e) // s + 1 for n, e, s in zip(lengths, extents, kwargs["stride"])]
+    lengths = [(n - 1) * s + e for n, e, s in zip(outputs, extents, kwargs["stride"])]
+    grad = oriented(numbers(rng, (2, filters, *outputs), dtype), kwargs)
+    shape = (2, channels, *lengths)
+    if kwargs["data_format"] == "channels_last":
+        shape = (2, *lengths, channels)
+    asked = {name: value for name, value in kwargs.items() if name != "flip" or not transposed}
+    if not serves(method, "backward_data", shape, weight.shape, **asked, dtype=real(dtype)):
+        return False
+    options = {"method": method, "precision": "highest"}
+
+    def run(grad, n, cropped):
+        if transposed:
+            return function_of("conv_transpose", rank)(grad, weight, **asked, padding=cropped,
+                                                       **options)  # fmt: skip
+        shape = (2, channels, *n) if asked["data_format"] == "channels_first" else (
+            2, *n, channels)  # fmt: skip
+        return function_of("conv_backward_data", rank)(grad, weight, shape, **asked,
+                                                       padding=cropped, **options)  # fmt: skip
+
+    whole = run(grad, lengths, 0)
+    for _ in range(3):
+        parts = some_parts(rng, lengths)
+        reads, cropped, inside = [], [], []
+        for (i, j), s, e, n in zip(parts, kwargs["stride"], extents, outputs):
+            low, high = max(0, -(-(i - e + 1) // s)), min(n, (j - 1) // s + 1)
+            reads.append(slice(low, high))
+            cropped.append((i - low * s, (high - 1) * s + e - j))
+            inside.append(j - i)
+            if high <= low or min(cropped[-1]) < 0:
+                break   # no output reaches part of it
+        else:
+            got = run(taken(grad, kwargs, reads), inside, tuple(cropped))
+            same_bits(got, taken(whole, kwargs, [slice(*part) for part in parts]),
+                      f"{method} {dtype} {layer} {parts}")
+    return True
+
+
+def real(dtype):
+    return "float64" if dtype in ("float64", "complex128") else "float32"
+
+
+@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("which", PASSES)
+@pytest.mark.parametrize("method", KEEP)
+@pytest.mark.served(by=lambda method: True)
+def test_random_cuts(method, which, block):
+    rng = np.random.default_rng([PASSES.index(which), block])
+    done = 0
+    while done < 6:
+        layer = some_layer(rng)
+        _, channels, filters, kernel, lengths, _ = layer
+        if method == "sliding" and channels * filters * np.prod(kernel + lengths) > 3e6:
+            continue
+        dtype = str(rng.choice(DTYPES[:2] if rng.random() < 0.8 else DTYPES))
+        if which == "forward":
+            done += forward(rng, method, dtype, layer)
+        else:
+            done += adjoint(rng, method, dtype, layer, which == "transposed")
+
+
+def test_who_keeps_the_promise():
+    assert set(KEEP) == {"direct", "depthwise", "sliding"}
+    assert all(record_of(name).tier == "highest" for name in KEEP)
+
+
+@pytest.mark.parametrize("method", ["auto", *(a.name for a in ALGORITHMS)])
+@pytest.mark.served(by=lambda method: serves(
+    method, "forward", (2, 3, 40, 30), (4, 3, 3, 2), dtype="int32", precision="highest"
+))
+def test_integers_with_every_method(method):
+    rng = np.random.default_rng(0)
+    x, weight = numbers(rng, (2, 3, 40, 30), "int32"), numbers(rng, (4, 3, 3, 2), "int8")
+    whole = fastconv.conv2d(x, weight, method=method, precision="highest")
+    for _ in range(10):
+        (a, b), (c, d) = some_parts(rng, whole.shape[2:])
+        got = fastconv.conv2d(x[..., a:b + 2, c:d + 1], weight)
+        same_bits(got, whole[..., a:b, c:d], method)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_that_crowd_in_the_cache_have_the_same_sums(dtype):
+    """Images as wide as a power of two are read in another way, but not added in another order."""
+    rng = np.random.default_rng(1)
+    for k, stride, dilation in ((3, 1, 1), (5, 1, 1), (3, 2, 1), (7, 1, 1), (7, 2, 1), (3, 1, 2)):
+        x = numbers(rng, (2, 40, 1024), dtype)
+        weight = numbers(rng, (2, 1, k, k), dtype)
+        kwargs = {"stride": stride, "dilation": dilation, "groups": 2, "method": "depthwise"}
+        whole = fastconv.conv2d(x, weight, **kwargs)
+        n = 150 * stride
+        extent = dilation * (k - 1) + 1
+        part = x[..., n * stride:(n + 99) * stride + extent]
+        got = fastconv.conv2d(part, weight, **kwargs)
+        same_bits(got, whole[..., n:n + 100], (k, stride, dilation))
+
+
+@test_isa.other_levels
+def test_at_other_instruction_sets(level, tmp_path):
+    names = ["random_cuts", "rows_that_crowd_in_the_cache_have_the_same_sums"]
+    test_isa.run_pytest(level, [f"test_cuts.py::test_{name}" for name in names], tmp_path)
