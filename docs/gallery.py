@@ -15,7 +15,7 @@ RCPARAMS = {
 ORDER = {
     "filters": ["photograph", "templates", "signal", "volume", "deblur"],
     "networks": ["digits", "features", "state_dict", "onnx_network"],
-    "methods": ["learn_a_filter", "receptive_field", "race"],
+    "methods": ["slow_call", "learn_a_filter", "receptive_field", "race"],
 }
 
 
