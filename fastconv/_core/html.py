@@ -7,7 +7,10 @@ def table(rows, head=None, title="", bold=None):
 
     Cells are shown as `str` has them.
     """
-    lines = ["<div>", *([f'<pre style="white-space: pre-wrap">{escape(title)}</pre>'] if title else []), "<table>"]
+    lines = ["<div>"]
+    if title:
+        lines.append(f'<pre style="white-space: pre-wrap">{escape(title)}</pre>')
+    lines.append("<table>")
     if head is not None:
         lines.append(f"<thead><tr>{_cells(head, 'th')}</tr></thead>")
     lines.append("<tbody>")
