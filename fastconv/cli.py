@@ -253,7 +253,7 @@ def _parser():
     explain.add_argument("--groups", type=int, metavar="N",
                          help="parts of the channels that do not meet; default: 1")  # fmt: skip
     explain.add_argument("--padding-mode", default="zeros", metavar="MODE",
-                         help="zeros, constant, reflect, symmetric, replicate, circular")  # fmt: skip
+                         help="zeros, constant, reflect, symmetric, replicate, circular")
     explain.add_argument("--padding-value", type=_number, default=0, metavar="NUMBER",
                          help="of --padding-mode=constant")  # fmt: skip
     explain.add_argument("--flip", action="store_true", help="turn the kernel round")

@@ -19,6 +19,7 @@ cdef object SAME_KIND = "same_kind"   # the casting of those that ask for none
 
 cdef enum:
     PIECE_SIZE = 1 << 16   # elements of a result that are rounded or clipped at once: 512 KiB
+    MOST_ITEMSIZE = 16     # bytes of an element: of complex128
     WHOLE_BYTES = 8 << 20  # of what is converted, in and out; if it is more, then piece by piece
 
 cdef extern from "numpy/arrayobject.h":
@@ -86,7 +87,8 @@ cdef Destination destination(str function, out, out_dtype, casting, tuple shape,
         self.converted = converted
         if self.dtype is not computed:
             self.converted += size_of(shape)
-        self.piecewise = self.converted > WHOLE_BYTES // <Py_ssize_t>computed.itemsize
+        self.piecewise = self.converted > WHOLE_BYTES // MOST_ITEMSIZE and (
+            self.converted > WHOLE_BYTES // <Py_ssize_t>computed.itemsize)
     if out is not None:
         check_out(function, out, shape)
         if not self.piecewise and self.how is None and takes_result(out, computed) and (
