@@ -54,8 +54,8 @@ numpydoc_validation_checks = {
     "SA04",  # a function named in "See Also" without a description
     "YD01",  # no "Yields": context managers of this package yield nothing
 }
-# Made by plan_conv and plan_qconv, not by their constructors.
-numpydoc_validation_exclude = {r"\.Q?ConvPlan($|\.)"}
+# Made by functions, not by their constructors.
+numpydoc_validation_exclude = {r"\.(Q?ConvPlan|ConvStream|PoolStream)($|\.)"}
 
 # ---- other projects' references, as far as they can be reached ------------------------------
 
