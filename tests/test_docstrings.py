@@ -37,6 +37,7 @@ DOCUMENTED = dict(documented())
 IGNORED = {"ES01", "SS06", "PR03", "PR04", "PR08", "SA04", "YD01"}
 # The docstring of a class shows its parts together.
 IGNORED_IN_CLASSES = {"SA01", "EX01"}
+# A function makes it, and documents what it takes.
 IGNORED_BY_NAME = {f"fastconv.{name}": {"PR01"}
                    for name in ("ConvPlan", "ConvStream", "PoolStream", "QConvPlan")}  # fmt: skip
 
