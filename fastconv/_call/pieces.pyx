@@ -24,9 +24,6 @@ cdef enum:
     PIECE_BYTES = 4 << 20   # of what is converted at once, in and out; or one image
     LEAST_KERNELS = 4       # lengths of the kernel that a slab has: what two of them read is a part
 
-# Those that give an output the same bits whichever part of the image is computed.
-cdef tuple WITHOUT_EDGES = ("direct", "depthwise", "sliding")
-
 
 cdef Py_ssize_t to_convert(cnp.ndarray x, residual, dtype) noexcept:
     """Elements of the arrays that have to be converted to this dtype before they are read."""
@@ -151,7 +148,7 @@ cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.nd
     for i in range(AXES):
         whole *= g.input[i]
         outputs *= g.output[i]
-    if whole + outputs <= 2 * most or not (g.exact or algorithm.name in WITHOUT_EDGES):
+    if whole + outputs <= 2 * most or not (g.exact or algorithm.any_cut):
         return None
     size = <Py_ssize_t>((whole + outputs) / g.output[axis]) + 1
     rows = max(1, most // size, LEAST_KERNELS * extent(g, axis) // g.stride[axis])
