@@ -7,10 +7,13 @@ import numpy as np
 from fastconv._call import conv as call
 from fastconv._call.columns import columns, images
 from fastconv._call.explanation import ConvCost
+from fastconv._call.integers import integers_in_words
 from fastconv._call.plan import Prepared
 from fastconv._core.messages import shown
 from fastconv._core.threads import as_thread_count
-from fastconv._desc.arguments import as_array, as_dtype, as_flag, compute_dtype
+from fastconv._desc.arguments import (
+    as_array, as_dtype, as_flag, as_workspace, compute_dtype,
+)
 from fastconv._desc.conv import describe_conv, settled, with_zeros
 from fastconv._desc.conversion import conversion
 from fastconv._desc.geometry import geometry
@@ -774,7 +777,7 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
         As for `conv`.
     dtype : dtype, default "float32"
         Of the arrays. Complex numbers and integers are computed by real convolutions, which is
-        what the rows are about.
+        what the rows are about; the head tells what integers of 8 and 16 bits are spared.
     precision, method, max_workspace, num_threads, out_dtype, casting
         As for `conv`. What the result is converted to changes no choice.
     which : {"forward", "backward_data", "backward_weight"}
@@ -873,5 +876,11 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
             best = min(best, time.perf_counter() - start)
         return best
 
-    return _select.explanation(desc, computed, which, precision, max_workspace, method, threads,
-                               seconds if measure else None)
+    found = _select.explanation(desc, computed, which, precision, max_workspace, method, threads,
+                                seconds if measure else None)
+    if desc.exact:
+        chosen = _select.choose(computed, which, method, precision,
+                                as_workspace("explain", max_workspace))
+        found.head += "\n" + integers_in_words(computed, which, chosen, like.dtype,
+                                               method == "auto")
+    return found

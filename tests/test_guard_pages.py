@@ -378,3 +378,62 @@ def test_filters_of_images(buffers, end, function, type_):
             image, out = buffers["x"].place(x.T.copy(), end), buffers["y"].empty((n, 7), type_, end)
             FILTERS[function](ndimage, image, output=out)
             np.testing.assert_array_equal(out, FILTERS[function](scipy.ndimage, x.T))
+
+
+# --------------------------------------------------------------------------- small integers
+
+SMALL_LAYERS = {  # channels in, filters, groups, kernel; the length is added to the last axis
+    "pairs": (4, 5, 1, (3, 3)),
+    "odd channels": (3, 5, 1, (1, 2)),
+    "groups of three": (6, 4, 2, (2, 3)),
+    "rows": (2, 2, 2, (3, 3)),
+    "columns": (1, 3, 1, (1, 5)),
+}
+
+
+@pytest.mark.parametrize("name", SMALL_LAYERS)
+@pytest.mark.parametrize("type_", ["uint8", "int8", "uint16", "int16"])
+def test_small_integers(buffers, end, data_format, type_, name):
+    """Forward, backwards and quantised: words and bytes at the ends of the arrays' memory."""
+    channels, filters, groups, kernel = SMALL_LAYERS[name]
+    rng = np.random.default_rng(0)
+    weight = draw(rng, (filters, channels // groups, *kernel), "int8")
+    for n in tails("float32"):
+        for stride in (1, 2):
+            geometry = {"stride": stride, "padding": (1, 0), "groups": groups,
+                        "data_format": data_format}  # fmt: skip
+            x = rng.integers(0, 100, shaped(1, channels, (4, n + kernel[1] - 1), data_format))
+            x = x.astype(type_)
+            want = reference.conv(x, weight, **geometry)
+            guarded = buffers["x"].place(x, end), buffers["weight"].place(weight, end)
+            out = buffers["y"].empty(want.shape, np.int64, end)
+            fastconv.conv2d(*guarded, **geometry, out=out)
+            np.testing.assert_array_equal(out, want)
+            out = buffers["y"].empty(want.shape, np.int16, end)
+            fastconv.qconv2d(*guarded, **geometry, scale=0.5, out_dtype="int16", out=out)
+            np.testing.assert_array_equal(out, np.rint(want * 0.5))
+            out = buffers["y"].empty(want.shape, np.uint8, end)
+            fastconv.qconv2d(*guarded, **geometry, x_zero_point=3, scale=0.5, out_dtype="uint8",
+                             out=out)  # fmt: skip
+            grad = draw(rng, want.shape, "int16").clip(0).astype(type_)
+            got = fastconv.conv2d_backward_data(
+                buffers["y"].place(grad, end), guarded[1], x.shape, **geometry)
+            np.testing.assert_array_equal(
+                got, reference.conv_backward_data(grad, weight, x.shape, **geometry))
+
+
+@pytest.mark.parametrize("type_", ["uint8", "int16"])
+def test_output_channels_of_small_integers(buffers, end, data_format, type_):
+    rng = np.random.default_rng(0)
+    for filters in tails("float32"):
+        x = rng.integers(0, 100, shaped(2, 5, (4, 6), data_format)).astype(type_)
+        weight, bias = draw(rng, (filters, 5, 3, 2), "int8"), draw(rng, filters, "int32")
+        scale = rng.random(filters) + 0.1
+        sums = reference.conv(x, weight, bias, data_format=data_format)
+        each = scale if data_format == "channels_last" else scale[:, None, None]
+        out = buffers["y"].empty(sums.shape, np.int16, end)
+        fastconv.qconv2d(
+            buffers["x"].place(x, end), buffers["weight"].place(weight, end),
+            buffers["bias"].place(bias, end), scale=buffers["residual"].place(scale, end),
+            out_dtype="int16", data_format=data_format, out=out)  # fmt: skip
+        np.testing.assert_array_equal(out, np.rint(sums * each))

@@ -62,13 +62,20 @@ def conv(node, x, weight, bias=None):
 
 
 def conv_integer(node, x, weight, x_zero=0, weight_zero=0):
-    # Padding is the zero point, and so zero once that is subtracted.
-    x = x.astype(np.int16) - np.int16(x_zero)
-    weight_zero = np.asarray(weight_zero, np.int16)
-    weight = weight.astype(np.int16) - weight_zero.reshape(-1, *(1,) * (weight.ndim - 1))
-    (y,) = conv(node, x, weight)
-    assert y.dtype == np.int64
-    return (y.astype(np.int32),)
+    a, rank = Attributes(node), x.ndim - 2
+    function = function_of("qconv", rank)
+    return (function(x, weight, None, groups=a.get("group", 1), **a.window(rank),
+                     x_zero_point=x_zero, weight_zero_point=weight_zero),)  # fmt: skip
+
+
+def qlinear_conv(node, x, x_scale, x_zero, weight, weight_scale, weight_zero, y_scale, y_zero,
+                 bias=None):  # fmt: skip
+    a, rank = Attributes(node), x.ndim - 2
+    function = function_of("qconv", rank)
+    scale = x_scale.astype(np.float64) * weight_scale / y_scale
+    return (function(x, weight, bias, groups=a.get("group", 1), **a.window(rank),
+                     x_zero_point=x_zero, weight_zero_point=weight_zero, scale=scale,
+                     y_zero_point=y_zero),)  # fmt: skip
 
 
 def conv_transpose(node, x, weight, bias=None):
@@ -178,6 +185,7 @@ def col2im(node, cols, image_shape, block_shape):
 ADAPTERS = {
     "Conv": conv,
     "ConvInteger": conv_integer,
+    "QLinearConv": qlinear_conv,
     "ConvTranspose": conv_transpose,
     "MaxPool": max_pool,
     "AveragePool": average_pool,
@@ -193,6 +201,7 @@ ADAPTERS = {
 AT_LEAST = {
     "Conv": 6,
     "ConvInteger": 2,
+    "QLinearConv": 1,
     "ConvTranspose": 11,
     "MaxPool": 19,
     "AveragePool": 20,

@@ -5,4 +5,5 @@
 - `output`: where a result is computed, and where it goes.
 - `frame`: padding that a pooling takes for elements like others.
 - `kernels`: what a pass runs, around an algorithm's: padding modes, complex numbers, integers.
+- `integers`: which way those of 8 and 16 bits go; `quantized`: layers of them.
 """

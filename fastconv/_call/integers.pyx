@@ -19,7 +19,7 @@ from fastconv._call.kernels cimport ByParts, RealPass, along_channels, by_parts,
 from fastconv._core.words cimport Requantization, from_floats, in_floats, lent
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
-from fastconv._algorithms.record import FORWARD
+from fastconv._algorithms.record import BACKWARD_WEIGHT, FORWARD
 from fastconv._parts import largest_magnitude
 
 cnp.import_array()
@@ -302,3 +302,33 @@ cdef object sums_dtype(ConvDesc desc, x_dtype, weight_dtype, bias, out, out_dtyp
 cdef tuple limits_of(dtype):
     """`limits`, also of bool."""
     return (0, 1) if dtype.kind == "b" else limits(dtype)
+
+
+# ---- in words ----
+
+def integers_in_words(ConvDesc desc, str which, algorithm, dtype, bint by_choice):
+    """How a pass of integers goes, for `explain`; the weights have the same dtype."""
+    cdef SmallIntegers small
+    cdef conv_geometry *g = &desc.g
+    cdef bint fast
+    wide = f"{dtype} is converted to float64, in parts where sums might pass 2^53."
+    if not is_small(dtype) or which == BACKWARD_WEIGHT or g.padding_value != 0 or not (
+            by_choice or algorithm.name == "direct"):
+        return wide
+    small = small_integers(
+        real_pass(desc, which, algorithm), np.empty(0, native(np.empty(0, dtype)).dtype),
+        limits_of(dtype), 0, Requantization(np.zeros(1, np.int32), INT32, int64), by_choice)
+    fast = small.has_words() and small.is_fast_in_words()
+    if not fast and algorithm.tier != "highest":
+        return wide
+    how, hold = "converted to float32", FLOATS_HOLD
+    if fast:
+        kind = "words" if small.words_or_bytes(dtype) == "words" else "bytes"
+        how, hold = f"multiplied as {kind}, with sums of 32 bits", WORDS_HOLD
+    most = hold // magnitude(limits_of(dtype))
+    products = (g.channels if small.forward else g.filters) // g.groups * (
+        g.kernel[0] * g.kernel[1] * g.kernel[2])
+    if products * magnitude(limits_of(dtype)) <= most:
+        return f"{dtype} is {how}, which no weights of {dtype} can pass."
+    return (f"{dtype} is {how}, while the magnitudes of a filter's weights add up to {most:,} "
+            f"at most; if they do not, what x holds decides.")

@@ -1,0 +1,246 @@
+"""Functions: integers of 8 and 16 bits are multiplied as what they are, and exact all the same.
+
+Layers are drawn by `integer_cases`, and NumPy's int64 answers for each. A result alone does not tell
+which way it was computed, so that is looked at as well.
+"""
+
+import itertools
+from pathlib import Path
+
+import integer_cases
+import numpy as np
+import pytest
+from integer_cases import SMALL, counted_wide_sums
+from test_isa import each_level
+
+import fastconv
+from fastconv.testing import reference
+from fastconv.testing.cases import WRITEABLE, empty_view
+
+BLOCK = 250
+HOLD = 2**31 - 1   # sums of words
+FLOATS = 2**24     # sums in float32
+
+
+def blocks(default, all_of_them):
+    """First numbers of blocks of layers; those beyond `default` are for the longer runs."""
+    return [pytest.param(first, marks=[pytest.mark.slow] * (first >= default))
+            for first in range(0, all_of_them, BLOCK)]  # fmt: skip
+
+
+@pytest.mark.parametrize("block", blocks(1_500, 20_000))
+def test_random_layers(block):
+    found = [what for seed in range(block, block + BLOCK)
+             for what in integer_cases.conv_findings(seed)]  # fmt: skip
+    assert not found, f"{len(found)} findings\n" + "\n".join(found[:9])
+
+
+@each_level
+def test_random_layers_at_every_level(level, run_python):
+    code = """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        import integer_cases
+        found = []
+        for seed in range(100_000, 100_100):
+            found += integer_cases.conv_findings(seed) + integer_cases.qconv_findings(seed)
+        assert not found, found[:5]
+    """
+    run_python(code, Path(__file__).parent, FASTCONV_MAX_ISA=level)
+
+
+PAIRS = list(itertools.product(SMALL, SMALL))
+
+
+def ids(pair):
+    return "x".join(dtype.__name__ for dtype in pair)
+
+
+def limits(dtype):
+    return np.array([np.iinfo(dtype).min, np.iinfo(dtype).max])
+
+
+@pytest.mark.parametrize("dtypes", PAIRS, ids=ids)
+def test_ends_of_the_range_by_each_other(dtypes):
+    """-128 by -128, 255 by 255, 65535 by -32768, in every place of an element."""
+    ends, weights = map(limits, dtypes)
+    for channels, (a, b) in itertools.product((1, 2, 3, 4, 5, 8), itertools.product(ends, weights)):
+        x = np.full((1, channels, 3, 20), a, dtypes[0])
+        weight = np.full((5, channels, 2, 3), b, dtypes[1])
+        expected = int(a) * int(b) * channels * 6
+        assert (fastconv.conv2d(x, weight) == expected).all()
+        for place in range(channels):  # one word alone
+            one = np.zeros_like(weight)
+            one[:, place, 1, 2] = b
+            assert (fastconv.conv2d(x, one) == int(a) * int(b)).all()
+
+
+# ---- which way ----
+
+def most_words(dtypes):
+    """The largest product of two numbers that are words."""
+    ends = [np.abs(limits(dtype).clip(-(2**15), 2**15 - 1)).max() for dtype in dtypes]
+    return int(ends[0]) * int(ends[1])
+
+
+def goes_wide(call, *arguments, **options):
+    with counted_wide_sums() as wide:
+        result = call(*arguments, **options)
+    return result, bool(wide.called)
+
+
+@pytest.mark.parametrize("dtypes", PAIRS, ids=ids)
+def test_the_last_sum_that_32_bits_hold(dtypes):
+    """2^31 - 1 itself, either sign, goes the fast way; the next does not, and is exact."""
+    most = most_words(dtypes)
+    channels = HOLD // most
+    if channels < 2:
+        channels = 1
+    ends = [limits(dtype).clip(-(2**15), 2**15 - 1) for dtype in dtypes]
+    a, b = (int(end[np.abs(end).argmax()]) for end in ends)
+    x = np.full((2, channels, 3), a, dtypes[0])
+    weight = np.full((2, channels, 1), b, dtypes[1])
+    total = a * b * channels
+    sign = 1 if total > 0 else -1
+    bias = sign * np.array([HOLD - abs(total), 0])
+    y, wide = goes_wide(fastconv.conv1d, x, weight, bias)
+    assert (y == (total + bias)[:, None]).all() and abs(y).max() == HOLD
+    assert not wide or channels == 1  # words of one channel lie in rows
+    bias[0] += sign
+    y, wide = goes_wide(fastconv.conv1d, x, weight, bias)
+    assert (y == (total + bias)[:, None]).all() and abs(y).max() == HOLD + 1
+    assert wide
+
+
+def test_words_of_16_bits_that_are_none():
+    """uint16 above 32767 is no word: float32 where sums stay below 2^24, else wider sums."""
+    weight = np.ones((3, 2, 1), np.int16)
+    for high, expected in ((2**15 - 1, False), (2**15, False), (2**16 - 1, False)):
+        x = np.full((1, 2, 9), high, np.uint16)
+        y, wide = goes_wide(fastconv.conv1d, x, weight)
+        assert (y == 2 * high).all() and wide is expected
+    weight[0, 0] = 2**8 - 1  # 65535 * 256 + 256 = 2^24
+    for bias, expected in ((256, False), (257, True)):
+        y, wide = goes_wide(fastconv.conv1d, x, weight, np.array([bias, 0, 0]))
+        assert y[0, 0, 0] == (2**16 - 1) * 2**8 + bias and wide is expected
+
+
+def test_what_x_holds_decides_where_its_dtype_does_not():
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-(2**15), 2**15, (4, 64, 3, 3)).astype(np.int16)
+    for bits, expected in ((3, False), (15, True)):
+        x = rng.integers(0, 2**bits, (2, 64, 8, 8)).astype(np.uint16)
+        y, wide = goes_wide(fastconv.conv2d, x, weight, padding=1)
+        assert wide is expected
+        np.testing.assert_array_equal(y, reference.conv(x, weight, padding=1))
+
+
+LAYERS = {  # geometry that networks and filters have: shapes of x and weight, options
+    "3x3": ((2, 16, 9, 11), (8, 16, 3, 3), {"padding": 1}),
+    "1x1": ((2, 32, 7, 7), (16, 32, 1, 1), {}),
+    "stride": ((2, 16, 15, 15), (8, 16, 3, 3), {"stride": 2, "padding": 1}),
+    "dilation": ((1, 8, 15, 15), (8, 8, 3, 3), {"dilation": 2}),
+    "groups": ((2, 24, 9, 9), (24, 6, 3, 3), {"groups": 4, "padding": 1}),
+    "odd groups": ((1, 9, 9, 9), (6, 3, 3, 3), {"groups": 3}),
+    "depthwise": ((2, 16, 14, 14), (16, 1, 3, 3), {"groups": 16, "padding": 1}),
+    "image": ((1, 1, 40, 50), (1, 1, 5, 5), {"padding": 2, "padding_mode": "reflect"}),
+    "sobel": ((3, 1, 30, 31), (2, 1, 3, 3), {"padding": 1, "padding_mode": "replicate"}),
+    "first layer": ((1, 3, 32, 32), (16, 3, 7, 7), {"stride": 2, "padding": 3}),
+    "signal": ((1, 1, 500), (1, 1, 9), {"padding": "same"}),
+    "channels of a signal": ((2, 8, 100), (8, 8, 5), {"padding": "full"}),
+    "volume": ((1, 4, 6, 8, 8), (4, 4, 3, 3, 3), {"padding": 1}),
+    "one image": ((16, 9, 9), (8, 16, 3, 3), {"flip": True}),
+}
+
+
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("dtypes", PAIRS[:8], ids=ids)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_go_the_fast_way_in_every_pass(name, dtypes, data_format):
+    rng = np.random.default_rng(0)
+    x_shape, weight_shape, options = LAYERS[name]
+    options = {**options, "data_format": data_format}
+    if data_format == "channels_last":
+        x_shape = np.moveaxis(np.empty(x_shape), 1 - len(weight_shape), -1).shape
+    x = integer_cases.numbers(rng, dtypes[0], x_shape)
+    weight = rng.integers(-9, 9, weight_shape).clip(*limits(dtypes[1])).astype(dtypes[1])
+    with counted_wide_sums() as wide:
+        y = fastconv.conv(x, weight, **options)
+        plan = fastconv.plan_conv(x.shape, weight, **options, dtype=x.dtype)
+        np.testing.assert_array_equal(plan(x), y)
+        grad = integer_cases.numbers(rng, dtypes[0], y.shape)
+        back = fastconv.conv_backward_data(grad, weight, x.shape, **options)
+    folds = "padding_mode" in options
+    assert wide.call_count == (folds and back.size > 0 and weight.shape[0] == 1)
+    np.testing.assert_array_equal(y, reference.conv(x, weight, **options))
+    np.testing.assert_array_equal(back, reference.conv_backward_data(grad, weight, x.shape,
+                                                                     **options))  # fmt: skip
+
+
+def test_a_method_that_is_asked_for_is_taken():
+    x, weight = np.ones((1, 4, 8, 8), np.uint8), np.ones((2, 4, 3, 3), np.int8)
+    for method in ("direct", "im2col", "sliding"):
+        y, wide = goes_wide(fastconv.conv2d, x, weight, method=method)
+        assert (y == 36).all() and wide == (method != "direct")
+
+
+# ---- arrays ----
+
+@pytest.mark.parametrize("view", WRITEABLE)
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.float64, np.uint8])
+def test_out(view, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 5, (3, 8, 9, 10)).astype(np.uint8)
+    weight = rng.integers(0, 2, (5, 8, 1, 1)).astype(np.int8)
+    out = empty_view((3, 5, 9, 10), dtype, view)
+    assert fastconv.conv2d(x, weight, out=out) is out
+    np.testing.assert_array_equal(out, reference.conv(x, weight))
+
+
+def test_out_over_an_input():
+    rng = np.random.default_rng(0)
+    memory = rng.integers(-100, 100, (2, 8, 9, 10))
+    x = memory.view(np.int8)[..., :10]
+    weight = rng.integers(-9, 9, (8, 8, 3, 3)).astype(np.int8)
+    expected = reference.conv(x, weight, padding=1)
+    fastconv.conv2d(x, weight, padding=1, out=memory)
+    np.testing.assert_array_equal(memory, expected)
+
+
+@pytest.mark.parametrize("dtype", SMALL)
+def test_bool_is_a_small_integer(dtype):
+    rng = np.random.default_rng(0)
+    x, weight = rng.random((2, 6, 9, 9)) < 0.5, rng.integers(0, 100, (4, 6, 3, 3)).astype(dtype)
+    for a, b in ((x, weight), (x.astype(dtype), weight > 50), (x, weight > 50)):
+        y, wide = goes_wide(fastconv.conv2d, a, b)
+        np.testing.assert_array_equal(y, reference.conv(a, b))
+        assert not wide
+
+
+def test_each_image_is_the_same_alone_and_on_any_number_of_threads():
+    """Also where one of the batch takes wider sums."""
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-(2**15), 2**15, (4, 16, 3, 3)).astype(np.int16)
+    x = rng.integers(0, 2, (4, 16, 12, 12)).astype(np.uint16)
+    x[2] *= 2**16 - 1
+    together = fastconv.conv2d(x, weight, padding=1)
+    for threads in (1, 2, 3):
+        np.testing.assert_array_equal(
+            fastconv.conv2d(x, weight, padding=1, num_threads=threads), together)
+    for image, expected in zip(x, together, strict=True):
+        np.testing.assert_array_equal(fastconv.conv2d(image, weight, padding=1), expected)
+
+
+def test_activation_and_residual():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (2, 8, 9, 9)).astype(np.uint8)
+    weight = rng.integers(-128, 128, (4, 8, 3, 3)).astype(np.int8)
+    residual = rng.integers(-9, 9, (2, 4, 7, 7)).astype(np.int16)
+    y = reference.conv(x, weight)
+    for options, expected in (
+        ({"activation": "relu"}, y.clip(0)),
+        ({"activation": ("clip", -50, 99)}, y.clip(-50, 99)),
+        ({"residual": residual}, y + residual),
+        ({"residual": residual, "activation": "relu6"}, (y + residual).clip(0, 6)),
+    ):
+        np.testing.assert_array_equal(fastconv.conv2d(x, weight, **options), expected)
