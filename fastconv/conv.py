@@ -11,9 +11,7 @@ from fastconv._call.integers import integers_in_words
 from fastconv._call.plan import Prepared
 from fastconv._core.messages import shown
 from fastconv._core.threads import as_thread_count
-from fastconv._desc.arguments import (
-    as_array, as_dtype, as_flag, as_workspace, compute_dtype,
-)
+from fastconv._desc.arguments import as_array, as_dtype, as_flag, as_workspace, compute_dtype
 from fastconv._desc.conv import describe_conv, settled, with_zeros
 from fastconv._desc.conversion import conversion
 from fastconv._desc.geometry import geometry

@@ -239,7 +239,7 @@ def of_sums(call, sums):
     try:
         result = call()
     except OverflowError:
-        return found + ["refused, but fits int32"] * fits
+        return found + ["refused, but fits int32"] * bool(fits)
     return found + wrong("int32", result, sums.astype(np.int32))
 
 

@@ -266,3 +266,32 @@ def test_filters_need_a_few_megabytes(run_python, name, dtype, threads, layout):
     program = textwrap.dedent(MEASURE) + textwrap.dedent(FILTERS)
     peak = int(run_python(program, name, dtype, threads, layout).stdout)
     assert peak <= (8 + threads) * 2**20, f"{peak / 2**20:.1f} MB"
+
+
+SMALL_INTEGERS = """
+    def problem(shape, weight_shape, options):
+        def arrays(shape):
+            x, w = np.full(shape, 3, np.uint8), np.full(weight_shape, 2, np.int8)
+            out = np.ones(fastconv.conv_output_shape(shape, w.shape, **options), np.uint8)
+            return lambda: fastconv.qconv(x, w, **options, scale=0.1, out=out, num_threads=1)
+        small = (1, shape[1], *(9 for _ in shape[2:]))
+        return lambda: (arrays(small), arrays(shape))
+
+    for channels, groups in ((16, 1), (1, 1), (16, 16)):
+        weight = (16, channels // groups, 3, 3)
+        for batch, lengths in ((1, (300, 500)), (1, (600, 1000)), (6, (300, 500))):
+            options = {"padding": 1, "groups": groups}
+            print(measured(problem((batch, channels, *lengths), weight, options)), end=" ")
+        print()
+"""
+
+
+def test_scratch_of_small_integers_is_that_of_some_images(run_python):
+    """Words of one image, twice its bytes, or some megabytes; single channels in lines."""
+    lines = run_python(MEASURE + SMALL_INTEGERS).stdout.splitlines()
+    words, image, depthwise = ([int(number) for number in line.split()] for line in lines)
+    assert words[1] < 2 * 16 * 600 * 1000 + SLACK
+    assert words[2] - words[0] < SLACK + 6 * 16 * 300 * 500  # the result, which may fail midway
+    for found in (image, depthwise):
+        assert max(found[:2]) < SLACK
+        assert found[2] < SLACK + 6 * 16 * 300 * 500

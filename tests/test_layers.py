@@ -95,7 +95,8 @@ def table_entries():
     """The names of the kernels in the table."""
     text = re.sub(r"/\*.*?\*/", "", (KERNELS / "table.h").read_text(), flags=re.DOTALL)
     names = set()
-    for body in re.findall(r"typedef struct \{([^}]*)\} fc_(?:kernels|pools|integers|table);", text):
+    structs = r"typedef struct \{([^}]*)\} fc_(?:kernels|pools|integers|table);"
+    for body in re.findall(structs, text):
         names.update(re.findall(r"\(\*(\w+)", body))
         for fields in re.findall(r"^\s*fc_\w+ ([^*(]*?);", body, re.MULTILINE):
             names.update(re.findall(r"(\w+)(?:\[\w+(?: - 1)?\])*(?:,|$)", fields))

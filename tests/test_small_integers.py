@@ -1,7 +1,7 @@
 """Functions: integers of 8 and 16 bits are multiplied as what they are, and exact all the same.
 
-Layers are drawn by `integer_cases`, and NumPy's int64 answers for each. A result alone does not tell
-which way it was computed, so that is looked at as well.
+Layers are drawn by `integer_cases`, and NumPy's int64 answers for each. A result alone does not
+tell which way it was computed, so that is looked at as well.
 """
 
 import itertools
@@ -94,8 +94,6 @@ def test_the_last_sum_that_32_bits_hold(dtypes):
     """2^31 - 1 itself, either sign, goes the fast way; the next does not, and is exact."""
     most = most_words(dtypes)
     channels = HOLD // most
-    if channels < 2:
-        channels = 1
     ends = [limits(dtype).clip(-(2**15), 2**15 - 1) for dtype in dtypes]
     a, b = (int(end[np.abs(end).argmax()]) for end in ends)
     x = np.full((2, channels, 3), a, dtypes[0])
@@ -103,13 +101,12 @@ def test_the_last_sum_that_32_bits_hold(dtypes):
     total = a * b * channels
     sign = 1 if total > 0 else -1
     bias = sign * np.array([HOLD - abs(total), 0])
-    y, wide = goes_wide(fastconv.conv1d, x, weight, bias)
-    assert (y == (total + bias)[:, None]).all() and abs(y).max() == HOLD
-    assert not wide or channels == 1  # words of one channel lie in rows
-    bias[0] += sign
-    y, wide = goes_wide(fastconv.conv1d, x, weight, bias)
-    assert (y == (total + bias)[:, None]).all() and abs(y).max() == HOLD + 1
-    assert wide
+    for most, expected in ((HOLD, False), (HOLD + 1, True)):
+        y, wide = goes_wide(fastconv.conv1d, x, weight, bias)
+        assert (y == (total + bias)[:, None]).all()
+        assert abs(y).max() == most
+        assert wide is expected
+        bias[0] += sign
 
 
 def test_words_of_16_bits_that_are_none():
@@ -118,11 +115,13 @@ def test_words_of_16_bits_that_are_none():
     for high, expected in ((2**15 - 1, False), (2**15, False), (2**16 - 1, False)):
         x = np.full((1, 2, 9), high, np.uint16)
         y, wide = goes_wide(fastconv.conv1d, x, weight)
-        assert (y == 2 * high).all() and wide is expected
+        assert (y == 2 * high).all()
+        assert wide is expected
     weight[0, 0] = 2**8 - 1  # 65535 * 256 + 256 = 2^24
     for bias, expected in ((256, False), (257, True)):
         y, wide = goes_wide(fastconv.conv1d, x, weight, np.array([bias, 0, 0]))
-        assert y[0, 0, 0] == (2**16 - 1) * 2**8 + bias and wide is expected
+        assert y[0, 0, 0] == (2**16 - 1) * 2**8 + bias
+        assert wide is expected
 
 
 def test_what_x_holds_decides_where_its_dtype_does_not():
@@ -181,7 +180,8 @@ def test_a_method_that_is_asked_for_is_taken():
     x, weight = np.ones((1, 4, 8, 8), np.uint8), np.ones((2, 4, 3, 3), np.int8)
     for method in ("direct", "im2col", "sliding"):
         y, wide = goes_wide(fastconv.conv2d, x, weight, method=method)
-        assert (y == 36).all() and wide == (method != "direct")
+        assert (y == 36).all()
+        assert wide is (method != "direct")
 
 
 # ---- arrays ----

@@ -27,18 +27,18 @@ def as_small_dtype(function, name, value):
     return dtype
 
 
-def as_integers(function, name, value, count=None):
-    """One integer, or where there may be `count` of them an array of int64."""
+def as_integers(function, name, value):
+    """An array of integers."""
     array = as_array(function, name, value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{function}: {name}={shown(value)} must be of integers, "
                         f"not {array.dtype}")
-    return _one_or_each(function, name, array, count)
+    return array
 
 
 def as_zero_point(function, name, value, dtype, count=None):
     """A zero point, which its array's dtype can hold; or one for each of `count` filters."""
-    points = as_integers(function, name, value, count)
+    points = _one_or_each(function, name, as_integers(function, name, value), count)
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     if points.size and (points.min() < low or points.max() > high):
         raise ValueError(f"{function}: {name}={shown(value)} is not within {low} to {high}, which "
@@ -63,10 +63,10 @@ def as_bias(function, value, count):
     """One integer of 32 bits for each filter; zeros for None."""
     if value is None:
         return np.zeros(count, np.int32)
-    bias = as_integers(function, "bias", value, count)
+    bias = as_integers(function, "bias", value)
     if bias.shape != (count,):
-        raise ValueError(f"{function}: bias has shape {bias.shape}, but weight has {count} filters, "
-                         f"so it must be ({count},)")
+        raise ValueError(f"{function}: bias has shape {bias.shape}, but weight has {count} "
+                         f"filters, so it must be ({count},)")
     if bias.size and (bias.min() < -(1 << 31) or bias.max() >= 1 << 31):
         raise ValueError(f"{function}: bias holds {shown(int(np.abs(bias.astype(float)).max()))}, "
                          f"which 32 bits do not")
