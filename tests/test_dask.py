@@ -399,8 +399,12 @@ def test_from_and_to_files(tmp_path):
     x = rng.integers(0, 4000, (301, 403)).astype(np.uint16)
     mapped = np.memmap(tmp_path / "image", np.uint16, "w+", shape=x.shape)
     mapped[:] = x
-    image = da.from_array(np.memmap(tmp_path / "image", np.uint16, "r", shape=x.shape),
-                          chunks=(100, 77))  # fmt: skip
+    file = np.memmap(tmp_path / "image", np.uint16, "r", shape=x.shape)
+    image = lazy.from_memmap(file, (100, 77))
+    assert len(pickle.dumps(image)) < x.nbytes / 4   # where the file is, not what is in it
+    for no_file in (x, file[1:]):
+        with pytest.raises(TypeError, match="from_memmap: array must be what"):
+            lazy.from_memmap(no_file)
     expected = fastconv.ndimage.gaussian_filter(x, 2.0)
     smooth = lazy.ndimage.gaussian_filter(image, 2.0)
     smooth.rechunk((100, 77)).to_zarr(str(tmp_path / "smooth.zarr"))
