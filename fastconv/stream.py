@@ -184,12 +184,12 @@ class PoolStream(Stream):
         if isinstance(kernel, int) or len(kernel) == 1:
             kernel = (kernel if isinstance(kernel, int) else kernel[0],) * rank
         asked = dict(self._asked)
-        if asked["stride"] is None or asked["stride"] == ():
+        if asked["stride"] is None or (type(asked["stride"]) is tuple and not asked["stride"]):
             asked["stride"] = kernel
         # For what is not known any length will do that is longer than a window, and fits 2^63.
         lengths = list(lengths or (1 << 16,) * rank)
         lengths[index] = 1 << 24
-        mode = self._options["padding_mode"] or "zeros"
+        mode = "zeros" if self._options["padding_mode"] is None else self._options["padding_mode"]
         g = describe_conv(
             geometry(self._name, rank, **asked, padding_mode=mode),
             (1, *lengths), (1, 1, *kernel), 1).geometry
