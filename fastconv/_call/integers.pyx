@@ -18,6 +18,7 @@ from fastconv._call.cache cimport strict_algorithm
 from fastconv._call.kernels cimport ByParts, RealPass, along_channels, by_parts, real_pass
 from fastconv._core.words cimport Requantization, from_floats, in_floats, lent
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
+from fastconv._kernels.bytes cimport have_bytes
 
 from fastconv._algorithms.record import BACKWARD_WEIGHT, FORWARD
 from fastconv._parts import largest_magnitude
@@ -198,6 +199,7 @@ cdef class SmallIntegers:
 cdef SmallIntegers small_integers(RealPass real, cnp.ndarray weight, tuple weight_reach,
                                   int zero_point, Requantization way_out, bint by_choice):
     cdef SmallIntegers self = SmallIntegers.__new__(SmallIntegers)
+    have_bytes()  # which may replace the kernels of words, before they are used
     self.real, self.weight, self.weight_reach = real, weight, weight_reach
     self.zero_point, self.way_out, self.by_choice = zero_point, way_out, by_choice
     self.most_bias = largest_magnitude(way_out.bias)

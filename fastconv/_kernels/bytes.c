@@ -65,7 +65,9 @@ static void bytes(ptrdiff_t n, const void *src_, int flip, void *dst_)
     for (; i < n; i++) dst[i] = src[i] ^ change;
 }
 
-static fc_bytes offered = {fill_products, quads, bytes};
+void fc_fill_words(fc_kernels *); /* of integers.c, compiled for VNNI */
+
+static fc_bytes offered = {fc_fill_words, fill_products, quads, bytes};
 
 static int exec(PyObject *module)
 {

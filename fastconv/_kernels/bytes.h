@@ -4,7 +4,8 @@
 #include "table.h"
 
 typedef struct {
-    /* Puts the products of bytes in the place of those of words. */
+    /* Put products of words, by VNNI, or of bytes in the place of other products. */
+    void (*fill_words)(fc_kernels *kernels);
     void (*fill)(fc_kernels *kernels);
     /* dst[i] = the bytes a[i], b[i], c[i], d[i], with the bits of `flip` changed in each */
     void (*quads)(ptrdiff_t n, const void *a, const void *b, const void *c, const void *d,

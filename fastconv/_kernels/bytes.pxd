@@ -3,6 +3,7 @@ from fastconv._kernels.dispatch cimport fc_kernels
 
 cdef extern from "bytes.h" nogil:
     ctypedef struct fc_bytes:
+        void (*fill_words)(fc_kernels *kernels) noexcept nogil
         void (*fill)(fc_kernels *kernels) noexcept nogil
         void (*quads)(Py_ssize_t n, const void *a, const void *b, const void *c, const void *d,
                       int flip, void *dst) noexcept nogil

@@ -1,6 +1,6 @@
 """The kernels whose elements are four bytes, which some levels have.
 
-They are those of words with other products.
+They are those of words with other products. With them come faster products of words.
 """
 import importlib
 
@@ -21,8 +21,9 @@ cdef bint have_bytes() except -1:
     if not looked:
         if isa().endswith("_vnni"):
             module = importlib.import_module(f"fastconv._kernels._kernels_{isa()}")
-            quads = kernels().i16_pairs
             offered = <const fc_bytes *>PyCapsule_GetPointer(module.offered, b"fastconv.bytes")
+            offered.fill_words(&kernels().i16_pairs)
+            quads = kernels().i16_pairs
             offered.fill(&quads)
         looked = True
     return offered != NULL

@@ -22,7 +22,9 @@ FC_INLINE void save(int32_t *p, ivec v) { *(ivec *)p = v; }
 /* acc + the products of both words of a and b. */
 FC_INLINE ivec dot(ivec acc, ivec a, ivec b)
 {
-#if defined(__AVX512BW__)
+#if defined(__AVX512VNNI__)
+    return (ivec)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
+#elif defined(__AVX512BW__)
     return acc + (ivec)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 #elif defined(__AVX2__) && BYTES == 32
     return acc + (ivec)_mm256_madd_epi16((__m256i)a, (__m256i)b);
@@ -34,6 +36,9 @@ FC_INLINE ivec dot(ivec acc, ivec a, ivec b)
 }
 
 #include "products_type.h"
+
+/* Puts products of words in the place of those of floats. */
+void fc_fill_words(fc_kernels *kernels) { fill_products(kernels); }
 
 /* After those of f32, whose shapes and copies are taken over. */
 void fc_fill_integers(fc_table *table)
