@@ -37,8 +37,8 @@ __all__ = [
     "avg_pool", "avg_pool1d", "avg_pool2d", "avg_pool3d", "conv", "conv1d", "conv2d", "conv3d",
     "conv_transpose", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "from_memmap",
     "global_avg_pool", "global_max_pool", "lp_pool", "lp_pool1d", "lp_pool2d", "lp_pool3d",
-    "max_pool", "max_pool1d", "max_pool2d", "max_pool3d", "min_pool", "min_pool1d", "min_pool2d", "min_pool3d", "ndimage",
-    "signal",
+    "max_pool", "max_pool1d", "max_pool2d", "max_pool3d", "min_pool", "min_pool1d",
+    "min_pool2d", "min_pool3d", "ndimage", "signal",
 ]  # fmt: skip
 
 # numpy.pad's names for padding that is elements, and how many elements beyond its own length it
