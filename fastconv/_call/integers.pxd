@@ -21,7 +21,7 @@ cdef class SmallIntegers:
     cdef object words_or_bytes(self, dtype)
     cdef object sum_of_weights(self)
     cdef bint has_words(self)
-    cdef double words_seconds(self)
+    cdef double seconds_in_words(self)
     cdef bint is_fast_in_words(self)
     cdef object kernel(self, way, int threads)
     cdef bint run(self, cnp.ndarray source, cnp.ndarray out, int threads) except -1

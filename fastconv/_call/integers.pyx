@@ -1,10 +1,10 @@
 """Integers of 8 and 16 bits: multiplied as what they are wherever the sums fit.
 
-There are two fast ways to exact sums. Those below 2^31 are sums of words, two at a time: of pairs of
-channels (`direct/words`), or of one channel's rows (`depthwise/words`). Those below 2^24 are exact in
-float32, whose kernels serve what these do not. For the rest there are the parts of `ByParts`, in float64. Which way it is depends
-on bounds: what the dtype of x can hold and the weights' magnitudes, and where these do not suffice,
-what x holds.
+There are two fast ways to exact sums. Those below 2^31 are sums of words, two at a time, or of
+bytes, four at a time: of neighbouring channels (`direct/words`), or of one channel's rows
+(`depthwise/words`). Those below 2^24 are exact in float32, whose kernels serve what these do not.
+For the rest there are the parts of `ByParts`, in float64. Which way it is depends on bounds: what
+the dtype of x can hold and the weights' magnitudes, and where these do not suffice, what x holds.
 """
 import numpy as np
 
@@ -130,7 +130,7 @@ cdef class SmallIntegers:
             return g.channels > g.groups or rows_serve(self.real.desc)
         return g.filters > g.groups
 
-    cdef double words_seconds(self):
+    cdef double seconds_in_words(self):
         """What the cost model takes an image for."""
         if self.forward and rows_serve(self.real.desc):
             return word_rows_seconds(self.real.desc)
@@ -143,7 +143,7 @@ cdef class SmallIntegers:
             self.weight_reach = span(self.weight)
         return are_words(self.weight_reach) and (
             not self.by_choice or algorithm.tier == "highest"
-            or self.words_seconds()
+            or self.seconds_in_words()
             < algorithm.cost(self.real.desc, self.real.which).seconds)
 
     cdef object kernel(self, way, int threads):
@@ -221,7 +221,7 @@ cdef class Exactly:
     cdef dict small            # `SmallIntegers`, by the dtype that they write
 
     cdef SmallIntegers small_for(self, dtype, bias):
-        """What has the fast ways, unless the bias is too large for them; it is that of every call."""
+        """What has the fast ways, unless the bias is too large; it is that of every call."""
         cdef ConvDesc desc = self.parts.real.desc
         cdef bint forward = self.parts.real.which == FORWARD
         cdef SmallIntegers small = self.small.get(dtype)

@@ -279,7 +279,7 @@ cdef inline void make_line(const Job *job, const char *source, Py_ssize_t row,
     cdef const conv_geometry *g = job.layout.g
     cdef const char *low = source_row(job, source, row, nothing)
     cdef const char *high = source_row(job, source, row + job.layout.row, nothing)
-    cdef Py_ssize_t column = job.layout.column, begin, end, inside, shift
+    cdef Py_ssize_t column = job.layout.column, begin, end, inside
     if g.stride[2] > 1:
         fill_phases(job, low, high, line)
         return

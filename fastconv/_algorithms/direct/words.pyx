@@ -20,7 +20,7 @@ from libc.stdint cimport int32_t
 
 from fastconv._algorithms.direct.correlation cimport Correlation
 from fastconv._algorithms.direct.cost cimport correlation_cost
-from fastconv._algorithms.direct.layout cimport PassLayout, pass_layout
+from fastconv._algorithms.direct.layout cimport pass_layout
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport CostTerms
 from fastconv._core.padding cimport PAD_CONSTANT, PAD_ZEROS
