@@ -65,6 +65,7 @@ cdef class KeptLayout:
         choose_lanes(layout)
         if plane_kernel_serves(layout):
             layout.method = PLANES
+            layout.copies_rows = False  # a plane's kernel reads few rows at a time
         elif backward_plane_kernel_serves(layout):
             layout.method = PLANES_BACKWARD
             plan_backward_planes(layout)
