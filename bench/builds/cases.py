@@ -20,6 +20,7 @@ WEIGHTS = {
     "adaptive_max_pool": 2, "global_avg_pool": 1.5, "global_max_pool": 1.5, "max_unpool": 2,
     "max_pool_backward": 2, "avg_pool_backward": 2.5, "lp_pool_backward": 2,
     "adaptive_avg_pool_backward": 1.5, "pool_output_shape": 1, "settings": 0.5,
+    "qconv": 4, "plan_qconv": 2, "stream_pool": 1,
 }  # fmt: skip
 # Calls of the functions that set and show how fastconv computes: a case makes some in a row.
 SETTINGS = (
@@ -51,7 +52,7 @@ def _settings(draw, kind):
 
 MAKERS = conv_cases.MAKERS | pool_cases.MAKERS | {"settings": _settings}
 CHOOSING = re.compile(r"conv(\dd)?(_backward_(data|weight))?$|conv_transpose(\dd)?$|plan_conv$")
-NUMBERED = re.compile(r"(conv|conv_backward_\w+|conv_transpose|(?!global_)\w*_(un)?pool|"
+NUMBERED = re.compile(r"(q?conv|conv_backward_\w+|conv_transpose|(?!global_)\w*_(un)?pool|"
                       r"\w*_pool_backward)$")  # fmt: skip
 
 
@@ -72,7 +73,7 @@ class Case:
     around : dict
         Name and argument of context managers of fastconv around the call.
     then : tuple
-        Arguments of calls of what the call returns, a plan; for "settings" the calls themselves.
+        Arguments of calls of what the call returns, a plan or a stream; for "settings" the calls themselves.
     """
 
     function: str
@@ -112,7 +113,9 @@ def names():
     """The names of all functions that cases call."""
     called = [numbered(name, rank) for name in WEIGHTS if NUMBERED.match(name)
               for rank in (None, 1, 2, 3)]  # fmt: skip
-    return {*called, *WEIGHTS, *(name for name, _ in SETTINGS), "ConvPlan"}
+    # `test` prints; plans and streams are what some calls return
+    made = "ConvPlan", "ConvStream", "PoolStream", "QConvPlan", "test"
+    return {*called, *WEIGHTS, *(name for name, _ in SETTINGS), *made}
 
 
 def draw_case(seed, index):

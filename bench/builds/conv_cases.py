@@ -274,6 +274,28 @@ def _plan_call(draw, layer):
     return (*call, out.get("out"))
 
 
+def _quantised(draw, kind):
+    layer = Layer(draw)
+    small = ("uint8", "int8", "uint16", "int16")
+    layer.dtype, layer.weight_dtype = draw.pick(small, (5, 3, 1, 1)), draw.pick(small, (1, 6, 1, 1))
+    x = layer.array(layer.x_shape)
+    arguments = {"x": x} if kind == "qconv" else {"x_shape": layer.x_shape}
+    arguments["weight"] = layer.array(layer.weight_shape, layer.weight_dtype)
+    has_bias = draw.chance(0.5)
+    arguments["bias"] = layer.array((layer.filters,), "int32") if has_bias else None
+    arguments |= layer.window()
+    if draw.chance(0.5):
+        arguments |= {"x_zero_point": draw.integer(0, 127), "weight_zero_point": draw.integer(0, 9)}
+    if draw.chance(0.7):
+        arguments |= {"scale": draw.pick((0.5, 0.01, 1e-4)), "y_zero_point": draw.integer(0, 127),
+                      "out_dtype": draw.pick((*small, "int32"))}  # fmt: skip
+    if draw.chance(0.3):
+        arguments["activation"] = "relu"
+    if kind == "qconv":
+        return Made(arguments, 2, 7, layer.rank, True)
+    return Made(arguments | {"dtype": layer.dtype}, 2, 7, layer.rank, True, ((x,),))
+
+
 def _columns(draw, kind):
     layer = Layer(draw)
     g = layer.geometry
@@ -316,5 +338,6 @@ MAKERS = {
     "conv": _conv, "conv_backward_data": _backward_data, "conv_backward_weight": _backward_weight,
     "conv_backward_bias": _backward_bias, "conv_transpose": _conv_transpose, "plan_conv": _plan,
     "im2col": _columns, "col2im": _columns, "explain": _explain, "conv_cost": _conv_shapes,
-    "conv_output_shape": _conv_shapes, "conv_transpose_output_shape": _transpose_shape,
+    "qconv": _quantised, "plan_qconv": _quantised, "conv_output_shape": _conv_shapes,
+    "conv_transpose_output_shape": _transpose_shape,
 }  # fmt: skip

@@ -177,7 +177,18 @@ def _pool_shape(draw, kind):
     return Made({"x_shape": pooling.x_shape} | pooling.window(), 2, 5, pooling.rank)
 
 
+def _stream(draw, kind):
+    kernel = draw.integer(1, 9)
+    arguments = {"kind": draw.pick(("max", "min", "avg")), "kernel_size": kernel,
+                 "stride": draw.integer(1, 5), "padding": draw.integer(0, kernel - 1)}  # fmt: skip
+    channels, dtype = draw.integer(1, 5), draw.pick(POOL_DTYPES)
+    chunks = tuple((draw.array((channels, draw.integer(0, 40)), dtype),)
+                   for _ in range(draw.integer(1, 4)))  # fmt: skip
+    return Made(arguments, 2, 3, then=chunks)
+
+
 MAKERS = {
+    "stream_pool": _stream,
     "max_pool": _pool, "min_pool": _pool, "avg_pool": _pool, "lp_pool": _pool,
     "adaptive_avg_pool": _adaptive, "adaptive_max_pool": _adaptive, "global_avg_pool": _global,
     "global_max_pool": _global, "max_unpool": _max_unpool, "max_pool_backward": _max_pool_backward,
