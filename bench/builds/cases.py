@@ -73,7 +73,8 @@ class Case:
     around : dict
         Name and argument of context managers of fastconv around the call.
     then : tuple
-        Arguments of calls of what the call returns, a plan or a stream; for "settings" the calls themselves.
+        Arguments of calls of what the call returns, a plan or a stream; for "settings" the calls
+        themselves.
     """
 
     function: str
