@@ -18,6 +18,8 @@ cdef class SmallIntegers:
     cdef dict kernels
 
     cdef object way(self, cnp.ndarray source)
+    cdef bint is_small_image(self)
+    cdef bint fits_floats(self, tuple reach)
     cdef object words_or_bytes(self, dtype)
     cdef object sum_of_weights(self)
     cdef bint has_words(self)

@@ -2,7 +2,8 @@
 
 There are two fast ways to exact sums. Those below 2^31 are sums of words, two at a time, or of
 bytes, four at a time: of neighbouring channels (`direct/words`), or of one channel's rows
-(`depthwise/words`). Those below 2^24 are exact in float32, whose kernels serve what these do not.
+(`depthwise/words`). Those below 2^24 are exact in float32, whose kernels serve what these do not,
+and depthwise layers of small planes, where they are faster.
 For the rest there are the parts of `ByParts`, in float64. Which way it is depends on bounds: what
 the dtype of x can hold and the weights' magnitudes, and where these do not suffice, what x holds.
 """
@@ -105,12 +106,26 @@ cdef class SmallIntegers:
         if magnitude(reach) * weights > room or fast and not are_words(reach):
             low, high = span(source)
             reach = low - self.zero_point, high - self.zero_point
+        if self.is_small_image() and self.fits_floats(reach):
+            return "floats"
         if fast and magnitude(reach) * weights <= room and are_words(reach):
             return self.words_or_bytes(source.dtype)
-        if (self.real.folded is None and self.real.algorithm.tier == "highest"
-                and magnitude(reach) * self.sum_of_weights() <= FLOATS_HOLD - self.most_bias):
-            return "floats"
-        return None
+        return "floats" if self.fits_floats(reach) else None
+
+    cdef bint is_small_image(self):
+        """Whether rows of words would take longer than float32: its arrays stay in caches.
+
+        Lines are made and stored one by one, which tells on the small planes of depthwise layers.
+        """
+        cdef conv_geometry *g = &self.real.desc.g
+        cdef double size = (<double>g.channels * g.input[0] * g.input[1] * g.input[2]
+                            + <double>g.filters * g.output[0] * g.output[1] * g.output[2])
+        return self.forward and rows_serve(self.real.desc) and size * 4 <= COPY_BYTES
+
+    cdef bint fits_floats(self, tuple reach):
+        """Whether float32 rounds no sum of elements that reach so far."""
+        return (self.real.folded is None and self.real.algorithm.tier == "highest"
+                and magnitude(reach) * self.sum_of_weights() <= FLOATS_HOLD - self.most_bias)
 
     cdef object words_or_bytes(self, dtype):
         if (dtype.itemsize > 1 or not takes_bytes(self.real.desc, self.real.which)
@@ -324,7 +339,7 @@ def integers_in_words(ConvDesc desc, str which, algorithm, dtype, bint by_choice
     if not fast and algorithm.tier != "highest":
         return wide
     how, hold = "converted to float32", FLOATS_HOLD
-    if fast:
+    if fast and not small.is_small_image():
         kind = "words" if small.words_or_bytes(dtype) == "words" else "bytes"
         how, hold = f"multiplied as {kind}, with sums of 32 bits", WORDS_HOLD
     most = hold // magnitude(limits_of(dtype))
