@@ -13,7 +13,6 @@ from fastconv._core.messages import shown
 from fastconv._desc.arguments import as_flag, as_shape
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
-from fastconv._select import of_any_cut
 
 __all__ = ["ConvStream", "PoolStream", "stream_pool"]
 
@@ -72,6 +71,8 @@ class ConvStream(Stream):
         self._image = desc.input_shape(1)[desc.batched:]
         self._outputs = desc.output_shape(1)[desc.batched:]
         self._result = prepared.dtype
+        from fastconv._select import of_any_cut  # the algorithms, which the import need not load
+
         self.method = of_any_cut(desc, "forward", prepared.algorithm, options["max_workspace"])
         self._weight, self._windows = weight, windows | {"padding": tuple(padding)}
         self._options = options | {"method": "auto" if desc.exact else self.method,
