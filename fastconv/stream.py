@@ -10,6 +10,7 @@ from fastconv import pool as poolings
 from fastconv._call.plan import Prepared
 from fastconv._call.stream import Stream
 from fastconv._core.messages import shown
+from fastconv._desc import hints
 from fastconv._desc.arguments import as_flag, as_shape
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
@@ -94,7 +95,7 @@ class ConvStream(Stream):
             raise ValueError(
                 f"{self._name}: chunk has shape {chunk.shape}, but the plan was made for "
                 f"{self._image} with any batch in front, or none, and any length of axis "
-                f"{self._axis}"
+                f"{self._axis}{hints.of_image_axes('chunk', chunk.ndim, len(self._image) - 1)}"
             )
         return chunk.astype(chunk.dtype.newbyteorder("="))
 

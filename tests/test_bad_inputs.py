@@ -1094,8 +1094,17 @@ HINTS = {
     "a kernel of one axis": (lambda: fc.conv1d(f32(9), f32(3)), "channel is weight[None, None]"),
     "its shape": (lambda: fc.plan_conv((9, 9), f32(1, 1, 3, 3)), "has the shape (1, *x_shape)"),
     "an image of two axes": (lambda: conv(f32(6, 7)), "an image of one channel is x[None]"),
+    "a signal of one axis": (lambda: fc.conv1d(f32(9), f32(1, 1, 3)), "signal of one channel is x"),
     "an image to pool": (lambda: fc.max_pool2d(f32(6, 7), 2), "an image of one channel is x[None]"),
     "depthwise": (lambda: conv(weight=f32(8, 1, 3, 3)), "each channel by itself give groups=4"),
+    "one kernel for all colours": (lambda: conv(weight=f32(1, 1, 3, 3)),
+                                   "give groups=4 and weight.repeat(4, axis=0)"),
+    "one kernel, colours last": (lambda: conv(f32(6, 7, 3), f32(1, 1, 3, 3)),
+                                 "give data_format='channels_last'"),
+    "a stack of grey images": (lambda: conv(f32(9, 6, 7), f32(1, 1, 3, 3)),
+                               "a stack of 9 with one channel each is x[:, None]"),
+    "a stack, by its shape": (lambda: fc.plan_conv((9, 6, 7), f32(1, 1, 3, 3)),
+                              "(n, 1, *x_shape[1:])"),
     "TensorFlow's weights": (lambda: conv(weight=f32(3, 3, 4, 8)), "weight.transpose(3, 2, 0, 1)"),
     "TensorFlow's volumes": (lambda: fc.conv3d(f32(1, 5, 6, 6, 6), f32(3, 3, 3, 5, 2)),
                              "weight.transpose(4, 3, 0, 1, 2)"),
@@ -1118,6 +1127,17 @@ def test_messages_say_what_to_write_instead(mistake):
     with pytest.raises(ValueError) as caught:
         call()
     assert hint in str(caught.value)
+
+
+def test_an_array_in_the_place_of_its_shape():
+    for call, name in (
+        (lambda: fc.explain(X, W), "explain: x_shape"),
+        (lambda: fc.conv2d_backward_weight(X, X, W), "conv2d_backward_weight: weight_shape"),
+        (lambda: fc.max_pool2d_backward(X, X.astype(np.int64), X), "input_shape"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=name) as caught:
+            call()
+        assert str(caught.value).endswith("_shape is the array's .shape")
 
 
 def test_messages_guess_at_nothing():

@@ -369,6 +369,9 @@ cpdef tuple as_shape(str function, str name, value):
     items = entries(function, name, value, "a sequence of integers")
     if items is None:
         raise TypeError(f"{function}: {name} must be a sequence of integers, not {shown(value)}")
+    if cnp.PyArray_Check(value) and cnp.PyArray_NDIM(value) > 1:
+        raise TypeError(f"{function}: {name} must be a sequence of integers, not an array of "
+                        f"shape {value.shape}{hints.of_shape(name)}")
     for item in items:
         if type(item) is not int or not 0 <= item <= LONGEST:
             return tuple([as_size(function, name, item, 0) for item in items])

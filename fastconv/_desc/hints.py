@@ -10,6 +10,8 @@ PADDING_MODES = {
     "symm": "symmetric", "nearest": "replicate", "grid-wrap": "circular", "periodic": "circular",
 }
 PADDINGS = {"same_upper": "same"}
+NOUNS = {1: "a signal", 2: "an image", 3: "a volume"}
+COLOURS = (3, 4)  # channels that a picture from a file has last
 
 
 def of_a_name(value, names, others=None):
@@ -43,7 +45,12 @@ def of_image_axes(name, axes, rank):
     if axes != rank or axes == 0:
         return ""
     shown = f"has the shape (1, *{name})" if name.endswith("_shape") else f"is {name}[None]"
-    return f"; an image of one channel {shown}"
+    return f"; {NOUNS[rank]} of one channel {shown}"
+
+
+def of_shape(name):
+    """For an array in the place of its shape."""
+    return f"; {name} is the array's .shape"
 
 
 def of_channels(x, xs, weight, ws, groups, channels, last):
@@ -54,8 +61,9 @@ def of_channels(x, xs, weight, ws, groups, channels, last):
         if last:
             return f"; if the channels of {x} come first, leave data_format='channels_last' out"
         return f"; if the channels of {x} come last, give data_format='channels_last'"
-    if ws[1] == groups == 1 < channels and ws[0] % channels == 0:
-        return f"; to filter each channel by itself give groups={channels}"
+    if ws[1] == groups == 1 < channels and (
+            hint := of_one_channel(x, xs, weight, ws, channels, last)):
+        return hint
     if weight.endswith("_shape"):
         return ""
     if ws[-2] * groups == channels and len(set(ws[:rank])) == 1:
@@ -63,6 +71,21 @@ def of_channels(x, xs, weight, ws, groups, channels, last):
         return f"; a weight in TensorFlow's layout needs {weight}.transpose({order})"
     if ws[0] == channels and groups == 1:
         return f"; if its first axis is that of the channels, give {weight}.swapaxes(0, 1)"
+    return ""
+
+
+def of_one_channel(x, xs, weight, ws, channels, last):
+    """For kernels of one channel that meet more: colours, a stack of images, a bank for each."""
+    if ws[0] % channels == 0:
+        return f"; to filter each channel by itself give groups={channels}"
+    if not last and xs[-1] in COLOURS and channels not in COLOURS:
+        return f"; if the channels of {x} come last, give data_format='channels_last'"
+    if not last and len(xs) == len(ws) - 1 and channels > COLOURS[-1]:
+        stack = f"(n, 1, *{x}[1:])" if x.endswith("_shape") else f"{x}[:, None]"
+        return f"; a stack of {channels} with one channel each is {stack}"
+    if ws[0] == 1 and not weight.endswith("_shape"):
+        return (f"; to filter each channel by the same kernel give groups={channels} and "
+                f"{weight}.repeat({channels}, axis=0)")
     return ""
 
 

@@ -79,6 +79,25 @@ for axis, (title, image, kind) in zip(
     axis.set(title=title, xticks=[], yticks=[])
 
 # %%
+# In colour
+# ---------
+#
+# A photograph in colour has a third axis, red, green and blue. A filter of SciPy's is for all axes
+# of an array, so that it would mix the colours; ``axes`` says which ones it is for.
+
+astronaut = data.astronaut()
+print(astronaut.shape)
+shown = {
+    "picture": astronaut,
+    "axes=(0, 1)": ndimage.gaussian_filter(astronaut, 4, axes=(0, 1)),
+    "all three axes": ndimage.gaussian_filter(astronaut, 4),
+}
+fig, axes = plt.subplots(1, 3, figsize=(8, 2.9))
+for axis, (title, image) in zip(axes, shown.items(), strict=True):
+    axis.imshow(image)
+    axis.set(title=title, xticks=[], yticks=[])
+
+# %%
 # Where SciPy's operators end
 # ---------------------------
 #
