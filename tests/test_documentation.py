@@ -209,6 +209,15 @@ def test_every_command_is_told():
     assert {name for name in commands if f"``fastconv {name}``" not in page} == set()
 
 
+def test_links_of_the_readme_lead_somewhere():
+    """And of the other texts in Markdown; the site's are looked at when it is built."""
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("bench/*.md"), *floors.SOURCE.rglob("*.md")]
+    links = [(path, link) for path in texts
+             for link in re.findall(r"\]\(([^)\s#:]+)(?:#[^)]*)?\)", path.read_text("utf-8"))]
+    assert len(links) > 10
+    assert [(path.name, link) for path, link in links if not (path.parent / link).exists()] == []
+
+
 def test_paths_on_pages_exist():
     """No page, nor README, sends its reader to a file of the package that is not there."""
     pages = [*DOCS.glob("*.rst"), *DOCS.glob("algorithms/*.rst"), *DOCS.glob("dev/*.rst"),
