@@ -141,8 +141,15 @@ html_sidebars = {
     "command-line": [],
     "networks": [],
     "faq": [],
+    "scipy": [],
+    "opencv": [],
     "pytorch": [],
     "keras": [],
+    "integers": [],
+    "streams": [],
+    "larger-than-memory": [],
+    "performance": [],
+    "promises": [],
 }
 
 

@@ -83,7 +83,7 @@ def _bench(args):
 
 def _explain(args):
     try:
-        explanation = _explanation(args)
+        explanation = _measured(args) if args.measure else _explanation(args)
     except (TypeError, ValueError) as error:
         print(f"fastconv explain: {error}", file=sys.stderr)
         return 2
@@ -95,7 +95,26 @@ def _explain(args):
     return 0
 
 
-def _explanation(args):
+def _measured(args):
+    """The explanation with its measurements, and a bar meanwhile."""
+    from fastconv._call.explanation import TOLD
+    from fastconv._core.progress import bar
+
+    serving = [row for row in _explanation(args, False) if row["verdict"] != "refused"]
+    with bar(len(serving), "method") as shown:
+
+        def tell(name):
+            shown.set_postfix_str(name)
+            shown.update()
+
+        token = TOLD.set(tell)
+        try:
+            return _explanation(args, True)
+        finally:
+            TOLD.reset(token)
+
+
+def _explanation(args, measure=False):
     if len(args.shapes) == 1:
         from fastconv.testing.shapes import CONV_SHAPES
 
@@ -115,7 +134,7 @@ def _explanation(args):
         padding_value=args.padding_value,
         data_format=args.data_format, flip=args.flip, dtype=args.dtype, precision=args.precision,
         method=args.method, max_workspace=args.max_workspace, num_threads=args.threads,
-        which=args.which, measure=args.measure,
+        which=args.which, measure=measure,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastconv._call import conv as call
 from fastconv._call.columns import columns, images
-from fastconv._call.explanation import ConvCost
+from fastconv._call.explanation import TOLD, ConvCost
 from fastconv._call.integers import integers_in_words
 from fastconv._call.plan import Prepared
 from fastconv._core.messages import shown
@@ -841,6 +841,7 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
         "explain: num_threads", num_threads)
 
     def seconds(method):
+        TOLD.get()(method)
         rng = np.random.default_rng(0)
 
         def numbers(shape):

@@ -150,6 +150,28 @@ def test_help_has_examples_that_are_accepted(capsys, command):
     assert [action.dest for action in choices[command]._actions if not action.help] == []
 
 
+def recorded(steps):
+    """A progress bar that notes how many steps it was told of, and each that was made."""
+    made = SimpleNamespace(update=lambda: steps.append(1), set_postfix_str=lambda text: None)
+    return lambda total, unit: steps.append(total) or nullcontext(made)
+
+
+def test_measurements_have_a_progress_bar(capsys, monkeypatch):
+    """A step for each method that can serve; where no terminal is, there is no bar."""
+    layer = ["explain", "1,4,12,12", "4,4,3,3", "--measure", "--json"]
+    assert cli.main(layer) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    measured = [row for row in json.loads(told.out) if row["seconds"] is not None]
+    steps = []
+    monkeypatch.setattr("fastconv._core.progress.bar", recorded(steps))
+    assert cli.main(layer) == 0
+    assert steps == [len(measured)] + [1] * len(measured)
+    assert len(measured) > 3
+    assert fastconv.explain((1, 4, 12, 12), (4, 4, 3, 3), measure=True)  # whom nobody watches
+    assert len(steps) == 1 + len(measured)
+
+
 # ------------------------------------------------------------------------------------ selftest
 
 
@@ -158,8 +180,7 @@ def test_selftest_in_json_and_its_progress(capsys, monkeypatch):
     from fastconv.testing import selftest
 
     steps = []
-    bar = SimpleNamespace(update=lambda: steps.append(1), set_postfix_str=lambda text: None)
-    monkeypatch.setattr(selftest, "_bar", lambda total: steps.append(total) or nullcontext(bar))
+    monkeypatch.setattr(selftest, "bar", recorded(steps))
     assert cli.main(["selftest", "--cases", "2", "--json"]) == 0
     assert steps[0] == len(steps) - 1
     told = json.loads(capsys.readouterr().out)

@@ -1,5 +1,10 @@
 """What `explain` and `conv_cost` return, and how these show themselves: in words and as tables."""
+from contextvars import ContextVar
+
 from fastconv._core.html import table
+
+# Called with each algorithm's name before `explain` times it: the command line has a bar.
+TOLD = ContextVar("TOLD", default=lambda name: None)
 
 # By the number of spatial axes: what an array holds, and what it is made of.
 NOUNS = {1: ("signal", "samples"), 2: ("image", "pixels"), 3: ("volume", "voxels")}

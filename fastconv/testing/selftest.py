@@ -14,10 +14,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import nullcontext
-from types import SimpleNamespace
 
 import fastconv
+from fastconv._core.progress import bar
 from fastconv.testing.cases import DTYPES, POOL_DTYPES, ConvCase, PoolCase, TransposeCase
 from fastconv.testing.checks import attempts, conv_checks, pool_checks, transpose_checks
 
@@ -117,15 +116,6 @@ def _check_in_process(level, cases, seed, progress):
     return result
 
 
-def _bar(total):
-    """A progress bar on a terminal, where tqdm is installed; else something as quiet as one."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return nullcontext(SimpleNamespace(update=lambda: None, set_postfix_str=lambda text: None))
-    return tqdm(total=total, disable=None, leave=False, dynamic_ncols=True, unit="case")
-
-
 def main(cases=200, seed=0, as_json=False):
     """Check every instruction set that this machine has, each in a process of its own.
 
@@ -151,10 +141,10 @@ def main(cases=200, seed=0, as_json=False):
     if not as_json:
         print(f"fastconv {fastconv.__version__} from {where}", flush=True)
     results = {}
-    with _bar(len(levels) * (cases + 1)) as bar:
+    with bar(len(levels) * (cases + 1), "case") as shown:
         for level in levels:
-            bar.set_postfix_str(level)
-            results[level] = _check_in_process(level, cases, seed, bar.update)
+            shown.set_postfix_str(level)
+            results[level] = _check_in_process(level, cases, seed, shown.update)
     seconds = time.perf_counter() - start
     if as_json:
         print(json.dumps({"fastconv": fastconv.__version__, "from": where, "seconds": seconds,
