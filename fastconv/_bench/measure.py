@@ -125,15 +125,15 @@ def measure(case, contenders, seconds=0.4, rounds=5, progress=lambda name: None)
         if actual.shape != expected.shape:
             result.refusals[contender.name] = f"WRONG: shape {actual.shape}"
             continue
-        error = float(np.max(np.abs(actual - expected)) / np.max(np.abs(expected)))
-        if not error <= case.tolerance:
-            result.refusals[contender.name] = f"WRONG: error {error:.1e} of the largest value"
+        apart = float(np.max(np.abs(actual - expected)) / np.max(np.abs(expected)))
+        if not apart <= case.tolerance:
+            result.refusals[contender.name] = f"WRONG: error {apart:.1e} of the largest value"
             continue
         # Samples of at least 0.1 ms, so that the clock itself does not count.
         single = min(_sample(call, 1) for _ in range(2))
         singles[contender.name] = single
         calls[contender.name] = call, min(1000, max(1, int(1e-4 / max(single, 1e-7))))
-        result.timings[contender.name] = Timing(error)
+        result.timings[contender.name] = Timing(apart)
 
     for name, single in singles.items():
         if single > _HOPELESS * min(singles.values()):

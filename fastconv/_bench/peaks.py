@@ -10,7 +10,7 @@ from fastconv._core import peak
 
 # The best bandwidth so far by number of threads. It does not change with the clock, and a single
 # measurement halves when another process has one of the cores for a moment.
-_gbs = {}
+_gbs: dict[int, float] = {}
 
 
 @dataclass

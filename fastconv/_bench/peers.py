@@ -267,7 +267,7 @@ class Engine(Contender):
     """What inference engines have in common: float32, forward, a compiled graph."""
 
     packs = True
-    needs = "onnx"
+    needs: str | None = "onnx"
 
     def refuses(self, case):
         if not case.forward:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 
 from fastconv._bench import cases, report
 
@@ -154,8 +155,8 @@ class Row:
 
 
 _SMALL = ("us", "ms", "MB")
-_LAYERS = {"layers": ("performance",), "batches": (1, 8), "peers": FIELD}
-_POOLS = {
+_LAYERS: dict[str, Any] = {"layers": ("performance",), "batches": (1, 8), "peers": FIELD}
+_POOLS: dict[str, Any] = {
     "layers": ("pools", "vgg16.pool1", "alexnet.pool1", "googlenet.inception_3a.pool",
                "resnet50.pool5"),
     "batches": (1, 8),

@@ -21,7 +21,7 @@ class Span(NamedTuple):
         What is read, by the whole array's places.
     before, after : int
         Padding that stands beside it.
-    skip, count : int
+    skip, keep : int
         Results that are left out, and those that are kept.
     """
 
@@ -30,7 +30,7 @@ class Span(NamedTuple):
     before: int
     after: int
     skip: int
-    count: int
+    keep: int
 
 
 class Axis(NamedTuple):
@@ -135,7 +135,7 @@ def compute_block(block, *more, call, spans, block_id):
     for number, blocks in spans.items():
         origin, span = blocks[block_id[number]]
         read[number] = slice(span.start - origin, span.stop - origin)
-        kept[number] = slice(span.skip, span.skip + span.count)
+        kept[number] = slice(span.skip, span.skip + span.keep)
         pads.append((span.before, span.after))
     result = call(block[tuple(read)], *more, pads=pads)[tuple(kept)]
     # A view would keep what is left out in memory as long as the block.

@@ -412,7 +412,7 @@ class ConvCase:
             "out": (self.output_shape, self.result_dtype),
             "grad_output": (self.output_shape, self.dtype),
         }
-        arrays = {}
+        arrays: dict[str, np.ndarray | None] = {}
         for view, (name, (shape, dtype)) in zip(self.views, shapes.items(), strict=True):
             if shape is None:
                 arrays[name] = None
@@ -604,7 +604,7 @@ class TransposeCase:
             "out": self.output_shape,
             "grad_output": self.output_shape,
         }
-        arrays = {}
+        arrays: dict[str, np.ndarray | None] = {}
         for view, (name, shape) in zip(self.views, shapes.items(), strict=True):
             if shape is None:
                 arrays[name] = None
