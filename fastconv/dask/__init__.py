@@ -23,6 +23,7 @@ from fastconv.dask._blocks import (
     as_dask,
     by_blocks,
     computed,
+    described,
     repeated,
     shared,
     upsampled,
@@ -199,12 +200,9 @@ def dtype_of(result, options):
 
 def named(function, name):
     """The function, as that of `fastconv` of this name for Dask arrays."""
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"`fastconv.{name}` of a Dask array, lazily and block by block.\n\n"
-        f"Arguments and results are those of `fastconv.{name}`, but for `out` and `num_threads`;\n"
-        f"the result is a Dask array. Weights that are Dask arrays are computed at once.\n")
-    return function
+    return described(function, f"fastconv.{name}", note=(
+        " There is no `out` and no `num_threads`; weights\n"
+        "    that are Dask arrays are computed at once."))
 
 
 conv, conv1d, conv2d, conv3d = map(_conv, RANKS)

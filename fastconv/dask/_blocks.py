@@ -3,6 +3,7 @@
 An operation says so along each axis by a `Span` for every block, and `by_blocks` makes the graph:
 halos by Dask's own overlapping, then one call of a function for each block, on one thread.
 """
+import inspect
 import itertools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -237,3 +238,31 @@ def repeated(x, number, before, after):
         index[number] = slice(0, after)
         parts.append(x[tuple(index)])
     return da.concatenate(parts, axis=number)
+
+
+# ---- what functions say of themselves ----
+
+STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+
+
+def described(function, of, array="x", note="", signature=None):
+    """The function, as that of NumPy's arrays called `of` for the Dask array named `array`.
+
+    The first line of its docstring stays, if it has one.
+    """
+    if signature is not None:
+        function.__signature__ = signature
+    function.__name__ = function.__qualname__ = of.rpartition(".")[2]
+    parameters = inspect.signature(function).parameters.values()
+    others = [STARS.get(p.kind, "") + p.name for p in parameters if p.name != array]
+    summary = function.__doc__ or f"`{of}` of a Dask array, lazily and block by block."
+    sections = {
+        "Parameters": f"{array} : dask.array.Array\n    What is computed block by block.\n"
+                      f"{', '.join(others)}\n    As for `{of}`.{note}",
+        "Returns": "dask.array.Array\n    The result, which is not computed yet.",
+        "See Also": f"{of} : The same for NumPy's arrays.",
+    }  # fmt: skip
+    function.__doc__ = "\n\n".join([
+        summary, *(f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections.items())
+    ]) + "\n"  # fmt: skip
+    return function

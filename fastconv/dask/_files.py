@@ -35,6 +35,24 @@ def from_memmap(array, chunks="auto"):
     -------
     dask.array.Array
         The array.
+
+    See Also
+    --------
+    dask.array.from_array : Of what is in memory, or read by slices.
+
+    Examples
+    --------
+    >>> import os
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from fastconv import dask as lazy
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "scan.raw")
+    ...     scan = np.memmap(path, np.uint16, "w+", shape=(30, 40))
+    ...     scan[:] = 7
+    ...     image = lazy.from_memmap(scan, chunks=(10, 40))
+    ...     image.numblocks, int(image.sum().compute())
+    ((3, 1), 8400)
     """
     if not isinstance(array, np.memmap) or not isinstance(array.base, mmap.mmap):
         raise TypeError("from_memmap: array must be what numpy.memmap makes, not a part of it")

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from fastconv import ndimage as filters
-from fastconv.dask._blocks import as_dask, by_blocks, computed, repeated, trimmed
+from fastconv.dask._blocks import as_dask, by_blocks, computed, described, repeated, trimmed
 
 __all__ = list(filters.SERVED)
 
@@ -150,13 +150,14 @@ def served(name):
         call = partial(filter_block, name=name, options=options)
         return by_blocks(name, x, places, call, {}, sample.dtype)[crop]
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = (
-        f"`fastconv.ndimage.{name}` of a Dask array, lazily and block by block.\n\n"
-        f"Arguments and results are those of `fastconv.ndimage.{name}`, but for `num_threads`;\n"
-        f"`output` is a dtype. With a derivative of your own `depth` says how many elements\n"
-        f"around a result it reads along each axis.\n")
-    return function
+    own = inspect.Parameter("depth", inspect.Parameter.KEYWORD_ONLY, default=None)
+    shown = [p for p in signature.parameters.values() if p.name != "num_threads"]
+    place = len(shown) - (shown[-1].kind is inspect.Parameter.VAR_KEYWORD)
+    return described(
+        function, f"fastconv.ndimage.{name}", "input",
+        " `output` is a dtype. With a derivative of your own\n"
+        "    `depth` says how many elements around a result it reads along each axis.",
+        signature.replace(parameters=[*shown[:place], own, *shown[place:]]))
 
 
 def reaches(name, a, ndim, axes, depth):

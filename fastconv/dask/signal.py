@@ -4,6 +4,7 @@ Results are as exact as those of the whole array; their last bits may differ, si
 choose among methods by an array's size. What feeds back on itself, IIR filters, runs from one end
 to the other and is refused.
 """
+import inspect
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastconv.dask._blocks import (
     as_dask,
     by_blocks,
     computed,
+    described,
     repeated,
     resampled,
     trimmed,
@@ -246,3 +248,9 @@ def decimate(x, q, n=None, ftype="iir", axis=-1, zero_phase=True, *, precision=N
     options = {"q": q, "n": n, "ftype": "fir", "axis": axis, "zero_phase": zero_phase,
                "precision": precision}
     return changed_rate("decimate", x, axis, 1, q, taps, outputs, (), options)
+
+
+for _name in __all__:
+    _first = inspect.signature(globals()[_name]).parameters
+    described(globals()[_name], f"fastconv.signal.{_name}",
+              next(array for array in ("in1", "input", "x") if array in _first))
