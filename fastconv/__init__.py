@@ -2,7 +2,7 @@
 
 The house has six floors; a module imports from its own and from those below. From the top down:
 
-- API: `conv`, `pool`, `plan`, `quantized`, the public functions. A docstring, then describe,
+- API: `conv`, `pool`, `plan`, `quantized`, `separable`, the public functions. A docstring, then describe,
   select, run. `stream`: the same for signals that arrive in chunks. `_ranks`: one definition for
   the four names of a function (`conv`, `conv1d`, …). `ndimage`: SciPy's filters of images, by
   `_filters`. `signal`: those of signals, which `_signal` puts in terms of convolutions.
@@ -37,11 +37,13 @@ from fastconv.quantized import *
 from fastconv.quantized import __all__ as _quantized
 from fastconv.runtime import *
 from fastconv.runtime import __all__ as _runtime
+from fastconv.separable import *
+from fastconv.separable import __all__ as _separable
 from fastconv.stream import *
 from fastconv.stream import __all__ as _stream
 
 __version__ = _version.version
-__all__ = sorted([*_conv, *_plan, *_pool, *_quantized, *_runtime, *_stream, "test"])
+__all__ = sorted([*_conv, *_plan, *_pool, *_quantized, *_runtime, *_separable, *_stream, "test"])
 
 
 def test(cases=200, seed=0):  # noqa: PT028 (it is no test of pytest's)

@@ -20,11 +20,13 @@ from fastconv._core.precision cimport precision_in_force
 from fastconv._core.room cimport need_modules
 from fastconv._desc.conv cimport ConvDesc
 from fastconv._desc.geometry cimport Geometry
+from fastconv._desc.separable cimport SeparableDesc
 from fastconv._desc.transposed cimport TransposedDesc
 
 from fastconv._desc.columns import describe_columns
 from fastconv._desc.pool import describe_around
 from fastconv._desc.conv import describe_conv
+from fastconv._desc.separable import describe_separable
 from fastconv._desc.transposed import describe_transposed
 
 cnp.import_array()
@@ -35,7 +37,7 @@ cdef object float32 = np.dtype(np.float32)
 cdef enum:
     BUCKETS = 256
     MAX_ENTRIES = 512              # descriptions; then all are forgotten
-    MAX_SIZES = 2 + 2 * (AXES + 3)  # two shapes of a batch, each with its length, and two more
+    MAX_SIZES = 2 + 3 * (AXES + 3)  # three shapes, each with its length, and two more
 
 
 # ---- keys ----
@@ -236,6 +238,24 @@ cdef TransposedDesc cached_conv_transpose(Geometry geometry, x, weight, dtype, b
     return desc
 
 
+cdef SeparableDesc cached_separable(Geometry geometry, x, depthwise, pointwise, dtype, bint exact,
+                                    activation):
+    cdef SeparableDesc desc
+    cdef CallKey key
+    cdef Py_ssize_t itemsize = 4 if dtype is float32 else 8
+    begin_key(&key, geometry, activation)
+    add_shape(&key, x)
+    add_shape(&key, depthwise)
+    add_shape(&key, pointwise)
+    add_size(&key, itemsize + exact)
+    desc = lookup(&key)
+    if desc is None:
+        desc = describe_separable(geometry, shape_of(x), shape_of(depthwise),
+                                  shape_of(pointwise), itemsize, activation, exact)
+        insert(&key, desc)
+    return desc
+
+
 cdef object cached(describe, Geometry geometry, x):
     """What one of the functions that describe a pooling says."""
     cdef CallKey key
@@ -292,6 +312,15 @@ cdef object choose_algorithm(ConvDesc desc, str which, method, precision, max_wo
 cdef object strict_algorithm(ConvDesc desc, str which):
     """One that rounds no integer."""
     return choose_algorithm(desc, which, "auto", "highest", None)
+
+
+cdef object algorithm_of_any_cut(ConvDesc desc, str which, precision, max_workspace):
+    """The fastest of those whose results do not depend on what else is computed."""
+    chosen = cached_algorithm(desc, which, "auto", precision, max_workspace)
+    name = registry.of_any_cut(desc, which, chosen, max_workspace)
+    if name == chosen.name:
+        return chosen
+    return choose_algorithm(desc, which, name, precision, max_workspace)
 
 
 cdef object cached_algorithm(ConvDesc desc, str which, method, precision, max_workspace):

@@ -6,7 +6,7 @@ from fastconv._desc.conv cimport ConvDesc
 cdef tuple dtypes_of(str function, a, b, c)
 cdef double beside(out, algorithm, double work) except *
 cdef bint is_auto(method)
-cdef check_bias(ConvDesc desc, bias)
+cdef check_bias(ConvDesc desc, bias, str weight=*)
 cdef check_residual(str function, residual, tuple shape, result)
 cpdef tuple padded_shape(ConvDesc desc)
 cdef Py_ssize_t converted_by(bint parts, arithmetic, cnp.ndarray x, residual,

@@ -71,10 +71,10 @@ cdef bint is_auto(method):
     return isinstance(method, str) and method == "auto"
 
 
-cdef check_bias(ConvDesc desc, bias):
+cdef check_bias(ConvDesc desc, bias, str weight="weight"):
     if bias.shape != (desc.g.filters,):
         raise ValueError(
-            f"{desc.function}: bias has shape {bias.shape}, but weight has {desc.g.filters} "
+            f"{desc.function}: bias has shape {bias.shape}, but {weight} has {desc.g.filters} "
             f"filters, so it must be ({desc.g.filters},)"
         )
 

@@ -1,7 +1,7 @@
 cimport numpy as cnp
 
 from fastconv._call.destination cimport Destination
-from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 
 cdef class Slabs:
@@ -16,7 +16,6 @@ cdef class Slabs:
     cdef dict kernels          # by description
 
     cdef int run(self, x, bias, residual, Destination output, tuple bounds, int threads) except -1
-    cdef tuple slab(self, image, int along, Py_ssize_t first, Py_ssize_t rows)
     cdef object kernel(self, ConvDesc slab, int threads)
 
 
@@ -27,3 +26,8 @@ cdef int run_pieces(kernel, source, bias, residual, Destination output, arithmet
                     int threads) except -1
 cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside,
                     bint by_choice)
+cdef int place_of(const conv_geometry *g, int axis) noexcept
+cdef tuple rows_of(ConvDesc desc, images, int axis, Py_ssize_t first, Py_ssize_t rows)
+cdef Py_ssize_t extent(const conv_geometry *g, int axis) noexcept
+cdef int run_piece(kernel, source, bias, residual, Destination output, tuple where, arithmetic,
+                   tuple bounds, int threads) except -1

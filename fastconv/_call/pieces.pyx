@@ -87,37 +87,17 @@ cdef class Slabs:
         cdef conv_geometry *g = &self.desc.g
         cdef ConvDesc slab
         cdef Py_ssize_t n, first, rows
-        cdef int along = 1 + (not g.channels_last) + self.axis - AXES + <int>g.rank
+        cdef int along = place_of(g, self.axis)
         for n in range(len(x)):
             for first in range(0, g.output[self.axis], self.rows):
                 rows = min(self.rows, g.output[self.axis] - first)
-                slab, source = self.slab(x[n:n + 1], along, first, rows)
+                slab, source = rows_of(self.desc, x[n:n + 1], self.axis, first, rows)
                 where = (slice(n, n + 1),) + (slice(None),) * (along - 1) + (
                     slice(first, first + rows),)
                 run_piece(self.kernel(slab, threads), source, bias,
                           None if residual is None else residual[where], output, where,
                           self.arithmetic, bounds, threads)
         return 0
-
-    cdef tuple slab(self, image, int along, Py_ssize_t first, Py_ssize_t rows):
-        """The description of some rows of outputs, and what they read of the image."""
-        cdef conv_geometry *g = &self.desc.g
-        cdef Py_ssize_t length = g.input[self.axis]
-        cdef Py_ssize_t start = first * g.stride[self.axis] - g.before[self.axis]
-        cdef Py_ssize_t stop = start + (rows - 1) * g.stride[self.axis] + extent(g, self.axis)
-        cdef Py_ssize_t low = min(max(start, 0), length), high = max(min(stop, length), low)
-        cdef Py_ssize_t outside, lead
-        before = (slice(None),) * along
-        if low == start and high == stop:
-            return self.desc.of_rows(self.axis, stop - start, 0, 0, rows), image[
-                before + (slice(start, stop),)]
-        if g.padding_mode == PAD_ZEROS or g.padding_mode == PAD_CONSTANT:
-            outside = stop - start - (high - low)
-            lead = low - start if low < high else 0  # or all of it lies outside
-            return self.desc.of_rows(self.axis, high - low, lead, outside - lead, rows), image[
-                before + (slice(low, high),)]
-        return self.desc.of_rows(self.axis, stop - start, 0, 0, rows), image[
-            before + (sources(start, stop, length, g.padding_mode),)]
 
     cdef object kernel(self, ConvDesc slab, int threads):
         """The kernel for slabs like that."""
@@ -159,6 +139,31 @@ cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.nd
     self.result, self.arithmetic, self.outside = result, arithmetic, outside
     self.axis, self.rows, self.kernels, self.by_choice = axis, rows, {}, by_choice
     return self
+
+
+cdef int place_of(const conv_geometry *g, int axis) noexcept:
+    """Which axis of an array with a batch axis it is."""
+    return 1 + (not g.channels_last) + axis - AXES + <int>g.rank
+
+
+cdef tuple rows_of(ConvDesc desc, images, int axis, Py_ssize_t first, Py_ssize_t rows):
+    """The description of some rows of outputs along an axis, and what they read of the images."""
+    cdef conv_geometry *g = &desc.g
+    cdef Py_ssize_t length = g.input[axis]
+    cdef Py_ssize_t start = first * g.stride[axis] - g.before[axis]
+    cdef Py_ssize_t stop = start + (rows - 1) * g.stride[axis] + extent(g, axis)
+    cdef Py_ssize_t low = min(max(start, 0), length), high = max(min(stop, length), low)
+    cdef Py_ssize_t outside, lead
+    before = (slice(None),) * place_of(g, axis)
+    if low == start and high == stop:
+        return desc.of_rows(axis, stop - start, 0, 0, rows), images[before + (slice(start, stop),)]
+    if g.padding_mode == PAD_ZEROS or g.padding_mode == PAD_CONSTANT:
+        outside = stop - start - (high - low)
+        lead = low - start if low < high else 0  # or all of it lies outside
+        return desc.of_rows(axis, high - low, lead, outside - lead, rows), images[
+            before + (slice(low, high),)]
+    return desc.of_rows(axis, stop - start, 0, 0, rows), images[
+        before + (sources(start, stop, length, g.padding_mode),)]
 
 
 cdef cnp.ndarray sources(Py_ssize_t start, Py_ssize_t stop, Py_ssize_t length, Py_ssize_t mode):

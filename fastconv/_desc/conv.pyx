@@ -143,6 +143,15 @@ cdef class ConvDesc:
             self.kept[key] = other
         return other
 
+    cdef ConvDesc for_many(self):
+        """The same for many runs with the same weights: this description keeps it."""
+        cdef ConvDesc other = self.kept.get(("many",))
+        if other is None:
+            other = copied(self)
+            other.planned = True
+            self.kept["many",] = other
+        return other
+
     def flops(self, Py_ssize_t batch=1):
         """Floating-point operations of the direct sum, two for a multiply-add."""
         return 2.0 * batch * self.multiply_adds()

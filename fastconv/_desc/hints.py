@@ -94,3 +94,35 @@ def of_transposed(weight, ws, groups, channels):
     if weight.endswith("_shape") or ws[1] != channels or groups != 1:
         return ""
     return f"; if its first axis is that of the filters, give {weight}.swapaxes(0, 1)"
+
+
+def of_depthwise(weight, ws, channels):
+    """For depthwise filters with TensorFlow's axes."""
+    n = len(ws) - 2
+    if ws[n] != channels or len(set(ws[:n])) != 1:
+        return ""
+    order = ", ".join(map(str, (n, n + 1, *range(n))))
+    shape = ", ".join(map(str, (channels * ws[-1], 1, *ws[:n])))
+    return (f"; a weight in TensorFlow's layout needs "
+            f"{weight}.transpose({order}).reshape({shape})")
+
+
+def of_depthwise_channels(xs, ws, last):
+    """For an image whose channels stand elsewhere."""
+    channels = xs[1 - len(ws) if last else -1]
+    if channels == 0 or ws[0] % channels:
+        return ""
+    if last:
+        return "; if the channels of x come first, leave data_format='channels_last' out"
+    return "; if the channels of x come last, give data_format='channels_last'"
+
+
+def of_pointwise(weight, ws, ds):
+    """For a matrix, or one with TensorFlow's axes."""
+    n = len(ds) - 2
+    if len(ws) == 2 and ws[1] == ds[0]:
+        return f"; write {weight}[:, :, {', '.join(['None'] * n)}]"
+    if len(ws) == n + 2 and ws[n] == ds[0] and set(ws[:n]) == {1}:
+        order = ", ".join(map(str, (n + 1, n, *range(n))))
+        return f"; a weight in TensorFlow's layout needs {weight}.transpose({order})"
+    return ""
