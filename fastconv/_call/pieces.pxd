@@ -27,6 +27,8 @@ cdef int run_pieces(kernel, source, bias, residual, Destination output, arithmet
 cdef Slabs slabs_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside,
                     bint by_choice)
 cdef int place_of(const conv_geometry *g, int axis) noexcept
+cdef ConvDesc part_of(ConvDesc desc, int axis, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t *low,
+                      Py_ssize_t *high)
 cdef tuple rows_of(ConvDesc desc, images, int axis, Py_ssize_t first, Py_ssize_t rows)
 cdef Py_ssize_t extent(const conv_geometry *g, int axis) noexcept
 cdef int run_piece(kernel, source, bias, residual, Destination output, tuple where, arithmetic,

@@ -14,7 +14,9 @@ from fastconv._call.cache cimport strict_algorithm
 from fastconv._call.destination cimport Destination, contiguous, is_contiguous
 from fastconv._call.integers cimport exact_pass
 from fastconv._call.kernels cimport real_pass
-from fastconv._core.padding cimport AXES, PAD_CONSTANT, PAD_ZEROS, source_index
+from fastconv._core.padding cimport (
+    AXES, PAD_CIRCULAR, PAD_CONSTANT, PAD_ZEROS, source_index,
+)
 from fastconv._desc.arguments cimport is_operand, operand
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
@@ -146,24 +148,39 @@ cdef int place_of(const conv_geometry *g, int axis) noexcept:
     return 1 + (not g.channels_last) + axis - AXES + <int>g.rank
 
 
+cdef ConvDesc part_of(ConvDesc desc, int axis, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t *low,
+                      Py_ssize_t *high):
+    """The description of some rows of outputs along an axis, and which elements they read.
+
+    None where padding repeats others than these.
+    """
+    cdef conv_geometry *g = &desc.g
+    cdef Py_ssize_t start = first * g.stride[axis] - g.before[axis]
+    cdef Py_ssize_t stop = start + (rows - 1) * g.stride[axis] + extent(g, axis)
+    cdef Py_ssize_t lead, trail, length
+    low[0] = min(max(start, 0), g.input[axis])
+    high[0] = max(min(stop, g.input[axis]), low[0])
+    length = high[0] - low[0]
+    lead = low[0] - start if length else 0  # or all of it lies outside
+    trail = stop - start - length - lead
+    if g.padding_mode != PAD_ZEROS and g.padding_mode != PAD_CONSTANT and (lead or trail) and (
+            g.padding_mode == PAD_CIRCULAR or max(lead, trail) >= length):
+        return None
+    return desc.of_rows(axis, length, lead, trail, rows)
+
+
 cdef tuple rows_of(ConvDesc desc, images, int axis, Py_ssize_t first, Py_ssize_t rows):
     """The description of some rows of outputs along an axis, and what they read of the images."""
     cdef conv_geometry *g = &desc.g
-    cdef Py_ssize_t length = g.input[axis]
-    cdef Py_ssize_t start = first * g.stride[axis] - g.before[axis]
-    cdef Py_ssize_t stop = start + (rows - 1) * g.stride[axis] + extent(g, axis)
-    cdef Py_ssize_t low = min(max(start, 0), length), high = max(min(stop, length), low)
-    cdef Py_ssize_t outside, lead
+    cdef Py_ssize_t low, high, start
+    cdef ConvDesc part = part_of(desc, axis, first, rows, &low, &high)
     before = (slice(None),) * place_of(g, axis)
-    if low == start and high == stop:
-        return desc.of_rows(axis, stop - start, 0, 0, rows), images[before + (slice(start, stop),)]
-    if g.padding_mode == PAD_ZEROS or g.padding_mode == PAD_CONSTANT:
-        outside = stop - start - (high - low)
-        lead = low - start if low < high else 0  # or all of it lies outside
-        return desc.of_rows(axis, high - low, lead, outside - lead, rows), images[
-            before + (slice(low, high),)]
-    return desc.of_rows(axis, stop - start, 0, 0, rows), images[
-        before + (sources(start, stop, length, g.padding_mode),)]
+    if part is not None:
+        return part, images[before + (slice(low, high),)]
+    start = first * g.stride[axis] - g.before[axis]
+    high = start + (rows - 1) * g.stride[axis] + extent(g, axis)
+    return desc.of_rows(axis, high - start, 0, 0, rows), images[
+        before + (sources(start, high, g.input[axis], g.padding_mode),)]
 
 
 cdef cnp.ndarray sources(Py_ssize_t start, Py_ssize_t stop, Py_ssize_t length, Py_ssize_t mode):

@@ -1,6 +1,7 @@
 cimport numpy as cnp
 
 from fastconv._core.padding cimport AXES
+from fastconv._core.strided cimport Strided5
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport FC_CLIP, FC_IDENTITY, FC_REQUANTIZE, fc_epilogue, fc_kernels
 
@@ -31,6 +32,8 @@ cdef inline bint fuses_into_kernel(const Output *output) noexcept nogil:
 
 cdef Output make_output(const fc_kernels *kernels, const fc_epilogue *epilogue, cnp.ndarray out,
                         bias, residual, bint channels_last) noexcept
+cdef Output output_at(const fc_kernels *kernels, const fc_epilogue *epilogue,
+                      const Strided5 *images, Py_ssize_t itemsize, bias) noexcept
 cdef Py_ssize_t transposed_size(const fc_kernels *kernels, Py_ssize_t channels,
                                 Py_ssize_t pixels) noexcept nogil
 cdef void store_rows(const Output *output, Py_ssize_t rows, Py_ssize_t n, const real_t *sums,

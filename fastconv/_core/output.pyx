@@ -10,14 +10,22 @@ cnp.import_array()
 cdef Output make_output(const fc_kernels *kernels, const fc_epilogue *epilogue, cnp.ndarray out,
                         bias, residual, bint channels_last) noexcept:
     """The way to `out`; it and the residual are C-contiguous, bias and residual may be None."""
-    cdef Output output
     cdef Strided5 images = contiguous_images(out, channels_last)
+    cdef Output output = output_at(kernels, epilogue, &images, cnp.PyArray_ITEMSIZE(out), bias)
+    output.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
+    return output
+
+
+cdef Output output_at(const fc_kernels *kernels, const fc_epilogue *epilogue,
+                      const Strided5 *images, Py_ssize_t itemsize, bias) noexcept:
+    """The same without a residual, to wherever these images lie."""
+    cdef Output output
     cdef int a
     output.kernels = kernels
     output.epilogue = epilogue
-    output.itemsize = cnp.PyArray_ITEMSIZE(out)
+    output.itemsize = itemsize
     output.data = images.data
-    output.residual = NULL if residual is None else cnp.PyArray_BYTES(residual)
+    output.residual = NULL
     output.bias = NULL if bias is None else cnp.PyArray_BYTES(bias)
     output.image, output.channel = images.stride[0], images.stride[1]
     for a in range(AXES):

@@ -3,6 +3,7 @@
 Both are the same computation. This has the blocks of windows, where either pixels or channels are
 in the lanes; those that read rows or planes in place are in modules of their own.
 """
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 cimport cython
@@ -21,10 +22,11 @@ from fastconv._algorithms.depthwise.weights cimport pack_weights
 from fastconv._algorithms.depthwise.windows cimport find_rects, gather_window
 from fastconv._core.finite cimport all_finite
 from fastconv._core.integers cimport ceil_div, round_up
-from fastconv._core.output cimport is_bare, make_output, store_rows
+from fastconv._core.output cimport is_bare, make_output, output_at, store_rows
 from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport acquire
-from fastconv._core.strided cimport strided_images
+from fastconv._core.serial cimport SerialKernel
+from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_kernels, fc_prefetch
@@ -36,7 +38,7 @@ cnp.import_array()
 
 @cython.final
 @cython.no_gc
-cdef class Depthwise:
+cdef class Depthwise(SerialKernel):
     """One pass of one layer, with packed weights; made once, run for any batch."""
 
     def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
@@ -60,6 +62,29 @@ cdef class Depthwise:
         if self.nonfinite is not None:
             add_nonfinite(self.kept.desc, self.nonfinite, source, out)
 
+    cdef bint begin(self, const Strided5 *source, const Strided5 *out, Py_ssize_t batch,
+                    bias) except -1:
+        """As `SerialKernel.begin`."""
+        cdef const Layout *layout = self.layout
+        cdef Job *job = <Job *>self.kept_job
+        if layout.has_gaps or self.nonfinite is not None:
+            return False
+        if job == NULL:
+            job = <Job *>malloc(sizeof(Job))
+            if job == NULL:
+                raise MemoryError("fastconv: cannot allocate the job of a pass")
+            self.kept_job = job
+        job.layout, job.packed = layout, self.packed.data
+        job.schedule = plan_correlation(layout, batch, 1)
+        job.source = source[0]
+        job.output = output_at(layout.kernels, layout.epilogue, out, layout.g.itemsize, bias)
+        self.serial.run, self.serial.job = run_serially, job
+        self.serial.scratch_bytes = job.schedule.scratch_bytes
+        return True
+
+    def __dealloc__(self):
+        free(self.kept_job)
+
 
 cdef Depthwise pack(KeptLayout kept, cnp.ndarray weight, int threads):
     """The pass with these weights. Not a constructor: that takes arguments as a tuple."""
@@ -81,6 +106,17 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
         run_blocks(job, task, scratch, <float *>(scratch + job.schedule.window))
     else:
         run_blocks(job, task, scratch, <double *>(scratch + job.schedule.window))
+
+
+cdef void run_serially(const void *kept, const char *source, char *out, const char *residual,
+                       char *scratch) noexcept nogil:
+    """All tasks of a call of these arrays."""
+    cdef Job job = (<const Job *>kept)[0]
+    cdef Py_ssize_t task
+    job.source.data, job.output.data = <char *>source, out
+    job.output.residual, job.scratch = residual, scratch
+    for task in range(job.schedule.tasks):
+        run_task(&job, task, 0)
 
 
 cdef void run_blocks(const Job *job, Py_ssize_t task, char *scratch,

@@ -15,8 +15,9 @@ from fastconv._algorithms.direct.sums cimport accumulate_channels
 from fastconv._algorithms.direct.types cimport CHUNK_TAPS, Layout, Phase, phase_work
 from fastconv._algorithms.direct.weights cimport pack_all, weights_from
 from fastconv._core.integers cimport ceil_div
-from fastconv._core.output cimport make_output
+from fastconv._core.output cimport make_output, output_at
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
+from fastconv._core.serial cimport SerialKernel
 from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.types cimport real_t
@@ -27,7 +28,13 @@ cnp.import_array()
 cdef double MAX_PACKINGS = 2  # of each weight in one call, on the way
 
 
-cdef class Correlation:
+# What `serial` has; behind it the offsets of channels, where they are read in place.
+cdef struct SerialJob:
+    Job job
+    Schedule schedule
+
+
+cdef class Correlation(SerialKernel):
     """A source correlated with packed weights; made once for a layer, run for any batch."""
 
     def __cinit__(self, PassLayout owner, cnp.ndarray weight):
@@ -90,6 +97,43 @@ cdef class Correlation:
             run_phases(&job, &call, schedules, out)
         finally:
             free(schedules)
+
+    cdef bint begin(self, const Strided5 *source, const Strided5 *out, Py_ssize_t batch,
+                    bias) except -1:
+        """As `SerialKernel.begin`. The rows of both are to be one line where kernels are 1x1."""
+        cdef const Layout *layout = self.layout
+        cdef SerialJob *kept = <SerialJob *>self.kept_job
+        cdef Job *job
+        cdef Call call
+        if layout.n_phases != 1 or layout.has_gaps:
+            return False
+        if kept == NULL:
+            kept = <SerialJob *>malloc(
+                sizeof(SerialJob) + layout.in_channels * sizeof(Py_ssize_t))
+            if kept == NULL:
+                raise MemoryError("fastconv: cannot allocate the job of a pass")
+            self.kept_job = kept
+        if self.packed is None:
+            self.pack(1)
+        job = &kept.job
+        job.layout, job.phase, job.schedule = layout, &layout.phases[0], &kept.schedule
+        job.batch, job.source = batch, source[0]
+        if layout.collapsed:
+            job.source.stride[2] = job.source.stride[3] = 0
+        job.output = output_at(layout.kernels, self.epilogue, out, layout.g.itemsize, bias)
+        job.output.pixel = job.output.axis[2] * job.phase.out_step[2]
+        job.weights, job.packed, job.in_place = NULL, self.packed.data, NULL
+        call.batch, call.threads, call.packs = batch, 1, False
+        call.in_place = self.reads_in_place(&job.source)
+        kept.schedule = plan_phase(layout, job.phase, &call)
+        if call.in_place:
+            job.in_place = channel_offsets(job, <Py_ssize_t *>(kept + 1))
+        self.serial.run, self.serial.job = run_serially, job
+        self.serial.scratch_bytes = kept.schedule.scratch_size
+        return True
+
+    def __dealloc__(self):
+        free(self.kept_job)
 
     cdef bint reads_in_place(self, const Strided5 *source) noexcept:
         """Whether the kernels read the source where it is, without a window.
@@ -160,6 +204,17 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
         run_block(job, task, <float *>scratch)
     else:
         run_block(job, task, <double *>scratch)
+
+
+cdef void run_serially(const void *kept, const char *source, char *out, const char *residual,
+                       char *scratch) noexcept nogil:
+    """All tasks of a call of these arrays."""
+    cdef Job job = (<const Job *>kept)[0]
+    cdef Py_ssize_t task
+    job.source.data, job.output.data = <char *>source, out
+    job.output.residual, job.scratch = residual, scratch
+    for task in range(job.schedule.tasks):
+        run_task(&job, task, 0)
 
 
 cdef void run_block(const Job *job, Py_ssize_t task, real_t *scratch) noexcept nogil:

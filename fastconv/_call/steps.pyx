@@ -1,0 +1,91 @@
+"""The steps of a separable convolution, and how images are cut so that its middle stays in a cache.
+"""
+cimport numpy as cnp
+
+from fastconv._call.cache cimport strict_algorithm
+from fastconv._call.pieces cimport extent, kernel_of
+from fastconv._core.integers cimport ceil_div, round_up
+
+cnp.import_array()
+
+cdef enum:
+    LEAST_KERNELS = 2   # lengths of the kernel that a block has: what two of them read is a part
+    LEAST_COLUMNS = 64  # of a block whose rows are cut
+
+
+cdef class Step:
+    """One of the two convolutions: what it takes to make its kernels, and these."""
+
+    cdef object kernel(self, ConvDesc part, int threads, Py_ssize_t images=0):
+        """The kernel for parts like that; images: that it is for, if it is for these alone."""
+        cdef tuple key = (part, images)
+        kernel = self.kernels.get(key)
+        if kernel is None:
+            algorithm = self.algorithm
+            if algorithm.supports(part, "forward") is not None:
+                algorithm = strict_algorithm(part, "forward")
+            kernel = kernel_of(part, algorithm, self.weight, self.result, self.arithmetic,
+                               self.outside, self.by_choice, threads)
+            self.kernels[key] = kernel
+        return kernel
+
+
+cdef Step make_step(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.ndarray outside,
+                    bint by_choice):
+    cdef Step self = Step.__new__(Step)
+    self.desc, self.algorithm, self.weight, self.result = desc, algorithm, weight, result
+    self.arithmetic, self.outside, self.by_choice = arithmetic, outside, by_choice
+    self.kernels = {}
+    return self
+
+
+cdef Cut cut_of(const conv_geometry *g, Py_ssize_t itemsize, Py_ssize_t room,
+                Py_ssize_t parts=1) noexcept:
+    """Pieces of which the results of the depthwise step, which g describes, take `room` bytes.
+
+    parts: what an image's pieces are to be a multiple of.
+    """
+    cdef Cut cut
+    cdef int axis
+    cdef double size = (<double>g.filters) * itemsize, per
+    cdef Py_ssize_t least, n
+    for axis in range(AXES):
+        cut.block[axis] = g.output[axis]
+        size *= g.output[axis]
+    cut.pieces = 1
+    for axis in range(AXES):
+        if g.output[axis] == 1 or size <= room and (parts == 1 or cut.pieces > 1):
+            continue
+        per = size / g.output[axis]
+        least = max(1, LEAST_KERNELS * extent(g, axis) // g.stride[axis])
+        if axis == AXES - 1:
+            least = max(least, <Py_ssize_t>LEAST_COLUMNS)
+        n = ceil_div(g.output[axis], min(g.output[axis], max(least, <Py_ssize_t>(room / per))))
+        if ceil_div(g.output[axis], round_up(n, parts)) >= least:
+            n = round_up(n, parts)
+        cut.block[axis] = ceil_div(g.output[axis], n)
+        cut.pieces *= ceil_div(g.output[axis], cut.block[axis])
+        size = per * cut.block[axis]
+    cut.images = 1
+    if cut.pieces == 1:
+        cut.images = max(1, <Py_ssize_t>(room / max(size, 1.0)))
+    return cut
+
+
+cdef bint find_block(const conv_geometry *g, const Cut *cut, int axis, Py_ssize_t *number,
+                     Py_ssize_t *first, Py_ssize_t *rows) noexcept:
+    """Where a piece lies along an axis; whether that is cut. It takes its digit off the number."""
+    cdef Py_ssize_t blocks = ceil_div(g.output[axis], cut.block[axis])
+    first[0] = number[0] % blocks * cut.block[axis]
+    number[0] //= blocks
+    rows[0] = min(cut.block[axis], g.output[axis] - first[0])
+    return blocks > 1
+
+
+cdef Py_ssize_t piece_elements(const conv_geometry *g, const Cut *cut) noexcept:
+    """Of what the depthwise step gives of a piece."""
+    cdef Py_ssize_t count = cut.images * g.filters
+    cdef int axis
+    for axis in range(AXES):
+        count *= cut.block[axis]
+    return count
