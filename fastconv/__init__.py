@@ -2,10 +2,10 @@
 
 The house has six floors; a module imports from its own and from those below. From the top down:
 
-- API: `conv`, `pool`, `plan`, `quantized`, `separable`, the public functions. A docstring, then describe,
-  select, run. `stream`: the same for signals that arrive in chunks. `_ranks`: one definition for
-  the four names of a function (`conv`, `conv1d`, …). `ndimage`: SciPy's filters of images, by
-  `_filters`. `signal`: those of signals, which `_signal` puts in terms of convolutions.
+- API: `conv`, `pool`, `plan`, `quantized`, `separable`, the public functions. A docstring, then
+  describe, select, run. `stream`: the same for signals that arrive in chunks. `_ranks`: one
+  definition for the four names of a function (`conv`, `conv1d`, …). `ndimage`: SciPy's filters of
+  images, by `_filters`. `signal`: those of signals, which `_signal` puts in terms of convolutions.
 - call: `_call`, from arrays to arrays, by way of a cache of descriptions; `_select`, the ordered
   registry of algorithms, the automatic choice, `explain`; `_fallback`, direct sums for what a
   transform would spoil; `_parts`, complex numbers and integers by real convolutions; `runtime`,

@@ -135,6 +135,7 @@ def _conv(rank):
         plan_conv : Pack the weights once, for many calls.
         conv${d}_backward_data, conv${d}_backward_weight, conv${d}_backward_bias : The gradients.
         conv_transpose$d : The adjoint, as an operator of its own.
+        separable_conv$d : A depthwise and a pointwise convolution in one.
         explain : Which algorithm is chosen, and why.
 
         References

@@ -57,9 +57,9 @@ def _separable_conv(rank):
         """Filter each channel of $arrays by itself, then combine the channels.
 
         The depthwise step gives each of C channels m filters of its own; the pointwise step makes
-        K sums of these C m results at each place. It is
-        ``conv(conv(x, depthwise_weight, groups=C), pointwise_weight)``, with the same bits, but what
-        is between the steps stays in the cache: no array holds it.
+        K sums of these C m results at each place. It is ``conv$d(conv$d(x, depthwise_weight,
+        groups=C), pointwise_weight)`` with the same bits, but what is between the steps stays in
+        the cache: no array holds it.
 
         Parameters
         ----------

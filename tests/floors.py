@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "fastconv"
 # module imports from its own floor and from those below.
 FLOORS = {
     "tools": r"|cli|_demo(\..*)?|_bench(\..*)?|testing(\..*)?",
-    "API": r"conv|pool|plan|quantized|stream|dask(\..*)?|_ranks|ndimage|signal|_signal(\..*)?",
+    "API": r"conv|pool|plan|quantized|separable|stream|_ranks|ndimage|(dask|_?signal)(\..*)?",
     "call": r"_call(\..*)?|_select|_fallback|_parts|runtime",
     "algorithms and pooling": r"_algorithms(\..*)?|_pooling(\..*)?|_filters(\..*)?",
     "desc": r"_desc(\..*)?",

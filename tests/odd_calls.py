@@ -192,6 +192,8 @@ def fitting(dice, name, function):
     columns = CHANNELS * TAPS**rank
     values = {
         "x": x, "weight": weight, "grad_output": grad, "kernel_size": 2 if pooling else TAPS,
+        "depthwise_weight": np.ones((2 * CHANNELS, 1, *(TAPS,) * rank), dtype),
+        "pointwise_weight": np.ones((FILTERS, 2 * CHANNELS, *(1,) * rank), dtype),
         "input_shape": data(CHANNELS, SIZE).shape, "x_shape": x.shape, "norm_type": 2,
         "weight_shape": weight.shape, "output_size": POOLED, "tier": "high", "precision": "high",
         "indices": np.zeros(grad.shape, "i8"), "n": 2, "num_threads": 1, "kind": "max",

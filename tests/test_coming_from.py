@@ -169,7 +169,7 @@ def of_a_framework(channels_last):
               "m": (6, 7)}  # fmt: skip
     if channels_last:
         shapes |= {"x": (2, 8, 10, 4), "w": (3, 3, 4, 6), "d": (3, 3, 4, 2), "t": (3, 3, 5, 4),
-                   "s": (2, 12, 4), "w1": (3, 4, 6), "m": (7, 6)}  # fmt: skip
+                   "s": (2, 12, 4), "w1": (3, 4, 6), "m": (7, 6), "q": (1, 1, 8, 5)}  # fmt: skip
     return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
 
 
@@ -211,6 +211,9 @@ TENSORFLOW = {
     'tf.nn.depthwise_conv2d(x, d, [1, 1, 1, 1], "SAME")': lambda a: np.stack([
         scipy.ndimage.correlate(a.x[..., c // 2], a.d[None, :, :, c // 2, c % 2], mode="constant")
         for c in range(8)], -1),
+    'tf.nn.separable_conv2d(x, d, q, [1, 1, 1, 1], "SAME")': lambda a: np.stack([
+        scipy.ndimage.correlate(a.x[..., c // 2], a.d[None, :, :, c // 2, c % 2], mode="constant")
+        for c in range(8)], -1) @ a.q[0, 0],
     'tf.nn.conv2d_transpose(x, t, (2, 16, 20, 5), 2, "SAME")': lambda a: last(
         TRANSPOSED, a.x, a.t, (3, 2, 0, 1), stride=2)[:, :-1, :-1],
     'tf.nn.conv2d_transpose(x, t, (2, 17, 21, 5), 2, "VALID")': lambda a: last(

@@ -64,8 +64,8 @@ def test_only_the_dispatcher_imports_kernels_of_a_level():
 
 
 def test_public_functions_hold_no_loops():
-    """conv, pool, plan and quantized describe, select and run: work belongs below."""
-    for name in ("conv", "pool", "plan", "quantized"):
+    """conv, pool, plan, quantized and separable describe, select and run: work belongs below."""
+    for name in ("conv", "pool", "plan", "quantized", "separable"):
         for path in MODULES[name]:
             code = re.sub(r'"""(?s:.*?)"""', "", path.read_text())
             loops = re.findall(r"^\s*(?:for|while)\b.*", code, re.MULTILINE)

@@ -25,6 +25,7 @@ from fastconv.testing.checks import (
     conv_checks,
     function_of,
     pool_checks,
+    separable_checks,
     transpose_checks,
 )
 from fastconv.testing.contract import assert_exact, assert_within_contract
@@ -100,6 +101,13 @@ def test_pool2d(block):
 def test_conv_of_every_rank_and_dtype(block):
     for seed in range(block, block + BLOCK):
         conv_case(seed, 1 + seed % 3, dtypes=DTYPES, limit=15_000)
+
+
+@pytest.mark.parametrize("block", blocks(500, 2_000))
+def test_separable_conv(block):
+    for seed in range(block, block + BLOCK):
+        for check in separable_checks(ConvCase.draw(seed, 1 + seed % 3, DTYPES, limit=15_000)):
+            assert verify(check) >= 3  # auto at both tiers, direct
 
 
 @pytest.mark.parametrize("block", range(0, 2_500, BLOCK))
@@ -268,6 +276,7 @@ def test_every_function_of_the_family_is_here():
     """The checks reach every public function that has a rank in its name."""
     reached = {check.call for rank in (1, 2, 3) for check in (
         *conv_checks(ConvCase.draw(0, rank)),
+        *separable_checks(ConvCase.draw(0, rank)),
         *transpose_checks(TransposeCase.draw(0, rank)),
         *pool_checks(PoolCase.draw(0, rank)),
     )}  # fmt: skip

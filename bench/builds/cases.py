@@ -14,8 +14,8 @@ from builds.draw import Draw, Made
 # drawn with the case where the function has one.
 WEIGHTS = {
     "conv": 24, "conv_backward_data": 10, "conv_backward_weight": 12, "conv_backward_bias": 1.5,
-    "conv_transpose": 8, "plan_conv": 8, "im2col": 2.5, "col2im": 2.5, "explain": 3,
-    "conv_cost": 1, "conv_output_shape": 1, "conv_transpose_output_shape": 1,
+    "conv_transpose": 8, "separable_conv": 4, "plan_conv": 8, "im2col": 2.5, "col2im": 2.5,
+    "explain": 3, "conv_cost": 1, "conv_output_shape": 1, "conv_transpose_output_shape": 1,
     "max_pool": 5, "min_pool": 2.5, "avg_pool": 4, "lp_pool": 3, "adaptive_avg_pool": 2,
     "adaptive_max_pool": 2, "global_avg_pool": 1.5, "global_max_pool": 1.5, "max_unpool": 2,
     "max_pool_backward": 2, "avg_pool_backward": 2.5, "lp_pool_backward": 2,
@@ -52,8 +52,8 @@ def _settings(draw, kind):
 
 MAKERS = conv_cases.MAKERS | pool_cases.MAKERS | {"settings": _settings}
 CHOOSING = re.compile(r"conv(\dd)?(_backward_(data|weight))?$|conv_transpose(\dd)?$|plan_conv$")
-NUMBERED = re.compile(r"(q?conv|conv_backward_\w+|conv_transpose|(?!global_)\w*_(un)?pool|"
-                      r"\w*_pool_backward)$")  # fmt: skip
+NUMBERED = re.compile(r"((q|separable_)?conv|conv_backward_\w+|conv_transpose|"
+                      r"(?!global_)\w*_(un)?pool|\w*_pool_backward)$")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -248,6 +248,23 @@ def _conv_transpose(draw, kind):
     return Made(arguments, 2, 8, layer.rank, True)
 
 
+def _separable(draw, kind):
+    layer = Layer(draw)
+    x, rank = layer.array(layer.x_shape), layer.rank
+    made, filters = layer.geometry.channels * draw.pick((1, 2, 3), (6, 2, 1)), draw.log(1, 64)
+    shapes = (made, 1, *layer.weight_shape[2:]), (filters, made, *(1,) * rank), (filters,)
+    weights = [layer.array(shape, layer.weight_dtype) for shape in shapes]
+    arguments = {"x": x, "depthwise_weight": weights[0], "pointwise_weight": weights[1],
+                 "bias": weights[2] if draw.chance(0.5) else None}  # fmt: skip
+    arguments |= {name: value for name, value in layer.window().items() if name != "groups"}
+    arguments |= layer.sampling() | layer.computing() | layer.activation()
+    shape = layer.geometry.shape(filters, layer.geometry.outputs)
+    if draw.chance(0.2):
+        arguments["residual"] = layer.array(shape)
+    arguments |= layer.out(shape, layer.dtype, layer.weight_dtype, over=("x", x))
+    return Made(arguments, 3, 7, rank, True)
+
+
 def _plan(draw, kind):
     layer = Layer(draw)
     arguments = {"x_shape": layer.x_shape,
@@ -337,6 +354,7 @@ def _transpose_shape(draw, kind):
 MAKERS = {
     "conv": _conv, "conv_backward_data": _backward_data, "conv_backward_weight": _backward_weight,
     "conv_backward_bias": _backward_bias, "conv_transpose": _conv_transpose, "plan_conv": _plan,
+    "separable_conv": _separable,
     "im2col": _columns, "col2im": _columns, "explain": _explain, "conv_cost": _conv_shapes,
     "qconv": _quantised, "plan_qconv": _quantised, "conv_output_shape": _conv_shapes,
     "conv_transpose_output_shape": _transpose_shape,

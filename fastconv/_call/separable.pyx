@@ -120,7 +120,7 @@ cdef class Call:
             self.room = min(self.room, max_workspace)
         self.cut = cut_of(&self.depthwise.g, self.between.itemsize, self.room)
         self.by_choice = is_auto(method)
-        if self.cut.pieces > 1 or not self.by_choice:
+        if not self.by_choice or self.cut.pieces > 1 and max_workspace is None:
             self.second = algorithm_of_any_cut(self.pointwise, "forward", precision, max_workspace)
         else:
             self.second = cached_algorithm(self.pointwise, "forward", method, precision,
@@ -137,14 +137,14 @@ cdef class Call:
         cdef Cut cut
         cdef bint many = self.cut.pieces > 1 or self.pointwise.batch > self.cut.images
         if self.takes_tasks(out, out_dtype, casting) and self.find_tasks(&cut):
-            output = self.destination(out, None, SAME_KIND, self.work, -1)
+            output = self.target(out, None, SAME_KIND, self.work, -1)
             self.check()
             if self.residual is not None:
                 residual = add_batch(self.residual, self.pointwise.batched)
             if run_tasks(self.depthwise_step(True), self.pointwise_step(True), &cut, self.source(),
                          self.contiguous_bias(), residual, output.array, self.threads, self.work):
                 return output.finish()
-        output = self.destination(
+        output = self.target(
             out, out_dtype, casting,
             INFINITY if self.parts or many else beside(out, self.second, self.work),
             converted_by(self.parts, self.arithmetic, self.x, self.residual,
@@ -153,7 +153,7 @@ cdef class Call:
         self.run_pieces(self.depthwise_step(many), self.pointwise_step(many), output)
         return output.finish()
 
-    cdef Destination destination(self, out, out_dtype, casting, double work, Py_ssize_t converted):
+    cdef Destination target(self, out, out_dtype, casting, double work, Py_ssize_t converted):
         return destination(
             self.function, out, out_dtype, casting,
             self.pointwise.output_shape(self.pointwise.batch), self.result,
@@ -233,7 +233,8 @@ cdef class Call:
         cdef object bias = self.contiguous_bias()
         if self.residual is not None:
             residual = add_batch(self.residual, self.pointwise.batched)
-        buffer = lent((max(1, piece_elements(&self.depthwise.g, &self.cut)
+        # of floats, and at least one element of any dtype
+        buffer = lent((max(4, piece_elements(&self.depthwise.g, &self.cut)
                            * <Py_ssize_t>self.between.itemsize // 4),)).view(self.between)
         for n in range(0, batch, self.cut.images):
             images = slice(n, min(n + self.cut.images, batch))

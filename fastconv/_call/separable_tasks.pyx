@@ -7,7 +7,7 @@ depend on the cut: then it may be any.
 cimport numpy as cnp
 from libc.stdlib cimport free, malloc
 
-from fastconv._call.pieces cimport part_of, place_of
+from fastconv._call.pieces cimport part_of
 from fastconv._call.steps cimport Cut, Step, find_block, piece_elements
 from fastconv._core.blocks cimport Arena, CACHE_LINE, reserve
 from fastconv._core.integers cimport ceil_div, round_up

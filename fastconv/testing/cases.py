@@ -422,6 +422,22 @@ class ConvCase:
                 arrays[name] = as_view(_numbers(rng, shape, dtype, self.numbers), view, rng)
         return arrays
 
+    def separable(self) -> tuple[np.ndarray, ...]:
+        """Weights of both steps, bias and residual of a separable convolution of `x`."""
+        rng = np.random.default_rng([self.seed, 3])
+        kernel = self.weight_shape[2:]
+        channels, k = self.weight_shape[1] * self.groups, int(rng.integers(1, 9))
+        made = channels * int(rng.integers(1, 4))
+        last = self.data_format == "channels_last"
+        shape = self.output_shape
+        batch, spatial = shape[:-len(kernel) - 1], shape[-len(kernel) - last:][:len(kernel)]
+        shapes = ((made, 1, *kernel), (k, made, *(1,) * len(kernel)), (k,),
+                  (*batch, *spatial, k) if last else (*batch, k, *spatial))  # fmt: skip
+        arrays = [as_view(_numbers(rng, shape, self.weight_dtype, self.numbers), view, rng)
+                  for view, shape in zip(self.views, shapes, strict=False)]  # fmt: skip
+        return (*arrays[:2], arrays[2] if self.bias else None,
+                arrays[3] if self.residual else None)  # fmt: skip
+
     def __repr__(self) -> str:
         words = [
             f"ConvCase.draw({self.seed})",

@@ -1,8 +1,8 @@
 """What a random case says about the library: every call that it allows, and its right result.
 
-``conv_checks``, ``transpose_checks`` and ``pool_checks`` turn a case of `fastconv.testing.cases`
-into `Check` objects, one for every public function and result. The self-test and the test suite
-run the same ones, through every algorithm of the registry.
+``conv_checks``, ``separable_checks``, ``transpose_checks`` and ``pool_checks`` turn a case of
+`fastconv.testing.cases` into `Check` objects, one for every public function and result. The
+self-test and the test suite run the same ones, through every algorithm of the registry.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ __all__ = [
     "conv_checks",
     "function_of",
     "pool_checks",
+    "separable_checks",
     "transpose_checks",
 ]
 
@@ -211,6 +212,27 @@ def conv_checks(case):
     layout = {"data_format": case.data_format}
     extra = {"rank": rank}
     yield _linear(case, rank, "conv_backward_bias", None, (grad,), layout, extra=extra)
+
+
+def separable_checks(case):
+    """A random separable convolution, of the same input as the random convolution.
+
+    Parameters
+    ----------
+    case : ConvCase
+        The problem.
+
+    Yields
+    ------
+    Check
+        Forward, which is all there is.
+    """
+    depthwise, pointwise, bias, residual = case.separable()
+    geometry = {name: value for name, value in case.geometry.items() if name != "groups"}
+    terms = geometry | {"residual": residual, "activation": case.activation}
+    yield _linear(case, len(case.weight_shape) - 2, "separable_conv", "forward",
+                  (case.arrays()["x"], depthwise, pointwise, bias), terms,
+                  activation=case.activation)  # fmt: skip
 
 
 def transpose_checks(case):

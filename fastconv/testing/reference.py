@@ -48,6 +48,7 @@ __all__ = [
     "pad_index",
     "padding_pairs",
     "pool_output_shape",
+    "separable_conv",
     "sum_abs",
 ]
 
@@ -448,6 +449,34 @@ def conv(
     if residual is not None:
         y += _first(residual, rank, data_format)
     return _back(activate(y, activation), x.ndim, rank, data_format).astype(final)
+
+
+def separable_conv(
+    x, depthwise_weight, pointwise_weight, bias=None, stride=1, padding=0, dilation=1, *,
+    data_format="channels_first", activation=None, residual=None, **padding_and_flip,
+):
+    """A depthwise convolution, then a pointwise one.
+
+    Parameters
+    ----------
+    x, depthwise_weight, pointwise_weight, bias
+        As for `fastconv.separable_conv`.
+    stride, padding, dilation, **padding_and_flip
+        Of the depthwise step.
+    data_format, activation, residual
+        As for `conv`.
+
+    Returns
+    -------
+    ndarray of float64, complex128 or int64
+        The result; what is between the steps is rounded to such a type as well.
+    """
+    rank = np.ndim(depthwise_weight) - 2
+    channels = np.shape(x)[-1 if data_format == "channels_last" else -1 - rank]
+    between = conv(x, depthwise_weight, None, stride, padding, dilation, channels,
+                   data_format=data_format, **padding_and_flip)  # fmt: skip
+    return conv(between, pointwise_weight, bias, data_format=data_format, activation=activation,
+                residual=residual)  # fmt: skip
 
 
 def sum_abs(x, weight, bias=None, *args, residual=None, activation=None, **kwargs):

@@ -18,7 +18,13 @@ from collections import Counter
 import fastconv
 from fastconv._core.progress import bar
 from fastconv.testing.cases import DTYPES, POOL_DTYPES, ConvCase, PoolCase, TransposeCase
-from fastconv.testing.checks import attempts, conv_checks, pool_checks, transpose_checks
+from fastconv.testing.checks import (
+    attempts,
+    conv_checks,
+    pool_checks,
+    separable_checks,
+    transpose_checks,
+)
 
 __all__ = ["check", "main"]
 
@@ -57,8 +63,8 @@ def check(cases, seed, progress=None):
     Parameters
     ----------
     cases : int
-        Number of random convolutions on two axes; as many of other ranks and dtypes, and half
-        as many transposed convolutions and poolings.
+        Number of random convolutions on two axes; as many of other ranks and dtypes, as many
+        separable ones, and half as many transposed convolutions and poolings.
     seed : int
         Number of the first of them.
     progress : callable, optional
@@ -76,6 +82,8 @@ def check(cases, seed, progress=None):
             ledger.add(problem)
         rank = 1 + number % 3
         for problem in conv_checks(ConvCase.draw(number, rank, DTYPES)):
+            ledger.add(problem)
+        for problem in separable_checks(ConvCase.draw(number, rank, DTYPES)):
             ledger.add(problem)
         if number % 2 == seed % 2:
             for problem in transpose_checks(TransposeCase.draw(number, rank, DTYPES)):
