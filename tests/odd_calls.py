@@ -158,7 +158,7 @@ def thing(dice):
         object(), {}, {1: 2}, set(), {1}, range(3), iter([1, 2]), b"", b"ab", bytearray(4), 1j,
         Index(None), Index("x"), Arraylike(None), Arraylike(3), Ellipsis,
         int, np.float32, np.dtype("f4"), lambda: None, slice(3), np.float32(2),
-        np.bool_(True), np.str_("same"), np.datetime64("NaT"), memoryview(b"abcd"), type,
+        np.bool_(True), np.str_("same"), np.datetime64("NaT", "s"), memoryview(b"abcd"), type,
         ("clip", 0, 1), ("clip", 1, 0), ("leaky_relu", 0.1), ("clip", float("nan"), 1), nested(),
     ))  # fmt: skip
 

@@ -231,7 +231,7 @@ def test_explain_says_who_serves():
     ("float32", "1", TypeError, "must be a number, not '1'"),
     ("float32", None, TypeError, "must be a number, not None"),
     ("float32", [1], TypeError, "must be a number"),
-    ("float32", np.timedelta64(3), TypeError, "must be a number"),
+    ("float32", np.timedelta64(3, "s"), TypeError, "must be a number"),
 ])  # fmt: skip
 def test_errors(dtype, padding_value, error, said):
     x, weight = numbers((1, 1, 5, 5), dtype), numbers((1, 1, 3, 3), dtype)
