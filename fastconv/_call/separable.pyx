@@ -40,7 +40,7 @@ from fastconv._desc.activation import integer_bounds
 cnp.import_array()
 
 cdef enum:
-    PARTS_OF_CACHE = 4     # one is what lies between the steps: measured, 1/8 to 1/2 are as good
+    PARTS_OF_CACHE = 8     # one is what lies between the steps; x and the result need room too
     TASKS_PER_THREAD = 4   # where there are fewer, images are cut for threads as well
 
 
@@ -74,6 +74,7 @@ cdef class Call:
     cdef Cut cut
     cdef double work
     cdef int threads
+    cdef int first_threads               # of the depthwise step by itself
 
     cdef int read(self, Geometry geometry, x, depthwise_weight, pointwise_weight, bias, residual,
                   activation) except -1:
@@ -125,9 +126,11 @@ cdef class Call:
         else:
             self.second = cached_algorithm(self.pointwise, "forward", method, precision,
                                            max_workspace)
-        self.work = (self.depthwise.work(self.depthwise.batch, False)
-                     + self.pointwise.work(self.pointwise.batch, False))
+        cdef double own = self.depthwise.work(self.depthwise.batch, False)
+        self.work = own + self.pointwise.work(self.pointwise.batch, False)
         self.threads = threads_for(self.function, num_threads, self.work)
+        self.first_threads = 1 if self.threads == 1 else threads_for(
+            self.function, num_threads, own)
         return 0
 
     cdef object compute(self, out, out_dtype, casting):
@@ -266,7 +269,8 @@ cdef class Call:
         if g.channels:
             if depthwise.arithmetic is not None:
                 source = operand(source, depthwise.arithmetic)
-            depthwise.kernel(first, self.threads).run(source, None, None, between, self.threads)
+            depthwise.kernel(first, self.first_threads).run(source, None, None, between,
+                                                            self.first_threads)
         place = tuple(where)
         return run_piece(pointwise.kernel(second, self.threads), between, bias,
                          None if residual is None else residual[place], output, place,

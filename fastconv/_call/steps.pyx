@@ -10,7 +10,11 @@ cnp.import_array()
 
 cdef enum:
     LEAST_KERNELS = 2   # lengths of the kernel that a block has: what two of them read is a part
-    LEAST_COLUMNS = 64  # of a block whose rows are cut
+    MOST_ROOMS = 4      # that blocks of whole rows may take
+    LEAST_PIXELS = 64   # of blocks for threads: each reads all weights of the pointwise step
+    # Kernels take so many rows and pixels at once; of other blocks they compute some twice.
+    ROWS = 7            # `dwconv_plane`, for which 7 and 14 are better than 8 to 13
+    PIXELS = 48         # `igemm_pixels` with AVX-512, and twice with AVX2
 
 
 cdef class Step:
@@ -48,28 +52,53 @@ cdef Cut cut_of(const conv_geometry *g, Py_ssize_t itemsize, Py_ssize_t room,
     cdef Cut cut
     cdef int axis
     cdef double size = (<double>g.filters) * itemsize, per
-    cdef Py_ssize_t least, n
+    cdef Py_ssize_t rows
     for axis in range(AXES):
         cut.block[axis] = g.output[axis]
         size *= g.output[axis]
     cut.pieces = 1
     for axis in range(AXES):
-        if g.output[axis] == 1 or size <= room and (parts == 1 or cut.pieces > 1):
+        # Blocks are as long as kernels want them; rows are not cut for a little too much.
+        if g.output[axis] == 1 or cut.pieces > 1 and size <= MOST_ROOMS * <double>room or (
+                cut.pieces == 1 and size <= room and parts == 1):
             continue
         per = size / g.output[axis]
-        least = max(1, LEAST_KERNELS * extent(g, axis) // g.stride[axis])
-        if axis == AXES - 1:
-            least = max(least, <Py_ssize_t>LEAST_COLUMNS)
-        n = ceil_div(g.output[axis], min(g.output[axis], max(least, <Py_ssize_t>(room / per))))
-        if ceil_div(g.output[axis], round_up(n, parts)) >= least:
-            n = round_up(n, parts)
-        cut.block[axis] = ceil_div(g.output[axis], n)
-        cut.pieces *= ceil_div(g.output[axis], cut.block[axis])
-        size = per * cut.block[axis]
+        rows = block_length(g, axis, room / per, parts)
+        cut.block[axis] = rows
+        cut.pieces *= ceil_div(g.output[axis], rows)
+        size = per * rows
     cut.images = 1
     if cut.pieces == 1:
         cut.images = max(1, <Py_ssize_t>(room / max(size, 1.0)))
     return cut
+
+
+cdef Py_ssize_t block_length(const conv_geometry *g, int axis, double wanted,
+                             Py_ssize_t parts) noexcept:
+    """About so many outputs along an axis, for blocks whose number is a multiple of `parts`."""
+    cdef Py_ssize_t length = g.output[axis], whole
+    cdef Py_ssize_t least = 1  # of planes, which are large enough one by one
+    cdef Py_ssize_t unit = PIXELS if axis == 2 else ROWS if axis == 1 else 1
+    cdef Py_ssize_t blocks
+    if axis > 0:
+        least = min(length, max(1, LEAST_KERNELS * extent(g, axis) // g.stride[axis]))
+    blocks = min(ceil_div(length, max(1, <Py_ssize_t>wanted)), length // least)
+    length = ceil_div(length, round_up(blocks, parts))
+    if parts > 1 and (length < least or length * row_pixels(g, axis) < LEAST_PIXELS):
+        return g.output[axis]
+    whole = max((length + unit // 2) // unit * unit, round_up(least, unit))
+    if ceil_div(g.output[axis], whole) % parts == 0:
+        length = whole
+    return min(length, g.output[axis])
+
+
+cdef Py_ssize_t row_pixels(const conv_geometry *g, int axis) noexcept:
+    """Outputs of a channel at one place of an axis."""
+    cdef Py_ssize_t pixels = 1
+    cdef int a
+    for a in range(axis + 1, AXES):
+        pixels *= g.output[a]
+    return pixels
 
 
 cdef bint find_block(const conv_geometry *g, const Cut *cut, int axis, Py_ssize_t *number,
