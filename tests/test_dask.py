@@ -108,6 +108,32 @@ def test_convolutions(seed):
 
 
 @pytest.mark.parametrize("seed", range(2))
+def test_separable_convolutions(seed):
+    rng = np.random.default_rng([7, seed])
+    done = 0
+    while done < 8:
+        rank, chunked, x, filters, kernel, kwargs = layer(rng)
+        name = f"separable_conv{rank}d" if rng.random() < 0.7 else "separable_conv"
+        del kwargs["groups"]
+        kwargs |= {
+            "padding": tuple((int(rng.integers(0, 5)), int(rng.integers(0, 5))) for _ in kernel),
+            "padding_mode": str(rng.choice(MODES)),
+            "method": str(rng.choice(["direct", "depthwise", "sliding"])),
+        }
+        made = 2 * chunked.shape[1 if kwargs["data_format"] == "channels_first" else -1]
+        weights = (numbers(rng, (made, 1, *kernel), x.dtype),
+                   numbers(rng, (filters, made, *[1] * rank), x.dtype),
+                   numbers(rng, filters, x.dtype))  # fmt: skip
+        try:
+            expected = getattr(fastconv, name)(x, *weights, **kwargs)
+        except ValueError:
+            continue
+        got = getattr(lazy, name)(chunked, *weights, residual=da.from_array(expected), **kwargs)
+        same(got, getattr(fastconv, name)(x, *weights, residual=expected, **kwargs), kwargs)
+        done += 1
+
+
+@pytest.mark.parametrize("seed", range(2))
 def test_transposed_convolutions(seed):
     rng = np.random.default_rng([2, seed])
     done = 0

@@ -15,6 +15,7 @@ from fastconv._core.precision import precision_in_force
 from fastconv._desc.arguments import as_array, compute_dtype
 from fastconv._desc.conv import describe_conv, settled
 from fastconv._desc.geometry import geometry
+from fastconv._desc.separable import describe_separable
 from fastconv._desc.transposed import describe_transposed
 from fastconv._ranks import RANKS, numbered
 from fastconv._select import choose, of_any_cut
@@ -39,7 +40,8 @@ __all__ = [
     "conv_transpose", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "from_memmap",
     "global_avg_pool", "global_max_pool", "lp_pool", "lp_pool1d", "lp_pool2d", "lp_pool3d",
     "max_pool", "max_pool1d", "max_pool2d", "max_pool3d", "min_pool", "min_pool1d",
-    "min_pool2d", "min_pool3d", "ndimage", "signal",
+    "min_pool2d", "min_pool3d", "ndimage", "separable_conv", "separable_conv1d",
+    "separable_conv2d", "separable_conv3d", "signal",
 ]  # fmt: skip
 
 # numpy.pad's names for padding that is elements, and how many elements beyond its own length it
@@ -142,44 +144,54 @@ def _conv(rank):
              padding_mode="zeros", padding_value=0, data_format="channels_first", flip=False,
              activation=None, residual=None, precision=None, method="auto", max_workspace=None,
              **options):
-        refuse(name, options, "out", "num_threads")
-        x = as_dask(name, "x", x)
-        weight = as_array(name, "weight", computed(weight), True)
-        bias = None if bias is None else as_array(name, "bias", computed(bias), True)
-        like = np.empty(0, x.dtype)
-        result, arithmetic = compute_dtype(name, (as_array(name, "x", like, True), weight, bias),
-                                           True)
-        exact = result.kind == "i"
+        x, arrays, result, arithmetic = operands(name, options, x, weight=weight, bias=bias)
         asked = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
                          groups=groups, padding_mode=padding_mode, padding_value=padding_value,
                          data_format=data_format, flip=flip)
-        desc = describe_conv(settled(asked, x.dtype), x.shape, weight.shape, arithmetic.itemsize,
-                             activation if result.kind == "f" else None, exact)
-        g, axes, padding, lengths = laid_out(name, desc, x, data_format)
-        method, precision = method_for(name, desc, "forward", method, precision,
-                                       max_workspace)
-        if PADS[padding_mode][0] == "wrap":
-            x, padding = wrapped(x, axes, padding)
-        options |= {"stride": g["stride"], "dilation": g["dilation"], "groups": groups,
+        desc = describe_conv(settled(asked, x.dtype), x.shape, arrays[0].shape,
+                             arithmetic.itemsize, activation if result.kind == "f" else None,
+                             result.kind == "i")
+        options |= {"groups": groups, "flip": flip, "activation": activation,
                     "padding_mode": padding_mode, "padding_value": padding_value,
-                    "data_format": data_format, "flip": flip, "activation": activation,
-                    "method": method, "precision": precision, "max_workspace": max_workspace}
-        call = partial(conv_block, name=name, axes=axes, arguments=(weight, bias), options=options)
-        places = [windows(axis, x.shape[axis], d * (k - 1) + 1, s, p, n,
-                          repeats=repeats_of(padding_mode, p))
-                  for axis, d, k, s, p, n in zip(axes, g["dilation"], g["kernel"], g["stride"],
-                                                 padding, lengths, strict=True)]
-        channel = axes[-1] + 1 if data_format == "channels_last" else axes[0] - 1
-        if residual is not None:
-            residual = as_dask(name, "residual", residual)
-            if residual.shape != desc.output_shape(desc.batch):
-                raise ValueError(f"{name}: residual has shape {residual.shape}, but the result has "
-                                 f"{desc.output_shape(desc.batch)}")
-        return by_blocks(name, x, places, call, {channel: (weight.shape[0],)},
-                         dtype_of(result, options),
-                         () if residual is None else (residual,))
+                    "data_format": data_format}
+        return convolved(name, x, arrays, residual, desc, desc, result,
+                         (method, precision, max_workspace), options)
 
     return named(conv, name)
+
+
+def operands(name, options, x, **given):
+    """x, the other arrays as they are computed with, and the dtypes of result and arithmetic."""
+    refuse(name, options, "out", "num_threads")
+    x = as_dask(name, "x", x)
+    arrays = [None if array is None else as_array(name, what, computed(array), True)
+              for what, array in given.items()]
+    like = as_array(name, "x", np.empty(0, x.dtype), True)
+    result, arithmetic = compute_dtype(name, (like, *arrays), True)
+    return x, arrays, result, arithmetic
+
+
+def convolved(name, x, arrays, residual, desc, last, result, choice, options):
+    """The lazy result of a convolution, whose windows `desc` describes, and its result `last`."""
+    mode = options["padding_mode"]
+    g, axes, padding, lengths = laid_out(name, desc, x, options["data_format"])
+    method, precision = method_for(name, desc, "forward", *choice)
+    if PADS[mode][0] == "wrap":
+        x, padding = wrapped(x, axes, padding)
+    options |= {"stride": g["stride"], "dilation": g["dilation"], "method": method,
+                "precision": precision, "max_workspace": choice[2]}
+    call = partial(conv_block, name=name, axes=axes, arguments=arrays, options=options)
+    places = [windows(axis, x.shape[axis], d * (k - 1) + 1, s, p, n, repeats=repeats_of(mode, p))
+              for axis, d, k, s, p, n in zip(axes, g["dilation"], g["kernel"], g["stride"],
+                                             padding, lengths, strict=True)]
+    channel = axes[-1] + 1 if options["data_format"] == "channels_last" else axes[0] - 1
+    if residual is not None:
+        residual = as_dask(name, "residual", residual)
+        if residual.shape != last.output_shape(last.batch):
+            raise ValueError(f"{name}: residual has shape {residual.shape}, but the result has "
+                             f"{last.output_shape(last.batch)}")
+    return by_blocks(name, x, places, call, {channel: (last.filters,)},
+                     dtype_of(result, options), () if residual is None else (residual,))
 
 
 def laid_out(name, desc, x, data_format):
@@ -206,6 +218,33 @@ def named(function, name):
 
 
 conv, conv1d, conv2d, conv3d = map(_conv, RANKS)
+
+
+def _separable_conv(rank):
+    name = numbered("separable_conv{d}", rank)
+
+    def separable_conv(x, depthwise_weight, pointwise_weight, bias=None, stride=1, padding=0,
+                       dilation=1, *, padding_mode="zeros", padding_value=0,
+                       data_format="channels_first", flip=False, activation=None, residual=None,
+                       precision=None, method="auto", max_workspace=None, **options):
+        x, arrays, result, arithmetic = operands(
+            name, options, x, depthwise_weight=depthwise_weight,
+            pointwise_weight=pointwise_weight, bias=bias)
+        asked = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
+                         padding_mode=padding_mode, padding_value=padding_value,
+                         data_format=data_format, flip=flip, weight="depthwise_weight")
+        desc = describe_separable(settled(asked, x.dtype), x.shape, arrays[0].shape,
+                                  arrays[1].shape, arithmetic.itemsize,
+                                  activation if result.kind == "f" else None, result.kind == "i")
+        options |= {"flip": flip, "activation": activation, "padding_mode": padding_mode,
+                    "padding_value": padding_value, "data_format": data_format}
+        return convolved(name, x, arrays, residual, desc.depthwise, desc.pointwise, result,
+                         (method, precision, max_workspace), options)
+
+    return named(separable_conv, name)
+
+
+separable_conv, separable_conv1d, separable_conv2d, separable_conv3d = map(_separable_conv, RANKS)
 
 
 def transposed_block(block, *, pads, name, arguments, options):
