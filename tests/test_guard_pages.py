@@ -391,6 +391,26 @@ SMALL_LAYERS = {  # channels in, filters, groups, kernel; the length is added to
 }
 
 
+def test_separable(buffers, end, data_format, dtype):
+    """Images that are cut into pieces, and some that are not."""
+    rng = np.random.default_rng(0)
+    for n in tails(dtype):
+        for channels, rows, stride in ((20, 40, 1), (3, 6, 2), (24, 61, 2)):
+            channels //= np.dtype(dtype).itemsize // 4
+            geometry = {"stride": stride, "padding": 1, "data_format": data_format}
+            # small integers, of which sums are exact
+            x = draw(rng, shaped(1, channels, (rows, 32 + n), data_format), dtype)
+            depthwise = draw(rng, (channels, 1, 3, 3), dtype)
+            pointwise, bias = draw(rng, (n, channels, 1, 1), dtype), draw(rng, n, dtype)
+            want = reference.separable_conv(x, depthwise, pointwise, bias, **geometry)
+            out = buffers["y"].empty(want.shape, dtype, end)
+            fastconv.separable_conv2d(
+                buffers["x"].place(x, end), buffers["weight"].place(depthwise, end),
+                buffers["residual"].place(pointwise, end), buffers["bias"].place(bias, end),
+                **geometry, precision="highest", out=out)  # fmt: skip
+            assert_exact(out, want)
+
+
 @pytest.mark.parametrize("name", SMALL_LAYERS)
 @pytest.mark.parametrize("type_", ["uint8", "int8", "uint16", "int16"])
 def test_small_integers(buffers, end, data_format, type_, name):
