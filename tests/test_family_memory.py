@@ -295,3 +295,28 @@ def test_scratch_of_small_integers_is_that_of_some_images(run_python):
     for found in (image, depthwise):
         assert max(found[:2]) < SLACK
         assert found[2] < SLACK + 6 * 16 * 300 * 500
+
+
+SEPARABLE = """
+    def problem(lengths, dtype, options):
+        def arrays(lengths):
+            x = np.full((1, 8, *lengths), 0.5, dtype)
+            depthwise, pointwise = np.ones((32, 1, 3, 3), dtype), np.ones((1, 32, 1, 1), dtype)
+            out = np.ones((1, 1, *lengths), np.float32)
+            return lambda: fastconv.separable_conv2d(
+                x, depthwise, pointwise, padding=1, out=out, **options)
+        return lambda: (arrays((9, 9)), arrays(lengths))
+
+    for dtype, options in (("f4", {}), ("f4", {"padding_mode": "circular"}), ("f2", {}),
+                           ("f4", {"method": "fft", "precision": "high"})):
+        for lengths in ((300, 500), (600, 1000)):
+            print(measured(problem(lengths, dtype, options)), end=" ")
+        print()
+"""
+
+
+def test_nothing_as_large_as_what_is_between_separable_steps(run_python):
+    """That would be 77 MB of the larger image: there are pieces, and a result of 2.4 MB."""
+    for line in run_python(MEASURE + SEPARABLE, FASTCONV_NUM_THREADS=1).stdout.splitlines():
+        _, large = (int(number) for number in line.split())
+        assert large < SLACK + 4 * 600 * 1000, line

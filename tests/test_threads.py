@@ -458,6 +458,8 @@ LONG = {
     **{method: f"fastconv.conv2d(x, w, method={method!r}, precision='high', out=out)"
        for method in methods("forward")},
     "plan": "plan(x, out=out)",
+    "separable_conv2d": "fastconv.separable_conv2d(x, w[:1].reshape(1024, 1, 7, 7), "
+                        "np.ones((128, 1024, 1, 1), np.float32), out=out)",
     "backward_data": "fastconv.conv2d_backward_data(g, w, x.shape, out=back)",
     "backward_weight": "fastconv.conv2d_backward_weight(g, x, w.shape, out=dw)",
     "max_pool2d": "fastconv.max_pool2d(wide, 64, out=small)",
