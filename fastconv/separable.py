@@ -116,9 +116,10 @@ def _separable_conv(rank):
 
         Notes
         -----
-        The bits are those of the two calls where the depthwise step's algorithm is ``"direct"``,
-        ``"depthwise"`` or ``"sliding"``, which `explain` tells; transforms may have others. Its
-        meaning is that of TensorFlow's ``tf.nn.separable_conv2d``, with the layouts of PyTorch.
+        The bits are those of the two calls where both have one of the algorithms ``"direct"``,
+        ``"depthwise"`` and ``"sliding"``, as `explain` tells; of images that are cut into pieces,
+        others may have other bits, the same for every batch and number of threads.
+        The meaning is that of TensorFlow's ``tf.nn.separable_conv2d``, with PyTorch's layouts.
 
         References
         ----------

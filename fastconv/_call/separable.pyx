@@ -114,8 +114,9 @@ cdef class Call:
 
     cdef int choose(self, method, precision, max_workspace, num_threads) except -1:
         """The algorithms, and the cut for which they are chosen: by one image's geometry."""
-        self.first = cached_algorithm(self.depthwise, "forward", method, precision, max_workspace)
+        cdef double own = self.depthwise.work(self.depthwise.batch, False)
         max_workspace = as_workspace(self.function, max_workspace)
+        self.first = cached_algorithm(self.depthwise, "forward", method, precision, max_workspace)
         self.room = CACHE // PARTS_OF_CACHE
         if max_workspace is not None:
             self.room = min(self.room, max_workspace)
@@ -126,7 +127,6 @@ cdef class Call:
         else:
             self.second = cached_algorithm(self.pointwise, "forward", method, precision,
                                            max_workspace)
-        cdef double own = self.depthwise.work(self.depthwise.batch, False)
         self.work = own + self.pointwise.work(self.pointwise.batch, False)
         self.threads = threads_for(self.function, num_threads, self.work)
         self.first_threads = 1 if self.threads == 1 else threads_for(
