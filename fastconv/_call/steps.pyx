@@ -9,7 +9,6 @@ from fastconv._core.integers cimport ceil_div, round_up
 cnp.import_array()
 
 cdef enum:
-    LEAST_KERNELS = 2   # lengths of the kernel that a block has: what two of them read is a part
     MOST_ROOMS = 4      # that blocks of whole rows may take
     LEAST_PIXELS = 64   # of blocks for threads: each reads all weights of the pointwise step
     # Kernels take so many rows and pixels at once; of other blocks they compute some twice.
@@ -81,7 +80,8 @@ cdef Py_ssize_t block_length(const conv_geometry *g, int axis, double wanted,
     cdef Py_ssize_t unit = PIXELS if axis == 2 else ROWS if axis == 1 else 1
     cdef Py_ssize_t blocks
     if axis > 0:
-        least = min(length, max(1, LEAST_KERNELS * extent(g, axis) // g.stride[axis]))
+        # of rows a kernel's length, so that what two blocks read is half of it at most
+        least = min(length, max(1, extent(g, axis) // g.stride[axis]))
     blocks = min(ceil_div(length, max(1, <Py_ssize_t>wanted)), length // least)
     length = ceil_div(length, round_up(blocks, parts))
     if parts > 1 and (length < least or length * row_pixels(g, axis) < LEAST_PIXELS):
