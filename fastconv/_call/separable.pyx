@@ -13,9 +13,11 @@ cimport numpy as cnp
 from libc.math cimport INFINITY
 
 from fastconv._call.cache cimport algorithm_of_any_cut, cached_algorithm, cached_separable
-from fastconv._call.conv cimport beside, check_bias, check_residual, converted_by, is_auto
+from fastconv._call.conv cimport (
+    beside, check_bias, check_residual, converted_by, is_auto, run_forward,
+)
 from fastconv._call.destination cimport (
-    SAME_KIND, Destination, add_batch, contiguous, destination, has_shape, is_contiguous,
+    SAME_KIND, Destination, add_batch, contiguous, destination, has_shape, is_contiguous, size_of,
 )
 from fastconv._call.kernels cimport in_parts, outside_of
 from fastconv._call.pieces cimport place_of, rows_of, run_piece
@@ -153,8 +155,10 @@ cdef class Call:
             converted_by(self.parts, self.arithmetic, self.x, self.residual,
                          self.pointwise.output_shape(self.pointwise.batch)))
         self.check()
-        self.run_pieces(self.depthwise_step(many), self.pointwise_step(many), output)
-        return output.finish()
+        if many or output.piecewise:
+            self.run_pieces(self.depthwise_step(many), self.pointwise_step(many), output)
+            return output.finish()
+        return self.run_whole(self.depthwise_step(False), self.pointwise_step(False), output)
 
     cdef Destination target(self, out, out_dtype, casting, double work, Py_ssize_t converted):
         return destination(
@@ -229,6 +233,34 @@ cdef class Call:
             tasks = ceil_div(batch, cut.images) * cut.pieces
         return tasks >= max(2, self.threads)
 
+    cdef object run_whole(self, Step depthwise, Step pointwise, Destination output):
+        """Run both steps of a call that is one piece; what it gives is the result."""
+        cdef bint batched = self.pointwise.batched
+        cdef tuple shape = self.pointwise.input_shape(self.pointwise.batch)
+        cdef cnp.ndarray between = self.room_between(shape)
+        self.run_first(depthwise, self.depthwise, self.source(), add_batch(between, batched))
+        return run_forward(pointwise.kernel(self.pointwise, self.threads), between, self.bias,
+                           self.residual, output, pointwise.arithmetic, self.bounds, batched,
+                           self.threads)
+
+    cdef cnp.ndarray room_between(self, tuple shape):
+        """An array for what lies between the steps, in scratch memory."""
+        cdef Py_ssize_t itemsize = self.between.itemsize // 4  # in floats
+        if itemsize == 1:
+            return lent(shape)
+        return lent((itemsize * size_of(shape),)).view(self.between).reshape(shape)
+
+    cdef int run_first(self, Step depthwise, ConvDesc part, cnp.ndarray source,
+                       cnp.ndarray between) except -1:
+        """Run the depthwise step; it is none without channels."""
+        if part.g.channels == 0:
+            return 0
+        if depthwise.arithmetic is not None:
+            source = operand(source, depthwise.arithmetic)
+        depthwise.kernel(part, self.first_threads).run(source, None, None, between,
+                                                       self.first_threads)
+        return 0
+
     cdef int run_pieces(self, Step depthwise, Step pointwise, Destination output) except -1:
         """Run both steps, piece by piece."""
         cdef cnp.ndarray x = self.source(), residual = None, buffer
@@ -236,9 +268,7 @@ cdef class Call:
         cdef object bias = self.contiguous_bias()
         if self.residual is not None:
             residual = add_batch(self.residual, self.pointwise.batched)
-        # of floats, and at least one element of any dtype
-        buffer = lent((max(4, piece_elements(&self.depthwise.g, &self.cut)
-                           * <Py_ssize_t>self.between.itemsize // 4),)).view(self.between)
+        buffer = self.room_between((piece_elements(&self.depthwise.g, &self.cut),))
         for n in range(0, batch, self.cut.images):
             images = slice(n, min(n + self.cut.images, batch))
             for i in range(self.cut.pieces):
@@ -252,7 +282,7 @@ cdef class Call:
         """Run both steps for one piece of some images."""
         cdef ConvDesc first = depthwise.desc, second = pointwise.desc
         cdef const conv_geometry *g = &depthwise.desc.g
-        cdef Py_ssize_t start, rows, size = 1
+        cdef Py_ssize_t start, rows
         cdef int axis
         where = [images] + [slice(None)] * (<int>g.rank + 1)
         for axis in range(AXES - 1, -1, -1):
@@ -263,14 +293,8 @@ cdef class Call:
         shape = second.input_shape(len(source))
         if not second.batched:
             shape = (len(source),) + shape
-        for length in shape:
-            size *= length
-        between = buffer[:size].reshape(shape)
-        if g.channels:
-            if depthwise.arithmetic is not None:
-                source = operand(source, depthwise.arithmetic)
-            depthwise.kernel(first, self.first_threads).run(source, None, None, between,
-                                                            self.first_threads)
+        between = buffer[:size_of(shape)].reshape(shape)
+        self.run_first(depthwise, first, source, between)
         place = tuple(where)
         return run_piece(pointwise.kernel(second, self.threads), between, bias,
                          None if residual is None else residual[place], output, place,
