@@ -12,6 +12,10 @@ CALLS = {
     "conv1d 1x1x1M k63": ("conv1d", [(1, 1, 1 << 20), (1, 1, 63)], {"padding": 31}),
     "conv1d 1x1x1M k1025": ("conv1d", [(1, 1, 1 << 20), (1, 1, 1025)], {"padding": 512}),
     "conv3d 16>32 32x56x56": ("conv3d", [(1, 16, 32, 56, 56), (32, 16, 3, 3, 3)], {"padding": 1}),
+    "separable_conv2d 32>64 112 k3": (
+        "separable_conv2d", [(1, 32, 112, 112), (32, 1, 3, 3), (64, 32, 1, 1)], {"padding": 1}),
+    "separable_conv2d 16>16 1024 k3": (
+        "separable_conv2d", [(1, 16, 1024, 1024), (16, 1, 3, 3), (16, 16, 1, 1)], {"padding": 1}),
     "conv_transpose2d 64>32 56 k4 s2": (
         "conv_transpose2d", [(1, 64, 56, 56), (64, 32, 4, 4)], {"stride": 2, "padding": 1}),
     "conv_transpose3d 16>8 16 k4 s2": (
