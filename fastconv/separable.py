@@ -112,7 +112,8 @@ def _separable_conv(rank):
 
         See Also
         --------
-        conv$d : Each of the steps by itself, and their gradients' functions.
+        conv$d : Each step by itself.
+        conv${d}_backward_data, conv${d}_backward_weight : The gradients of each step.
 
         Notes
         -----
