@@ -1099,6 +1099,8 @@ HINTS = {
     "depthwise": (lambda: conv(weight=f32(8, 1, 3, 3)), "each channel by itself give groups=4"),
     "one kernel for all colours": (lambda: conv(weight=f32(1, 1, 3, 3)),
                                    "give groups=4 and weight.repeat(4, axis=0)"),
+    "one kernel, as many groups": (lambda: conv(weight=f32(1, 1, 3, 3), groups=4),
+                                   "the same one for each group is weight.repeat(4, axis=0)"),
     "one kernel, colours last": (lambda: conv(f32(6, 7, 3), f32(1, 1, 3, 3)),
                                  "give data_format='channels_last'"),
     "a stack of grey images": (lambda: conv(f32(9, 6, 7), f32(1, 1, 3, 3)),

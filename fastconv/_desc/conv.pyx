@@ -300,7 +300,7 @@ cdef int set_channels(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) exce
     if g.filters % g.groups:
         raise ValueError(
             f"{desc.function}: groups={g.groups} does not divide the {g.filters} filters of "
-            f"{geometry.weight}"
+            f"{geometry.weight}{hints.of_one_filter(geometry.weight, ws, g.groups)}"
         )
     if per_group != g.channels // g.groups:
         raise ValueError(

@@ -89,6 +89,13 @@ def of_one_channel(x, xs, weight, ws, channels, last):
     return ""
 
 
+def of_one_filter(weight, ws, groups):
+    """For a single filter that all groups are meant to share."""
+    if ws[0] != 1 or weight.endswith("_shape"):
+        return ""
+    return f"; the same one for each group is {weight}.repeat({groups}, axis=0)"
+
+
 def of_transposed(weight, ws, groups, channels):
     """For the weight of a transposed convolution, whose first axis is that of what comes in."""
     if weight.endswith("_shape") or ws[1] != channels or groups != 1:
