@@ -136,10 +136,11 @@ def test_by_loops():
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "circular"])
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize(("lengths", "kernel", "stride"), [
-    ((66, 61), (3, 3), 1), ((93, 80), (5, 5), 2), ((4_000,), (9,), 1), ((17, 15, 16), (3, 3, 3), 1),
+    ((66, 61), (3, 3), 1), ((93, 109), (5, 5), 2), ((4_000,), (9,), 1),
+    ((17, 15, 16), (3, 3, 3), 1),
 ])  # fmt: skip
 def test_every_cut_layout_and_thread(lengths, kernel, stride, last, mode):
-    x, depthwise, pointwise, bias = layer("f4", 2, 24, 1, 10, lengths, kernel, last)
+    x, depthwise, pointwise, bias = layer("f4", 2, 64, 1, 5, lengths, kernel, last)
     options = {"data_format": "channels_last" if last else "channels_first", "stride": stride,
                "padding": tuple(k // 2 for k in kernel), "padding_mode": mode,
                "activation": "relu6"}  # fmt: skip
@@ -157,7 +158,7 @@ def test_every_cut_layout_and_thread(lengths, kernel, stride, last, mode):
     one = options | {"residual": residual[1]}
     np.testing.assert_array_equal(function(x[1], depthwise, pointwise, bias, **one), expected[1])
     # With little scratch memory there are more cuts, and another second step.
-    between = fastconv.conv(x, depthwise, groups=24, method="depthwise", **{
+    between = fastconv.conv(x, depthwise, groups=64, method="depthwise", **{
         name: value for name, value in options.items() if name not in ("activation", "residual")})
     slow = fastconv.conv(between, pointwise, bias, method="sliding", activation="relu6",
                          residual=residual, data_format=options["data_format"])  # fmt: skip
@@ -182,7 +183,7 @@ def test_many_filters_of_each_channel():
 
 @pytest.mark.parametrize("name", ["direct", "depthwise", "sliding", "im2col", "fft", "winograd"])
 def test_named_methods(name):
-    x, *others = layer("f4", 2, 20, 1, 6, (80, 81))
+    x, *others = layer("f4", 2, 30, 1, 6, (80, 81))
     got = fastconv.separable_conv2d(x, *others, padding=1, method=name, precision="high")
     one = fastconv.separable_conv2d(x[1], *others, padding=1, method=name, precision="high",
                                     num_threads=1)  # fmt: skip
@@ -270,7 +271,7 @@ def test_out_dtype():
 
 @pytest.mark.parametrize("lengths", [(9, 10), (90, 91)])
 def test_out_and_overlap(lengths):
-    x, depthwise, pointwise, _ = layer("f4", 2, 8, 1, 8, lengths)
+    x, depthwise, pointwise, _ = layer("f4", 2, 24, 1, 24, lengths)
     expected = fastconv.separable_conv2d(x, depthwise, pointwise, padding=1, residual=x)
     for out in (np.empty_like(expected), np.empty((*expected.shape, 2), "f4")[..., 0],
                 np.empty(expected.shape, ">f4"), np.empty(expected.shape[::-1], "f4").T):
@@ -284,7 +285,7 @@ def test_out_and_overlap(lengths):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_special_values_keep_their_places(value):
-    x, depthwise, pointwise, bias = layer("f4", 1, 16, 1, 4, (70, 71))
+    x, depthwise, pointwise, bias = layer("f4", 1, 40, 1, 4, (70, 71))
     for array in (x, depthwise, pointwise, bias):
         spoiled = array.copy()
         spoiled.flat[array.size // 2] = value

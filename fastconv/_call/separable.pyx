@@ -22,7 +22,9 @@ from fastconv._call.destination cimport (
 from fastconv._call.kernels cimport in_parts, outside_of
 from fastconv._call.pieces cimport place_of, rows_of, run_piece
 from fastconv._call.separable_tasks cimport run_tasks
-from fastconv._call.steps cimport Cut, Step, cut_of, find_block, make_step, piece_elements
+from fastconv._call.steps cimport (
+    MOST_ROOMS, Cut, Step, cut_of, find_block, make_step, piece_elements,
+)
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
@@ -42,7 +44,7 @@ from fastconv._desc.activation import integer_bounds
 cnp.import_array()
 
 cdef enum:
-    PARTS_OF_CACHE = 8     # one is what lies between the steps; x and the result need room too
+    PARTS_OF_CACHE = 8     # one is for what lies between the steps, of images that are cut
     TASKS_PER_THREAD = 4   # where there are fewer, images are cut for threads as well
 
 
@@ -121,7 +123,7 @@ cdef class Call:
         self.first = cached_algorithm(self.depthwise, "forward", method, precision, max_workspace)
         self.room = CACHE // PARTS_OF_CACHE
         if max_workspace is not None:
-            self.room = min(self.room, max_workspace)
+            self.room = min(self.room, max_workspace // MOST_ROOMS)
         self.cut = cut_of(&self.depthwise.g, self.between.itemsize, self.room)
         self.by_choice = is_auto(method)
         if not self.by_choice or self.cut.pieces > 1 and max_workspace is None:

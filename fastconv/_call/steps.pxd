@@ -4,6 +4,10 @@ from fastconv._core.padding cimport AXES
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 
+cdef enum:
+    MOST_ROOMS = 4   # that a piece may take which is not cut
+
+
 cdef class Step:
     cdef ConvDesc desc
     cdef object algorithm, weight

@@ -9,7 +9,6 @@ from fastconv._core.integers cimport ceil_div, round_up
 cnp.import_array()
 
 cdef enum:
-    MOST_ROOMS = 4      # that blocks of whole rows may take
     LEAST_PIXELS = 64   # of blocks for threads: each reads all weights of the pointwise step
     # Kernels take so many rows and pixels at once; of other blocks they compute some twice.
     ROWS = 7            # `dwconv_plane`, for which 7 and 14 are better than 8 to 13
@@ -46,6 +45,8 @@ cdef Cut cut_of(const conv_geometry *g, Py_ssize_t itemsize, Py_ssize_t room,
                 Py_ssize_t parts=1) noexcept:
     """Pieces of which the results of the depthwise step, which g describes, take `room` bytes.
 
+    Or up to MOST_ROOMS times as many.
+
     parts: what an image's pieces are to be a multiple of.
     """
     cdef Cut cut
@@ -57,9 +58,9 @@ cdef Cut cut_of(const conv_geometry *g, Py_ssize_t itemsize, Py_ssize_t room,
         size *= g.output[axis]
     cut.pieces = 1
     for axis in range(AXES):
-        # Blocks are as long as kernels want them; rows are not cut for a little too much.
-        if g.output[axis] == 1 or cut.pieces > 1 and size <= MOST_ROOMS * <double>room or (
-                cut.pieces == 1 and size <= room and parts == 1):
+        # Blocks are as long as kernels want them, and nothing is cut for a little too much.
+        if g.output[axis] == 1 or size <= MOST_ROOMS * <double>room and (
+                parts == 1 or cut.pieces > 1):
             continue
         per = size / g.output[axis]
         rows = block_length(g, axis, room / per, parts)
