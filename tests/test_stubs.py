@@ -13,6 +13,8 @@ PACKAGE = Path(fastconv.__file__).parent
 STUBS = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.pyi"))
 # Types of other packages are those that these bring; whether the sources fit them, mypy says.
 SETTINGS = "[mypy]\nignore_missing_imports = True\nignore_errors = True\n"
+# Compiled without a signature, as what is not public; from Python 3.13 on `inspect` makes one up.
+UNREADABLE = r"fastconv\._kernels\.dispatch\.(available|built|isa|vector_bytes)"
 
 
 def test_stubs_are_what_runs(tmp_path):
@@ -29,9 +31,12 @@ def test_stubs_are_what_runs(tmp_path):
         copy.write_text((PACKAGE.parent / path).read_text("utf-8"), "utf-8")
     settings = tmp_path / "mypy.ini"
     settings.write_text(SETTINGS)
+    unreadable = tmp_path / "unreadable.txt"
+    unreadable.write_text(UNREADABLE)
     modules = [".".join(path.with_suffix("").parts) for path in STUBS]
     done = subprocess.run(
         [sys.executable, "-P", "-m", "mypy.stubtest", "--ignore-missing-stub",
+         "--allowlist", str(unreadable), "--ignore-unused-allowlist",
          "--mypy-config-file", str(settings), *modules],
         env=os.environ | {"MYPYPATH": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
