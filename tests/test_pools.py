@@ -533,6 +533,47 @@ def test_batch_threads_and_strides_change_nothing(rank, dtype):
             np.testing.assert_array_equal(call(x[n]), y[n])
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_small_planes_of_many_channels(seed):
+    """Planes side by side in vectors: any windows, any rank, any number of channels."""
+    rng = np.random.default_rng(seed)
+    rank, channels = int(rng.integers(1, 4)), int(rng.integers(8, 75))
+    lengths = tuple(int(n) for n in rng.integers(1, (40, 11, 6)[rank - 1], rank))
+    dtype = rng.choice([np.float32, np.float64, np.int32, np.uint32, np.int64])
+    x = numbers((int(rng.integers(1, 3)), channels, *lengths), dtype, seed)
+    if x.dtype.kind == "f":
+        x[rng.random(x.shape) < 0.02] = np.nan
+    kernel, stride, dilation, padding = [], [], [], []
+    for n in lengths:
+        k, d = int(rng.integers(1, min(n, 7) + 1)), int(rng.integers(1, 3))
+        d = d if d * (k - 1) < n else 1
+        kernel.append(k)
+        stride.append(int(rng.integers(1, 6)))
+        dilation.append(d)
+        padding.append(int(rng.integers(0, (d * (k - 1) + 1) // 2 + 1)) if k > 1 else 0)
+    axes = [one_axis(n, k, s, d, p, p, False)
+            for n, k, s, d, p in zip(lengths, kernel, stride, dilation, padding,
+                                     strict=True)]  # fmt: skip
+    for name, sign in (("max_pool", 1), ("min_pool", -1)):
+        call = getattr(fastconv, name)
+        values, places = extremes(x, axes, sign)
+        got, where = call(x, kernel, stride, padding, dilation, return_indices=True)
+        assert_exact(got, values)
+        assert_exact(where, places)
+        assert_exact(call(x, kernel, stride, padding, dilation, num_threads=2), values)
+    x = np.nan_to_num(x, nan=0)
+    total, size, real, padded = sums(x, axes)
+    for include, count in ((True, padded), (False, real)):
+        got = fastconv.avg_pool(x, kernel, stride, padding, dilation, count_include_pad=include)
+        assert_within_contract(got, total / count, size / count)
+        if x.dtype.kind == "f":  # the gradient is the adjoint
+            g = numbers(got.shape, dtype, seed + 1)
+            back = fastconv.avg_pool_backward(g, x.shape, kernel, stride, padding, dilation,
+                                              count_include_pad=include)  # fmt: skip
+            assert np.vdot(back, x) == pytest.approx(
+                np.vdot(g, got), rel=1e-4, abs=1e-3)
+
+
 def test_one_dimension_inside_two_inside_three():
     x = numbers((2, 3, 40), np.float32)
     for name, args in [("max_pool#", (3, 2)), ("avg_pool#", (4, 3)), ("lp_pool#", (2, 5, 2))]:

@@ -5,7 +5,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from fastconv._call.cache cimport cached
 from fastconv._call.destination cimport (
@@ -358,33 +358,34 @@ cdef largest_gradient(PoolDesc desc, grad_output, x, out, num_threads):
 
 # ---- ways back by indices ----
 
-cdef tuple smallest_and_largest(cnp.ndarray indices):
+cdef bint all_inside(cnp.ndarray indices, int64_t plane):
+    """Whether all are positions of a plane: no sign in them, nor in what is left to its end."""
     cdef const int64_t *index
-    cdef int64_t low, high
-    cdef Py_ssize_t i
+    cdef int64_t signs = 0, last = plane - 1
+    cdef Py_ssize_t i, n = cnp.PyArray_SIZE(indices)
     if <object>cnp.PyArray_DESCR(indices) is not int64 or not cnp.PyArray_ISCARRAY_RO(indices):
-        return indices.min(), indices.max()
+        return n == 0 or bool(indices.min() >= 0 and indices.max() < plane)
     index = <const int64_t *>cnp.PyArray_DATA(indices)
-    low = high = index[0]
     with nogil:
-        for i in range(cnp.PyArray_SIZE(indices)):
-            low = min(low, index[i])
-            high = max(high, index[i])
-    return low, high
+        for i in range(n):
+            signs |= index[i] | <int64_t>(<uint64_t>last - <uint64_t>index[i])
+    return signs >= 0
+
+
+cdef check_are_integers(str function, indices):
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"{function}: indices must be integers, not {indices.dtype}")
 
 
 cdef check_indices(str function, indices, tuple spatial):
     """Refuse positions outside of a plane."""
     cdef Py_ssize_t plane = math.prod(spatial)
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"{function}: indices must be integers, not {indices.dtype}")
-    if indices.size:
-        low, high = smallest_and_largest(indices)
-        if low < 0 or high >= plane:
-            raise ValueError(
-                f"{function}: indices hold {low if low < 0 else high}, but a plane of shape "
-                f"{spatial} has positions 0 to {plane - 1}"
-            )
+    if not all_inside(indices, plane):
+        low, high = indices.min(), indices.max()
+        raise ValueError(
+            f"{function}: indices hold {low if low < 0 else high}, but a plane of shape "
+            f"{spatial} has positions 0 to {plane - 1}"
+        )
 
 
 cdef run_scatter(Geometry geometry, int rank, values, indices, tuple values_shape, tuple shape,
@@ -403,14 +404,17 @@ cdef run_scatter(Geometry geometry, int rank, values, indices, tuple values_shap
     else:
         result = pool_dtypes(function, "x", values, False, False)[0]
         arithmetic = result
-    check_indices(function, indices,
-                  shape[has_batch:len(shape) - 1] if last else shape[has_batch + 1:])
+    spatial = shape[has_batch:len(shape) - 1] if last else shape[has_batch + 1:]
+    check_are_integers(function, indices)
+    if out is not None:  # which a call that fails must not have touched; else `scatter` looks
+        check_indices(function, indices, spatial)
     output = destination(function, out, out_dtype, casting, shape, result, arithmetic,
                          (values, indices), 8.0 * (values.size + math.prod(shape)), has_batch)
     inside = scatter(function, contiguous(values, arithmetic, has_batch),
                      contiguous(indices, int64, has_batch), output.array,
                      shape[len(shape) - 1] if last else shape[has_batch], last, adds, num_threads)
     if not inside:
+        check_indices(function, indices, spatial)
         raise ValueError(f"{function}: indices changed during the call")
     return output.finish()
 

@@ -27,9 +27,9 @@ def scatter(str function, cnp.ndarray values, cnp.ndarray positions, cnp.ndarray
             Py_ssize_t channels, bint channels_last, bint adds, num_threads):
     """Put each element of `values` into its plane of `out`, at its flat position.
 
-    All are C-contiguous with a batch axis; positions have been validated. Elements of equal
-    position are added up, or with adds=False the last in row-major order stays. Returns False if
-    a position was outside all the same (another thread wrote to the array): it was left out.
+    All are C-contiguous with a batch axis. Elements of equal position are added up, or with
+    adds=False the last in row-major order stays. Returns False if a position was outside: it was
+    left out.
     """
     cdef Py_ssize_t count = cnp.PyArray_DIM(out, 0) * channels
     cdef int size = cnp.PyArray_ITEMSIZE(out)
@@ -39,7 +39,8 @@ def scatter(str function, cnp.ndarray values, cnp.ndarray positions, cnp.ndarray
     cdef char *x = cnp.PyArray_BYTES(values)
     cdef char *y = cnp.PyArray_BYTES(out)
     cdef Planes planes
-    memset(y, 0, cnp.PyArray_NBYTES(out))
+    if cnp.PyArray_SIZE(values) == 0 or channels_last:
+        memset(y, 0, cnp.PyArray_NBYTES(out))
     if cnp.PyArray_SIZE(values) == 0:
         return True
     planes.channels = channels if channels_last else 1
@@ -77,16 +78,27 @@ cdef bint scatter_planes(const element_t *values, const int64_t *positions, elem
 
 cdef Py_ssize_t scatter_plane(const element_t *values, const int64_t *positions, element_t *out,
                               const Planes *planes, Py_ssize_t plane) noexcept nogil:
-    """The elements of a plane, `step` apart; how many positions were outside."""
-    cdef Py_ssize_t step = planes.channels, i, outside = 0
-    cdef Py_ssize_t image = plane // step, channel = plane % step
-    cdef const element_t *x = values + image * planes.values * step + channel
-    cdef const int64_t *where = positions + image * planes.values * step + channel
+    """The elements of a plane; how many positions were outside."""
+    cdef Py_ssize_t step = planes.channels, image, channel, at
+    if step == 1:
+        # zeros while the plane is on its way into the cache
+        memset(out + plane * planes.results, 0, planes.results * sizeof(element_t))
+        return scatter_elements(values + plane * planes.values, positions + plane * planes.values,
+                                out + plane * planes.results, planes, 1)
+    image, channel = plane // step, plane % step
+    at = image * planes.values * step + channel
+    return scatter_elements(values + at, positions + at,
+                            out + image * planes.results * step + channel, planes, step)
+
+
+cdef inline Py_ssize_t scatter_elements(const element_t *x, const int64_t *positions, element_t *y,
+                                        const Planes *planes, Py_ssize_t step) noexcept nogil:
+    """Elements `step` apart. A position is read once: it may change after it was looked at."""
+    cdef Py_ssize_t i, outside = 0
     cdef int64_t at
-    cdef element_t *y = out + image * planes.results * step + channel
     for i in range(planes.values):
-        at = where[i * step]
-        if not 0 <= at < planes.results:
+        at = positions[i * step]
+        if <uint64_t>at >= <uint64_t>planes.results:
             outside += 1
         elif element_t is float or element_t is double:
             y[at * step] += x[i * step]

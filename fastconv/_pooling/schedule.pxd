@@ -30,6 +30,7 @@ cdef enum block_method:
     PADDED_PLANES   # planes laid out with their padding
     SQUARE_WINDOWS  # by a kernel that reads planes in place
     GLOBAL_PLANES   # by a kernel that reduces planes to one element each
+    INTERLEAVED     # planes side by side in scratch memory, which a job of its own reduces
 
 # What is computed. An array is (outer, axis 0, axis 1, axis 2, inner), C-contiguous; axes where
 # nothing happens have joined their neighbours.
@@ -72,6 +73,7 @@ cdef struct Schedule:
     fc_pool_windows window             # what that is told; and the divisor of GLOBAL_PLANES
     fc_global_pool global_pool    # GLOBAL_PLANES
     Py_ssize_t padded_rows, padded_columns  # PADDED_PLANES
+    Py_ssize_t interleaved_at[4]  # INTERLEAVED: input, results, positions, and its job's scratch
     Py_ssize_t block[1 + AXES]   # outputs of a block: along `outer`, and along three axes
     Py_ssize_t blocks[1 + AXES]  # how many blocks there are
     Py_ssize_t total_blocks, blocks_per_task
@@ -92,6 +94,7 @@ cdef struct Job:
     char *y
     int64_t *positions  # or NULL
     char *scratch
+    const Job *interleaved  # INTERLEAVED: the pooling of a block, with its schedule
 
 # Elements in scratch memory, or in an array; a search has their indices beside them.
 cdef struct Buffer:
@@ -149,8 +152,13 @@ cdef inline Schedule plan(const Pooling *p, const fc_table *table, double work) 
         set_padded_blocks(p, &s)
     else:
         set_blocks(p, &s)
-    s.blocks_per_task = max(1, <Py_ssize_t>(TASK_OPERATIONS * s.total_blocks / work))
+    set_tasks(&s, work)
     return s
+
+
+cdef inline void set_tasks(Schedule *s, double work) noexcept:
+    """Tasks of some blocks each, so that each is worth a thread's while."""
+    s.blocks_per_task = max(1, <Py_ssize_t>(TASK_OPERATIONS * s.total_blocks / work))
 
 
 # ---- types and kernels ----------------------------------------------------------------------

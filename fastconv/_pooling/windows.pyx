@@ -6,8 +6,8 @@ gradient. So one driver serves all. An array is (outer, axis 0, axis 1, axis 2, 
 channels among `outer` or `inner` as the layout has them; axes where nothing happens join their
 neighbours. `schedule` chooses blocks of outputs, and how they are computed: what a block reads is
 reduced one axis after the other (`blocks`, and with positions `search`), each time by
-`reduce_axis`; `planes` has shorter ways for small planes, and `norms` a longer one for numbers near
-the end of the range.
+`reduce_axis`; `planes` has shorter ways for small planes, `interleaved` turns them so that vectors
+are full, and `norms` a longer one for numbers near the end of the range.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t
@@ -25,11 +25,14 @@ from fastconv._kernels.dispatch cimport (
 from fastconv._pooling.averages cimport all_count_alike
 from fastconv._pooling.axis cimport is_identity, is_one_window, is_trivial, read_range
 from fastconv._pooling.blocks cimport separable_block
+from fastconv._pooling.interleaved cimport (
+    finish_interleaved, interleaved_lanes, set_interleaved, start_interleaved,
+)
 from fastconv._pooling.norms cimport powers_overflow, scaled_norm_block
 from fastconv._pooling.planes cimport global_block, padded_block, square_block
 from fastconv._pooling.schedule cimport (
-    GLOBAL_PLANES, MAX, MEAN, MEAN_GRADIENT, MIN, NORM, PADDED_PLANES, SEARCH, SQUARE_WINDOWS,
-    BlockRef, Job, Pooling, Schedule, operation, plan,
+    GLOBAL_PLANES, INTERLEAVED, MAX, MEAN, MEAN_GRADIENT, MIN, NORM, PADDED_PLANES, SEARCH,
+    SQUARE_WINDOWS, BlockRef, Job, Pooling, Schedule, operation, plan,
 )
 from fastconv._pooling.search cimport search_block
 from fastconv._pooling.spread cimport spreads, spread
@@ -180,9 +183,19 @@ cdef int run(PoolDesc desc, const Pooling *p, cnp.ndarray x, cnp.ndarray out, po
     """Plan a pooling, and share its blocks among threads."""
     # an element that moves takes longer than an operation
     cdef int threads = threads_for(desc.function, num_threads, 3 * work)
-    cdef Schedule schedule = plan(p, kernels(), work)
-    cdef Scratch scratch = acquire(schedule.scratch_size * threads)
-    cdef Job job
+    cdef Schedule schedule = plan(p, kernels(), work), inner_schedule
+    cdef Py_ssize_t lanes = interleaved_lanes(p, &schedule, p.outer // desc.batch)
+    cdef Pooling side_by_side
+    cdef Job job, inner
+    cdef Scratch scratch
+    if lanes:
+        side_by_side = p[0]
+        side_by_side.outer, side_by_side.inner = 1, lanes * p.inner
+        inner_schedule = plan(&side_by_side, kernels(), work)
+        set_interleaved(p, lanes, &inner_schedule, work, &schedule)
+        inner.pooling, inner.schedule = &side_by_side, &inner_schedule
+        job.interleaved = &inner
+    scratch = acquire(schedule.scratch_size * threads)
     job.pooling, job.schedule = p, &schedule
     job.x = cnp.PyArray_BYTES(x)
     job.y = cnp.PyArray_BYTES(out)
@@ -205,7 +218,9 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
 cdef void run_block(const Job *job, Py_ssize_t number, char *scratch) noexcept nogil:
     """One block, by the method that the schedule has chosen."""
     cdef BlockRef b = block_ref(job, number)
-    if job.pooling.op == NORM and powers_overflow(job, &b):
+    if job.schedule.method == INTERLEAVED:
+        interleaved_block(job, &b, scratch)
+    elif job.pooling.op == NORM and powers_overflow(job, &b):
         scaled_norm_block(job, &b)
     elif job.schedule.method == SEARCH:
         search_block(job, &b, scratch)
@@ -217,6 +232,16 @@ cdef void run_block(const Job *job, Py_ssize_t number, char *scratch) noexcept n
         padded_block(job, &b, scratch)
     else:
         separable_block(job, &b, scratch)
+
+
+cdef void interleaved_block(const Job *job, const BlockRef *b, char *scratch) noexcept nogil:
+    """Planes side by side, by a job of their own."""
+    cdef Pooling p
+    cdef Job inner
+    cdef Py_ssize_t lanes = start_interleaved(job, b, scratch, &p, &inner), number
+    for number in range(inner.schedule.total_blocks):
+        run_block(&inner, number, scratch + job.schedule.interleaved_at[3])
+    finish_interleaved(job, b, &inner, lanes)
 
 
 cdef BlockRef block_ref(const Job *job, Py_ssize_t number) noexcept nogil:
