@@ -1,119 +1,322 @@
-"""Fit the cost models to this machine: what each term takes, against what the models say.
+"""Fit the cost models to this machine: prices of what they count, for `calibration_table.py`.
 
-An algorithm estimates its time as a sum of terms (`fastconv.explain`, docs/algorithms/choice.rst):
-arithmetic, gather, transform, traffic, start. This draws random layers, times every algorithm that
-serves them, planned and on one thread, and finds for each algorithm the factors of its terms that
-explain the times best, by least squares of the logarithms. A factor of 2 says that the constants
-behind a term are half of what they should be here; an efficiency of arithmetic is to be divided by
-it. `before` and `after` are the typical factor between a time and its estimate.
+An algorithm's model estimates terms (arithmetic, gather, transform, traffic, start); plain counts
+stand beside them: calls, channels, rows, weights (`fastconv._algorithms.calibration`). This draws
+random layers, times every algorithm that serves them on one thread, and finds for each algorithm,
+pass and layout the prices that explain the times best: least squares of ratios without negative
+prices, and without the counts that tell nothing. It prints the typical factor between a time and
+its estimate, and how much longer than the fastest method the chosen one takes, for layers that were
+not fitted, with the models alone, with the constants that are installed, and with those found.
 
-    python -P bench/fit.py --layers 200 --seed 0
+    python -P bench/fit.py --seconds 600 --seed 0 --write table.py
+
+On a machine that has nothing else to do, for the seconds of `calibration_table.py`.
 """
 
 import argparse
 import math
 import time
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import nnls
 
 import fastconv
+from fastconv import _select
+from fastconv._algorithms import calibration
+from fastconv._algorithms.calibration_table import CONSTANTS
+from fastconv._bench.report import processor
+from fastconv._desc.conv import describe_conv
+from fastconv._desc.geometry import geometry
 
-TERMS = ("arithmetic", "gather", "transform", "traffic", "start")
-MAX_SECONDS = 0.2      # of a call, by its estimate: longer ones would take the whole run
-MIN_SAMPLE = 5e-3      # seconds of processor time that one sample repeats a call for
-SAMPLES = 3            # of which the best counts
-MIN_SHARE = 0.02       # of all estimates, for a term to be fitted
+MAX_SECONDS = 0.06     # of a call: longer ones would take the whole run
+HOPELESS = 10          # times the least estimate: what nobody would choose
+SAMPLE_SECONDS = 4e-3  # that calls are repeated for; the fastest counts
+MIN_SAMPLES = 40       # of an algorithm, pass and layout, to be fitted
+HELD_BACK = 4          # every so many-th layer is not fitted, but judged by
+ROUNDS = 10            # of reweighting
+WORTH = 1.006          # a count stays that makes the spread so much smaller
+
+
+class Layer(NamedTuple):
+    """One pass of a random layer."""
+
+    x_shape: tuple
+    weight_shape: tuple
+    arguments: dict
+    dtype: str
+    which: str
+    planned: bool
+
+
+class Sample(NamedTuple):
+    """What an algorithm took for a layer."""
+
+    layer: int
+    key: tuple      # algorithm, pass, layout
+    model: float    # seconds, by the model alone
+    counts: tuple
+    seconds: float
+
+
+# ---- layers ----
 
 
 def draw(rng):
-    """A random layer: shapes and arguments of `plan_conv`."""
+    """A random layer: small ones of all kinds, those of networks, and filters of one channel."""
+    kind, planned = rng.random(), False
     rank = int(rng.choice((1, 2, 2, 2, 3)))
-    groups = int(rng.choice((1, 1, 1, 2, 8, 32)))
-    channels, filters = (groups * int(2 ** rng.uniform(0, 8 if groups == 1 else 3))
-                         for _ in range(2))
-    longest = {1: 14, 2: 7, 3: 4.5}[rank]
-    size = tuple(int(2 ** rng.uniform(1, longest)) + 1 for _ in range(rank))
-    kernel = tuple(min(int(k), n) for k, n in zip(2 ** rng.uniform(0, 3.5, rank), size))
-    arguments = {"stride": int(rng.choice((1, 1, 2))), "groups": groups,
-                 "padding": tuple((k - 1) // 2 for k in kernel)}
-    dtype = np.dtype(str(rng.choice(("float32", "float64"))))
-    return ((1, channels, *size), (filters, channels // groups, *kernel)), arguments, dtype
+    arguments = {"data_format": str(rng.choice(("channels_first", "channels_last")))}
+    if kind < 0.62:
+        size = lengths(rng, rank, 1, (4096, 120, 25)[rank - 1])
+        kernel = tuple(map(min, lengths(rng, rank, 1, (15, 9, 5)[rank - 1]), size))
+        arguments["stride"] = lengths(rng, rank, 1, 3)
+        arguments["padding"] = tuple(int(rng.choice((0, k // 2))) for k in kernel)
+        if rng.random() < 0.15:
+            arguments["dilation"] = lengths(rng, rank, 1, 3)
+        channels, filters, groups = channels_of(rng, 1, 500)
+    elif kind < 0.85:
+        size = (between(rng, *((64, 16384), (7, 224), (8, 48))[rank - 1]),) * rank
+        kernel = (int(rng.choice((1, 3, 3, 3, 5, 7))),) * rank
+        arguments["stride"] = int(rng.choice((1, 1, 1, 2)))
+        arguments["padding"] = kernel[0] // 2
+        channels, filters, groups = channels_of(rng, 16, 1024)
+    else:
+        size = lengths(rng, rank, *((16, 1 << 20), (32, 2048), (16, 128))[rank - 1])
+        kernel = lengths(rng, rank, *((2, 20_000), (1, 90), (1, 12))[rank - 1])
+        arguments = {"padding": tuple((k // 2, (k - 1) // 2) for k in kernel)}
+        channels = filters = groups = 1
+    which = str(rng.choice(("forward", "forward", "forward", "backward_data", "backward_weight")))
+    if which == "forward":
+        planned = rng.random() < 0.3
+    x_shape = (1, channels, *size)
+    if arguments.get("data_format") == "channels_last":
+        x_shape = (1, *size, channels)
+    return Layer(x_shape, (filters, channels // groups, *kernel), {**arguments, "groups": groups},
+                 str(rng.choice(("float32", "float32", "float64"))), which, planned)
 
 
-def seconds_of(plan, x):
-    """Processor time of a call."""
-    out = plan(x)
-    calls, best = 1, math.inf
+def between(rng, low, high):
+    """Log-uniform from low to high, both included."""
+    return min(high, max(low, round(math.exp(rng.uniform(math.log(low), math.log(high))))))
+
+
+def lengths(rng, rank, low, high):
+    """One for each axis, half of the time all the same."""
+    if rng.random() < 0.5:
+        return (between(rng, low, high),) * rank
+    return tuple(between(rng, low, high) for _ in range(rank))
+
+
+def channels_of(rng, low, high):
+    """Channels, filters and groups: none, some, or one for each channel."""
+    groups = int(rng.choice((1, 1, 2, 3)))
+    if groups == 1:
+        return between(rng, low, high), between(rng, low, high), 1
+    if groups == 2:
+        groups = between(rng, 2, 64)
+        return groups * between(rng, 1, 30), groups * between(rng, 1, 30), groups
+    groups = between(rng, 2, 700)
+    return groups, groups * int(rng.choice((1, 1, 1, 2))), groups
+
+
+def describe(layer):
+    """The description that algorithms take, or None where no window fits."""
+    rank = len(layer.weight_shape) - 2
+    try:
+        desc = describe_conv(geometry("fit", rank, **layer.arguments), layer.x_shape,
+                             layer.weight_shape, np.dtype(layer.dtype).itemsize)
+    except ValueError:
+        return None
+    desc.planned = layer.planned
+    return desc
+
+
+# ---- times ----
+
+
+def seconds_of(call):
+    """The fastest of some calls."""
+    start = time.perf_counter()
+    call()
+    best = time.perf_counter() - start
+    end = start + MAX_SECONDS if best > MAX_SECONDS / 4 else time.perf_counter() + SAMPLE_SECONDS
     while True:
-        start = time.process_time()
-        for _ in range(calls):
-            plan(x, out=out)
-        taken = time.process_time() - start
-        if taken >= MIN_SAMPLE:
-            break
-        calls *= 2
-    for _ in range(SAMPLES):
-        start = time.process_time()
-        for _ in range(calls):
-            plan(x, out=out)
-        best = min(best, (time.process_time() - start) / calls)
-    return best
+        start = time.perf_counter()
+        if start > end:
+            return best
+        call()
+        best = min(best, time.perf_counter() - start)
 
 
-def measure(layers, seed):
-    """For every algorithm, its terms and its time for each layer that it served."""
+def measure(seconds, seed):
+    """Samples of layers that are drawn for so many seconds."""
     rng = np.random.default_rng(seed)
-    found = {}
-    for _ in range(layers):
-        (x_shape, weight_shape), arguments, dtype = draw(rng)
-        x = rng.standard_normal(x_shape).astype(dtype)
-        weight = rng.standard_normal(weight_shape).astype(dtype)
-        rows = fastconv.explain(x_shape, weight_shape, dtype=dtype, precision="high",
-                                planned=True, **arguments)
-        for row in rows:
-            if row["reason"] is not None or row["cost"].seconds > MAX_SECONDS:
-                continue
-            plan = fastconv.plan_conv(x_shape, weight, precision="high", method=row["method"],
-                                      num_threads=1, **arguments)
-            found.setdefault(row["method"], []).append((row["cost"], seconds_of(plan, x)))
-    return found
+    end, samples, layers = time.perf_counter() + seconds, [], 0
+    while time.perf_counter() < end:
+        layer = draw(rng)
+        desc = describe(layer)
+        if desc is None:
+            continue
+        found = list(measure_layer(rng, layer, desc, layers))
+        layers += bool(found)
+        samples += found
+    return samples
 
 
-def fit(costs, seconds):
-    """Factors of the terms that are worth one; others keep 1."""
-    fitted = costs.sum(axis=0) >= MIN_SHARE * costs.sum()
+def measure_layer(rng, layer, desc, number):
+    """A sample of every algorithm that is worth one."""
+    models = {a.name: a.cost(desc, layer.which) for a in _select.UNCALIBRATED
+              if layer.which in a.passes and a.supports(desc, layer.which) is None}  # fmt: skip
+    least = min(model.seconds for model in models.values())
+    if not 0 < least <= MAX_SECONDS:
+        return
+    arrays = [rng.standard_normal(shape).astype(layer.dtype) for shape in (
+        layer.x_shape, layer.weight_shape, desc.output_shape(1))]  # fmt: skip
+    layout = layer.arguments.get("data_format", "channels_first").removeprefix("channels_")
+    for name, model in models.items():
+        if model.seconds <= HOPELESS * least:
+            call = call_of(layer, name, *arrays)
+            yield Sample(number, (name, layer.which, layout), model.seconds,
+                         calibration.counts(desc, model), seconds_of(call))
 
-    def factors_of(logarithms):
-        factors = np.ones(len(TERMS))
-        factors[fitted] = np.exp(logarithms)
-        return factors
 
-    def errors(logarithms):
-        return np.log(costs @ factors_of(logarithms) / seconds)
+def call_of(layer, method, x, weight, grad):
+    """One pass by one method, as a function without arguments."""
+    options = {**layer.arguments, "method": method, "precision": "high", "num_threads": 1}
+    if layer.which == "backward_data":
+        return lambda: fastconv.conv_backward_data(grad, weight, x.shape, **options)
+    if layer.which == "backward_weight":
+        return lambda: fastconv.conv_backward_weight(grad, x, weight.shape, **options)
+    if layer.planned:
+        plan = fastconv.plan_conv(x.shape, weight, **options)
+        return lambda: plan(x)
+    return lambda: fastconv.conv(x, weight, **options)
 
-    return factors_of(least_squares(errors, np.zeros(fitted.sum()), loss="soft_l1").x)
+
+# ---- prices ----
+
+
+def fit(counts, seconds):
+    """Prices of counts, of which those that tell nothing are 0."""
+    columns = list(range(counts.shape[1]))
+    prices = prices_of(counts, seconds, columns)
+    best = spread(counts @ prices, seconds)
+    columns = [c for c in columns if prices[c]]
+    while len(columns) > 1:
+        tries = [prices_of(counts, seconds, [c for c in columns if c != left_out])
+                 for left_out in columns]  # fmt: skip
+        simpler = min(tries, key=lambda prices: spread(counts @ prices, seconds))
+        if spread(counts @ simpler, seconds) > best * WORTH:
+            break
+        prices, columns = simpler, [c for c in columns if simpler[c]]
+    return prices
+
+
+def prices_of(counts, seconds, columns):
+    """Least squares of ratios: weighted by what was estimated, too, and outliers by less."""
+    weights, prices = 1 / seconds, np.zeros(counts.shape[1])
+    for _ in range(ROUNDS):
+        prices[columns], _ = nnls(counts[:, columns] * weights[:, np.newaxis], seconds * weights)
+        estimates = np.maximum(counts @ prices, 1e-9)
+        weights = 1 / np.sqrt(seconds * estimates * (1 + abs(np.log(estimates / seconds))))
+    return prices
 
 
 def spread(estimates, seconds):
     """The typical factor between a time and its estimate."""
-    return math.exp(np.sqrt(np.mean(np.log(estimates / seconds) ** 2)))
+    return math.exp(np.mean(abs(np.log(np.maximum(estimates, 1e-9) / seconds))))
+
+
+def constants_of(samples):
+    """The prices of every algorithm, pass and layout that has samples enough."""
+    found = {}
+    for key in sorted({s.key for s in samples}):
+        counts = np.array([s.counts for s in samples if s.key == key], dtype=float)
+        seconds = np.array([s.seconds for s in samples if s.key == key])
+        if len(seconds) >= MIN_SAMPLES:
+            prices = fit(counts, seconds)
+            found[key] = {name: float(f"{price:.2g}") for name, price in zip(
+                calibration.COUNTS, prices, strict=True) if price}  # fmt: skip
+    return found
+
+
+def estimated(sample, constants):
+    """The seconds of a sample by some constants, or by its model where there are none."""
+    if sample.key not in constants:
+        return sample.model
+    prices = constants[sample.key]
+    return sum(prices.get(name, 0.0) * count for name, count in zip(
+        calibration.COUNTS, sample.counts, strict=True))  # fmt: skip
+
+
+def regrets(samples, constants):
+    """Of every layer: the time of the method with the least estimate over the least time."""
+    layers = {}
+    for sample in samples:
+        layers.setdefault(sample.layer, []).append(sample)
+    return np.array([
+        min(layer, key=lambda s: estimated(s, constants)).seconds / min(s.seconds for s in layer)
+        for layer in layers.values()
+    ])  # fmt: skip
+
+
+# ---- what is written ----
+
+
+def table_of(constants, processor, layers):
+    """The source of `calibration_table.py`."""
+    lines = [
+        '"""The prices of what cost models count: written by `bench/fit.py`, not by hand.', "",
+        f"From {layers} random layers on one thread of {processor}.", '"""', "",
+        "# Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by",
+        "# algorithm, pass and layout.", "# fmt: off", "CONSTANTS = {",
+    ]  # fmt: skip
+    for key, prices in constants.items():
+        lines.append(f"    {key!r}: {{".replace("'", '"'))
+        line = "       "
+        for name, price in prices.items():
+            item = f' "{name}": {price:g},'
+            if len(line + item) > 98:
+                lines.append(line)
+                line = "       "
+            line += item
+        lines += [line, "    },"]
+    return "\n".join([*lines, "}", ""])
+
+
+def report(samples, constants):
+    """What constants are worth: for the layers that were fitted, and those that were not."""
+    print(f"{'algorithm, pass, layout':42s} samples  model    now fitted")
+    for key in sorted({s.key for s in samples}):
+        mine = [s for s in samples if s.key == key]
+        seconds = np.array([s.seconds for s in mine])
+        factors = [spread(np.array([estimated(s, known) for s in mine]), seconds)
+                   for known in ({}, CONSTANTS, constants)]  # fmt: skip
+        print(f"{', '.join(key):42s} {len(mine):7d} " + " ".join(f"{f:6.2f}" for f in factors))
+    for held_back in (False, True):
+        judged = [s for s in samples if (s.layer % HELD_BACK == 0) == held_back]
+        for name, known in (("model", {}), ("now", CONSTANTS), ("fitted", constants)):
+            r = regrets(judged, known)
+            title = "held back" if held_back else "fitted"
+            print(f"{title:9s} by {name:6s}: {len(r)} layers, the choice takes "
+                  f"{np.exp(np.log(r).mean()):.3f} times the best, over 1.3 in "
+                  f"{(r > 1.3).mean():.1%}, over 2 in {(r > 2).mean():.1%}, at most {r.max():.1f}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--layers", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=120, help="of measuring")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="the table of constants")
     options = parser.parse_args()
-    print(f"{'method':10s} {'layers':>6s} " + " ".join(f"{term:>10s}" for term in TERMS)
-          + f" {'before':>8s} {'after':>8s}")
-    for method, rows in measure(options.layers, options.seed).items():
-        costs = np.array([tuple(cost) for cost, _ in rows])
-        seconds = np.array([taken for _, taken in rows])
-        factors = fit(costs, seconds)
-        before, after = (spread(costs @ f, seconds) for f in (np.ones(len(TERMS)), factors))
-        print(f"{method:10s} {len(rows):6d} " + " ".join(f"{f:10.2f}" for f in factors)
-              + f" {before:8.2f} {after:8.2f}")
+    samples = measure(options.seconds, options.seed)
+    constants = constants_of([s for s in samples if s.layer % HELD_BACK])
+    report(samples, constants)
+    if options.write:
+        machine = f"{processor()}, {fastconv.show_runtime(mode='dicts')['isa']}"
+        options.write.write_text(table_of(constants, machine, len({s.layer for s in samples})))
 
 
 if __name__ == "__main__":

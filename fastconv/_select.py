@@ -15,6 +15,7 @@ from fastconv._algorithms import (
     swapped,
     winograd,
 )
+from fastconv._algorithms.calibration import calibrated
 from fastconv._algorithms.record import PASSES, Algorithm
 from fastconv._call.explanation import Explanation, heading
 from fastconv._core.machine import peak_flops
@@ -30,11 +31,12 @@ def with_sums(algorithm):
     return guarded(algorithm, direct.ALGORITHM, sliding.ALGORITHM)
 
 
-ALGORITHMS: tuple[Algorithm, ...] = (
+UNCALIBRATED: tuple[Algorithm, ...] = (
     depthwise.ALGORITHM, direct.ALGORITHM, with_sums(winograd.ALGORITHM), im2col.ALGORITHM,
     with_sums(fft.ALGORITHM), with_sums(inner_product.ALGORITHM),
     with_sums(swapped.swapped((depthwise.ALGORITHM, direct.ALGORITHM))), sliding.ALGORITHM,
 )
+ALGORITHMS = tuple(map(calibrated, UNCALIBRATED))
 
 # A default must not cost factors: where direct sums would take more than so many times as long as
 # the fastest of the next tier, a tier that nobody has asked for gives way to that.

@@ -7,7 +7,6 @@ import numpy as np
 from fastconv._call import conv as call
 from fastconv._call.columns import columns, images
 from fastconv._call.explanation import TOLD, ConvCost
-from fastconv._call.integers import integers_in_words
 from fastconv._call.plan import Prepared
 from fastconv._core.messages import shown
 from fastconv._core.threads import as_thread_count
@@ -879,6 +878,7 @@ def explain(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, *,
     found = _select.explanation(desc, computed, which, precision, max_workspace, method, threads,
                                 seconds if measure else None)
     if desc.exact:
+        from fastconv._call.integers import integers_in_words
         chosen = _select.choose(computed, which, method, precision,
                                 as_workspace("explain", max_workspace))
         found.head += "\n" + integers_in_words(computed, which, chosen, like.dtype,

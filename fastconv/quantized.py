@@ -1,5 +1,4 @@
 """Quantised layers: convolutions of 8- and 16-bit integers with scales and zero points."""
-from fastconv._call.quantized import Quantized
 from fastconv._desc.arguments import as_shape
 from fastconv._desc.geometry import geometry
 from fastconv._desc.quantized import as_small_dtype, as_small_integers
@@ -107,6 +106,7 @@ def _qconv(rank):
         windows = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
                            groups=groups, data_format=data_format)
         x = as_small_integers(name, "x", x)
+        from fastconv._call.quantized import Quantized
         layer = Quantized(windows, x, x.dtype, weight, bias, x_zero_point=x_zero_point,
                           weight_zero_point=weight_zero_point, scale=scale,
                           y_zero_point=y_zero_point, out_dtype=out_dtype, activation=activation,
@@ -147,6 +147,7 @@ class QConvPlan:
         self._made_from = (x_shape, weight.copy(), windows, options)
         options = dict(options)
         self._num_threads = options.pop("num_threads")
+        from fastconv._call.quantized import Quantized
         self._layer = Quantized(geometry("plan_qconv", None, x="x_shape", **windows), x_shape,
                                 options.pop("dtype"), weight, planned=True, **options)
         self._layer.prepare(self._num_threads)

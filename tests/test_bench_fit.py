@@ -1,35 +1,69 @@
-"""Tools: bench/fit.py measures random layers, and finds the factors that times were made with."""
+"""Tools: bench/fit.py times random layers, and finds the prices that times were made with."""
 
 import importlib.util
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+import fastconv
+from fastconv import _select
+from fastconv._algorithms import calibration, calibration_table
 
 PATH = Path(__file__).parent.parent / "bench" / "fit.py"
 
 
-def load():
+@pytest.fixture(scope="module")
+def fit():
     spec = importlib.util.spec_from_file_location("fit", PATH)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_factors_are_found():
-    fit = load()
+def test_prices_are_found(fit):
     rng = np.random.default_rng(1)
-    costs = 10 ** rng.uniform(-6, -3, (200, len(fit.TERMS)))
-    costs[:, 3] = 0  # a term that no layer has
-    true = np.array([1.5, 0.25, 3.0, 1.0, 0.5])
-    seconds = costs @ true
-    found = fit.fit(costs, seconds)
-    np.testing.assert_allclose(found, true, rtol=1e-3)
-    assert fit.spread(costs @ found, seconds) < 1.001 < fit.spread(costs.sum(axis=1), seconds)
+    counts = 10 ** rng.uniform(0, 3, (300, len(calibration.COUNTS)))
+    counts[:, 3] = 0  # a count that no layer has
+    true = np.zeros(len(calibration.COUNTS))
+    true[[0, 2, 9, 11]] = 3e-6, 5e-8, 1e-9, 0.75
+    seconds = counts @ true
+    found = fit.fit(counts, seconds)
+    np.testing.assert_allclose(found, true, rtol=1e-3, atol=1e-12)
+    assert fit.spread(counts @ found, seconds) < 1.001 < fit.spread(counts.sum(axis=1), seconds)
 
 
-def test_every_algorithm_is_measured():
-    fit = load()
-    found = fit.measure(6, seed=3)
-    assert {"direct", "im2col", "sliding"} <= set(found)
-    for rows in found.values():
-        assert all(cost.seconds > 0 and seconds > 0 for cost, seconds in rows)
+def test_a_table_is_what_was_found(fit):
+    samples = fit.measure(2.0, seed=3)
+    assert {"direct", "im2col"} <= {s.key[0] for s in samples}
+    assert all(s.model > 0 and s.seconds > 0 for s in samples)
+    fit.MIN_SAMPLES, least = 5, fit.MIN_SAMPLES
+    constants = fit.constants_of(samples)
+    fit.MIN_SAMPLES = least
+    assert constants
+    assert (fit.regrets(samples, constants) >= 1).all()
+    written = {}
+    exec(fit.table_of(constants, "a processor", 7), written)
+    assert written["CONSTANTS"] == constants
+
+
+def test_the_installed_table_is_that_of_the_registry():
+    """Keys and counts are known, prices are positive, and `explain` adds up what they say."""
+    names = {a.name for a in _select.ALGORITHMS}
+    for (name, which, layout), prices in calibration_table.CONSTANTS.items():
+        assert name in names
+        assert which in _select.PASSES
+        assert layout in ("first", "last")
+        assert set(prices) <= set(calibration.COUNTS)
+        assert all(price > 0 for price in prices.values())
+    for row in fastconv.explain((1, 24, 30, 30), (48, 24, 3, 3), which="backward_data"):
+        if row["reason"] is None:
+            assert row["estimated_seconds"] == pytest.approx(sum(row["cost"]))
+
+
+def test_a_plan_has_its_weights_packed(fit):
+    layer = fit.Layer((1, 8, 9, 9), (16, 8, 3, 3), {"groups": 1}, "float32", "forward", False)
+    model = _select.UNCALIBRATED[1].cost(fit.describe(layer), "forward")
+    place = list(calibration.COUNTS).index("weights")
+    assert calibration.counts(fit.describe(layer), model)[place] == 16 * 8 * 9
+    assert calibration.counts(fit.describe(layer._replace(planned=True)), model)[place] == 0

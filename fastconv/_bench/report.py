@@ -175,7 +175,7 @@ def remarks(measurements):
     return [f"{key} ({n} cases)" if n > 1 else key for key, n in count.items()]
 
 
-def _processor():
+def processor():
     try:
         with open("/proc/cpuinfo") as file:
             return next(line.split(":")[1].strip() for line in file if "model name" in line)
@@ -192,7 +192,7 @@ def environment(contenders, settings):
     """What a reader needs to judge the figures."""
     return {
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "processor": _processor(),
+        "processor": processor(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "versions": {c.package: c.version() for c in contenders},

@@ -17,7 +17,6 @@ from fastconv._call.cache cimport (
 from fastconv._call.destination cimport (
     SAME_KIND, Destination, add_batch, batched, contiguous, destination, has_shape, size_of,
 )
-from fastconv._call.integers cimport exact_pass, sums_dtype
 from fastconv._call.kernels cimport (
     RealPass, biased, in_parts, outside_of, part_padded, real_pass,
 )
@@ -121,6 +120,8 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     threads = threads_for(function, num_threads, work)
     computed = result if parts else arithmetic
     if parts and result.kind == "i" and bounds is None and residual is None:
+        # where it is needed: its drivers would double the time of `import fastconv`
+        from fastconv._call.integers import sums_dtype
         computed = sums_dtype(desc, x.dtype, weight.dtype, bias, out, out_dtype)
     output = destination(function, out, out_dtype, casting, shape, result, computed,
                          None if out is None else (x, weight, bias, residual),
@@ -248,6 +249,7 @@ cdef object run_adjoint(RealPass real, tuple shape, str name, source, weight, bi
     check_unchanged(desc.function, name, has_output_shape(desc, source))
     check_unchanged(desc.function, "weight", has_weight_shape(desc, weight))
     if parts:
+        from fastconv._call.integers import exact_pass
         kernel = exact_pass(real, weight, result, None, by_choice)
         arithmetic = None
     else:

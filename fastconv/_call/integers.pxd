@@ -32,8 +32,6 @@ cdef class SmallIntegers:
 
 cdef SmallIntegers small_integers(RealPass real, cnp.ndarray weight, tuple weight_reach,
                                   int zero_point, Requantization way_out, bint by_choice)
-cdef object exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint by_choice)
-cdef object sums_dtype(ConvDesc desc, x_dtype, weight_dtype, bias, out, out_dtype)
 cdef bint is_small(dtype)
 cdef cnp.ndarray native(cnp.ndarray array)
 cdef tuple limits(dtype)

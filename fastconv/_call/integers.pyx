@@ -276,7 +276,7 @@ cdef class Exactly:
             out += along_channels(bias, desc.g.channels_last, desc.g.rank)
 
 
-cdef object exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint by_choice):
+def exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint by_choice):
     """The kernel of a pass of complex numbers or integers; outside: as of `ByParts`.
 
     by_choice: the algorithm was chosen, and not asked for by name.
@@ -291,7 +291,7 @@ cdef object exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint 
     return self
 
 
-cdef object sums_dtype(ConvDesc desc, x_dtype, weight_dtype, bias, out, out_dtype):
+def sums_dtype(ConvDesc desc, x_dtype, weight_dtype, bias, out, out_dtype):
     """The dtype of a forward pass of integers before any conversion.
 
     int32 where a result of at most as many bits is asked for and no sum of the dtypes can pass it.

@@ -12,7 +12,6 @@ from cpython.exc cimport PyErr_CheckSignals
 
 from fastconv._call.cache cimport strict_algorithm
 from fastconv._call.destination cimport Destination, contiguous, is_contiguous
-from fastconv._call.integers cimport exact_pass
 from fastconv._call.kernels cimport real_pass
 from fastconv._core.padding cimport (
     AXES, PAD_CIRCULAR, PAD_CONSTANT, PAD_ZEROS, source_index,
@@ -44,6 +43,7 @@ cdef object kernel_of(ConvDesc desc, algorithm, weight, result, arithmetic, cnp.
     by_choice: the algorithm was chosen, and not asked for by name.
     """
     if arithmetic is None:
+        from fastconv._call.integers import exact_pass
         return exact_pass(real_pass(desc, "forward", algorithm), weight, result, outside,
                           by_choice)
     return algorithm.prepare(desc, "forward", operand(weight, arithmetic), threads)

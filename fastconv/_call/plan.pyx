@@ -9,7 +9,6 @@ from fastconv._call.conv cimport (
     beside, check_bias, check_residual, converted_by, is_auto, run_forward,
 )
 from fastconv._call.destination cimport SAME_KIND, Destination, destination, has_shape
-from fastconv._call.integers cimport sums_dtype
 from fastconv._call.kernels cimport in_parts, outside_of
 from fastconv._call.pieces cimport Slabs, kernel_of, slabs_of
 from fastconv._core.padding cimport AXES
@@ -153,6 +152,7 @@ cdef class Prepared:
         threads = threads_for("plan", self.num_threads, work)
         computed = self.result if self.parts else self.arithmetic
         if self.parts and self.result.kind == "i" and self.bounds is None and residual is None:
+            from fastconv._call.integers import sums_dtype
             computed = sums_dtype(self.desc, x.dtype, self.weight_dtype, self.bias, out,
                                   self.out_dtype)
         output = destination("plan", out, self.out_dtype, self.casting, shape, self.result,
