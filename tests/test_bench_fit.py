@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _select
-from fastconv._algorithms import calibration, calibration_table
+from fastconv import _calibration, _calibration_table, _select
 
 PATH = Path(__file__).parent.parent / "bench" / "fit.py"
 
@@ -23,10 +22,11 @@ def fit():
 
 def test_prices_are_found(fit):
     rng = np.random.default_rng(1)
-    counts = 10 ** rng.uniform(0, 3, (300, len(calibration.COUNTS)))
+    counts = 10 ** rng.uniform(0, 3, (300, len(_calibration.COUNTS)))
     counts[:, 3] = 0  # a count that no layer has
-    true = np.zeros(len(calibration.COUNTS))
-    true[[0, 2, 9, 11]] = 3e-6, 5e-8, 1e-9, 0.75
+    counts[:, 11:] *= 1e-6  # terms, in seconds
+    true = np.zeros(len(_calibration.COUNTS))
+    true[[0, 2, 9, 11]] = 3e-6, 5e-8, 1e-7, 0.75
     seconds = counts @ true
     found = fit.fit(counts, seconds)
     np.testing.assert_allclose(found, true, rtol=1e-3, atol=1e-12)
@@ -50,11 +50,11 @@ def test_a_table_is_what_was_found(fit):
 def test_the_installed_table_is_that_of_the_registry():
     """Keys and counts are known, prices are positive, and `explain` adds up what they say."""
     names = {a.name for a in _select.ALGORITHMS}
-    for (name, which, layout), prices in calibration_table.CONSTANTS.items():
+    for (name, which, layout), prices in _calibration_table.CONSTANTS.items():
         assert name in names
         assert which in _select.PASSES
         assert layout in ("first", "last")
-        assert set(prices) <= set(calibration.COUNTS)
+        assert set(prices) <= set(_calibration.COUNTS)
         assert all(price > 0 for price in prices.values())
     for row in fastconv.explain((1, 24, 30, 30), (48, 24, 3, 3), which="backward_data"):
         if row["reason"] is None:
@@ -64,6 +64,6 @@ def test_the_installed_table_is_that_of_the_registry():
 def test_a_plan_has_its_weights_packed(fit):
     layer = fit.Layer((1, 8, 9, 9), (16, 8, 3, 3), {"groups": 1}, "float32", "forward", False)
     model = _select.UNCALIBRATED[1].cost(fit.describe(layer), "forward")
-    place = list(calibration.COUNTS).index("weights")
-    assert calibration.counts(fit.describe(layer), model)[place] == 16 * 8 * 9
-    assert calibration.counts(fit.describe(layer._replace(planned=True)), model)[place] == 0
+    place = list(_calibration.COUNTS).index("weights")
+    assert _calibration.counts(fit.describe(layer), model)[place] == 16 * 8 * 9
+    assert _calibration.counts(fit.describe(layer._replace(planned=True)), model)[place] == 0

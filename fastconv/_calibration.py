@@ -2,12 +2,12 @@
 
 A model's terms are estimated from the layer and the way it is blocked, and so are right where they
 are large. What every call, channel, row and weight costs besides was never the same for all passes
-and layouts, and is measured: `bench/fit.py` times random layers and writes `calibration_table`,
+and layouts, and is measured: `bench/fit.py` times random layers and writes `_calibration_table`,
 for each algorithm, pass and layout the seconds that some plain counts take, and the factors of the
 model's terms. Counts of no weight are left out there.
 """
-from fastconv._algorithms.calibration_table import CONSTANTS
 from fastconv._algorithms.record import Algorithm, Cost
+from fastconv._calibration_table import CONSTANTS
 from fastconv._core.machine import lanes
 
 # What is counted, and which term of the cost it belongs to. The factors of a model's own terms
@@ -61,7 +61,7 @@ def calibrated(algorithm: Algorithm) -> Algorithm:
         model = algorithm.cost(desc, which)
         layout = "last" if desc.geometry["channels_last"] else "first"
         constants = CONSTANTS.get((algorithm.name, which, layout))
-        if constants is None:
+        if constants is None or model.arithmetic == 0:  # nothing to add up
             return model
         terms = dict.fromkeys(Cost._fields, 0.0)
         for (name, term), count in zip(COUNTS.items(), counts(desc, model), strict=True):
