@@ -32,7 +32,7 @@ from fastconv._desc.geometry import geometry
 MAX_SECONDS = 0.06     # of a call: longer ones would take the whole run
 HOPELESS = 10          # times the least estimate: what nobody would choose
 SAMPLE_SECONDS = 4e-3  # that calls are repeated for; the fastest counts
-MIN_SAMPLES = 40       # of an algorithm, pass and layout, to be fitted
+MIN_SAMPLES = 25       # of an algorithm, pass and layout, to be fitted
 HELD_BACK = 4          # every so many-th layer is not fitted, but judged by
 ROUNDS = 10            # of reweighting
 WORTH = 1.006          # a count stays that makes the spread so much smaller
@@ -70,6 +70,8 @@ def draw(rng):
     if kind < 0.62:
         size = lengths(rng, rank, 1, (4096, 120, 25)[rank - 1])
         kernel = tuple(map(min, lengths(rng, rank, 1, (15, 9, 5)[rank - 1]), size))
+        if (whole := rng.random()) < 0.25:  # one position, or as small an image as a kernel
+            kernel = size = kernel if whole < 0.15 else size
         arguments["stride"] = lengths(rng, rank, 1, 3)
         arguments["padding"] = tuple(int(rng.choice((0, k // 2))) for k in kernel)
         if rng.random() < 0.15:

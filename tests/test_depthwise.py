@@ -256,3 +256,41 @@ def test_what_no_output_reads_is_left_alone(size):
         got = fastconv.conv2d_backward_weight(grad, x, weight.shape, method="depthwise",
                                               **geometry)  # fmt: skip
         assert_exact(got, exact, n)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_small_planes_side_by_side(seed):
+    """Planes of many channels have the bits that each has by itself, and the right values."""
+    rng = np.random.default_rng(seed)
+    rank, channels = int(rng.integers(1, 4)), int(rng.integers(16, 60))
+    spatial = tuple(int(n) for n in rng.integers(1, (60, 14, 7)[rank - 1], rank))
+    kernel = tuple(int(rng.integers(1, min(n, 7) + 1)) for n in spatial)
+    dtype = rng.choice([np.float32, np.float64])
+    x = rng.standard_normal((2, channels, *spatial)).astype(dtype)
+    w = rng.standard_normal((channels, 1, *kernel)).astype(dtype)
+    bias = rng.standard_normal(channels).astype(dtype)
+    options = {
+        "stride": [int(s) for s in rng.integers(1, 4, rank)],
+        "dilation": [int(rng.integers(1, 3)) if (k - 1) * 2 < n else 1
+                     for k, n in zip(kernel, spatial, strict=True)],
+        "padding": [k // 2 for k in kernel],
+        "padding_mode": str(rng.choice(["zeros", "reflect"])),
+    }  # fmt: skip
+    y = fastconv.conv(x, w, bias, **options, groups=channels, method="depthwise",
+                      activation="relu", num_threads=2)  # fmt: skip
+    want = fastconv.conv(x, w, bias, **options, groups=channels, method="sliding",
+                         activation="relu")  # fmt: skip
+    np.testing.assert_allclose(y, want, rtol=0, atol=1e-4 if dtype == np.float32 else 1e-12)
+    g = rng.standard_normal(y.shape).astype(dtype)
+    back = fastconv.conv_backward_data(g, w, x.shape, **options, groups=channels,
+                                       method="depthwise")  # fmt: skip
+    for c in range(0, channels, 7):
+        one = slice(c, c + 1)
+        assert_exact(y[:, one], fastconv.conv(
+            x[:, one], w[one], bias[one], **options, method="depthwise", activation="relu"))
+        assert_exact(back[:, one], fastconv.conv_backward_data(
+            g[:, one], w[one], x[:, one].shape, **options, method="depthwise"))
+    flipped = x[..., ::-1]
+    assert_exact(fastconv.conv(flipped, w, **options, groups=channels, method="depthwise"),
+                 fastconv.conv(np.ascontiguousarray(flipped), w, **options, groups=channels,
+                               method="depthwise"))  # fmt: skip

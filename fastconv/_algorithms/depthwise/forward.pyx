@@ -13,6 +13,7 @@ from fastconv._algorithms.depthwise.axes cimport Axis
 from fastconv._algorithms.depthwise.blocks cimport (
     BlockRef, Job, find_block, finish_plane, first_place, take_channels,
 )
+from fastconv._algorithms.depthwise.interleaved cimport finish_interleaved, start_interleaved
 from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD, ROWS, OutputPhase
 from fastconv._algorithms.depthwise.make_layout cimport KeptLayout
 from fastconv._algorithms.depthwise.planes cimport run_backward_planes, run_planes
@@ -29,7 +30,7 @@ from fastconv._core.serial cimport SerialKernel
 from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.types cimport real_t
-from fastconv._kernels.dispatch cimport fc_kernels, fc_prefetch
+from fastconv._kernels.dispatch cimport FC_IDENTITY, fc_epilogue, fc_kernels, fc_prefetch
 
 from fastconv._algorithms.depthwise.nonfinite import add_nonfinite, without_nonfinite
 
@@ -128,6 +129,8 @@ cdef void run_blocks(const Job *job, Py_ssize_t task, char *scratch,
         run_backward_planes(job, task, window)
     elif job.layout.method == ROWS:
         run_rows(job, task, window, scratch)
+    elif job.layout.interleaves:
+        run_interleaved(job, task, scratch, window)
     else:
         run_windows(job, task, window, <real_t *>(scratch + job.schedule.tile))
 
@@ -197,6 +200,32 @@ cdef void prefetch_block(const Job *job, const BlockRef *block, fc_prefetch *pre
         prefetch.pixel = stride[2] * axis[1].step
         prefetch.width = block.width
     prefetch.from_ = x
+
+
+# ---- planes side by side ----
+
+cdef void run_interleaved(const Job *job, Py_ssize_t task, char *scratch,
+                          real_t *window) noexcept nogil:
+    """A run of blocks of channels, whose planes are pixels of channels on the way."""
+    cdef const Layout *layout = job.layout
+    cdef Py_ssize_t first = task * job.schedule.blocks_per_task, number, i
+    cdef BlockRef blocks[2]    # this one, and the one that was in the window before
+    cdef BlockRef *block = &blocks[0]
+    cdef BlockRef *previous = NULL
+    cdef fc_prefetch prefetch
+    cdef fc_epilogue bare
+    cdef Job inner
+    prefetch.from_ = NULL
+    bare.activation = FC_IDENTITY
+    for number in range(first, min(job.schedule.blocks, first + job.schedule.blocks_per_task)):
+        start_interleaved(job, number, scratch, &bare, <const real_t *>window, &inner)
+        for i in range(layout.blocks):
+            find_block(layout, i * layout.channel_blocks + number % layout.channel_blocks, block)
+            find_rects(&inner.source, block)
+            gather_window(layout, &inner.source, block, previous, window)
+            compute_pixel_block(&inner, block, <const real_t *>window, &prefetch)
+            previous, block = block, &blocks[block == &blocks[0]]
+        finish_interleaved(job, number, scratch, <const real_t *>window)
 
 
 # ---- pixels in the lanes ----
@@ -275,17 +304,18 @@ cdef void compute_pixel_block(const Job *job, const BlockRef *block, const real_
 cdef void compute_pixels(const Layout *layout, const BlockRef *block, const real_t *window,
                          const real_t *w, const Py_ssize_t *y_step, real_t *y,
                          fc_prefetch *prefetch) noexcept nogil:
-    """A plane of outputs, whose columns run along rows."""
+    """A plane of outputs, pixel by pixel along the columns."""
     cdef const OutputPhase *phase = block.phase
-    cdef const Axis *axis = phase.axis
-    cdef Py_ssize_t pixel = axis[2].position, step = axis[2].spacing, start
+    cdef int along = layout.column_axis, across = 3 - along
+    cdef Py_ssize_t step = phase.axis[along].spacing, start
+    cdef Py_ssize_t[3] x_step = [0, phase.pitch, phase.axis[2].position]
     # pixels as far apart as the taps are share their columns' input
-    for start in range(min(step, block.count[2])):
+    for start in range(min(step, block.count[along])):
         layout.kernels.dwconv_pixels(
-            ceil_div(block.count[2] - start, step), block.count[1], block.width, block.width,
-            phase.columns, phase.column, phase.taps, window + start * pixel, pixel * step,
-            phase.pitch, pixel * step, w, y + start * y_step[2], y_step[2] * step, y_step[1],
-            prefetch)
+            ceil_div(block.count[along] - start, step), block.count[across], block.width,
+            block.width, phase.columns, phase.column, phase.taps, window + start * x_step[along],
+            x_step[along] * step, x_step[across], x_step[along] * step, w,
+            y + start * y_step[along], y_step[along] * step, y_step[across], prefetch)
         prefetch.from_ = NULL
 
 

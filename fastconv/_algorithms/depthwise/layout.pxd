@@ -37,6 +37,7 @@ cdef struct Layout:
     method_t method
     bint copies_rows         # that could be read in place, because they crowd there
     bint channels_in_lanes   # else pixels
+    bint interleaves         # small planes are put side by side first, so that channels are
     int column_axis          # along which columns run
     Py_ssize_t groups, in_channels, out_channels   # channels per group, read and written
     Py_ssize_t channels      # of the result
@@ -65,3 +66,14 @@ cdef inline Py_ssize_t packed_channels(const Layout *layout) noexcept nogil:
     if layout.channels_in_lanes:
         return round_up(layout.channels * layout.joined_pixels, layout.kernels.lanes)
     return layout.channels
+
+
+cdef inline Py_ssize_t plane_of(const Py_ssize_t *extent) noexcept nogil:
+    """Elements of a plane, or of the volume that a channel is."""
+    return extent[0] * extent[1] * extent[2]
+
+
+cdef inline const Py_ssize_t *extents_read(const Layout *layout) noexcept nogil:
+    if layout.backward:
+        return layout.g.output
+    return layout.g.input

@@ -9,7 +9,8 @@ from fastconv._algorithms.depthwise.columns cimport (
     list_backward_plane_taps, list_plane_taps, make_row_columns, make_window_columns,
 )
 from fastconv._algorithms.depthwise.layout cimport (
-    PLANES, PLANES_BACKWARD, ROWS, WINDOWS, packed_channels,
+    PLANES, PLANES_BACKWARD, ROWS, WINDOWS, extents_read, maps_channels, packed_channels,
+    plane_of,
 )
 from fastconv._core.integers cimport ceil_div, even_size, gcd, round_up
 from fastconv._core.padding cimport AXES, PAD_ZEROS
@@ -29,6 +30,9 @@ cdef enum:
     WAY_BYTES = 4096
     WAYS = 8
     TILE_ROWS = 4               # that `dwconv_rows` computes at once, or seven
+    ROW_PIXELS = 32             # that fill vectors; shorter rows leave them idle
+
+cdef double MAX_FILL = 1.5      # lanes for each channel, where planes are put side by side
 
 cdef fc_epilogue NO_EPILOGUE
 NO_EPILOGUE.activation = FC_IDENTITY
@@ -58,6 +62,8 @@ cdef class KeptLayout:
         cdef Py_ssize_t p
         self.desc = desc
         set_channels(desc, backward, layout)
+        layout.interleaves = not windows_only and interleaves(layout)
+        layout.channels_in_lanes |= layout.interleaves
         if not windows_only and rows_can_stay(layout):
             layout.method = ROWS
             layout.copies_rows = rows_crowd(layout)
@@ -174,6 +180,32 @@ cdef int set_channels(ConvDesc desc, bint backward, Layout *layout) except -1:
     return 0
 
 
+cdef bint interleaves(const Layout *layout) noexcept:
+    """Whether planes are put side by side: small ones, where vectors of pixels are idle or slow.
+
+    Sums keep their order, but for rows in place that move by two.
+    """
+    cdef const conv_geometry *g = layout.g
+    cdef Py_ssize_t lanes = 2 * layout.kernels.lanes, step = g.asked_stride[2]
+    cdef double elements = (<double>plane_of(extents_read(layout))) + plane_of(layout.size)
+    if (g.channels_last or not maps_channels(layout) or has_plane_kernel(layout)
+            or elements * lanes * g.itemsize > IN_PLACE_BYTES
+            or round_up(layout.channels, lanes) > MAX_FILL * layout.channels
+            or (step == 2 and not layout.backward and g.kernel[2] > 1)):
+        return False
+    return step > 1 or layout.size[2] < ROW_PIXELS
+
+
+cdef bint has_plane_kernel(const Layout *layout) noexcept:
+    """Whether `dwconv_plane` or the like would serve, as far as its squares go."""
+    cdef const conv_geometry *g = layout.g
+    cdef Py_ssize_t size = g.kernel[2], step = g.asked_stride[2]
+    return (is_flat(g) and g.padding_mode == PAD_ZEROS and g.kernel[1] == size
+            and g.asked_stride[1] == step and g.dilation[1] == g.dilation[2] == 1
+            and (size == 3 and step <= 2 or size == 5 and (step == 1 or step == 2
+                                                           and not layout.backward)))
+
+
 cdef bint rows_can_stay(const Layout *layout) noexcept:
     """Whether rows can be read in place: no more around them than zeros, and not far away."""
     cdef const conv_geometry *g = layout.g
@@ -207,7 +239,10 @@ cdef void choose_lanes(Layout *layout) noexcept:
         return
     layout.channels_per_block = channels
     layout.channel_blocks = 1
-    if channels % lanes and channels < 2 * lanes and axis[2].out_step == 1:
+    if layout.interleaves:  # columns run as they would in planes: sums keep their order
+        layout.channels_per_block = 2 * lanes
+        layout.channel_blocks = ceil_div(channels, layout.channels_per_block)
+    elif channels % lanes and channels < 2 * lanes and axis[2].out_step == 1:
         # pixels side by side fill vectors, also where there are fewer: sums keep their order
         layout.joined_pixels = lanes // gcd(channels, lanes)
     else:

@@ -1,8 +1,11 @@
 """Schedules: how the work of one call is cut for its batch and its threads."""
 from fastconv._algorithms.depthwise.axes cimport Axis
-from fastconv._algorithms.depthwise.layout cimport Layout, OutputPhase, PLANES, ROWS
+from fastconv._algorithms.depthwise.layout cimport (
+    Layout, OutputPhase, PLANES, ROWS, extents_read, plane_of,
+)
 from fastconv._core.blocks cimport Arena, reserve
 from fastconv._core.integers cimport ceil_div, even_size, round_up
+from fastconv._core.output cimport transposed_size
 
 cdef enum:
     MAX_PRODUCT_TAPS = 9  # that share a pass over grad_output, in dwconv_backward_weight
@@ -14,6 +17,7 @@ cdef struct Schedule:
     Py_ssize_t blocks_per_task, tasks
     double work                  # operations
     Py_ssize_t window, tile, rows   # bytes from the beginning of a thread's scratch memory
+    Py_ssize_t interleaved[3]       # and planes side by side: read, made, and to be turned back
     Py_ssize_t scratch_bytes     # of a thread
 
 # The same of the gradient of the weights. A task has the sums of some blocks of channels, over
@@ -41,7 +45,7 @@ cdef inline Schedule plan_correlation(const Layout *layout, Py_ssize_t batch, in
     cdef Schedule schedule
     cdef Arena arena
     schedule.work = image_work(layout) * batch
-    schedule.blocks = batch * layout.blocks * layout.channel_blocks
+    schedule.blocks = batch * layout.channel_blocks * (1 if layout.interleaves else layout.blocks)
     schedule.blocks_per_task = max(1, min(
         schedule.blocks // (TASKS_PER_THREAD * threads),
         <Py_ssize_t>(TASK_WORK * schedule.blocks / max(schedule.work, 1.0))))
@@ -50,8 +54,19 @@ cdef inline Schedule plan_correlation(const Layout *layout, Py_ssize_t batch, in
     schedule.window = reserve(&arena, layout.window * layout.g.itemsize)
     schedule.tile = reserve(&arena, layout.tile * layout.g.itemsize)
     schedule.rows = reserve(&arena, layout.table * sizeof(void *) if layout.method == ROWS else 0)
+    if layout.interleaves:
+        reserve_interleaved(layout, &arena, schedule.interleaved)
     schedule.scratch_bytes = arena.size
     return schedule
+
+
+cdef inline void reserve_interleaved(const Layout *layout, Arena *arena,
+                                     Py_ssize_t *at) noexcept:
+    """Room for what a block of channels reads and makes, side by side, and to turn that back."""
+    cdef Py_ssize_t size = layout.g.itemsize, made = plane_of(layout.size)
+    at[0] = reserve(arena, plane_of(extents_read(layout)) * layout.channels_per_block * size)
+    at[1] = reserve(arena, made * layout.channels_per_block * size)
+    at[2] = reserve(arena, transposed_size(layout.kernels, layout.channels_per_block, made) * size)
 
 
 cdef inline double image_work(const Layout *layout) noexcept:

@@ -6,7 +6,9 @@ two vectors of channels][tap][channel], each channel as often as pixels are join
 cimport numpy as cnp
 from libc.string cimport memset
 
-from fastconv._algorithms.depthwise.layout cimport Layout, OutputPhase, packed_channels
+from fastconv._algorithms.depthwise.layout cimport (
+    Layout, OutputPhase, maps_channels, packed_channels,
+)
 from fastconv._core.strided cimport Strided5, strided_weights
 from fastconv._core.types cimport real_t
 from fastconv._desc.conv cimport conv_geometry
@@ -85,7 +87,18 @@ cdef inline void pack_lanes(const Layout *layout, const OutputPhase *phase, cons
     """Vectors of channels, repeated for each of the pixels that are joined."""
     cdef const real_t *w = <const real_t *>weight.data
     cdef Py_ssize_t width = 2 * layout.kernels.lanes, padded = packed_channels(layout)
-    cdef Py_ssize_t t, group, o, c = 0, tap, i, channel, block
+    cdef Py_ssize_t t, group, o, c = 0, tap, i, channel, block, n
+    if maps_channels(layout) and layout.joined_pixels == 1:
+        for t in range(phase.taps):
+            tap = tap_place(layout, weight, phase.order[t], &c)
+            block = 0
+            while block < layout.channels:
+                n = min(width, padded - block)
+                for i in range(min(width, layout.channels - block)):
+                    packed[block * phase.taps + t * n + i] = w[tap + i * weight.stride[0]]
+                tap += width * weight.stride[0]
+                block += width
+        return
     for t in range(phase.taps):
         tap = tap_place(layout, weight, phase.order[t], &c)
         channel = 0
