@@ -185,7 +185,9 @@ cdef void gather_window(const Window *window, const WindowIndex *index, const re
     x, stride: of the first channel; of the channel and the three spatial axes, in elements. zeros:
     write those outside the source, or the constant there; else it is there from the last time.
     """
-    if not window.channels_last:
+    if not window.channels_last and stride[0] == 1 and window.channels > 1:
+        turn_pixels(window, index, x, stride, k, zeros, out)
+    elif not window.channels_last:
         gather_planes(window, index, x, stride, k, zeros, out)
     elif not gather_whole_rows(window, index, x, stride, k, out):
         gather_pixels(window, index, x, stride, k, zeros, out)
@@ -221,6 +223,30 @@ cdef void gather_planes(const Window *window, const WindowIndex *index, const re
                 gather_runs(window, index, line, end - i1, step * stride[2], stride[3], k, zeros,
                             target)
                 i1 = end
+
+
+cdef void turn_pixels(const Window *window, const WindowIndex *index, const real_t *x,
+                      const Py_ssize_t *stride, const fc_kernels *k, bint zeros,
+                      real_t *out) noexcept nogil:
+    """`gather_window` where the window's channels come first, and the source's last."""
+    cdef Py_ssize_t i0, i1, r, c, kind
+    cdef const real_t *line
+    cdef real_t *target
+    cdef CopyRun run
+    for i0 in range(index.planes):
+        for i1 in range(index.rows):
+            line = x + index.plane[i0] * stride[1] + index.row[i1] * stride[2]
+            for r in range(index.runs):
+                run = index.run[r]
+                target = out + i0 * window.position[0] + i1 * window.position[1] + run.start
+                kind = min(index.plane[i0], index.row[i1], run.source)
+                if kind >= 0:
+                    k.transpose(run.length, window.channels, line + run.source * stride[3],
+                                run.step * stride[3], target, window.channel)
+                elif zeros:
+                    for c in range(window.channels):
+                        fill(target + c * window.channel, run.length,
+                             <real_t>held(window, kind))
 
 
 cdef inline double held(const Window *window, Py_ssize_t kind) noexcept nogil:

@@ -119,7 +119,8 @@ cdef Kernel igemm_pixels(const Layout *layout) noexcept:
     kernel.cycles *= filled(channels, kernel.width)
     for t in range(axis[2].taps):
         reach = max(reach, abs(axis[2].tap[t] - axis[2].tap[0]))
-    if axis[1].count > 1 and axis[1].step == axis[2].step == 1 and pixels + reach <= line:
+    if (axis[1].count > 1 and axis[1].step == axis[2].step == 1 and pixels + reach <= line
+            and layout.phases[0].out_step[2] == 1):
         line = pixels + reach  # all rows are cut as one line, and leave one by one
         if not layout.g.channels_last:
             gaps = GAP_CYCLES * pixels / line
@@ -176,7 +177,7 @@ cdef double filled_line(const Layout *layout, const Phase *phase) noexcept:
     cdef const WindowAxis *axis = phase.axis
     cdef Py_ssize_t lanes = layout.kernels.lanes, columns = max(axis[2].block, 1)
     cdef double line = round_up(axis[2].block, lanes)
-    if not (axis[1].segment or axis[2].segment
+    if not (axis[1].segment or axis[2].segment or phase.out_step[2] != 1
             or axis[1].window_step != 1 or axis[2].window_step != 1):
         line = min(line, phase.window.position[1] + lanes / 2.0)
     return line / columns
