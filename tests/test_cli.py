@@ -493,7 +493,7 @@ def test_bench_draws_random_points(tmp_path, capsys):
     """Peers that pad on both ends alike pass over the others; our methods judge the choice."""
     pytest.importorskip("tqdm")
     path = tmp_path / "bench.json"
-    arguments = ["--random", "2", "--points", "3", "--peers", "scipy,scipy-signal,numpy",
+    arguments = ["--random", "6", "--points", "3", "--peers", "scipy,scipy-signal,numpy",
                  "--seconds", "0.01", "--rounds", "1", "--json", str(path)]  # fmt: skip
     assert cli.main(["bench", *arguments]) == 0
     printed = capsys.readouterr().out

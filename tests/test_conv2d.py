@@ -1,5 +1,7 @@
 """Functions: conv2d, by known values, every argument, shapes, dtypes, and every method."""
 
+import functools
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -415,16 +417,24 @@ PADDED = [
 ]
 
 
+@functools.cache
+def much_padded(layer):
+    """Small integers, the reference's result of them, and its gradients."""
+    channels, filters, spatial, kernel, options = PADDED[layer]
+    x = integers((3, channels, *spatial), np.float64)
+    weight = integers((filters, channels // options.get("groups", 1), *kernel), np.float64, 1)
+    y = reference.conv(x, weight, **options)
+    grad = integers(y.shape, np.float64, 2)
+    return (x, weight, y, grad, reference.conv_backward_data(grad, weight, x.shape, **options),
+            reference.conv_backward_weight(grad, x, weight.shape, **options))
+
+
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("channels", "filters", "spatial", "kernel", "options"), PADDED)
-def test_much_padding(channels, filters, spatial, kernel, options, dtype, data_format):
-    x = integers((3, channels, *spatial), dtype)
-    weight = integers((filters, channels // options.get("groups", 1), *kernel), dtype, 1)
-    y = reference.conv(x, weight, **options)
-    grad = integers(y.shape, dtype, 2)
-    grad_x = reference.conv_backward_data(grad, weight, x.shape, **options)
-    grad_weight = reference.conv_backward_weight(grad, x, weight.shape, **options)
+@pytest.mark.parametrize("layer", range(len(PADDED)))
+def test_much_padding(layer, dtype, data_format):
+    spatial, options = PADDED[layer][2], PADDED[layer][4]
+    x, weight, y, grad, grad_x, grad_weight = (a.astype(dtype) for a in much_padded(layer))
     if data_format == "channels_last":
         x, y, grad, grad_x = (np.moveaxis(a, 1, -1).copy() for a in (x, y, grad, grad_x))
     rank = len(spatial)

@@ -191,8 +191,8 @@ def test_positions_outside_of_a_plane_are_left_out(dtype, adds, threads):
 
 
 @pytest.mark.parametrize("call", [
-    lambda x, indices: fastconv.max_pool2d_backward(x, indices, (2, 3, 4, 4)),
-    lambda x, indices: fastconv.max_unpool2d(x, indices, 2),
+    lambda x, indices, out: fastconv.max_pool2d_backward(x, indices, (2, 3, 4, 4), out=out),
+    lambda x, indices, out: fastconv.max_unpool2d(x, indices, 2, out=out),
 ], ids=["max_pool2d_backward", "max_unpool2d"])  # fmt: skip
 def test_indices_that_change_after_they_were_looked_at(monkeypatch, call):
     """As another thread would change them: between the check and the use."""
@@ -202,8 +202,12 @@ def test_indices_that_change_after_they_were_looked_at(monkeypatch, call):
         return scatter(function, values, positions, *others)
 
     x = np.ones((2, 3, 2, 2), np.float32)
-    indices = np.zeros(x.shape, np.int64)
-    call(x, indices)
+    indices, out = np.zeros(x.shape, np.int64), np.empty((2, 3, 4, 4), np.float32)
+    call(x, indices, out)
     monkeypatch.setattr(pool, "scatter", changed)
     with pytest.raises(ValueError, match=r"^max_\w+: indices changed during the call"):
-        call(x, indices)
+        call(x, indices, out)
+    # where there is no `out` to keep, they are looked at on the way only
+    indices[:] = 0
+    with pytest.raises(ValueError, match=r"^max_\w+: indices hold 16, but a plane"):
+        call(x, indices, None)
