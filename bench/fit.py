@@ -1,7 +1,7 @@
-"""Fit the cost models to this machine: prices of what they count, for `_calibration_table.py`.
+"""Fit the cost models to this machine: prices of what they count, for `calibration_table.py`.
 
 An algorithm's model estimates terms (arithmetic, gather, transform, traffic, start); plain counts
-stand beside them: calls, channels, rows, weights (`fastconv._calibration`). This draws
+stand beside them: calls, channels, rows, weights (`fastconv._call.calibration`). This draws
 random layers, times every algorithm that serves them on one thread, and finds for each algorithm,
 pass and layout the prices that explain the times best: least squares of ratios without negative
 prices, and without the counts that tell nothing. It prints the typical factor between a time and
@@ -10,7 +10,7 @@ not fitted, with the models alone, with the constants that are installed, and wi
 
     python -P bench/fit.py --seconds 600 --seed 0 --write table.py
 
-On a machine that has nothing else to do, for the seconds of `_calibration_table.py`.
+On a machine that has nothing else to do, for the seconds of `calibration_table.py`.
 """
 
 import argparse
@@ -23,9 +23,10 @@ import numpy as np
 from scipy.optimize import nnls
 
 import fastconv
-from fastconv import _calibration, _select
+from fastconv import _select
 from fastconv._bench.report import processor
-from fastconv._calibration_table import CONSTANTS
+from fastconv._call import calibration
+from fastconv._call.calibration_table import CONSTANTS
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
 
@@ -180,7 +181,7 @@ def measure_layer(rng, layer, desc, number):
         if model.seconds <= HOPELESS * least:
             call = call_of(layer, name, *arrays)
             yield Sample(number, (name, layer.which, layout), model.seconds,
-                         _calibration.counts(desc, model), seconds_of(call))
+                         calibration.counts(desc, model), seconds_of(call))
 
 
 def call_of(layer, method, x, weight, grad):
@@ -239,7 +240,7 @@ def constants_of(samples):
         if len(seconds) >= MIN_SAMPLES:
             prices = fit(counts, seconds)
             found[key] = {name: float(f"{price:.2g}") for name, price in zip(
-                _calibration.COUNTS, prices, strict=True) if price}  # fmt: skip
+                calibration.COUNTS, prices, strict=True) if price}  # fmt: skip
     return found
 
 
@@ -249,7 +250,7 @@ def estimated(sample, constants):
         return sample.model
     prices = constants[sample.key]
     return sum(prices.get(name, 0.0) * count for name, count in zip(
-        _calibration.COUNTS, sample.counts, strict=True))  # fmt: skip
+        calibration.COUNTS, sample.counts, strict=True))  # fmt: skip
 
 
 def regrets(samples, constants):
@@ -267,11 +268,11 @@ def regrets(samples, constants):
 
 
 def table_of(constants, processor, layers):
-    """The source of `_calibration_table.py`."""
+    """The source of `calibration_table.py`."""
     lines = [
         '"""The prices of what cost models count: written by `bench/fit.py`, not by hand.', "",
         f"From {layers} random layers on one thread of {processor}.", '"""', "",
-        "# Seconds of each count, and factors of the models' terms (`_calibration.COUNTS`), by",
+        "# Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by",
         "# algorithm, pass and layout.", "# fmt: off", "CONSTANTS = {",
     ]  # fmt: skip
     for key, prices in constants.items():

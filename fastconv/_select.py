@@ -16,7 +16,7 @@ from fastconv._algorithms import (
     winograd,
 )
 from fastconv._algorithms.record import PASSES, Algorithm
-from fastconv._calibration import calibrated
+from fastconv._call.calibration import calibrated
 from fastconv._call.explanation import Explanation, heading
 from fastconv._core.machine import peak_flops
 from fastconv._core.messages import shown

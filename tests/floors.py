@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parent.parent / "fastconv"
 FLOORS = {
     "tools": r"|cli|_demo(\..*)?|_bench(\..*)?|testing(\..*)?",
     "API": r"conv|pool|plan|quantized|separable|stream|_ranks|ndimage|(dask|_?signal)(\..*)?",
-    "call": r"_call(\..*)?|_select|_calibration\w*|_fallback|_parts|runtime",
+    "call": r"_call(\..*)?|_select|_fallback|_parts|runtime",
     "algorithms and pooling": r"_algorithms(\..*)?|_pooling(\..*)?|_filters(\..*)?",
     "desc": r"_desc(\..*)?",
     "core": r"_core(\..*)?",

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import _calibration, _calibration_table, _select
+from fastconv import _select
+from fastconv._call import calibration, calibration_table
 
 PATH = Path(__file__).parent.parent / "bench" / "fit.py"
 
@@ -22,10 +23,10 @@ def fit():
 
 def test_prices_are_found(fit):
     rng = np.random.default_rng(1)
-    counts = 10 ** rng.uniform(0, 3, (300, len(_calibration.COUNTS)))
+    counts = 10 ** rng.uniform(0, 3, (300, len(calibration.COUNTS)))
     counts[:, 3] = 0  # a count that no layer has
     counts[:, 11:] *= 1e-6  # terms, in seconds
-    true = np.zeros(len(_calibration.COUNTS))
+    true = np.zeros(len(calibration.COUNTS))
     true[[0, 2, 9, 11]] = 3e-6, 5e-8, 1e-7, 0.75
     seconds = counts @ true
     found = fit.fit(counts, seconds)
@@ -50,11 +51,11 @@ def test_a_table_is_what_was_found(fit):
 def test_the_installed_table_is_that_of_the_registry():
     """Keys and counts are known, prices are positive, and `explain` adds up what they say."""
     names = {a.name for a in _select.ALGORITHMS}
-    for (name, which, layout), prices in _calibration_table.CONSTANTS.items():
+    for (name, which, layout), prices in calibration_table.CONSTANTS.items():
         assert name in names
         assert which in _select.PASSES
         assert layout in ("first", "last")
-        assert set(prices) <= set(_calibration.COUNTS)
+        assert set(prices) <= set(calibration.COUNTS)
         assert all(price > 0 for price in prices.values())
     for row in fastconv.explain((1, 24, 30, 30), (48, 24, 3, 3), which="backward_data"):
         if row["reason"] is None:
@@ -64,6 +65,6 @@ def test_the_installed_table_is_that_of_the_registry():
 def test_a_plan_has_its_weights_packed(fit):
     layer = fit.Layer((1, 8, 9, 9), (16, 8, 3, 3), {"groups": 1}, "float32", "forward", False)
     model = _select.UNCALIBRATED[1].cost(fit.describe(layer), "forward")
-    place = list(_calibration.COUNTS).index("weights")
-    assert _calibration.counts(fit.describe(layer), model)[place] == 16 * 8 * 9
-    assert _calibration.counts(fit.describe(layer._replace(planned=True)), model)[place] == 0
+    place = list(calibration.COUNTS).index("weights")
+    assert calibration.counts(fit.describe(layer), model)[place] == 16 * 8 * 9
+    assert calibration.counts(fit.describe(layer._replace(planned=True)), model)[place] == 0

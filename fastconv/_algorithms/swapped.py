@@ -137,10 +137,9 @@ class Swapping:
 
     def supports(self, desc, which):
         g = desc.geometry
-        sizes = {name: np.prod(np.array(g[name], float)) for name in ("input", "output", "kernel")}
         shorter, longer = {FORWARD: ("input", "kernel"), BACKWARD_DATA: ("output", "kernel"),
                            BACKWARD_WEIGHT: ("input", "output")}[which]
-        if not 0 < sizes[shorter] < sizes[longer]:
+        if not 0 < math.prod(g[shorter]) < math.prod(g[longer]):
             return "is for kernels longer than the image"
         if g["groups"] != 1 or g["padding_mode"] != 0 or g["channels"] == 0 or g["filters"] == 0:
             return "serves one group with zeros around it"

@@ -20,11 +20,6 @@ cdef double peak(Py_ssize_t itemsize) except -1:
     return CLOCK * 4 * k.lanes / (2 if k.lanes * itemsize == 16 else 1)
 
 
-def lanes(Py_ssize_t itemsize):
-    """How many elements of so many bytes a vector holds."""
-    return kernels_for(itemsize).lanes
-
-
 def peak_flops(Py_ssize_t itemsize):
     """The peak that estimated times are based on, for elements of so many bytes."""
     return peak(itemsize)

@@ -3,7 +3,7 @@
 From 7812 random layers on one thread of AMD EPYC, avx2.
 """
 
-# Seconds of each count, and factors of the models' terms (`_calibration.COUNTS`), by
+# Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
 # algorithm, pass and layout.
 # fmt: off
 CONSTANTS = {

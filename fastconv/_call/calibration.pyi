@@ -1,0 +1,6 @@
+from fastconv._algorithms.record import Algorithm, Cost
+
+COUNTS: dict[str, str]
+
+def counts(desc: object, model: Cost) -> tuple[float, ...]: ...
+def calibrated(algorithm: Algorithm) -> Algorithm: ...

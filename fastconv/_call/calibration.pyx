@@ -1,0 +1,115 @@
+"""Calibrate: from what a model says that an algorithm does to what that takes.
+
+A model's terms are estimated from the layer and the way it is blocked, and so are right where they
+are large. What every call, channel, row and weight costs besides was never the same for all passes
+and layouts, and is measured: `bench/fit.py` times random layers and writes `calibration_table`,
+for each algorithm, pass and layout the seconds that some plain counts take, and the factors of the
+model's terms. Counts of no weight are left out there.
+"""
+from fastconv._core.integers cimport round_up
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
+from fastconv._kernels.dispatch cimport kernels_for
+
+from fastconv._algorithms.record import Algorithm, Cost
+from fastconv._call.calibration_table import CONSTANTS
+
+# What is counted, and which term of the cost it belongs to. The factors of a model's own terms
+# follow; of arithmetic also with the lanes that filters of a group, or a row's pixels, leave empty.
+COUNTS = {
+    "call": "start", "channels": "start", "filters": "start", "groups": "start", "taps": "start",
+    "input_rows": "gather", "output_rows": "traffic", "lines": "arithmetic",
+    "weights": "transform", "input": "gather", "output": "traffic",
+    "arithmetic": "arithmetic", "filled_filters": "arithmetic", "filled_rows": "arithmetic",
+    "gather": "gather", "transform": "transform", "traffic": "traffic", "start": "start",
+}
+
+cdef enum:
+    KINDS = 18       # of counts
+    TERMS = 5        # of a cost
+    FLOAT_BYTES = 4  # elements are counted as so many of this size
+
+
+cdef class Prices:
+    """What each count of one algorithm, pass and layout takes."""
+    cdef double price[KINDS]
+
+
+cdef int[KINDS] TERM_OF  # of each count
+
+
+cdef fill_terms():
+    for i, term in enumerate(COUNTS.values()):
+        TERM_OF[<int>i] = Cost._fields.index(term)
+
+
+fill_terms()
+
+
+cdef Prices as_prices(dict constants):
+    cdef Prices prices = Prices()
+    cdef int i
+    for i, name in enumerate(COUNTS):
+        prices.price[i] = constants.get(name, 0.0)
+    return prices
+
+
+cdef dict PRICES = {key: as_prices(constants) for key, constants in CONSTANTS.items()}
+
+
+cdef int set_counts(ConvDesc desc, model, double *count) except -1:
+    """What there is of one image, in the order of `COUNTS`.
+
+    `lines` are rows of outputs, once for each row of a kernel's taps and channel that they meet.
+    """
+    cdef const conv_geometry *g = &desc.g
+    cdef Py_ssize_t vector = kernels_for(g.itemsize).lanes, row = max(g.output[2], 1)
+    cdef Py_ssize_t filters = max(g.filters // g.groups, 1)
+    cdef double channels = g.channels // g.groups, size = g.itemsize / <double>FLOAT_BYTES
+    cdef double in_rows = (<double>g.input[0]) * g.input[1] * g.channels
+    cdef double out_rows = (<double>g.output[0]) * g.output[1] * g.filters
+    cdef double taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2]
+    cdef double arithmetic = model[0]
+    count[0], count[1], count[2], count[3], count[4] = 1, g.channels, g.filters, g.groups, taps
+    count[5], count[6], count[7] = in_rows, out_rows, out_rows * taps * channels
+    count[8] = 0 if desc.planned else g.filters * channels * taps  # a plan has them packed
+    count[9], count[10] = in_rows * g.input[2] * size, out_rows * g.output[2] * size
+    count[11] = arithmetic
+    count[12] = arithmetic * round_up(filters, vector) / filters
+    count[13] = arithmetic * round_up(row, vector) / row
+    count[14], count[15], count[16], count[17] = model[1], model[2], model[3], model[4]
+    return 0
+
+
+def counts(ConvDesc desc, model):
+    """The counts of a description and a model's cost of it, in the order of `COUNTS`."""
+    cdef double count[KINDS]
+    cdef int kind
+    set_counts(desc, model, count)
+    return tuple([count[kind] for kind in range(KINDS)])
+
+
+cdef priced(ConvDesc desc, model, Prices prices):
+    """The model's cost at measured prices."""
+    cdef double count[KINDS]
+    cdef double term[TERMS]
+    cdef int i
+    set_counts(desc, model, count)
+    for i in range(TERMS):
+        term[i] = 0
+    for i in range(KINDS):
+        term[TERM_OF[i]] += prices.price[i] * count[i]
+    return Cost(term[0], term[1], term[2], term[3], term[4])
+
+
+def calibrated(algorithm: Algorithm) -> Algorithm:
+    """The algorithm, with a cost that is the model's at the measured prices."""
+    name, model_cost = algorithm.name, algorithm.cost
+
+    def cost(ConvDesc desc, which):
+        model = model_cost(desc, which)
+        prices = PRICES.get((name, which, "last" if desc.g.channels_last else "first"))
+        if prices is None or model[0] == 0:  # nothing to add up
+            return model
+        return priced(desc, model, prices)
+
+    return algorithm._replace(cost=cost)
