@@ -612,11 +612,18 @@ def test_one_output_far_inside_the_padding():
     """2**40 zeros on either side, and a stride that steps over them."""
     y = conv(padding=2**40, stride=2**62)
     np.testing.assert_array_equal(y, np.zeros((2, 3, 1, 1)))
-    y = conv(padding=((2**40, 2**40), (0, 0)), stride=(2**40, 1))
-    assert y.shape == (2, 3, 3, 5)
-    np.testing.assert_array_equal(y[:, :, 0], 0)
-    np.testing.assert_array_equal(y[:, :, 1], conv()[:, :, 0])
-    np.testing.assert_array_equal(y[:, :, 2], 0)
+    for stride in (2**12, 2**30, 2**31, 2**40):
+        far = {"padding": ((stride, stride), (0, 0)), "stride": (stride, 1)}
+        for method in ("auto", "depthwise", "direct", "im2col", "sliding"):
+            y = conv(**far, method=method)
+            assert y.shape == (2, 3, 3, 5)
+            np.testing.assert_array_equal(y[:, :, 0], 0)
+            np.testing.assert_array_equal(y[:, :, 1], conv(method=method)[:, :, 0])
+            np.testing.assert_array_equal(y[:, :, 2], 0)
+            grad = data(y, **far, method=method)
+            np.testing.assert_array_equal(grad[:, :, 3:], 0)
+            np.testing.assert_array_equal(grad[:, :, :3], data(
+                y[:, :, 1:2], input_shape=(*X.shape[:2], 3, X.shape[3]), method=method))
 
 
 def test_a_window_far_larger_than_the_input():

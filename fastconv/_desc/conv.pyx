@@ -30,7 +30,7 @@ cdef object float32 = np.dtype(np.float32)
 cdef object float64 = np.dtype(np.float64)
 cdef object ZERO = 0
 cdef enum:
-    MAX_STRIDE = 1 << 30  # that algorithms may multiply by what a kernel spans
+    MAX_STRIDE = 1 << 30  # of one output, that algorithms may multiply by what a kernel spans
 
 
 @cython.final
@@ -337,6 +337,8 @@ cdef int set_windows(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) excep
                g.before, g.after)
     for axis in range(AXES - n, AXES):
         set_outputs(desc, geometry, axis)
+        if g.output[axis] > 1:  # it is a stride between outputs, however long
+            g.asked_stride[axis] = g.stride[axis]
     return 0
 
 
