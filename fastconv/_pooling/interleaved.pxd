@@ -14,8 +14,8 @@ from fastconv._desc.pool cimport ADAPTIVE, REGULAR, pool_axis
 from fastconv._kernels.dispatch cimport fc_kernels
 from fastconv._pooling.axis cimport is_trivial
 from fastconv._pooling.schedule cimport (
-    BlockRef, INTERLEAVED, Job, MEAN_GRADIENT, NORM, Pooling, SQUARE_WINDOWS, Schedule,
-    count_blocks, set_tasks,
+    BlockRef, INTERLEAVED, Job, MEAN, MEAN_GRADIENT, NORM, Pooling, SEPARABLE, SQUARE_WINDOWS,
+    Schedule, count_blocks, set_tasks,
 )
 
 cdef enum:
@@ -49,6 +49,8 @@ cdef inline bint suits_lanes(const Pooling *p, const Schedule *s) noexcept:
     cdef const pool_axis *columns = &p.axis[2]
     cdef Py_ssize_t n = columns.outputs
     cdef Py_ssize_t taps = columns.kernel
+    if not keeps_order(p, s):
+        return False
     if columns.kind == ADAPTIVE:
         taps = columns.length // n
     if p.op == MEAN_GRADIENT or p.inner > 1:
@@ -61,13 +63,25 @@ cdef inline bint suits_lanes(const Pooling *p, const Schedule *s) noexcept:
         return n < FEW_SQUARES
     if taps >= LONG_WINDOW and columns.dilation == 1 and n < LANES_UNIT // 2:
         return False
-    if p.op == NORM:
-        return n < FEW_WINDOWS
     if not are_neighbours(columns):
         return True
     if p.axis[0].kernel * p.axis[1].kernel * taps < MANY_TAPS:
         return n < FEW_WINDOWS
     return n < SOME_WINDOWS and not is_trivial(&p.axis[1])
+
+
+cdef inline bint keeps_order(const Pooling *p, const Schedule *s) noexcept:
+    """Whether sums have the order that they have without: how many windows a row holds must not
+    change them, since streams and chunks cut rows. Padding that is laid out takes part in it."""
+    cdef int i
+    if p.op == NORM:
+        return False
+    if p.op != MEAN or s.method == SEPARABLE:
+        return True
+    for i in range(AXES):
+        if p.axis[i].before or p.axis[i].after:
+            return False
+    return s.method != SQUARE_WINDOWS
 
 
 cdef inline bint are_neighbours(const pool_axis *axis) noexcept:

@@ -21,9 +21,12 @@ cdef inline Py_ssize_t width_of(const Layout *layout, Py_ssize_t channel) noexce
 
 
 cdef inline void start_interleaved(const Job *job, Py_ssize_t number, char *scratch,
-                                   const fc_epilogue *bare, const real_t *_,
+                                   const fc_epilogue *bare, const real_t *typed,
                                    Job *inner) noexcept nogil:
-    """Turn the planes of a block of channels, and describe what is computed of them."""
+    """Turn the planes of a block of channels, and describe what is computed of them.
+
+    typed: any pointer to elements, which only tells their type.
+    """
     cdef const Layout *layout = job.layout
     cdef Py_ssize_t channel = number % layout.channel_blocks * layout.channels_per_block
     cdef Py_ssize_t lanes = layout.channels_per_block
@@ -78,8 +81,8 @@ cdef inline void turn_planes(const Layout *layout, const Strided5 *source, const
 
 
 cdef inline void finish_interleaved(const Job *job, Py_ssize_t number, char *scratch,
-                                    const real_t *_) noexcept nogil:
-    """Results to their planes, through bias, residual and activation."""
+                                    const real_t *typed) noexcept nogil:
+    """Results to their planes, through bias, residual and activation; `typed` as above."""
     cdef const Layout *layout = job.layout
     cdef const Output *output = &job.output
     cdef Py_ssize_t channel = number % layout.channel_blocks * layout.channels_per_block
