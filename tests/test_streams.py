@@ -337,3 +337,19 @@ def test_the_start_of_a_signal_that_its_padding_mirrors():
         expected = np.pad(x[:, :n], ((0, 0), (3, 3)), "reflect")
         np.testing.assert_array_equal(
             np.concatenate([*parts, stream.finish()], -1), expected[:, :-1] + expected[:, 1:])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_poolings_of_many_channels(seed):
+    """Whatever way planes take in a chunk of few windows, or in the whole of many."""
+    rng = np.random.default_rng(seed)
+    kind = ("max", "avg", "lp")[seed % 3]
+    norm = {"norm_type": 3} if kind == "lp" else {}
+    x = rng.standard_normal((int(rng.integers(8, 40)), int(rng.integers(30, 300))))
+    x = x.astype(rng.choice([np.float32, np.float64]))
+    k, s = int(rng.integers(1, 12)), int(rng.integers(1, 6))
+    whole = getattr(fastconv, f"{kind}_pool1d")(x, *norm.values(), k, s)
+    stream = fastconv.stream_pool(kind, k, s, **norm)
+    cuts = np.sort(rng.integers(0, x.shape[1], 6))
+    parts = [stream.push(chunk) for chunk in np.split(x, cuts, axis=1)]
+    np.testing.assert_array_equal(np.concatenate([*parts, stream.finish()], axis=1), whole)
