@@ -20,6 +20,8 @@ The house has six floors; a module imports from its own and from those below. Fr
 share) are tools on top, and so is this file, whose `test` runs one of them.
 docs/dev/architecture.rst lists every module.
 """
+import importlib as _importlib
+
 try:
     from fastconv._core import version as _version
 except ImportError as error:  # the source tree, which holds no compiled modules
@@ -84,5 +86,15 @@ def test(cases=200, seed=0):  # noqa: PT028 (it is no test of pytest's)
 test.__dict__["__test__"] = False  # pytest, where it is imported by a star, is not to run it
 
 
+# Imported when they are first asked for, since they import SciPy's or Dask.
+_MODULES = ("dask", "ndimage", "signal")
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return _importlib.import_module(f"fastconv.{name}")
+    raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
+
+
 def __dir__():
-    return [*__all__, "__version__"]
+    return [*__all__, *_MODULES, "__version__"]

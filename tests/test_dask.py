@@ -159,6 +159,37 @@ def test_transposed_convolutions(seed):
         done += 1
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_quantized_convolutions(seed):
+    rng = np.random.default_rng([13, seed])
+    done = 0
+    while done < 12:
+        rank, chunked, x, filters, kernel, kwargs = layer(rng)
+        dtype, other = (str(rng.choice(["uint8", "int8", "int16"])) for _ in range(2))
+        x = x.real.astype(np.int64).astype(dtype)
+        chunked = da.from_array(x, chunks=chunked.chunks)
+        groups = kwargs["groups"]
+        channels = x.shape[1 if kwargs["data_format"] == "channels_first" else -1]
+        weight = rng.integers(0, 100, (filters * groups, channels // groups, *kernel)).astype(other)
+        bias = rng.integers(-1000, 1000, filters * groups)
+        kwargs |= {
+            "padding": "same" if rng.random() < 0.2 else tuple(
+                (int(rng.integers(0, 4)), int(rng.integers(0, 4))) for _ in kernel),
+            "x_zero_point": int(rng.integers(0, 100)),
+            "weight_zero_point": rng.integers(0, 100, filters * groups).astype(other),
+        }
+        if rng.random() < 0.7:
+            kwargs |= {"scale": rng.uniform(1e-3, 1e-2, filters * groups),
+                       "y_zero_point": np.uint8(rng.integers(0, 200)), "activation": "relu"}
+        name = f"qconv{rank}d"
+        try:
+            expected = getattr(fastconv, name)(x, weight, bias, **kwargs)
+        except ValueError:
+            continue
+        same(getattr(lazy, name)(chunked, weight, bias, **kwargs), expected, kwargs)
+        done += 1
+
+
 @pytest.mark.parametrize("kind", ["max", "min", "avg", "lp"])
 def test_poolings(kind):
     rng = np.random.default_rng(3)
@@ -342,6 +373,11 @@ def test_lazy_with_a_residual_and_weights_of_dasks():
 
 
 def test_clear_errors():
+    small = da.zeros((1, 1, 8, 8), chunks=4, dtype="u1")
+    with pytest.raises(TypeError, match="qconv2d: x has dtype float64"):
+        lazy.qconv2d(small.astype("f8"), np.ones((1, 1, 2, 2), "i1"))
+    with pytest.raises(ValueError, match="qconv2d: scale=-1"):
+        lazy.qconv2d(small, np.ones((1, 1, 2, 2), "i1"), scale=-1)
     x = da.ones((2, 4, 30, 30), chunks=(1, 2, 10, 10), dtype="float32")
     weight = np.ones((4, 4, 3, 3), np.float32)
     with pytest.raises(ValueError, match=r"conv2d: axis 1 of x holds the channels.*rechunk"):

@@ -17,7 +17,7 @@ sys.path.insert(0, str(BENCH))
 pytest.importorskip("networks", reason="the package of bench/ is not beside the tests")
 
 from networks import report  # noqa: E402
-from networks.compare import costs  # noqa: E402
+from networks.compare import Case, Ncnn, costs  # noqa: E402
 from networks.layers import Concat, Conv, Dense, Flatten, Network, Pool  # noqa: E402
 from networks.peers import TorchRunner, onnx_model  # noqa: E402
 from networks.run import Runner  # noqa: E402
@@ -27,7 +27,7 @@ FORMATS = ("channels_first", "channels_last")
 
 # Images so small that a test is quick, of odd lengths where the network allows it.
 SMALL = {"lenet5": 32, "alexnet": 75, "vgg16": 32, "googlenet": 75, "resnet50": 45,
-         "mobilenet_v1": 45}  # fmt: skip
+         "mobilenet_v1": 45, "mobilenet_v2": 45}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -144,6 +144,13 @@ def test_onnx_model(small):
     assert np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
+def test_ncnn_model(small):
+    pytest.importorskip("ncnn", reason="ncnn is not installed")
+    call, read = Ncnn().prepare(Case(small, 2, 1))
+    actual, expected = Runner(small, 2)(small.images(2)), read(call())
+    assert np.abs(actual - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
 def test_folded_normalisation():
     """The convolution that does the normalisation's work as well gives the same numbers."""
     network = Network("one", lambda x: x.conv("c", 7, 3, 2, 1, norm=True, activation=None),
@@ -206,6 +213,8 @@ def test_weights_depend_on_the_seed_alone():
         ("resnet50", 25_557_032, 4_089_184_256),
         # The paper says 4.2 and 569 million.
         ("mobilenet_v1", 4_231_976, 568_740_352),
+        # torchvision's: 3.50 million, 301 million with the dense layer.
+        ("mobilenet_v2", 3_504_872, 300_774_272),
     ],
 )
 def test_costs_are_the_published_ones(name, parameters, multiply_adds):

@@ -26,9 +26,9 @@ def _parser():
     parser.add_argument("--threads", type=_list(_positive), default=(1,), metavar="N,...",
                         help="numbers of threads, for everyone; default: 1")  # fmt: skip
     parser.add_argument("--peers", type=_list(str, [p.name for p in compare.PEERS]),
-                        default=("torch", "torch-cl", "ort"), metavar="NAMES",
-                        help="torch, torch-cl, ort, openvino; an empty string for none; "
-                        "default: the first three")  # fmt: skip
+                        default=tuple(p.name for p in compare.PEERS), metavar="NAMES",
+                        help=f"{', '.join(p.name for p in compare.PEERS)}; an empty string for "
+                        "none; default: all that are installed")  # fmt: skip
     parser.add_argument("--seconds", type=_positive_seconds, default=1.0, metavar="S",
                         help="for each contender on each network; default: 1")  # fmt: skip
     parser.add_argument("--rounds", type=_positive, default=4, metavar="N",

@@ -13,7 +13,7 @@ import fastconv
 from fastconv._bench import measure, peers
 
 from .layers import Concat, Dense, Flatten
-from .peers import TorchRunner, onnx_model
+from .peers import TorchRunner, ncnn_model, onnx_model
 from .run import Runner
 
 
@@ -129,8 +129,18 @@ class OpenVino(peers.OpenVino):
         """Its layers are not to be told apart from outside."""
 
 
+class Ncnn(peers.Ncnn):
+    """ncnn, with Winograd, held to float32."""
+
+    def model(self, case):
+        return ncnn_model(case.network)
+
+    def profile(self, case):
+        """Its layers are not to be told apart from outside."""
+
+
 OURS = (Plan, PlanChannelsLast, Calls)
-PEERS = (Torch, TorchChannelsLast, OnnxRuntime, OpenVino)
+PEERS = (Torch, TorchChannelsLast, OnnxRuntime, OpenVino, Ncnn)
 
 
 # --------------------------------------------------------------------------- layer by layer

@@ -1,4 +1,4 @@
-"""The same networks in PyTorch, and as ONNX models."""
+"""The same networks in PyTorch, as ONNX models, and as ncnn reads them."""
 
 from functools import partial
 
@@ -159,3 +159,71 @@ def onnx_model(network, batch=1):
     onnx.checker.check_model(model)
     return model.SerializeToString()
 
+
+
+def ncnn_model(network):
+    """A network as ncnn reads it: the text of its layers and the bytes of its weights."""
+    lines, weights, readers = [], [], {}
+    for layer in network.layers[1:]:
+        for source in layer.inputs:
+            readers[source] = readers.get(source, 0) + 1
+    blobs = {}  # the names under which a result is still to be read, each once
+
+    def add(kind, name, inputs, values=(), outputs=None):
+        outputs = outputs or [name]
+        text = " ".join(f"{key}={value}" for key, value in dict(values).items())
+        lines.append(
+            f"{kind} {name} {len(inputs)} {len(outputs)} {' '.join([*inputs, *outputs])} {text}"
+        )
+        return outputs
+
+    def publish(layer, blob):
+        copies = [f"{blob}.{i}" for i in range(readers.get(layer, 1))]
+        blobs[layer] = add("Split", f"{blob}.split", [blob], (), copies) if copies[1:] else [blob]
+
+    def weighted(kind, layer, weight, bias, inputs, values):
+        # The four bytes say that plain float32 weights follow.
+        weights.extend([bytes(4), weight.tobytes(), bias.tobytes()])
+        summed = getattr(layer, "residual", None) is not None
+        # Activations that it fuses; the others are layers.
+        fused = {"relu": {9: 1}, "relu6": {9: 3, -23310: "2,0.0,6.0"}}.get(layer.activation, {})
+        (blob,) = add(kind, layer.name, inputs[:1], values | ({} if summed else fused))
+        if summed:
+            (blob,) = add("BinaryOp", f"{layer.name}.sum", [blob, inputs[1]], {0: 0})
+        if layer.activation and (summed or not fused):
+            kind, values = {"relu": ("ReLU", {}), "tanh": ("TanH", {}),
+                            "relu6": ("Clip", {0: 0.0, 1: 6.0})}[layer.activation]  # fmt: skip
+            (blob,) = add(kind, f"{layer.name}.{layer.activation}", [blob], values)
+        return blob
+
+    add("Input", "x", [])
+    publish(network.layers[0], "x")
+    for layer in network.layers[1:]:
+        inputs = [blobs[source].pop() for source in layer.inputs]
+        match layer:
+            case Conv():
+                (weight, bias), how = layer.folded, layer.geometry
+                values = {0: len(weight), 1: weight.shape[2], 3: how["stride"], 4: how["padding"],
+                          5: 1, 6: weight.size}  # fmt: skip
+                kind = "Convolution"
+                if how["groups"] > 1:
+                    kind, values = "ConvolutionDepthWise", values | {7: how["groups"]}
+                blob = weighted(kind, layer, weight, bias, inputs, values)
+            case Dense():
+                values = {0: len(layer.bias), 1: 1, 2: layer.weight.size}
+                blob = weighted("InnerProduct", layer, layer.weight, layer.bias, inputs, values)
+            case Pool():
+                how = layer.geometry
+                values = {0: int(layer.kind == "avg"), 1: how["kernel_size"], 2: how["stride"],
+                          3: how["padding"], 4: int(layer.whole), 5: int(not how["ceil_mode"]),
+                          6: 1}  # fmt: skip
+                (blob,) = add("Pooling", layer.name, inputs, values)
+            case Concat():
+                (blob,) = add("Concat", layer.name, inputs, {0: 0})
+            case Flatten():
+                (blob,) = add("Flatten", f"{layer.name}{layer.index}", inputs)
+        publish(layer, blob)
+    add("Noop", "y", blobs[network.layers[-1]])
+    blob_count = sum(int(line.split()[3]) for line in lines)
+    text = "\n".join(["7767517", f"{len(lines)} {blob_count}", *lines, ""])
+    return text, b"".join(weights)

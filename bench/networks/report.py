@@ -16,6 +16,7 @@ _NAMES = {
     "googlenet": "GoogLeNet",
     "resnet50": "ResNet-50",
     "mobilenet_v1": "MobileNet v1",
+    "mobilenet_v2": "MobileNet v2",
 }
 _FREE = ("concat", "flatten")
 

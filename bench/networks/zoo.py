@@ -1,10 +1,10 @@
-"""The six networks. Each function takes the input and adds the network's layers to it.
+"""The seven networks. Each function takes the input and adds the network's layers to it.
 
 They are the networks that people run today, which differ a little from the papers: the
 single-tower AlexNet (Krizhevsky 2014) with torchvision's widths; VGG-16 as it was; GoogLeNet
 (Szegedy et al. 2015), ResNet-50 (He et al. 2016, strides in the 3x3 layers) and MobileNet v1
-(Howard et al. 2017) with batch normalisation after each convolution. Nobody normalises local
-responses any more, so AlexNet and GoogLeNet do without. GoogLeNet keeps the 5x5 layers and the 3x3
+(Howard et al. 2017) and v2 (Sandler et al. 2018) with batch normalisation after each convolution.
+Nobody normalises local responses any more, so AlexNet and GoogLeNet do without. GoogLeNet keeps the 5x5 layers and the 3x3
 poolings of the paper, where torchvision has 3x3 and, once, 2x2; its auxiliary classifiers serve
 training only. All end with the scores of the classes; the softmax is left out.
 
@@ -124,6 +124,27 @@ def mobilenet_v1(x):
     return x.dense("fc", 1000, activation=None)
 
 
+def mobilenet_v2(x):
+    """Narrow sums, wide filters: a block widens, filters in space, narrows, adds what came in."""
+    x = x.conv("conv1", 32, 3, stride=2, padding=1, norm=True, activation="relu6")
+    blocks = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
+              (6, 160, 3, 2), (6, 320, 1, 1)]  # fmt: skip
+    for stage, (widening, filters, repeats, stage_stride) in enumerate(blocks, start=2):
+        for block in range(1, repeats + 1):
+            name, y = f"conv{stage}_{block}.", x
+            stride = stage_stride if block == 1 else 1
+            wide = widening * x.shape[0]
+            if widening > 1:
+                y = y.conv(name + "expand", wide, 1, norm=True, activation="relu6")
+            y = y.conv(name + "dw", wide, 3, stride, padding=1, groups=wide, norm=True,
+                       activation="relu6")  # fmt: skip
+            x = y.conv(name + "project", filters, 1, norm=True, activation=None,
+                       residual=x if stride == 1 and filters == x.shape[0] else None)  # fmt: skip
+    x = x.conv("conv9", 1280, 1, norm=True, activation="relu6")
+    x = x.global_avg_pool("pool9").flatten()
+    return x.dense("fc", 1000, activation=None)
+
+
 NETWORKS = {
     "lenet5": (lenet5, (1, 32, 32)),
     "alexnet": (alexnet, (3, 224, 224)),
@@ -131,6 +152,7 @@ NETWORKS = {
     "googlenet": (googlenet, (3, 224, 224)),
     "resnet50": (resnet50, (3, 224, 224)),
     "mobilenet_v1": (mobilenet_v1, (3, 224, 224)),
+    "mobilenet_v2": (mobilenet_v2, (3, 224, 224)),
 }
 
 

@@ -362,6 +362,12 @@ class Ncnn(Engine):
         arguments = " ".join(f"{key}={value}" for key, value in values.items())
         return f"7767517\n2 2\nInput x 0 1 x\n{kind} layer 1 1 x y {arguments}\n"
 
+    def model(self, case):
+        """What it reads: a text of layers, and their weights."""
+        # The four bytes say that plain float32 weights follow.
+        weights = bytes(4) + case.weight.tobytes() + case.bias.tobytes() if not case.pools else b""
+        return self._param(case), weights
+
     def prepare(self, case):
         import ncnn
 
@@ -370,13 +376,11 @@ class Ncnn(Engine):
         net.opt.use_vulkan_compute = False
         net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
         net.opt.use_bf16_storage = False
+        text, weights = self.model(case)
         with tempfile.TemporaryDirectory() as folder:
-            param, model = Path(folder, "layer.param"), Path(folder, "layer.bin")
-            param.write_text(self._param(case))
-            # The four bytes say that plain float32 weights follow.
-            model.write_bytes(
-                b"" if case.pools else bytes(4) + case.weight.tobytes() + case.bias.tobytes()
-            )
+            param, model = Path(folder, "net.param"), Path(folder, "net.bin")
+            param.write_text(text)
+            model.write_bytes(weights)
             if net.load_param(str(param)) or net.load_model(str(model)):
                 raise RuntimeError("the model was not accepted")
         images = [ncnn.Mat(image).clone() for image in case.x]

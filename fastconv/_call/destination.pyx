@@ -24,7 +24,7 @@ cdef enum:
 
 cdef extern from "numpy/arrayobject.h":
     # It takes a reference to the dtype.
-    cnp.ndarray PyArray_Empty(int axes, cnp.npy_intp *shape, PyObject *dtype, int fortran)
+    cnp.ndarray PyArray_Empty(int axes, cnp.npy_intp *shape, cnp.PyArray_Descr *dtype, int fortran)
 
 
 @cython.final
@@ -262,7 +262,7 @@ cdef cnp.ndarray empty(tuple shape, dtype, bint has_batch):
         size[axes] = item
         axes += 1
     Py_INCREF(dtype)
-    return PyArray_Empty(axes, size, <PyObject *>dtype, 0)
+    return PyArray_Empty(axes, size, <cnp.PyArray_Descr *>dtype, 0)
 
 
 cdef cnp.ndarray add_batch(cnp.ndarray array, bint has_batch):

@@ -2,10 +2,10 @@ cdef Py_ssize_t CACHE  # bytes of the second-level cache
 
 cdef extern from *:
     """
-    static inline void fc_fetch(const char *from, Py_ssize_t bytes)
+    static inline void fc_fetch(const void *start, Py_ssize_t bytes)
     {
     #ifdef __GNUC__
-        for (Py_ssize_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i, 0, 2);
+        for (Py_ssize_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)start + i, 0, 2);
     #endif
     }
     """

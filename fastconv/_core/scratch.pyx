@@ -78,9 +78,12 @@ cdef class Scratch:
     def __dealloc__(self):
         if self.block is None or kept is None or self.block.size > LARGEST:
             return
-        if self.block.size > LARGE:
-            kept[:] = [block for block in kept if (<Block>block).size <= LARGE]
-        kept.append(self.block)
+        try:
+            if self.block.size > LARGE:
+                kept[:] = [block for block in kept if (<Block>block).size <= LARGE]
+            kept.append(self.block)
+        except MemoryError:
+            return  # it is freed
         if len(kept) > KEPT:
             del kept[0]  # the one that has waited longest
 

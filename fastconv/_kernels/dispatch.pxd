@@ -1,6 +1,9 @@
 from libc.stdint cimport int32_t, int64_t
 
 
+cdef enum:
+    TYPES = 10  # FC_TYPES: Cython 3.2 takes no constant of C for a length
+
 cdef extern from "table.h" nogil:
     ctypedef enum fc_activation:
         FC_IDENTITY, FC_CLIP, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_SILU, FC_REQUANTIZE
@@ -162,30 +165,30 @@ cdef extern from "table.h" nogil:
                      int from_zero, void *y) noexcept nogil
         void (*running_mean)(Py_ssize_t n, Py_ssize_t columns, Py_ssize_t size, const void *x,
                              int begun, void *sum, void *y) noexcept nogil
-        void (*store[FC_TYPES])(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+        void (*store[TYPES])(Py_ssize_t n, const void *src, void *dst) noexcept nogil
 
     ctypedef struct fc_filters:
         fc_sums f32, f64
         void (*store_u64_of_point)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
-        void (*add[FC_TYPES])(Py_ssize_t n, const void *src, void *dst) noexcept nogil
-        void (*square[FC_TYPES])(Py_ssize_t n, void *dst) noexcept nogil
-        void (*root[FC_TYPES])(Py_ssize_t n, void *dst) noexcept nogil
+        void (*add[TYPES])(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+        void (*square[TYPES])(Py_ssize_t n, void *dst) noexcept nogil
+        void (*root[TYPES])(Py_ssize_t n, void *dst) noexcept nogil
         fc_shifted max_shifted[2]
         fc_shifted min_shifted[2]
-        void (*points[2][FC_TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
+        void (*points[2][TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
                                     void *y) noexcept nogil
-        void (*raised[2][FC_TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
+        void (*raised[2][TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
                                     const double *first, const void *others,
                                     double *y) noexcept nogil
 
     ctypedef struct fc_integers:
-        void (*words[FC_TYPES])(Py_ssize_t n, const void *src, int zero_point,
+        void (*words[TYPES])(Py_ssize_t n, const void *src, int zero_point,
                                 void *dst) noexcept nogil
-        void (*pairs[FC_TYPES])(Py_ssize_t n, const void *low, const void *high, int zero_point,
+        void (*pairs[TYPES])(Py_ssize_t n, const void *low, const void *high, int zero_point,
                                 void *dst) noexcept nogil
-        void (*singles[FC_TYPES])(Py_ssize_t n, const void *src, Py_ssize_t src_step,
+        void (*singles[TYPES])(Py_ssize_t n, const void *src, Py_ssize_t src_step,
                                   int zero_point, void *dst, Py_ssize_t dst_step) noexcept nogil
-        void (*floats[FC_TYPES])(Py_ssize_t n, const void *src, int zero_point,
+        void (*floats[TYPES])(Py_ssize_t n, const void *src, int zero_point,
                                  void *dst) noexcept nogil
         void (*whole)(Py_ssize_t n, void *x) noexcept nogil
 
@@ -194,7 +197,7 @@ cdef extern from "table.h" nogil:
         int vector_bytes
         fc_kernels f32, f64, i16_pairs
         fc_integers integers
-        fc_pools pools[FC_TYPES]
+        fc_pools pools[TYPES]
         void (*divide[3])(Py_ssize_t n, Py_ssize_t inner, const void *sum, const double *divisor,
                           int single, void *y) noexcept nogil
         fc_filters filters

@@ -10,6 +10,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 
 cdef extern from *:
     """
+    _Static_assert(FC_TYPES == 10, "TYPES in dispatch.pxd says otherwise");
     #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
     /* The builtins ask CPUID and XGETBV: the processor has the instructions and the
      * operating system saves the registers. */

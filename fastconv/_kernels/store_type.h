@@ -109,6 +109,7 @@ static void NAME(store_any)(ptrdiff_t nr, ptrdiff_t nc, const void *acc, ptrdiff
     CASE(FC_SIGMOID)
     CASE(FC_TANH)
     CASE(FC_SILU)
+    case FC_REQUANTIZE: break; /* of integers alone */
     }
 #undef CASE
 }

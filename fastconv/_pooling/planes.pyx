@@ -11,14 +11,14 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from fastconv._desc.pool cimport pool_axis
-from fastconv._kernels.dispatch cimport FC_TYPES, fc_pool_windows, fc_windows
+from fastconv._kernels.dispatch cimport TYPES, fc_pool_windows, fc_windows
 from fastconv._pooling.averages cimport SumRows, finish_sums
 from fastconv._pooling.axis cimport outputs
 from fastconv._pooling.blocks cimport separable_block
 from fastconv._pooling.schedule cimport MAX, MEAN, MIN, Pooling, Schedule, input_at, output_at
 
 # What no maximum, no minimum and no sum notices, by operation and type of element.
-cdef char[3][FC_TYPES][8] NEUTRAL
+cdef char[3][TYPES][8] NEUTRAL
 
 
 cdef fill_neutral():

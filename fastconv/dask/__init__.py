@@ -11,10 +11,12 @@ from functools import partial
 import numpy as np
 
 import fastconv
+from fastconv._call.quantized import Quantized
 from fastconv._core.precision import precision_in_force
 from fastconv._desc.arguments import as_array, compute_dtype
 from fastconv._desc.conv import describe_conv, settled
 from fastconv._desc.geometry import geometry
+from fastconv._desc.quantized import as_small_integers
 from fastconv._desc.separable import describe_separable
 from fastconv._desc.transposed import describe_transposed
 from fastconv._ranks import RANKS, numbered
@@ -245,6 +247,45 @@ def _separable_conv(rank):
 
 
 separable_conv, separable_conv1d, separable_conv2d, separable_conv3d = map(_separable_conv, RANKS)
+
+
+def quantized_block(block, *, pads, name, arguments, options):
+    """A quantised convolution of one block."""
+    return getattr(fastconv, name)(block, *arguments, padding=tuple(pads), num_threads=1, **options)
+
+
+def _qconv(rank):
+    name = numbered("qconv{d}", rank)
+
+    def qconv(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *,
+              x_zero_point=0, weight_zero_point=0, scale=None, y_zero_point=0, out_dtype=None,
+              activation=None, data_format="channels_first", **options):
+        refuse(name, options, "out", "num_threads")
+        x = as_dask(name, "x", x)
+        dtype = as_small_integers(name, "x", np.empty(0, x.dtype)).dtype.newbyteorder("=")
+        arrays = weight, bias = computed(weight), computed(bias)
+        asked = geometry(name, rank, stride=stride, padding=padding, dilation=dilation,
+                         groups=groups, data_format=data_format)
+        options |= {"x_zero_point": x_zero_point, "weight_zero_point": weight_zero_point,
+                    "scale": scale, "y_zero_point": y_zero_point, "activation": activation}
+        # What refuses its arguments does so here, once.
+        layer = Quantized(asked, x.shape, dtype, weight, bias, out_dtype=out_dtype, planned=True,
+                          **options)
+        g, axes, padding, lengths = laid_out(name, layer.description, x, data_format)
+        options |= {"stride": g["stride"], "dilation": g["dilation"], "groups": groups,
+                    "data_format": data_format, "out_dtype": layer.result}
+        call = partial(quantized_block, name=name, arguments=arrays, options=options)
+        places = [windows(axis, x.shape[axis], d * (k - 1) + 1, s, p, n)
+                  for axis, d, k, s, p, n in zip(axes, g["dilation"], g["kernel"], g["stride"],
+                                                 padding, lengths, strict=True)]
+        channel = axes[-1] + 1 if data_format == "channels_last" else axes[0] - 1
+        return by_blocks(name, x, places, call, {channel: (layer.description.filters,)},
+                         layer.result)
+
+    return named(qconv, name)
+
+
+qconv, qconv1d, qconv2d, qconv3d = map(_qconv, RANKS)
 
 
 def transposed_block(block, *, pads, name, arguments, options):

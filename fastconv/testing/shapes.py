@@ -8,12 +8,12 @@ layer that has it (``_x`` where the layers of a stage share it).
 Sources: LeCun et al. 1998 (LeNet-5, with C3 fully connected); Krizhevsky 2014 (the single-tower
 AlexNet, with torchvision's widths); Simonyan & Zisserman 2015 (VGG-16); Szegedy et al. 2015
 (GoogLeNet); He et al. 2016 (ResNet-50, with the stride in the 3x3 layers, as every library
-implements it); Howard et al. 2017 (MobileNet v1); Xie et al. 2017 (ResNeXt-50 32x4d); Chen et al.
-2015 (DeepLab-LargeFOV) and 2017 (DeepLab v3 on ResNet-50, 513 x 513 pixels, output stride 16);
-in one dimension Baevski et al. 2020 (wav2vec 2.0 on one second of sound) and Radford et al. 2022
-(Whisper, tiny); in three Tran et al. 2015 (C3D). Besides the networks there are a few layers under
-``dilated``, ``depthwise``, ``image``, ``signal``, ``volume`` and ``pooling`` that the performance
-targets name.
+implements it); Howard et al. 2017 (MobileNet v1) and Sandler et al. 2018 (v2); Xie et al. 2017
+(ResNeXt-50 32x4d); Chen et al. 2015 (DeepLab-LargeFOV) and 2017 (DeepLab v3 on ResNet-50, 513 x 513
+pixels, output stride 16); in one dimension Baevski et al. 2020 (wav2vec 2.0 on one second of sound)
+and Radford et al. 2022 (Whisper, tiny); in three Tran et al. 2015 (C3D). Besides the networks there
+are a few layers under ``dilated``, ``depthwise``, ``image``, ``signal``, ``volume`` and ``pooling``
+that the performance targets name.
 """
 
 from __future__ import annotations
@@ -418,6 +418,26 @@ def _mobilenet_v1() -> Iterator[ConvShape | PoolShape]:
     yield _pool("pool6", "avg", 1024, 7, 7, 1)
 
 
+def _mobilenet_v2() -> Iterator[ConvShape | PoolShape]:
+    yield _conv("conv1", 3, 32, 224, 3, stride=2)
+    channels, length = 32, 112
+    for stage, (widening, filters, repeats, first_stride) in enumerate(
+        [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+         (6, 320, 1, 1)], start=2,
+    ):  # fmt: skip
+        for block in range(1, repeats + 1):
+            name, stride = f"conv{stage}_{block}", first_stride if block == 1 else 1
+            wide = widening * channels
+            if widening > 1:
+                yield _conv(name + ".expand", channels, wide, length, 1)
+            yield _conv(name + ".dw", wide, wide, length, 3, stride, 1, groups=wide)
+            length //= stride
+            yield _conv(name + ".project", wide, filters, length, 1)
+            channels = filters
+    yield _conv("conv9", 320, 1280, 7, 1)
+    yield _pool("pool9", "avg", 1280, 7, 7, 1)
+
+
 def _deeplab() -> Iterator[ConvShape | PoolShape]:
     # LargeFOV on VGG-16, 321 x 321: the last two poolings lose their stride, conv5 and fc6 dilate.
     yield _conv("largefov.conv5_x", 512, 512, 41, 3, dilation=2)
@@ -503,6 +523,7 @@ NETWORKS = {
     "googlenet": _googlenet,
     "resnet50": _resnet50,
     "mobilenet_v1": _mobilenet_v1,
+    "mobilenet_v2": _mobilenet_v2,
     "resnext50": _resnext50,
     "deeplab": _deeplab,
     "dilated": _dilated,

@@ -24,6 +24,7 @@ cdef Columns columns_of(ConvDesc desc, cnp.ndarray images) except *:
     """The matrix of a layer; images: those of its input, or None for sizes alone."""
     cdef Columns columns
     cdef const conv_geometry *g = &desc.g
+    cdef float value
     columns.g = g
     columns.kernels = kernels_for(g.itemsize)
     columns.channels = g.channels // g.groups
@@ -32,7 +33,8 @@ cdef Columns columns_of(ConvDesc desc, cnp.ndarray images) except *:
     columns.pixels = g.output[0] * g.output[1] * g.output[2]
     columns.outside[0] = columns.outside[1] = 0
     if g.itemsize == 4:
-        (<float *>columns.outside)[0] = <float>g.padding_value
+        value = <float>g.padding_value
+        memcpy(columns.outside, &value, sizeof(float))
     else:
         columns.outside[0] = g.padding_value
     if images is not None:
@@ -122,9 +124,11 @@ cdef inline void gather_inside(const Columns *columns, Py_ssize_t n, const moved
 cdef inline void fill_run(const Columns *columns, Py_ssize_t n, moved_t *out) noexcept nogil:
     """n pixels that meet the constant around the image."""
     cdef Py_ssize_t p
+    cdef moved_t value
     if columns.g.padding_mode == PAD_CONSTANT:
+        memcpy(&value, columns.outside, sizeof(moved_t))
         for p in range(n):
-            out[p] = (<const moved_t *>columns.outside)[0]
+            out[p] = value
     else:
         memset(out, 0, n * sizeof(moved_t))
 
@@ -134,10 +138,11 @@ cdef inline void gather_outside(const Columns *columns, const PixelRun *run, con
     """The pixels low … high - 1 of a run, which meet what lies outside of a row."""
     cdef const conv_geometry *g = columns.g
     cdef Py_ssize_t p, i
+    cdef moved_t value
+    memcpy(&value, columns.outside, sizeof(moved_t))
     for p in range(low, high):
         i = source_index(run.first + p * g.stride[2], g.input[2], g.padding_mode)
-        out[p] = (<const moved_t *>columns.outside)[0] if i < 0 else line[
-            i * columns.image.stride[4]]
+        out[p] = value if i < 0 else line[i * columns.image.stride[4]]
 
 
 cdef void add_columns(const Columns *columns, const real_t *cols, Py_ssize_t row,

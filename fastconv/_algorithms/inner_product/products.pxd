@@ -1,6 +1,6 @@
 """The products: the tasks, which kernels of other algorithms compute, and the calls."""
 cimport numpy as cnp
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from fastconv._algorithms.inner_product.matrices cimport Matrices, whole_vectors
 from fastconv._core.blocks cimport CACHE_LINE, Arena, reserve
@@ -175,6 +175,7 @@ cdef inline Scratch offsets(Py_ssize_t n, Py_ssize_t step):
 
 cdef inline Job make_job(Matrices m) noexcept:
     cdef Job job
+    memset(&job, 0, sizeof(job))
     job.itemsize = m.desc.g.itemsize
     job.kernels = kernels_for(job.itemsize)
     job.groups, job.values = m.groups, m.values
