@@ -1,4 +1,4 @@
-"""The networks computed by fastconv: convolutions and poolings; NumPy multiplies matrices."""
+"""The networks computed by fastconv; a dense layer is a convolution of images of one pixel."""
 
 import math
 from functools import partial
@@ -38,10 +38,35 @@ class Runner:
         self.threads = options.get("num_threads")
         self._allocate()
         self.calls = [self._prepare(layer) for layer in network.layers[1:]]
+        self._bind()
+
+    def _bind(self):
+        """Look up once what every layer reads, for runs of the whole: places do not change."""
+        images, *layers = self.network.layers
+        places, self._steps = {images: None}, []
+        for layer, call in zip(layers, self.calls, strict=True):
+            reads = [places[source] for source in layer.inputs]
+            if isinstance(layer, Flatten):
+                places[layer] = flat = call(*reads)
+                if np.shares_memory(flat, reads[0]):
+                    continue
+                call = partial(self._flatten, out=flat)
+            else:
+                places[layer] = self._out(layer)
+            if images in layer.inputs:
+                self._steps.append((call, True))
+            elif not isinstance(layer, Concat):  # its branches have written there already
+                self._steps.append((partial(call, *reads), False))
+        self._scores = places[layer]
 
     def __call__(self, x):
         """Return the scores of the classes for images `x`."""
-        return self.network.last(self.walk(x))
+        for call, reads_images in self._steps:
+            if reads_images:
+                call(x)
+            else:
+                call()
+        return self._scores
 
     def walk(self, x):
         """Compute layer by layer; yield each with its result, which the next may overwrite."""
@@ -106,8 +131,7 @@ class Runner:
             case Flatten():
                 return self._flatten
             case Dense():
-                return partial(_dense, layer.weight.T, layer.bias, layer.activation,
-                               self._out(layer))  # fmt: skip
+                return self._dense(layer)
 
     def _conv(self, layer):
         weight, bias = layer.folded
@@ -123,17 +147,27 @@ class Runner:
 
         return call
 
-    def _flatten(self, x):
+    def _dense(self, layer):
+        """Its features are the channels of a signal of one sample."""
+        weight, out = layer.weight[..., None], self._out(layer)
+        how = {"activation": layer.activation} | self.options
+        if self.plans:
+            plan = fastconv.plan_conv((self.batch, weight.shape[1], 1), weight, layer.bias, **how)
+            call = partial(plan, out=out[..., None])
+        else:
+            call = partial(fastconv.conv1d, weight=weight, bias=layer.bias, **how,
+                           out=out[..., None])  # fmt: skip
+
+        def dense(x):
+            call(x[..., None])
+            return out
+
+        return dense
+
+    def _flatten(self, x, out=None):
         if self.data_format == "channels_last":
             x = np.moveaxis(x, -1, 1)  # weights of dense layers expect channels first
-        return x.reshape(self.batch, -1)
-
-
-def _dense(weight, bias, activation, out, x):
-    np.matmul(x, weight, out=out)
-    out += bias
-    if activation == "relu":
-        np.maximum(out, 0, out=out)
-    elif activation == "tanh":
-        np.tanh(out, out=out)
-    return out
+        if out is None:
+            return x.reshape(self.batch, -1)
+        out.reshape(x.shape)[...] = x
+        return out

@@ -18,6 +18,12 @@ from fastconv._algorithms.record import BACKWARD_DATA
 
 cnp.import_array()
 
+cdef enum:
+    # Output channels from which on it pays to turn planes into pixels first, so that a tile reads
+    # lines from the first-level cache: 1x1 layers, Zen 4, 0.7 to 0.95 of the time below, 1.0 to 1.2
+    # from here on.
+    MIN_TURNED = 96
+
 
 cdef PassLayout pass_layout(ConvDesc desc, object which):
     """The layout of a forward or backward_data pass, which the description keeps."""
@@ -100,7 +106,8 @@ cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
     cdef int a
     phase.window.axis = axis
     phase.window.channels = layout.in_channels
-    phase.window.channels_last = layout.g.channels_last and not layout.by_pixels
+    phase.window.channels_last = not layout.by_pixels and (
+        layout.g.channels_last or layout.collapsed and layout.out_channels >= MIN_TURNED)
     block_axis(&axis[0], 1, False)
     columns = max(axis[2].count, 1)
     block_window(layout, phase, 1, columns)
