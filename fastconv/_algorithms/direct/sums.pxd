@@ -9,12 +9,14 @@ from fastconv._algorithms.direct.types cimport CHUNK_TAPS, Layout, Phase, PixelR
 from fastconv._algorithms.direct.weights cimport pack_taps
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.output cimport Output, store_tile
+from fastconv._core.scratch cimport fc_fetch
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_kernels, fc_output
 
 
 cdef enum:
     MIN_SUMS = 7  # that a kernel needs to hide most of the latency of its multiply-adds
+    MIN_PASSES = 6  # over weights, from which on the next ones are fetched
 
 # A block of output channels of a group.
 cdef struct ChannelRef:
@@ -64,6 +66,20 @@ cdef inline Py_ssize_t pixel_vectors(const Layout *layout, Py_ssize_t pixels,
     return vectors
 
 
+cdef inline Py_ssize_t weights_ahead(const Job *job, const ChannelRef *channels, Py_ssize_t tap,
+                                     Py_ssize_t most, Py_ssize_t passes) noexcept nogil:
+    """Taps whose weights are fetched while so many tiles or runs pass over those before `tap`.
+
+    At most `most`: of the rest, or of the next channels. Few passes would be held up by it, and
+    runs that leave out taps may not need them.
+    """
+    if passes < MIN_PASSES or job.phase.trims:
+        return 0
+    if tap < job.phase.taps:
+        return min(most, job.phase.taps - tap)
+    return min(most, job.phase.taps) if channels.block + 1 < job.layout.channel_blocks else 0
+
+
 cdef inline void stream_pixels(const Job *job, const BlockRef *block, const ChannelRef *channels,
                                Py_ssize_t first, Py_ssize_t stop, const real_t *window,
                                const real_t *weights) noexcept nogil:
@@ -72,7 +88,10 @@ cdef inline void stream_pixels(const Job *job, const BlockRef *block, const Chan
     cdef const Output *output = &job.output
     cdef const PixelRun *run
     cdef fc_output out
-    cdef Py_ssize_t i, place
+    cdef Py_ssize_t i, place, share = ceil_div(
+        weights_ahead(job, channels, job.phase.taps, job.phase.taps, stop - first)
+        * job.layout.width, max(stop - first, 1))
+    cdef const real_t *ahead = weights + job.phase.taps * layout.width
     cdef int kernel
     out.epilogue = output.epilogue
     out.y_row = output.channel
@@ -88,6 +107,7 @@ cdef inline void stream_pixels(const Job *job, const BlockRef *block, const Chan
             out.residual = (<const real_t *>output.residual) + place
         out.pixels = run.pixels
         pixel_vectors(layout, run.pixels, &kernel)
+        fc_fetch(ahead + (i - first) * share, share * sizeof(real_t))
         layout.kernels.igemm_pixels[layout.pixels_kernel][kernel](
             run.high - run.low, block.offset + run.low, window + run.window,
             weights + run.low * layout.width, block.scratch + job.schedule.tile_at, &out)
@@ -102,9 +122,14 @@ cdef inline void sum_pixels(const Job *job, const BlockRef *block, const Channel
     cdef real_t *tile = <real_t *>(block.scratch + job.schedule.tile_at)
     cdef real_t *totals = <real_t *>(block.scratch + job.schedule.total_at)
     cdef Py_ssize_t taps = job.phase.taps, i, long_sum, tap, low, high, row
+    cdef Py_ssize_t share = ceil_div(
+        weights_ahead(job, channels, job.phase.taps, job.phase.taps, stop - first)
+        * job.layout.width, max(stop - first, 1))
+    cdef const real_t *ahead = weights + taps * layout.width
     cdef int kernel
     for i in range(first, stop):
         run = &block.runs[i]
+        fc_fetch(ahead + (i - first) * share, share * sizeof(real_t))
         row = pixel_vectors(layout, run.pixels, &kernel) * layout.kernels.lanes
         for long_sum in range(ceil_div(max(taps, 1), LONG_SUM)):
             tap = long_sum * LONG_SUM
@@ -174,30 +199,42 @@ cdef inline void sum_strip(const Job *job, const BlockRef *block, const ChannelR
     cdef real_t *room = <real_t *>(block.scratch + job.schedule.weights_at)
     cdef bint packs = job.weights != NULL and not phase.trims
     cdef Py_ssize_t width = kernels.lanes * (2 if channels.count > kernels.lanes else 1)
-    cdef Py_ssize_t sums = ceil_div(stop - first, 2) * 2 * kernels.half * width, chunk, tap, end
+    cdef Py_ssize_t sums = ceil_div(stop - first, 2) * 2 * kernels.half * width
+    cdef Py_ssize_t chunk, tap, end, more
     for chunk in range(ceil_div(max(phase.taps, 1), CHUNK_TAPS)):
         tap = chunk * CHUNK_TAPS
         end = tap + CHUNK_TAPS
         if packs:
             pack_taps(job.weights, phase, channels.group, channels.block, tap,
                       min(end, phase.taps) - tap, room)
-            sum_chunk(job, block, first, stop, tap, width, window, room, tiles)
+            sum_chunk(job, block, first, stop, tap, 0, width, window, room, tiles)
         else:
-            sum_chunk(job, block, first, stop, tap, width, window, weights + tap * width, tiles)
+            more = weights_ahead(job, channels, end, CHUNK_TAPS, ceil_div(stop - first, 2))
+            sum_chunk(job, block, first, stop, tap, more, width, window, weights + tap * width,
+                      tiles)
         if end % LONG_SUM == 0 or end >= phase.taps:
             carry(kernels, tap // LONG_SUM * LONG_SUM, phase.taps, sums, tiles, totals)
 
 
 cdef inline void sum_chunk(const Job *job, const BlockRef *block, Py_ssize_t first, Py_ssize_t stop,
-                           Py_ssize_t tap, Py_ssize_t width, const real_t *window,
-                           const real_t *weights, real_t *tiles) noexcept nogil:
-    """All tiles of a strip, over one chunk of weights of `width` channels."""
+                           Py_ssize_t tap, Py_ssize_t more, Py_ssize_t width,
+                           const real_t *window, const real_t *weights,
+                           real_t *tiles) noexcept nogil:
+    """All tiles of a strip, over one chunk of weights of `width` channels.
+
+    Those of `more` taps behind it are fetched meanwhile, a share with every tile: all at once would
+    hold them up.
+    """
     cdef const fc_kernels *kernels = job.layout.kernels
     cdef Py_ssize_t half = kernels.half * width, i
     cdef bint apart = job.phase.trims and kernels.half * (width // kernels.lanes) >= MIN_SUMS
     cdef int runs
+    cdef Py_ssize_t share = ceil_div(more * width, ceil_div(stop - first, 2))
+    cdef const real_t *ahead = weights + min(CHUNK_TAPS, job.phase.taps - tap) * width
     for i in range(first, stop, 2):
         runs = 2 if i + 1 < stop else 1
+        fc_fetch(ahead, share * sizeof(real_t))
+        ahead += share
         if apart and runs == 2:  # each half leaves out taps of its own
             runs = 1
             sum_tile(kernels, block, &block.runs[i + 1], 1, tap, width, window, weights,
