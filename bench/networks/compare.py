@@ -55,9 +55,6 @@ class Plan(peers.Contender):
 
     def runner(self, case):
         """The network, ready to run."""
-        # NumPy's BLAS multiplies for the dense layers; it is told once, as everyone is.
-        if blas := peers.blas_of("numpy"):
-            blas.limit(limits=case.threads)
         return Runner(case.network, case.batch, self.data_format, self.packs,
                       num_threads=case.threads)  # fmt: skip
 

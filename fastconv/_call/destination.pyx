@@ -3,7 +3,6 @@ import numpy as np
 
 cimport cython
 cimport numpy as cnp
-from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 
 from fastconv._core.padding cimport AXES

@@ -5,7 +5,8 @@ cdef extern from *:
     static inline void fc_fetch(const void *start, Py_ssize_t bytes)
     {
     #ifdef __GNUC__
-        for (Py_ssize_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)start + i, 0, 2);
+        const char *from = start;
+        for (Py_ssize_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i, 0, 2);
     #endif
     }
     """

@@ -176,20 +176,20 @@ cdef extern from "table.h" nogil:
         fc_shifted max_shifted[2]
         fc_shifted min_shifted[2]
         void (*points[2][TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
-                                    void *y) noexcept nogil
+                                 void *y) noexcept nogil
         void (*raised[2][TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
-                                    const double *first, const void *others,
+                                 const double *first, const void *others,
                                     double *y) noexcept nogil
 
     ctypedef struct fc_integers:
         void (*words[TYPES])(Py_ssize_t n, const void *src, int zero_point,
-                                void *dst) noexcept nogil
+                             void *dst) noexcept nogil
         void (*pairs[TYPES])(Py_ssize_t n, const void *low, const void *high, int zero_point,
-                                void *dst) noexcept nogil
+                             void *dst) noexcept nogil
         void (*singles[TYPES])(Py_ssize_t n, const void *src, Py_ssize_t src_step,
-                                  int zero_point, void *dst, Py_ssize_t dst_step) noexcept nogil
+                               int zero_point, void *dst, Py_ssize_t dst_step) noexcept nogil
         void (*floats[TYPES])(Py_ssize_t n, const void *src, int zero_point,
-                                 void *dst) noexcept nogil
+                              void *dst) noexcept nogil
         void (*whole)(Py_ssize_t n, void *x) noexcept nogil
 
     ctypedef struct fc_table:
