@@ -5,8 +5,9 @@ single-tower AlexNet (Krizhevsky 2014) with torchvision's widths; VGG-16 as it w
 (Szegedy et al. 2015), ResNet-50 (He et al. 2016, strides in the 3x3 layers) and MobileNet v1
 (Howard et al. 2017) and v2 (Sandler et al. 2018) with batch normalisation after each convolution.
 Nobody normalises local responses any more, so AlexNet and GoogLeNet do without. GoogLeNet keeps the
-5x5 layers and the 3x3 poolings of the paper, where torchvision has 3x3 and, once, 2x2; its auxiliary
-classifiers serve training only. All end with the scores of the classes; the softmax is left out.
+5x5 layers and the 3x3 poolings of the paper, where torchvision has 3x3 and, once, 2x2; its
+auxiliary classifiers serve training only. All end with the scores of the classes; the softmax is
+left out.
 
 Images may have another size than 224, as long as it goes through; the dense layers adapt to it.
 """

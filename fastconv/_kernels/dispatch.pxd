@@ -179,7 +179,7 @@ cdef extern from "table.h" nogil:
                                  void *y) noexcept nogil
         void (*raised[2][TYPES])(Py_ssize_t n, Py_ssize_t taps, const void *const *rows,
                                  const double *first, const void *others,
-                                    double *y) noexcept nogil
+                                 double *y) noexcept nogil
 
     ctypedef struct fc_integers:
         void (*words[TYPES])(Py_ssize_t n, const void *src, int zero_point,
