@@ -76,16 +76,20 @@ cdef class Scratch:
     """A block on loan; it goes back when the loan is dropped."""
 
     def __dealloc__(self):
+        cdef Block candidate
         if self.block is None or kept is None or self.block.size > LARGEST:
             return
         try:
-            if self.block.size > LARGE:
-                kept[:] = [block for block in kept if (<Block>block).size <= LARGE]
+            if self.block.size > LARGE:  # the only one of its kind
+                for _ in range(len(kept)):
+                    candidate = kept.pop(0)
+                    if candidate.size <= LARGE:
+                        kept.append(candidate)
             kept.append(self.block)
-        except MemoryError:
-            return  # it is freed
-        if len(kept) > KEPT:
-            del kept[0]  # the one that has waited longest
+            if len(kept) > KEPT:
+                kept.pop(0)  # the one that has waited longest
+        except (IndexError, MemoryError):
+            pass  # another thread was quicker, or there is no memory: the block is freed
 
 
 cdef Scratch acquire(size_t size):
