@@ -11,6 +11,7 @@ from fastconv._algorithms import (
     fft,
     im2col,
     inner_product,
+    matrix_unit,
     sliding,
     swapped,
     winograd,
@@ -32,7 +33,8 @@ def with_sums(algorithm):
 
 
 UNCALIBRATED: tuple[Algorithm, ...] = (
-    depthwise.ALGORITHM, direct.ALGORITHM, with_sums(winograd.ALGORITHM), im2col.ALGORITHM,
+    depthwise.ALGORITHM, direct.ALGORITHM, with_sums(winograd.ALGORITHM),
+    with_sums(matrix_unit.BF16X3), with_sums(matrix_unit.BF16), im2col.ALGORITHM,
     with_sums(fft.ALGORITHM), with_sums(inner_product.ALGORITHM),
     with_sums(swapped.swapped((depthwise.ALGORITHM, direct.ALGORITHM))), sliding.ALGORITHM,
 )

@@ -3,8 +3,6 @@
  * An element holds four bytes, of neighbouring input channels: those of the input without a sign,
  * those of the weights with one (`vpdpbusd`, which cannot saturate). All else is as in integers.c.
  */
-#include <Python.h>
-
 #include "bytes.h"
 #include "vector.h"
 
@@ -69,25 +67,6 @@ void fc_fill_words(fc_kernels *); /* of integers.c, compiled for VNNI */
 
 static fc_bytes offered = {fc_fill_words, fill_products, quads, bytes};
 
-static int exec(PyObject *module)
-{
-    PyObject *capsule = PyCapsule_New(&offered, "fastconv.bytes", NULL);
-    if (!capsule) return -1;
-    const int failed = PyModule_AddObjectRef(module, "offered", capsule);
-    Py_DECREF(capsule);
-    return failed;
-}
-
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, exec},
-#ifdef Py_GIL_DISABLED
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_kernels_avx512_vnni", .m_size = 0, .m_slots = slots,
-};
-
-PyMODINIT_FUNC PyInit__kernels_avx512_vnni(void) { return PyModuleDef_Init(&definition); }
+#define FC_OFFER_LEVEL avx512_vnni
+#define FC_OFFER_NAME "fastconv.bytes"
+#include "offer.h"

@@ -8,7 +8,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 
 from fastconv._kernels.dispatch cimport fc_kernels, kernels
 
-from fastconv._kernels.dispatch import isa
+from fastconv._kernels.dispatch import LEVELS, isa
 
 cdef const fc_bytes *offered = NULL
 cdef fc_kernels quads
@@ -19,8 +19,8 @@ cdef bint have_bytes() except -1:
     """Whether the level in use has them; the first call loads them."""
     global offered, quads, looked
     if not looked:
-        if isa().endswith("_vnni"):
-            module = importlib.import_module(f"fastconv._kernels._kernels_{isa()}")
+        if LEVELS.index(isa()) >= LEVELS.index("avx512_vnni"):
+            module = importlib.import_module("fastconv._kernels._kernels_avx512_vnni")
             offered = <const fc_bytes *>PyCapsule_GetPointer(module.offered, b"fastconv.bytes")
             offered.fill_words(&kernels().i16_pairs)
             quads = kernels().i16_pairs

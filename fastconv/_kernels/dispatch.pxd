@@ -192,6 +192,25 @@ cdef extern from "table.h" nogil:
                               void *dst) noexcept nogil
         void (*whole)(Py_ssize_t n, void *x) noexcept nogil
 
+    enum:
+        FC_MATRIX
+
+    ctypedef enum fc_matrix_kind:
+        FC_BF16X3, FC_BF16, FC_BYTES, FC_SIGNED_BYTES, FC_MATRIX_KINDS
+
+    ctypedef void (*fc_matrix_product)(Py_ssize_t steps, const Py_ssize_t *offset, const char *x,
+                                       const Py_ssize_t *tile, Py_ssize_t row, Py_ssize_t low,
+                                       const void *w, void *out, int more) noexcept nogil
+
+    ctypedef struct fc_matrix:
+        double products
+        void (*begin)() noexcept nogil
+        void (*end)() noexcept nogil
+        fc_matrix_product product[4][2][2]
+        int (*split)(Py_ssize_t n, const void *x, void *high, void *low) noexcept nogil
+        void (*split_pairs)(Py_ssize_t n, const void *first, const void *second, void *high,
+                            void *low) noexcept nogil
+
     ctypedef struct fc_table:
         const char *name
         int vector_bytes
@@ -201,6 +220,7 @@ cdef extern from "table.h" nogil:
         void (*divide[3])(Py_ssize_t n, Py_ssize_t inner, const void *sum, const double *divisor,
                           int single, void *y) noexcept nogil
         fc_filters filters
+        fc_matrix matrix
 
 
 cdef fc_table *kernels() except NULL

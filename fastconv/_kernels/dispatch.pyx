@@ -14,6 +14,28 @@ cdef extern from *:
     #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
     /* The builtins ask CPUID and XGETBV: the processor has the instructions and the
      * operating system saves the registers. */
+    #include <cpuid.h>
+    #if defined(__linux__)
+    #include <sys/syscall.h>
+    #include <unistd.h>
+    #endif
+    /* Tiles of bytes and of bfloat16, their state saved by the system, which grants them to processes
+     * that ask: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA). Threads and children inherit
+     * the permission. */
+    static int fc_cpu_has_amx(void)
+    {
+        unsigned a, b, c, d, low, high;
+        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (~d & (1u << 22 | 1u << 24 | 1u << 25)))
+            return 0;
+        __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        (void)high;
+        if (~low & (1u << 17 | 1u << 18)) return 0;
+    #if defined(__linux__) && defined(SYS_arch_prctl)
+        return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+    #else
+        return 0;
+    #endif
+    }
     static int fc_cpu_has(int level)
     {
         __builtin_cpu_init();
@@ -29,6 +51,8 @@ cdef extern from *:
                 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
                 && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
         if (level == 3) return fc_cpu_has(2) && __builtin_cpu_supports("avx512vnni");
+        if (level == 4) return fc_cpu_has(3) && __builtin_cpu_supports("avx512bf16");
+        if (level == 5) return fc_cpu_has(4) && fc_cpu_has_amx();
         return 1;
     }
     #else
@@ -39,8 +63,9 @@ cdef extern from *:
     const char *FC_BUILT_LEVELS  # from meson.build
 
 # From the narrowest to the widest; the order is the rank that FASTCONV_MAX_ISA caps.
-# avx512_vnni has the kernels of avx512, and byte kernels of its own.
-LEVELS = ("baseline", "avx2", "avx512", "avx512_vnni")
+# Those beyond avx512 have its kernels, and each some in place of them besides those of the one before:
+# of bytes, of bfloat16, and of tiles of both.
+LEVELS = ("baseline", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "avx512_amx")
 
 cdef fc_table *chosen = NULL
 cdef str level = None          # in use, once it is chosen
@@ -59,6 +84,7 @@ def available():
 cdef fc_table *kernels() except NULL:
     """The table of the chosen level; the first call chooses."""
     global chosen, level
+    cdef fc_table *table
     if chosen == NULL:
         names = available()
         name = names[len(names) - 1]
@@ -75,10 +101,12 @@ cdef fc_table *kernels() except NULL:
                     f"which has {', '.join(names)}"
                 )
             name = cap
-        module = importlib.import_module(
-            f"fastconv._kernels._kernels_{name.removesuffix('_vnni')}")
-        level = name
-        chosen = <fc_table *>PyCapsule_GetPointer(module.table, b"fastconv.kernels")
+        module = importlib.import_module(f"fastconv._kernels._kernels_{name.split('_')[0]}")
+        table = <fc_table *>PyCapsule_GetPointer(module.offered, b"fastconv.kernels")
+        if name.endswith(("_bf16", "_amx")):
+            module = importlib.import_module(f"fastconv._kernels._kernels_{name}")
+            table.matrix = (<fc_matrix *>PyCapsule_GetPointer(module.offered, b"fastconv.matrix"))[0]
+        level, chosen = name, table
     return chosen
 
 

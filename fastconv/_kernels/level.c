@@ -1,13 +1,9 @@
-/* One instruction set's kernels as an extension module: `table` is a capsule holding the
- * fc_table. Built once per level with FC_LEVEL set; dispatch.pyx imports exactly one. */
-#include <Python.h>
-
+/* One instruction set's kernels as an extension module, built once per level with FC_LEVEL set: its
+ * `offered` is a capsule of the fc_table. dispatch.pyx imports exactly one. */
 #include "table.h"
 
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)
-#define PASTE_(a, b) a##b
-#define PASTE(a, b) PASTE_(a, b)
 
 void fc_fill_gemm(fc_table *);
 void fc_fill_dwconv(fc_table *);
@@ -19,41 +15,29 @@ void fc_fill_pool_2x2_3x3(fc_table *);
 void fc_fill_pools(fc_table *);
 void fc_fill_filters(fc_table *);
 void fc_fill_integers(fc_table *);
+void fc_fill_matrix(fc_table *);
 void fc_fill_requantize(fc_table *);
 
-static fc_table table;
+static fc_table offered;
 
-static int exec(PyObject *module)
+static void fill(void)
 {
-    table.name = STRING(FC_LEVEL);
-    fc_fill_gemm(&table);
-    fc_fill_dwconv(&table);
-    fc_fill_dwconv_plane(&table);
-    fc_fill_winograd(&table);
-    fc_fill_layout(&table);
-    fc_fill_rows(&table);
-    fc_fill_pool_2x2_3x3(&table);
-    fc_fill_pools(&table);
-    fc_fill_filters(&table);
-    fc_fill_integers(&table);
-    fc_fill_requantize(&table);
-    PyObject *capsule = PyCapsule_New(&table, "fastconv.kernels", NULL);
-    if (!capsule) return -1;
-    const int failed = PyModule_AddObjectRef(module, "table", capsule);
-    Py_DECREF(capsule);
-    return failed;
+    offered.name = STRING(FC_LEVEL);
+    fc_fill_gemm(&offered);
+    fc_fill_dwconv(&offered);
+    fc_fill_dwconv_plane(&offered);
+    fc_fill_winograd(&offered);
+    fc_fill_layout(&offered);
+    fc_fill_rows(&offered);
+    fc_fill_pool_2x2_3x3(&offered);
+    fc_fill_pools(&offered);
+    fc_fill_filters(&offered);
+    fc_fill_integers(&offered);
+    fc_fill_requantize(&offered);
+    fc_fill_matrix(&offered);
 }
 
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, exec},
-#ifdef Py_GIL_DISABLED
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_kernels_" STRING(FC_LEVEL), .m_size = 0, .m_slots = slots,
-};
-
-PyMODINIT_FUNC PASTE(PyInit__kernels_, FC_LEVEL)(void) { return PyModuleDef_Init(&definition); }
+#define FC_OFFER_LEVEL FC_LEVEL
+#define FC_OFFER_NAME "fastconv.kernels"
+#define FC_OFFER_FILL fill()
+#include "offer.h"

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "matrix.h"
+
 /* Sums are cut into blocks of this many products, so that the rounding error of a
  * long sum grows with the block and with the number of blocks, not their product. */
 enum { FC_SUM_BLOCK = 64 };
@@ -371,6 +373,7 @@ typedef struct {
     void (*divide[3])(ptrdiff_t n, ptrdiff_t inner, const void *sum, const double *divisor,
                       int single, void *y);
     fc_filters filters;
+    fc_matrix matrix;
 } fc_table;
 
 #endif

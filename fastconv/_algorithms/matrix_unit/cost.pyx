@@ -1,0 +1,34 @@
+"""What one image takes on one thread, term by term: docs/algorithms/choice.rst."""
+from fastconv._algorithms.matrix_unit.types cimport (
+    WIDTH, Layout, all_steps, packed_bytes,
+)
+from fastconv._core.machine cimport BANDWIDTH, CLOCK, CostTerms
+from fastconv._core.scratch cimport CACHE
+from fastconv._kernels.dispatch cimport FC_MATRIX
+
+cdef double CALL_SECONDS = 2.5e-6       # of a call
+cdef double TASK_SECONDS = 0.3e-6       # of a block of outputs
+cdef double GATHER_SECONDS = 0.25e-9    # of a number of the window, gathered and split
+cdef double STORE_SECONDS = 0.15e-9     # of a place of a sum, loaded, stored or moved
+cdef double PACK_SECONDS = 0.6e-9       # of a weight
+
+
+cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
+    cdef CostTerms terms
+    cdef double blocks = (<double>layout.groups * layout.blocks[0] * layout.blocks[1]
+                          * layout.blocks[2])
+    cdef double places = blocks * layout.tiles * FC_MATRIX
+    cdef double channels = layout.channel_blocks * WIDTH
+    cdef double weights = <double>layout.groups * layout.out_channels * layout.in_channels * (
+        layout.spatial_taps)
+    if 0 < layout.out_channels % WIDTH <= FC_MATRIX:
+        channels -= FC_MATRIX
+    terms.arithmetic = (places * channels * all_steps(layout) * layout.step_channels
+                        * layout.products / (layout.matrix.products * CLOCK))
+    terms.gather = blocks * layout.window.size * layout.chunks * GATHER_SECONDS
+    terms.transform = 0 if planned else weights * PACK_SECONDS
+    terms.traffic = places * channels * (1 + layout.chunks) * STORE_SECONDS
+    if packed_bytes(layout) > CACHE // 2:
+        terms.traffic += blocks * packed_bytes(layout) / layout.groups / BANDWIDTH
+    terms.start = CALL_SECONDS + blocks * TASK_SECONDS
+    return terms

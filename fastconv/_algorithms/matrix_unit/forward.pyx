@@ -1,0 +1,313 @@
+"""The forward pass, and backward_data, which is the same with reversed kernels."""
+from libc.string cimport memmove, memset
+
+import numpy as np
+
+cimport numpy as cnp
+
+from fastconv._algorithms.matrix_unit.layout cimport PassLayout
+from fastconv._algorithms.matrix_unit.types cimport (
+    STEP_BYTES, WIDTH, Layout, chunk_channels, chunk_steps, packed_at, packed_bytes, steps_of_run,
+)
+from fastconv._algorithms.matrix_unit.weights cimport pack_weights
+from fastconv._core.blocks cimport Arena, reserve, unravel
+from fastconv._core.integers cimport ceil_div
+from fastconv._core.output cimport Output, make_output, store_tile, transposed_size
+from fastconv._core.scratch cimport acquire
+from fastconv._core.strided cimport Strided5, strided_images
+from fastconv._core.threads cimport parallel_for
+from fastconv._core.window cimport (
+    Window, WindowAxis, WindowIndex, gather_window, index_bytes, locate_window,
+)
+from fastconv._kernels.dispatch cimport FC_BF16, FC_BF16X3, FC_MATRIX
+
+cnp.import_array()
+
+cdef enum:
+    MIN_TASKS = 4  # for each thread: fewer are split further
+
+# How the work of one call is cut. Sums do not depend on it.
+cdef struct Schedule:
+    Py_ssize_t channel_parts      # of the output channels, a task each
+    Py_ssize_t tasks
+    # Places in a thread's scratch memory; the window is at its beginning.
+    Py_ssize_t split_at, low, sums_at, transposed_at, index_at, offsets_at
+    Py_ssize_t scratch_size
+
+# What the tasks of one call read.
+cdef struct Job:
+    const Layout *layout
+    Schedule schedule
+    Strided5 input
+    Output output
+    const char *packed
+    char *scratch
+    char *refused                 # a byte for every image
+
+# The outputs of a task.
+cdef struct BlockRef:
+    Py_ssize_t image, group
+    Py_ssize_t first[3]
+    Py_ssize_t count[3]
+    Py_ssize_t first_k, end_k     # blocks of output channels
+    Py_ssize_t tiles
+
+
+cdef class PreparedPass:
+    """A pass of one layer with its weights, for any batch."""
+
+    def __cinit__(self, PassLayout kept, cnp.ndarray weight):
+        self.kept = kept
+        self.weight = by_output(weight, &kept.layout)
+        self.epilogue = &kept.desc.epilogue
+
+    cdef bint pack(self, int threads) except -1:
+        """Whether the weights can be trusted."""
+        cdef Scratch packed = acquire(max(packed_bytes(&self.kept.layout), 1))
+        cdef bint trusted = pack_weights(&self.kept.layout, self.weight, packed, threads)
+        self.packed, self.weight = packed, None
+        return trusted
+
+    def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):
+        """Convolve a batch; returns the images that hold values it cannot be trusted with."""
+        cdef Job job
+        cdef const Layout *layout = &self.kept.layout
+        cdef Py_ssize_t batch = cnp.PyArray_DIM(source, 0)
+        cdef cnp.ndarray refused
+        cdef Scratch scratch
+        if cnp.PyArray_SIZE(out) == 0:
+            return None
+        if self.weight is not None and not self.pack(threads):
+            return list(range(batch))
+        job.layout = layout
+        job.schedule = plan_tasks(layout, batch, threads)
+        job.input = strided_images(source, layout.g.channels_last)
+        job.output = make_output(layout.kernels, self.epilogue, out, bias, residual,
+                                 layout.g.channels_last)
+        job.packed = self.packed.data
+        refused = np.zeros(batch, np.int8)
+        job.refused = cnp.PyArray_BYTES(refused)
+        scratch = acquire(job.schedule.scratch_size * threads)
+        job.scratch = scratch.data
+        parallel_for(run_task, &job, job.schedule.tasks, threads, self.kept.desc.flops(batch))
+        if not refused.any():
+            return None
+        return refused.nonzero()[0].tolist()
+
+
+cdef cnp.ndarray by_output(cnp.ndarray weight, const Layout *layout):
+    """Weights (output channels, channels of a group, *kernel), contiguous, in the order of x."""
+    axes = tuple(range(2, cnp.PyArray_NDIM(weight)))
+    if layout.backward:
+        shape = (<object>weight).shape
+        groups = layout.groups
+        weight = weight.reshape((groups, shape[0] // groups, *shape[1:])).swapaxes(1, 2)
+        weight = weight.reshape((groups * shape[1], shape[0] // groups, *shape[2:]))
+    if bool(layout.g.flip) != bool(layout.backward):
+        weight = np.flip(weight, axes)
+    return np.ascontiguousarray(weight)
+
+
+# ---- the schedule ----
+
+cdef Py_ssize_t workspace_bytes(const Layout *layout, int threads) noexcept:
+    """Bytes of scratch memory of a call, packed weights included."""
+    cdef Schedule schedule = plan_tasks(layout, 1, 1)
+    return schedule.scratch_size * threads + packed_bytes(layout)
+
+
+cdef Schedule plan_tasks(const Layout *layout, Py_ssize_t batch, int threads) noexcept:
+    """Blocks of outputs; their output channels are split where there are few.
+
+    Each part gathers its window again.
+    """
+    cdef Schedule schedule
+    cdef Py_ssize_t blocks = (batch * layout.groups * layout.blocks[0] * layout.blocks[1]
+                              * layout.blocks[2])
+    schedule.channel_parts = 1
+    if threads > 1 and 0 < blocks < MIN_TASKS * threads and blocks % threads:
+        schedule.channel_parts = min(layout.channel_blocks,
+                                     ceil_div(MIN_TASKS * threads, blocks))
+    schedule.tasks = blocks * schedule.channel_parts
+    reserve_scratch(layout, &schedule)
+    return schedule
+
+
+cdef void reserve_scratch(const Layout *layout, Schedule *schedule) noexcept:
+    cdef Arena arena
+    cdef Py_ssize_t window = layout.window.size + layout.window.slack
+    cdef Py_ssize_t places = layout.tiles * FC_MATRIX
+    arena.size = 0
+    reserve(&arena, window * sizeof(float))
+    schedule.split_at, schedule.low = 0, 0
+    if layout.itemsize == 2:
+        schedule.split_at = reserve(&arena, window * layout.itemsize)
+        schedule.low = reserve(&arena, window * layout.itemsize) - schedule.split_at
+    schedule.sums_at = reserve(&arena, layout.channel_blocks * places * WIDTH * sizeof(float))
+    schedule.transposed_at = reserve(
+        &arena, transposed_size(layout.kernels, WIDTH, places) * sizeof(float))
+    schedule.index_at = reserve(&arena, index_bytes(&layout.window))
+    schedule.offsets_at = reserve(&arena, chunk_steps(layout, 0) * sizeof(Py_ssize_t))
+    schedule.scratch_size = arena.size
+
+
+# ---- a task ----
+
+cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef const Job *job = <const Job *>context
+    cdef const Layout *layout = job.layout
+    cdef BlockRef block = unravel_task(job, task)
+    cdef char *scratch = job.scratch + thread * job.schedule.scratch_size
+    cdef WindowIndex index
+    cdef Py_ssize_t chunk, k
+    cdef bint trusted = True
+    locate_window(&layout.window, block.first, block.count, scratch + job.schedule.index_at,
+                  &index)
+    layout.matrix.begin()
+    for chunk in range(layout.chunks):
+        trusted = bring_window(job, &block, &index, chunk, scratch) and trusted
+        multiply(job, &block, chunk, scratch)
+    layout.matrix.end()
+    if not trusted:
+        job.refused[block.image] = 1
+    for k in range(block.first_k, block.end_k):
+        store_block(job, &block, k, scratch)
+
+
+cdef inline BlockRef unravel_task(const Job *job, Py_ssize_t task) noexcept nogil:
+    cdef const Layout *layout = job.layout
+    cdef Py_ssize_t parts = job.schedule.channel_parts, part = task % parts, rows
+    cdef BlockRef block
+    cdef int a
+    task = unravel(task // parts, layout.blocks, 3, block.first)
+    block.first_k = layout.channel_blocks * part // parts
+    block.end_k = layout.channel_blocks * (part + 1) // parts
+    block.group = task % layout.groups
+    block.image = task // layout.groups
+    for a in range(3):
+        block.first[a] *= layout.axis[a].block
+        block.count[a] = min(layout.axis[a].block, layout.out_size[a] - block.first[a])
+    rows = block.count[1]
+    if layout.flat:
+        block.tiles = ceil_div((rows - 1) * layout.pitch + block.count[2], FC_MATRIX)
+    else:
+        block.tiles = rows * layout.row_tiles
+    return block
+
+
+cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex *index,
+                       Py_ssize_t chunk, char *scratch) noexcept nogil:
+    """The window of a chunk of channels, in parts; whether they do for its numbers."""
+    cdef const Layout *layout = job.layout
+    cdef const Strided5 *input = &job.input
+    cdef Window window = layout.window
+    cdef float *gathered = <float *>scratch
+    cdef Py_ssize_t first = block.group * layout.in_channels + chunk * layout.chunk
+    window.channels = chunk_channels(layout, chunk)
+    if window.channels < window.position[2] and not layout.folded:  # what fills up steps, and lines
+        memset(gathered, 0, window.size * sizeof(float))
+    gather_window(&window, index, (<const float *>input.data) + block.image * input.stride[0]
+                  + first * input.stride[1], &input.stride[1], layout.kernels, True, gathered)
+    if layout.itemsize == 2:
+        return split_window(job, index, gathered, scratch)
+    return True
+
+
+cdef bint split_window(const Job *job, const WindowIndex *index, const float *gathered,
+                       char *scratch) noexcept nogil:
+    """Numbers as parts, with zeros behind the last of each plane: steps reach beyond a run."""
+    cdef const Layout *layout = job.layout
+    cdef const Window *window = &layout.window
+    cdef char *high = scratch + job.schedule.split_at
+    cdef char *low = high + job.schedule.low if layout.parts == 2 else NULL
+    cdef Py_ssize_t n = index.rows * window.position[1], i, at
+    cdef bint bad = False
+    for i in range(index.planes):
+        at = i * window.position[0]
+        bad |= layout.matrix.split(n, gathered + at, high + at * layout.itemsize,
+                                   low + at * layout.itemsize if low != NULL else NULL) != 0
+        memset(high + (at + n) * layout.itemsize, 0, STEP_BYTES)
+        if low != NULL:
+            memset(low + (at + n) * layout.itemsize, 0, STEP_BYTES)
+    return not bad
+
+
+cdef void multiply(const Job *job, const BlockRef *block, Py_ssize_t chunk,
+                   char *scratch) noexcept nogil:
+    """Add a chunk's products to the sums of two tiles of places at a time, which stay in the
+    nearest cache while all weights pass."""
+    cdef const Layout *layout = job.layout
+    cdef const WindowAxis *axis = &layout.axis[0]
+    cdef const Window *window = &layout.window
+    cdef Py_ssize_t *offset = <Py_ssize_t *>(scratch + job.schedule.offsets_at)
+    cdef Py_ssize_t steps = chunk_steps(layout, chunk), i, k, n, halves
+    cdef Py_ssize_t pixel = axis[2].window_step * window.position[2] * layout.itemsize
+    cdef Py_ssize_t row = axis[1].window_step * window.position[1] * layout.itemsize
+    cdef Py_ssize_t tile[2]
+    cdef float *sums
+    find_offsets(layout, chunk, offset)
+    for i in range(0, block.tiles, 2):
+        n = min(<Py_ssize_t>2, block.tiles - i)
+        tile[0], tile[1] = tile_at(layout, i, pixel, row), tile_at(layout, i + 1, pixel, row)
+        for k in range(block.first_k, block.end_k):
+            halves = 1 + (layout.out_channels - k * WIDTH > FC_MATRIX)
+            sums = sums_of(job, k, scratch) + i * FC_MATRIX * WIDTH
+            layout.matrix.product[layout.kind][n - 1][halves - 1](
+                steps, offset, scratch + job.schedule.split_at, tile, pixel, job.schedule.low,
+                job.packed + packed_at(layout, block.group, chunk, k), sums, chunk > 0)
+
+
+cdef inline Py_ssize_t tile_at(const Layout *layout, Py_ssize_t i, Py_ssize_t pixel,
+                               Py_ssize_t row) noexcept nogil:
+    """Bytes from the window's begin to the first position of tile i."""
+    if layout.flat:
+        return i * FC_MATRIX * pixel
+    return i // layout.row_tiles * row + i % layout.row_tiles * FC_MATRIX * pixel
+
+
+cdef inline float *sums_of(const Job *job, Py_ssize_t k, char *scratch) noexcept nogil:
+    """Those of a block of output channels, [place][channel]."""
+    return (<float *>(scratch + job.schedule.sums_at)) + (
+        k * job.layout.tiles * FC_MATRIX * WIDTH)
+
+
+cdef void find_offsets(const Layout *layout, Py_ssize_t chunk,
+                       Py_ssize_t *offset) noexcept nogil:
+    """Bytes from a position to what each step of a chunk's sum reads."""
+    cdef const WindowAxis *axis = &layout.axis[0]
+    cdef const Window *window = &layout.window
+    cdef Py_ssize_t taps = 1 if layout.folded else axis[2].taps, t0, t1, t2, i, at
+    cdef Py_ssize_t steps = steps_of_run(layout, chunk_channels(layout, chunk))
+    for t0 in range(axis[0].taps):
+        for t1 in range(axis[1].taps):
+            for t2 in range(taps):
+                at = (axis[0].at[t0] * window.position[0] + axis[1].at[t1] * window.position[1]
+                      + axis[2].at[t2] * window.position[2])
+                for i in range(steps):
+                    offset[0] = at * layout.itemsize + i * STEP_BYTES
+                    offset += 1
+
+
+cdef void store_block(const Job *job, const BlockRef *block, Py_ssize_t k,
+                      char *scratch) noexcept nogil:
+    """Sums of a block of output channels, row by row, or whole rows as one."""
+    cdef const Layout *layout = job.layout
+    cdef const Output *output = &job.output
+    cdef float *sums = sums_of(job, k, scratch)
+    cdef float *transposed = <float *>(scratch + job.schedule.transposed_at)
+    cdef Py_ssize_t channel = block.group * layout.out_channels + k * WIDTH, i
+    cdef Py_ssize_t channels = min(<Py_ssize_t>WIDTH, layout.out_channels - k * WIDTH)
+    cdef Py_ssize_t rows = block.count[1], columns = block.count[2]
+    cdef Py_ssize_t place = (
+        block.image * output.image + channel * output.channel + block.first[0] * output.axis[0]
+        + block.first[1] * output.axis[1] + block.first[2] * output.axis[2])
+    if columns == layout.out_size[2]:
+        for i in range(1, rows if layout.pitch > columns else 1):
+            memmove(sums + i * columns * WIDTH, sums + i * layout.pitch * WIDTH,
+                    columns * WIDTH * sizeof(float))
+        store_tile(output, sums, WIDTH, False, transposed, rows * columns, channels, channel,
+                   place)
+        return
+    for i in range(rows):
+        store_tile(output, sums + i * layout.pitch * WIDTH, WIDTH, False, transposed, columns,
+                   channels, channel, place + i * output.axis[1])

@@ -1,0 +1,49 @@
+"""What matrix units serve, and their entries."""
+cimport numpy as cnp
+
+from fastconv._algorithms.matrix_unit.cost cimport correlation_cost
+from fastconv._algorithms.matrix_unit.forward cimport PreparedPass, workspace_bytes
+from fastconv._algorithms.matrix_unit.layout cimport pass_layout
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
+from fastconv._kernels.dispatch cimport FC_BF16, FC_BF16X3
+
+from fastconv._algorithms.record import BACKWARD_DATA, FORWARD, Algorithm, Cost
+
+cnp.import_array()
+
+
+def supports(ConvDesc desc, which):
+    """None, or why not."""
+    cdef conv_geometry *g = &desc.g
+    if g.itemsize != 4:
+        return "is for float32"
+    if g.channels == 0 or g.filters == 0:
+        return "needs channels"
+    if which == BACKWARD_DATA and max(g.stride[0], g.stride[1], g.stride[2]) > 1:
+        return "needs stride 1 in the gradient of the input"
+    return None
+
+
+def algorithm(name, tier, int kind):
+    """One way to make products of float32 of those of bfloat16."""
+
+    def workspace(ConvDesc desc, which, int threads):
+        if supports(desc, which) is not None:
+            return 0
+        return workspace_bytes(&pass_layout(desc, which, kind).layout, threads)
+
+    def cost(ConvDesc desc, which):
+        return Cost(**correlation_cost(&pass_layout(desc, which, kind).layout, desc.planned))
+
+    def prepare(ConvDesc desc, which, weight, int threads=1):
+        cdef PreparedPass prepared = PreparedPass(pass_layout(desc, which, kind), weight)
+        if desc.planned and not prepared.pack(threads):
+            return None
+        return prepared
+
+    return Algorithm(name=name, passes=(FORWARD, BACKWARD_DATA), tier=tier, supports=supports,
+                     workspace=workspace, cost=cost, prepare=prepare, any_cut=True)
+
+
+BF16X3 = algorithm("bf16x3", "high", FC_BF16X3)
+BF16 = algorithm("bf16", "medium", FC_BF16)

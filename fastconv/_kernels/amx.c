@@ -1,0 +1,127 @@
+/* Products by AMX, as an extension module: tiles of 16 pixels by 16 channels stay in four of the eight
+ * tile registers, the others hold what is multiplied. A product of tiles takes 16 cycles however many
+ * of its rows are used; loads of tiles go on meanwhile.
+ *
+ * The processor keeps tiles from a thread that has not asked for them, see dispatch.pyx. */
+#include <immintrin.h>
+#include <string.h>
+
+#include "matrix.h"
+#include "matrix_parts.h"
+
+enum { TILE = FC_MATRIX * FC_MATRIX * 4 }; /* bytes */
+
+/* Eight tiles of 16 rows of 64 bytes. */
+static void begin(void)
+{
+    struct {
+        uint8_t palette, start, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } config;
+    memset(&config, 0, sizeof config);
+    config.palette = 1;
+    for (int i = 0; i < 8; i++) {
+        config.row_bytes[i] = 64;
+        config.rows[i] = FC_MATRIX;
+    }
+    __asm__ volatile("" ::: "memory"); /* GCC 12 knows of eight bytes that are read */
+    _tile_loadconfig(&config);
+}
+
+static void end(void) { _tile_release(); }
+
+/* Sums of tile i of pixels and tile h of channels are in register 2 i + h; pixels in 4 and 5,
+ * weights in 6 and 7. A macro, since registers are numbers. With bf16x3 and all tiles an iteration should
+ * be 8 loads and 12 products. */
+#define STEP(DOT, pixels, weights)                                                             \
+    _tile_loadd(4, (pixels), row);                                                             \
+    _tile_loadd(6, (weights), 64);                                                             \
+    DOT(0, 4, 6);                                                                              \
+    if (halves > 1) {                                                                          \
+        _tile_loadd(7, (weights) + TILE, 64);                                                  \
+        DOT(1, 4, 7);                                                                          \
+    }                                                                                          \
+    if (tiles > 1) {                                                                           \
+        _tile_loadd(5, (pixels) + second, row);                                                \
+        DOT(2, 5, 6);                                                                          \
+        if (halves > 1) DOT(3, 5, 7);                                                          \
+    }
+
+/* The same pixels with other weights, and the same weights with other pixels. */
+#define OTHER_WEIGHTS(DOT, weights)                                                            \
+    _tile_loadd(6, (weights), 64);                                                             \
+    DOT(0, 4, 6);                                                                              \
+    if (tiles > 1) DOT(2, 5, 6);                                                               \
+    if (halves > 1) {                                                                          \
+        _tile_loadd(7, (weights) + TILE, 64);                                                  \
+        DOT(1, 4, 7);                                                                          \
+        if (tiles > 1) DOT(3, 5, 7);                                                           \
+    }
+#define OTHER_PIXELS(DOT, pixels)                                                              \
+    _tile_loadd(4, (pixels), row);                                                             \
+    DOT(0, 4, 6);                                                                              \
+    if (halves > 1) DOT(1, 4, 7);                                                              \
+    if (tiles > 1) {                                                                           \
+        _tile_loadd(5, (pixels) + second, row);                                                \
+        DOT(2, 5, 6);                                                                          \
+        if (halves > 1) DOT(3, 5, 7);                                                          \
+    }
+
+#define PRODUCT(name, DOT, parts, tiles_, halves_)                                             \
+    static void name##_##tiles_##x##halves_(                                                   \
+        ptrdiff_t steps, const ptrdiff_t *offset, const char *x, const ptrdiff_t *tile,        \
+        ptrdiff_t row, ptrdiff_t low, const void *w_, void *out, int more)                     \
+    {                                                                                          \
+        enum { tiles = tiles_, halves = halves_, NEXT = 2 * FC_MATRIX * 4 };                   \
+        const ptrdiff_t second = tiles > 1 ? tile[1] - tile[0] : 0;                            \
+        const char *w = w_;                                                                    \
+        char *to = out;                                                                        \
+        (void)second;                                                                          \
+        (void)low;                                                                             \
+        x += tile[0];                                                                          \
+        if (more) {                                                                            \
+            _tile_loadd(0, to, NEXT);                                                          \
+            if (halves > 1) _tile_loadd(1, to + 64, NEXT);                                     \
+            if (tiles > 1) _tile_loadd(2, to + FC_MATRIX * NEXT, NEXT);                        \
+            if (tiles * halves > 2) _tile_loadd(3, to + FC_MATRIX * NEXT + 64, NEXT);          \
+        } else {                                                                               \
+            _tile_zero(0);                                                                     \
+            if (halves > 1) _tile_zero(1);                                                     \
+            if (tiles > 1) _tile_zero(2);                                                      \
+            if (tiles * halves > 2) _tile_zero(3);                                             \
+        }                                                                                      \
+        for (ptrdiff_t t = 0; t < steps; t++) {                                                \
+            const char *high = x + offset[t];                                                  \
+            if (parts == 2) {                                                                  \
+                STEP(DOT, high + low, w)                                                       \
+                OTHER_PIXELS(DOT, high)                                                        \
+                OTHER_WEIGHTS(DOT, w + 2 * TILE)                                               \
+            } else {                                                                           \
+                STEP(DOT, high, w)                                                             \
+            }                                                                                  \
+            w += parts * 2 * TILE;                                                             \
+        }                                                                                      \
+        _tile_stored(0, to, NEXT);                                                             \
+        if (halves > 1) _tile_stored(1, to + 64, NEXT);                                        \
+        if (tiles > 1) _tile_stored(2, to + FC_MATRIX * NEXT, NEXT);                           \
+        if (tiles * halves > 2) _tile_stored(3, to + FC_MATRIX * NEXT + 64, NEXT);             \
+    }
+#define PRODUCTS(name, DOT, parts)                                                             \
+    PRODUCT(name, DOT, parts, 1, 1)                                                            \
+    PRODUCT(name, DOT, parts, 1, 2)                                                            \
+    PRODUCT(name, DOT, parts, 2, 1)                                                            \
+    PRODUCT(name, DOT, parts, 2, 2)
+PRODUCTS(bf16x3, _tile_dpbf16ps, 2)
+PRODUCTS(bf16, _tile_dpbf16ps, 1)
+PRODUCTS(bytes, _tile_dpbusd, 1)
+PRODUCTS(signed_bytes, _tile_dpbssd, 1)
+
+#define ALL(name) {{name##_1x1, name##_1x2}, {name##_2x1, name##_2x2}}
+static fc_matrix offered = {
+    1024, begin, end, {ALL(bf16x3), ALL(bf16), ALL(bytes), ALL(signed_bytes)}, split, split_pairs,
+};
+
+#define FC_OFFER_LEVEL avx512_amx
+#define FC_OFFER_NAME "fastconv.matrix"
+#include "offer.h"

@@ -1,0 +1,112 @@
+/* Products of float32 in parts of bfloat16, without a matrix unit: a level's own; or, as an extension
+ * module, by AVX512-BF16.
+ *
+ * A step's products of the first and of the second number of elements are two sums, which then join
+ * those of the steps before: the order of AMX. */
+#include "matrix.h"
+#include "matrix_parts.h"
+#include "table.h"
+
+#if defined(__AVX512BF16__)
+#define LANES 16
+typedef float vec __attribute__((vector_size(64), aligned(4), may_alias));
+#else
+#define LANES (FC_VECTOR_BYTES / 4)
+typedef float vec __attribute__((vector_size(FC_VECTOR_BYTES), aligned(4), may_alias));
+typedef uint32_t uvec __attribute__((vector_size(FC_VECTOR_BYTES), aligned(4), may_alias));
+#endif
+
+enum { GROUP = 4, VECTORS = FC_MATRIX / LANES }; /* pixels at a time; vectors of a tile's channels */
+
+#if !defined(__AVX512BF16__)
+/* even and odd + the products of both numbers of an element x and of elements w */
+FC_INLINE void dot(vec *even, vec *odd, uint32_t x, uvec w)
+{
+    *even += float_of(x << 16) * (vec)(w << 16);
+    *odd += float_of(x & 0xffff0000u) * (vec)(w & 0xffff0000u);
+}
+#endif
+
+/* One step of some pixels and a vector of channels. */
+FC_INLINE void step(vec *acc, const char *x, ptrdiff_t row, const char *w)
+{
+#if defined(__AVX512BF16__)
+    for (int e = 0; e < FC_MATRIX; e++) {
+        const __m512bh wv = (__m512bh)_mm512_loadu_si512(w + e * FC_MATRIX * 4);
+        FC_UNROLL for (int p = 0; p < GROUP; p++) {
+            const __m512bh xv = (__m512bh)_mm512_set1_epi32(((const int *)(x + p * row))[e]);
+            acc[p] = (vec)_mm512_dpbf16_ps((__m512)acc[p], xv, wv);
+        }
+    }
+#else
+    vec even[GROUP], odd[GROUP];
+    FC_UNROLL for (int p = 0; p < GROUP; p++) even[p] = odd[p] = (vec){0};
+    for (int e = 0; e < FC_MATRIX; e++) {
+        const uvec wv = *(const uvec *)(w + e * FC_MATRIX * 4);
+        FC_UNROLL for (int p = 0; p < GROUP; p++)
+            dot(&even[p], &odd[p], ((const fc_bits *)(x + p * row))[e], wv);
+    }
+    FC_UNROLL for (int p = 0; p < GROUP; p++) acc[p] += even[p] + odd[p];
+#endif
+}
+
+FC_INLINE void product(ptrdiff_t steps, const ptrdiff_t *offset, const char *x,
+                       const ptrdiff_t *tile, ptrdiff_t row, ptrdiff_t low, const char *w,
+                       float *out, int more, const int parts, const int tiles, const int halves)
+{
+    enum { TILE = FC_MATRIX * FC_MATRIX * 4 }; /* bytes of packed weights */
+    for (int i = 0; i < tiles; i++)
+        for (int p = 0; p < FC_MATRIX; p += GROUP)
+            for (int v = 0; v < halves * VECTORS; v++) {
+                float *to = out + (i * FC_MATRIX + p) * 2 * FC_MATRIX + v * LANES;
+                const char *wv = w + v / VECTORS * TILE + v % VECTORS * LANES * 4;
+                vec acc[GROUP];
+                for (int q = 0; q < GROUP; q++)
+                    acc[q] = more ? *(const vec *)(to + q * 2 * FC_MATRIX) : (vec){0};
+                for (ptrdiff_t t = 0; t < steps; t++, wv += parts * 2 * TILE) {
+                    const char *high = x + tile[i] + offset[t] + p * row;
+                    if (parts == 2) step(acc, high + low, row, wv);
+                    step(acc, high, row, wv);
+                    if (parts == 2) step(acc, high, row, wv + 2 * TILE);
+                }
+                for (int q = 0; q < GROUP; q++) *(vec *)(to + q * 2 * FC_MATRIX) = acc[q];
+            }
+}
+
+#define PRODUCT(name, parts, tiles, halves)                                                    \
+    static void name##_##tiles##x##halves(                                                     \
+        ptrdiff_t steps, const ptrdiff_t *offset, const char *x, const ptrdiff_t *tile,        \
+        ptrdiff_t row, ptrdiff_t low, const void *w, void *out, int more)                      \
+    {                                                                                          \
+        product(steps, offset, x, tile, row, low, w, out, more, parts, tiles, halves);         \
+    }
+#define PRODUCTS(name, parts)                                                                  \
+    PRODUCT(name, parts, 1, 1)                                                                 \
+    PRODUCT(name, parts, 1, 2)                                                                 \
+    PRODUCT(name, parts, 2, 1)                                                                 \
+    PRODUCT(name, parts, 2, 2)
+PRODUCTS(bf16x3, 2)
+PRODUCTS(bf16, 1)
+
+static void nothing(void) {}
+
+#define ALL(name) {{name##_1x1, name##_1x2}, {name##_2x1, name##_2x2}}
+
+#if defined(__AVX512BF16__)
+static fc_matrix offered = {
+    32, nothing, nothing, {ALL(bf16x3), ALL(bf16)}, split, split_pairs,
+};
+
+#define FC_OFFER_LEVEL avx512_bf16
+#define FC_OFFER_NAME "fastconv.matrix"
+#include "offer.h"
+#else
+void fc_fill_matrix(fc_table *table)
+{
+    /* two vectors are multiplied a cycle; to take elements apart takes as long again */
+    const fc_matrix kernels = {
+        FC_VECTOR_BYTES / 4, nothing, nothing, {ALL(bf16x3), ALL(bf16)}, split, split_pairs,
+    };
+    table->matrix = kernels;
+}
+#endif
