@@ -122,7 +122,7 @@ cdef void set_blocks(Layout *layout) noexcept:
     cdef Py_ssize_t columns = even_size(max(layout.out_size[2], 1), LONG_ROW), tried = 0
     count = ceil_div(height * columns, MOST_PLACES)
     while columns >= layout.out_size[2] and count <= height and tried < MOST_TRIED:
-        set_window(layout, even_size(height, count), columns)
+        set_window(layout, ceil_div(height, count), columns)
         if fits(layout):
             tiles = layout.tiles * ceil_div(height, layout.axis[1].block)
             if tried == 0 or tiles < least:

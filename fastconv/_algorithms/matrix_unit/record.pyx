@@ -4,6 +4,7 @@ cimport numpy as cnp
 from fastconv._algorithms.matrix_unit.cost cimport correlation_cost
 from fastconv._algorithms.matrix_unit.forward cimport PreparedPass, workspace_bytes
 from fastconv._algorithms.matrix_unit.layout cimport pass_layout
+from fastconv._algorithms.matrix_unit.types cimport Layout, chunk_steps
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport FC_BF16, FC_BF16X3
 
@@ -47,3 +48,13 @@ def algorithm(name, tier, int kind):
 
 BF16X3 = algorithm("bf16x3", "high", FC_BF16X3)
 BF16 = algorithm("bf16", "medium", FC_BF16)
+
+
+def blocking(ConvDesc desc, which, int kind=FC_BF16X3):
+    """How one pass is blocked, for tests and for the curious."""
+    cdef const Layout *layout = &pass_layout(desc, which, kind).layout
+    return {"blocks": (layout.blocks[0], layout.blocks[1], layout.blocks[2]),
+            "block": (layout.axis[0].block, layout.axis[1].block, layout.axis[2].block),
+            "tiles": layout.tiles, "flat": bool(layout.flat), "pitch": layout.pitch,
+            "folded": bool(layout.folded), "chunk": layout.chunk, "chunks": layout.chunks,
+            "steps": chunk_steps(layout, 0), "window": layout.window.size}
