@@ -22,6 +22,8 @@ cdef class SmallIntegers:
     cdef bint fits_floats(self, tuple reach)
     cdef object words_or_bytes(self, dtype)
     cdef object sum_of_weights(self)
+    cdef bint takes_tiles(self)
+    cdef object of_bytes(self, bint signed_source, int threads)
     cdef bint has_words(self)
     cdef double seconds_in_words(self)
     cdef bint is_fast_in_words(self)

@@ -15,6 +15,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from fastconv._algorithms.depthwise.words cimport serves as rows_serve
 from fastconv._algorithms.depthwise.words cimport word_rows, word_rows_seconds
 from fastconv._algorithms.direct.words cimport bytes_of, takes_bytes, words, words_seconds
+from fastconv._algorithms.matrix_unit.bytes cimport tiles_of_bytes, tiles_seconds
 from fastconv._call.cache cimport strict_algorithm
 from fastconv._call.kernels cimport ByParts, RealPass, along_channels, by_parts, real_pass
 from fastconv._core.words cimport Requantization, from_floats, in_floats, lent
@@ -133,6 +134,18 @@ cdef class SmallIntegers:
             return "words"
         return "bytes" if dtype.kind == "u" else "signed bytes"
 
+    cdef bint takes_tiles(self):
+        """Whether a matrix unit is expected to be faster than vectors, whose bytes take half as
+        long as words."""
+        return tiles_seconds(self.real.desc) < self.seconds_in_words() / 2
+
+    cdef object of_bytes(self, bint signed_source, int threads):
+        if self.takes_tiles():
+            return tiles_of_bytes(self.real.desc, self.weight, signed_source, self.zero_point,
+                                  self.way_out, threads)
+        return bytes_of(self.real.desc, self.weight, signed_source, self.zero_point,
+                        self.way_out, threads)
+
     cdef object sum_of_weights(self):
         if self.largest_sum is None:
             self.largest_sum = largest_sum(self.weight, self.forward, self.real.desc.g.groups)
@@ -169,8 +182,7 @@ cdef class SmallIntegers:
             if way == "words" and self.forward and rows_serve(self.real.desc):
                 kernel = word_rows(self.real.desc, self.weight, self.zero_point, self.way_out)
             elif way != "floats" and way != "words":
-                kernel = bytes_of(self.real.desc, self.weight, way == "signed bytes",
-                                  self.zero_point, self.way_out, threads)
+                kernel = self.of_bytes(way == "signed bytes", threads)
             elif way == "words":
                 kernel = words(self.real.desc, self.real.which, self.weight, self.zero_point,
                                self.way_out, threads)

@@ -140,7 +140,7 @@ PRODUCTS(signed_bytes, _tile_dpbssd, 1)
 
 #define ALL(name) {{name##_1x1, name##_1x2}, {name##_2x1, name##_2x2}}
 static fc_matrix offered = {
-    1024, begin, end, {ALL(bf16x3), ALL(bf16), ALL(bytes), ALL(signed_bytes)}, split, split_pairs,
+    512, begin, end, {ALL(bf16x3), ALL(bf16), ALL(bytes), ALL(signed_bytes)}, split, split_pairs,
 };
 
 #define FC_OFFER_LEVEL avx512_amx

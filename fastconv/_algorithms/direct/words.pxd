@@ -1,15 +1,12 @@
 cimport numpy as cnp
 
-from fastconv._algorithms.direct.correlation cimport Correlation
 from fastconv._core.words cimport Requantization
 from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.elements cimport ElementPass
 
 
-cdef class Words:
-    cdef ConvDesc packed           # of the layer over elements
-    cdef int zero_point            # of the source; of bytes, the bits that are changed
-    cdef Requantization way_out
-    cdef Correlation correlation
+cdef class Words(ElementPass):
+    pass
 
 
 cdef Words words(ConvDesc desc, object which, cnp.ndarray weight, int zero_point,

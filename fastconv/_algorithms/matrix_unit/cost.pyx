@@ -13,6 +13,11 @@ cdef double STORE_SECONDS = 0.15e-9     # of a place of a sum, loaded, stored or
 cdef double PACK_SECONDS = 0.6e-9       # of a weight
 
 
+cdef double products_of(const Layout *layout) noexcept:
+    """That a cycle multiplies and adds up; a step of elements of bytes has four times as many."""
+    return layout.matrix.products if layout.itemsize == 2 else layout.matrix.products / 2
+
+
 cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
     cdef CostTerms terms
     cdef double blocks = (<double>layout.groups * layout.blocks[0] * layout.blocks[1]
@@ -24,7 +29,7 @@ cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
     if 0 < layout.out_channels % WIDTH <= FC_MATRIX:
         channels -= FC_MATRIX
     terms.arithmetic = (places * channels * all_steps(layout) * layout.step_channels
-                        * layout.products / (layout.matrix.products * CLOCK))
+                        * layout.products / (products_of(layout) * CLOCK))
     terms.gather = blocks * layout.window.size * layout.chunks * GATHER_SECONDS
     terms.transform = 0 if planned else weights * PACK_SECONDS
     terms.traffic = places * channels * (1 + layout.chunks) * STORE_SECONDS

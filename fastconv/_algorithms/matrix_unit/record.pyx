@@ -43,7 +43,7 @@ def algorithm(name, tier, int kind):
         return prepared
 
     return Algorithm(name=name, passes=(FORWARD, BACKWARD_DATA), tier=tier, supports=supports,
-                     workspace=workspace, cost=cost, prepare=prepare, any_cut=True)
+                     workspace=workspace, cost=cost, prepare=prepare)
 
 
 BF16X3 = algorithm("bf16x3", "high", FC_BF16X3)
