@@ -187,8 +187,9 @@ def method_list():
 
     rows = []
     for algorithm in ALGORITHMS:
-        about = _sentence(MODULES[f"_algorithms.{algorithm.name}"]).partition(": ")[2].rstrip(".")
-        rows.append([f":doc:`{algorithm.name}`", ", ".join(algorithm.passes),
+        home = algorithm.home or algorithm.name
+        about = _sentence(MODULES[f"_algorithms.{home}"]).partition(": ")[2].rstrip(".")
+        rows.append([f":doc:`{algorithm.name} <{home}>`", ", ".join(algorithm.passes),
                      f'``"{algorithm.tier}"``', about])
     return "\n".join(_table("14 34 16 36", ["Method", "Passes", "Precision", "What it is"], rows))
 
@@ -223,8 +224,8 @@ def constant_list():
     from fastconv._select import ALGORITHMS
 
     drawn = []
-    for algorithm in ALGORITHMS:
-        for path in cost_sources(algorithm.name):
+    for home in dict.fromkeys(algorithm.home or algorithm.name for algorithm in ALGORITHMS):
+        for path in cost_sources(home):
             where = path.relative_to(SOURCE.parent).as_posix()
             drawn += [f"``{where}``:", "", ".. code-block:: cython", ""]
             drawn += [f"   {line}".rstrip() for line in constants(path)]

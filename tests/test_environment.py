@@ -64,7 +64,7 @@ def test_the_error_comes_again(run_python):
 
 def test_unavailable_level(run_python):
     """A level that exists but not here is refused by name, not lowered silently."""
-    for level in ("baseline", "avx2", "avx512", "avx512_vnni"):
+    for level in ("baseline", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "avx512_amx"):
         if level in fastconv.show_runtime(mode="dicts")["isa_available"]:
             run_python(USE, FASTCONV_MAX_ISA=level)
         else:
@@ -128,7 +128,7 @@ def test_importing_is_silent_and_starts_nothing(run_python):
     assert done.stderr == ""
 
 
-def test_only_one_level_is_loaded(run_python):
+def test_no_wider_level_is_loaded(run_python):
     """A module built for wider instructions may execute one as soon as it is imported."""
     code = """
         import sys
@@ -139,7 +139,10 @@ def test_only_one_level_is_loaded(run_python):
     """
     for level in fastconv.show_runtime(mode="dicts")["isa_available"]:
         done = run_python(code, FASTCONV_MAX_ISA=level)
-        assert done.stdout.split() == [f"fastconv._kernels._kernels_{level}"]
+        family = level.split("_")[0]  # whose kernels the level has, besides its own
+        loaded = {name.removeprefix("fastconv._kernels._kernels_") for name in done.stdout.split()}
+        assert family in loaded
+        assert loaded <= {family, level}
 
 
 def test_show_runtime_and_show_config(capsys):

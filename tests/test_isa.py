@@ -9,7 +9,7 @@ import pytest
 
 import fastconv
 
-LEVELS = ("baseline", "avx2", "avx512", "avx512_vnni")
+LEVELS = ("baseline", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "avx512_amx")
 AVAILABLE = fastconv.show_runtime(mode="dicts")["isa_available"]
 HERE = Path(__file__).parent
 
@@ -22,11 +22,7 @@ each_level = pytest.mark.parametrize(
     "level", [pytest.param(level, marks=needs(level)) for level in LEVELS]
 )
 # The level of this session is left to the session itself, which runs all of the suite at it.
-other_levels = pytest.mark.parametrize(
-    "level",
-    [pytest.param(level, marks=needs(level)) for level in LEVELS
-     if level != fastconv.show_runtime(mode="dicts")["isa"]],
-)  # fmt: skip
+OTHERS = [level for level in LEVELS if level != fastconv.show_runtime(mode="dicts")["isa"]]
 
 
 def test_levels_are_known():
@@ -73,6 +69,7 @@ SAMPLE = {
         "random_calls[0]", "random_calls[250]", "random_calls[500]", "volumes",
         "lines_of_every_length",
     )],
+    "matrix units": ["test_matrix_unit.py"],
     "all random cases": ["test_random_cases.py", "test_special_values.py", "test_conv2d.py",
                          "test_conv2d_backward.py", "test_ndimage_bits.py"],
 }
@@ -92,8 +89,15 @@ def run_pytest(level, targets, directory):
     assert " passed" in done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("sample", list(SAMPLE)[:-1])
-@other_levels
+# Levels beyond avx512 have its kernels, but for small integers (which are tested at every level in
+# `test_small_integers`) and matrix units.
+OF_A_LEVEL = [(level, sample) for level in OTHERS for sample in list(SAMPLE)[:-1]
+              if sample == "matrix units" or "_" not in level]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("level", "sample"), [pytest.param(*pair, marks=needs(pair[0])) for pair in OF_A_LEVEL]
+)
 def test_sample(level, sample, tmp_path):
     run_pytest(level, SAMPLE[sample], tmp_path)
 

@@ -93,9 +93,10 @@ GUIDE = SOURCE.parent / "docs" / "dev" / "adding-a-micro-kernel.rst"
 
 def table_entries():
     """The names of the kernels in the table."""
-    text = re.sub(r"/\*.*?\*/", "", (KERNELS / "table.h").read_text(), flags=re.DOTALL)
+    text = re.sub(r"/\*.*?\*/", "", "".join(
+        (KERNELS / name).read_text() for name in ("table.h", "matrix.h")), flags=re.DOTALL)
     names = set()
-    structs = r"typedef struct \{([^}]*)\} fc_(?:kernels|pools|integers|table);"
+    structs = r"typedef struct \{([^}]*)\} fc_(?:kernels|pools|integers|matrix|table);"
     for body in re.findall(structs, text):
         names.update(re.findall(r"\(\*(\w+)", body))
         for fields in re.findall(r"^\s*fc_\w+ ([^*(]*?);", body, re.MULTILINE):

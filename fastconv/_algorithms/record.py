@@ -65,6 +65,9 @@ class Algorithm(NamedTuple):
     fails_midway : bool
         Whether it allocates memory once it has begun to write results. A caller's ``out`` must
         stay as it was if that fails, so such an algorithm is given an array of its own.
+    home : str
+        The module or folder of `_algorithms` that has it, and the page of the documentation, where
+        several have one; else that is its name.
     any_cut : bool
         Whether an output, or an element of the gradient of the data, has the same bits in whatever
         part of an image it is computed: what streams and chunks need.
@@ -89,3 +92,4 @@ class Algorithm(NamedTuple):
     openmp_threads: bool = True
     fails_midway: bool = False
     any_cut: bool = False
+    home: str = ""

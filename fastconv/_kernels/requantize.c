@@ -54,7 +54,48 @@ WORDS(i16, int16_t)
 
 /* ---- out ---- */
 
-#ifdef __AVX2__
+#if defined(__AVX512F__)
+/* Sixteen sums scaled and rounded; and the first of them stored as what they fit. */
+FC_INLINE __m512i sixteen(__m512i v, __m512d scale0, __m512d scale1, __m512d lo, __m512d hi,
+                          __m512i zero_point)
+{
+    const __m512d a = _mm512_cvtepi32_pd(_mm512_castsi512_si256(v)) * scale0;
+    const __m512d b = _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(v, 1)) * scale1;
+    const __m256i low = _mm512_cvtpd_epi32(_mm512_min_pd(_mm512_max_pd(a, lo), hi));
+    const __m256i high = _mm512_cvtpd_epi32(_mm512_min_pd(_mm512_max_pd(b, lo), hi));
+    return _mm512_add_epi32(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1), zero_point);
+}
+FC_INLINE void put_u8(uint8_t *y, __mmask16 m, __m512i v) { _mm512_mask_cvtepi32_storeu_epi8(y, m, v); }
+FC_INLINE void put_i8(int8_t *y, __mmask16 m, __m512i v) { _mm512_mask_cvtepi32_storeu_epi8(y, m, v); }
+FC_INLINE void put_u16(uint16_t *y, __mmask16 m, __m512i v) { _mm512_mask_cvtepi32_storeu_epi16(y, m, v); }
+FC_INLINE void put_i16(int16_t *y, __mmask16 m, __m512i v) { _mm512_mask_cvtepi32_storeu_epi16(y, m, v); }
+FC_INLINE void put_i32(int32_t *y, __mmask16 m, __m512i v) { _mm512_mask_storeu_epi32(y, m, v); }
+FC_INLINE void put_i64(int64_t *y, __mmask16 m, __m512i v)
+{
+    _mm512_mask_storeu_epi64(y, (__mmask8)m, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(v)));
+    _mm512_mask_storeu_epi64(y + 8, (__mmask8)(m >> 8),
+                             _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(v, 1)));
+}
+
+/* All of n, the last sixteen in part. Rows of a tile are too short for the compiler's vectors. */
+#define VECTORS(tag)                                                                           \
+    ptrdiff_t i = 0;                                                                           \
+    const __m512d low_ = _mm512_set1_pd(lo), high_ = _mm512_set1_pd(hi), same = _mm512_set1_pd(s); \
+    const __m512i zero = _mm512_set1_epi32(zero_point), other = _mm512_set1_epi32(b);          \
+    for (; i < n; i += 16) {                                                                   \
+        const __mmask16 m = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : (__mmask16)-1;     \
+        __m512i v = _mm512_maskz_loadu_epi32(m, sum + i);                                      \
+        v = _mm512_add_epi32(v, each ? _mm512_maskz_loadu_epi32(m, bias + i) : other);         \
+        if (scaled)                                                                            \
+            v = sixteen(v, each ? _mm512_maskz_loadu_pd((__mmask8)m, scale + i) : same,        \
+                        each ? _mm512_maskz_loadu_pd((__mmask8)(m >> 8), scale + i + 8) : same, \
+                        low_, high_, zero);                                                    \
+        else                                                                                   \
+            v = _mm512_min_epi32(_mm512_max_epi32(v, _mm512_set1_epi32(low)),                  \
+                                 _mm512_set1_epi32(high));                                     \
+        FC_PASTE(put, tag)(y + i, m, v);                                                       \
+    }
+#elif defined(__AVX2__)
 /* Eight sums scaled and rounded, as 32 bits. */
 FC_INLINE __m256i eight(__m256i v, __m256d scale0, __m256d scale1, __m256d lo, __m256d hi,
                         __m256i zero_point)
@@ -96,7 +137,7 @@ FC_INLINE void put_i64(int64_t *y, __m256i v)
 
 /* As many of n as eights hold; returns how many. Rows of a tile are too short for the compiler's
  * vectors of bytes. */
-#define EIGHTS(tag)                                                                            \
+#define VECTORS(tag)                                                                           \
     ptrdiff_t i = 0;                                                                           \
     if (scaled) {                                                                              \
         const __m256d low_ = _mm256_set1_pd(lo), high_ = _mm256_set1_pd(hi);                   \
@@ -113,7 +154,7 @@ FC_INLINE void put_i64(int64_t *y, __m256i v)
         }                                                                                      \
     }
 #else
-#define EIGHTS(tag) ptrdiff_t i = 0;
+#define VECTORS(tag) ptrdiff_t i = 0;
 #endif
 
 /* A row's sums with bias, bounds and, with `scale`, requantization: y = zero_point + round(clip((sum
@@ -127,7 +168,7 @@ FC_INLINE void put_i64(int64_t *y, __m256i v)
     {                                                                                          \
         const int32_t b = *bias, low = (int32_t)lo, high = (int32_t)hi;                        \
         const double s = scaled ? *scale : 1;                                                  \
-        EIGHTS(tag)                                                                            \
+        VECTORS(tag)                                                                           \
         for (; i < n; i++) {                                                                   \
             int32_t v = (int32_t)((uint32_t)sum[i] + (uint32_t)(each ? bias[i] : b));          \
             if (scaled) {                                                                      \

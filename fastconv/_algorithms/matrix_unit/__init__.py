@@ -1,4 +1,4 @@
-"""Matrix units: float32 as sums of bfloat16, three products for one.
+"""Matrix units: a product of float32 by three of bfloat16 (``bf16x3``), or by one (``bf16``).
 
 A matrix unit multiplies numbers of few bits many times as fast as vectors multiply float32. So a
 float32 is split into parts that are bfloat16, x = high + low, each rounded to the nearest; what is

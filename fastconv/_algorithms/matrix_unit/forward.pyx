@@ -204,13 +204,23 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
     cdef float *gathered = <float *>scratch
     cdef Py_ssize_t first = block.group * layout.in_channels + chunk * layout.chunk
     window.channels = chunk_channels(layout, chunk)
-    if window.channels < window.position[2] and not layout.folded:  # what fills up steps, and lines
+    if has_gaps(&window, block):
         memset(gathered, 0, window.size * sizeof(float))
     gather_window(&window, index, (<const float *>input.data) + block.image * input.stride[0]
                   + first * input.stride[1], &input.stride[1], layout.kernels, True, gathered)
     if layout.itemsize == 2:
         return split_window(job, index, gathered, scratch)
     return True
+
+
+cdef inline bint has_gaps(const Window *window, const BlockRef *block) noexcept nogil:
+    """Whether some numbers of the window's rows are not gathered.
+
+    What fills up steps or lines, strides, and the last block of a row: they are to be numbers.
+    """
+    cdef const WindowAxis *axis = window.axis
+    return (window.channels < window.position[2] or block.count[2] < axis[2].block
+            or window.position[1] > axis[2].window * window.position[2])
 
 
 cdef bint split_window(const Job *job, const WindowIndex *index, const float *gathered,

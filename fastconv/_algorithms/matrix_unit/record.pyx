@@ -13,14 +13,29 @@ from fastconv._algorithms.record import BACKWARD_DATA, FORWARD, Algorithm, Cost
 cnp.import_array()
 
 
+cdef enum:
+    # Errors of the parts are random: of 400 layers with as many normal products and results none had
+    # more than 0.87e-5 of the largest result, with half as many of either one in 400 had more than 1e-5.
+    MIN_PRODUCTS = 64
+    MIN_RESULTS = 256
+
+
 def supports(ConvDesc desc, which):
     """None, or why not."""
     cdef conv_geometry *g = &desc.g
     if g.itemsize != 4:
         return "is for float32"
-    if g.channels == 0 or g.filters == 0:
-        return "needs channels"
-    if which == BACKWARD_DATA and max(g.stride[0], g.stride[1], g.stride[2]) > 1:
+    cdef bint backward = which == BACKWARD_DATA
+    cdef const Py_ssize_t *size = &g.input[0] if backward else &g.output[0]
+    cdef double products = (<double>g.kernel[0] * g.kernel[1] * g.kernel[2]
+                            * ((g.filters if backward else g.channels) // g.groups))
+    cdef double results = (<double>size[0] * size[1] * size[2]
+                           * (g.channels if backward else g.filters))
+    if products < MIN_PRODUCTS:
+        return f"needs sums of {MIN_PRODUCTS} products, whose errors even out"
+    if results < MIN_RESULTS:
+        return f"needs {MIN_RESULTS} results, of which some are no smaller than what was added up"
+    if backward and max(g.stride[0], g.stride[1], g.stride[2]) > 1:
         return "needs stride 1 in the gradient of the input"
     return None
 
@@ -43,7 +58,7 @@ def algorithm(name, tier, int kind):
         return prepared
 
     return Algorithm(name=name, passes=(FORWARD, BACKWARD_DATA), tier=tier, supports=supports,
-                     workspace=workspace, cost=cost, prepare=prepare)
+                     workspace=workspace, cost=cost, prepare=prepare, home="matrix_unit")
 
 
 BF16X3 = algorithm("bf16x3", "high", FC_BF16X3)
