@@ -186,7 +186,7 @@ def measure_layer(rng, layer, desc, number):
 
 def call_of(layer, method, x, weight, grad):
     """One pass by one method, as a function without arguments."""
-    options = {**layer.arguments, "method": method, "precision": "high", "num_threads": 1}
+    options = {**layer.arguments, "method": method, "precision": "medium", "num_threads": 1}
     if layer.which == "backward_data":
         return lambda: fastconv.conv_backward_data(grad, weight, x.shape, **options)
     if layer.which == "backward_weight":

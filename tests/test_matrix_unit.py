@@ -1,4 +1,4 @@
-"""Algorithm: products of bfloat16, by matrix units and without: blocks, parts, refusals, bytes."""
+"""One algorithm: products of bfloat16, by matrix units or not: blocks, parts, refusals, bytes."""
 
 import numpy as np
 import pytest

@@ -160,7 +160,7 @@ def test_gradients_are_adjoints(problem):
 def transposed(x, weight, kwargs, **more):
     names = ("stride", "padding", "dilation", "groups", "data_format")
     return function_of("conv_transpose", weight.ndim - 2)(
-        x, weight, **{n: kwargs[n] for n in names}, **more
+        x, weight, **{n: kwargs[n] for n in names}, **{"precision": "highest", **more}
     )
 
 

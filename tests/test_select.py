@@ -51,10 +51,10 @@ def test_defaults_have_patience():
 def test_transformed_integers_are_exact(which, largest):
     """By a transform where that is exact, else not: 2^20 times 2^20 in long sums is too much."""
     rng = np.random.default_rng(0)
-    x = rng.integers(-largest, largest, (1, 1, 30_000))
-    w = rng.integers(-largest, largest, (1, 1, 6_001))
-    grad = rng.integers(-largest, largest, (1, 1, 30_000))
-    desc_of = {"padding": 3_000}
+    x = rng.integers(-largest, largest, (1, 1, 40_000))
+    w = rng.integers(-largest, largest, (1, 1, 16_001))
+    grad = rng.integers(-largest, largest, (1, 1, 40_000))
+    desc_of = {"padding": 8_000}
     assert chosen(x.shape, w.shape, **desc_of, dtype="int64", which=which) == "fft"
     if which == "forward":
         got = fastconv.conv1d(x, w, **desc_of)[0, 0]
@@ -64,7 +64,7 @@ def test_transformed_integers_are_exact(which, largest):
         expected = np.convolve(grad[0, 0], w[0, 0], "same")
     else:
         got = fastconv.conv1d_backward_weight(grad, x, w.shape, **desc_of)[0, 0]
-        expected = np.correlate(np.pad(x[0, 0], 3_000), grad[0, 0], "valid")
+        expected = np.correlate(np.pad(x[0, 0], 8_000), grad[0, 0], "valid")
     assert got.dtype == np.int64
     np.testing.assert_array_equal(got, expected)
 
@@ -142,7 +142,8 @@ def test_the_choice_is_kept(monkeypatch):
     x, weight = np.ones((1, 1, 8, 1009), np.float32), np.ones((1, 1, 3, 3), np.float32)
     for _ in range(100):
         fastconv.conv2d(x, weight)
-    assert sorted(asked) == sorted(a.name for a in ALGORITHMS if "forward" in a.passes)
+    assert sorted(asked) == sorted(a.name for a in ALGORITHMS
+                                   if "forward" in a.passes and a.tier != "medium")
 
 
 def sweep():

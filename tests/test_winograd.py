@@ -315,7 +315,7 @@ def test_reasons():
 def test_scratch_does_not_grow_with_the_image():
     """Beyond some size, scratch memory is the same for every image."""
     sizes = []
-    for length in (128, 256, 512, 1024):
+    for length in (256, 512, 1024, 2048):
         desc = describe_conv(
             geometry("conv2d", 2, padding=1), (1, 32, length, length), (32, 32, 3, 3), 4)
         sizes.append(record.ALGORITHM.workspace(desc, "forward", 1))
