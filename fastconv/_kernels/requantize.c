@@ -65,10 +65,19 @@ FC_INLINE __m512i sixteen(__m512i v, __m512d scale0, __m512d scale1, __m512d lo,
     const __m256i high = _mm512_cvtpd_epi32(_mm512_min_pd(_mm512_max_pd(b, lo), hi));
     return _mm512_add_epi32(_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1), zero_point);
 }
-FC_INLINE void put_u8(uint8_t *y, __mmask16 m, __m512i v) { _mm512_mask_cvtepi32_storeu_epi8(y, m, v); }
-FC_INLINE void put_i8(int8_t *y, __mmask16 m, __m512i v) { _mm512_mask_cvtepi32_storeu_epi8(y, m, v); }
-FC_INLINE void put_u16(uint16_t *y, __mmask16 m, __m512i v) { _mm512_mask_cvtepi32_storeu_epi16(y, m, v); }
-FC_INLINE void put_i16(int16_t *y, __mmask16 m, __m512i v) { _mm512_mask_cvtepi32_storeu_epi16(y, m, v); }
+/* A store in part of bytes or words is slow where it is not needed. */
+#define PUT(tag, TYPE, bits, SIZE, store)                                                      \
+    FC_INLINE void put_##tag(TYPE *y, __mmask16 m, __m512i v)                                  \
+    {                                                                                          \
+        if (m == (__mmask16)-1)                                                                \
+            store((SIZE *)y, _mm512_cvtepi32_epi##bits(v));                                    \
+        else                                                                                   \
+            _mm512_mask_cvtepi32_storeu_epi##bits(y, m, v);                                    \
+    }
+PUT(u8, uint8_t, 8, __m128i, _mm_storeu_si128)
+PUT(i8, int8_t, 8, __m128i, _mm_storeu_si128)
+PUT(u16, uint16_t, 16, __m256i, _mm256_storeu_si256)
+PUT(i16, int16_t, 16, __m256i, _mm256_storeu_si256)
 FC_INLINE void put_i32(int32_t *y, __mmask16 m, __m512i v) { _mm512_mask_storeu_epi32(y, m, v); }
 FC_INLINE void put_i64(int64_t *y, __mmask16 m, __m512i v)
 {
