@@ -1,4 +1,4 @@
-"""Fit the cost models to this machine: prices of what they count, for `calibration_table.py`.
+"""Fit the cost models to this machine: prices of what they count, for `fastconv._call`.
 
 An algorithm's model estimates terms (arithmetic, gather, transform, traffic, start); plain counts
 stand beside them: calls, channels, rows, weights (`fastconv._call.calibration`). This draws
@@ -10,7 +10,8 @@ not fitted, with the models alone, with the constants that are installed, and wi
 
     python -P bench/fit.py --seconds 600 --seed 0 --write table.py
 
-On a machine that has nothing else to do, for the seconds of `calibration_table.py`.
+On a machine that has nothing else to do. `calibration_avx512.py` is for levels with vectors of 64 bytes,
+`calibration_avx2.py` for all others.
 """
 
 import argparse
@@ -26,7 +27,6 @@ import fastconv
 from fastconv import _select
 from fastconv._bench.report import processor
 from fastconv._call import calibration
-from fastconv._call.calibration_table import CONSTANTS
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
 
@@ -268,7 +268,7 @@ def regrets(samples, constants):
 
 
 def table_of(constants, processor, layers):
-    """The source of `calibration_table.py`."""
+    """The source of a table."""
     lines = [
         '"""The prices of what cost models count: written by `bench/fit.py`, not by hand.', "",
         f"From {layers} random layers on one thread of {processor}.", '"""', "",
@@ -295,11 +295,11 @@ def report(samples, constants):
         mine = [s for s in samples if s.key == key]
         seconds = np.array([s.seconds for s in mine])
         factors = [spread(np.array([estimated(s, known) for s in mine]), seconds)
-                   for known in ({}, CONSTANTS, constants)]  # fmt: skip
+                   for known in ({}, calibration.constants(), constants)]  # fmt: skip
         print(f"{', '.join(key):42s} {len(mine):7d} " + " ".join(f"{f:6.2f}" for f in factors))
     for held_back in (False, True):
         judged = [s for s in samples if (s.layer % HELD_BACK == 0) == held_back]
-        for name, known in (("model", {}), ("now", CONSTANTS), ("fitted", constants)):
+        for name, known in (("model", {}), ("now", calibration.constants()), ("fitted", constants)):
             r = regrets(judged, known)
             title = "held back" if held_back else "fitted"
             print(f"{title:9s} by {name:6s}: {len(r)} layers, the choice takes "

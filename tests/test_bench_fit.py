@@ -8,7 +8,7 @@ import pytest
 
 import fastconv
 from fastconv import _select
-from fastconv._call import calibration, calibration_table
+from fastconv._call import calibration, calibration_avx2, calibration_avx512
 
 PATH = Path(__file__).parent.parent / "bench" / "fit.py"
 
@@ -48,15 +48,21 @@ def test_a_table_is_what_was_found(fit):
     assert written["CONSTANTS"] == constants
 
 
-def test_the_installed_table_is_that_of_the_registry():
+@pytest.mark.parametrize("table", [calibration_avx2, calibration_avx512], ids=["avx2", "avx512"])
+def test_an_installed_table_is_that_of_the_registry(table):
     """Keys and counts are known, prices are positive, and `explain` adds up what they say."""
     names = {a.name for a in _select.ALGORITHMS}
-    for (name, which, layout), prices in calibration_table.CONSTANTS.items():
+    for (name, which, layout), prices in table.CONSTANTS.items():
         assert name in names
         assert which in _select.PASSES
         assert layout in ("first", "last")
         assert set(prices) <= set(calibration.COUNTS)
         assert all(price > 0 for price in prices.values())
+
+
+def test_the_terms_of_a_cost_are_added_up():
+    wide = fastconv.show_runtime(mode="dicts")["vector_bytes"] == 64
+    assert calibration.constants() is (calibration_avx512 if wide else calibration_avx2).CONSTANTS
     for row in fastconv.explain((1, 24, 30, 30), (48, 24, 3, 3), which="backward_data"):
         if row["reason"] is None:
             assert row["estimated_seconds"] == pytest.approx(sum(row["cost"]))

@@ -2,16 +2,15 @@
 
 A model's terms are estimated from the layer and the way it is blocked, and so are right where they
 are large. What every call, channel, row and weight costs besides was never the same for all passes
-and layouts, and is measured: `bench/fit.py` times random layers and writes `calibration_table`,
-for each algorithm, pass and layout the seconds that some plain counts take, and the factors of the
+and layouts, and is measured: `bench/fit.py` times random layers and writes `calibration_avx2`, or
+`calibration_avx512` where vectors have 64 bytes, for each algorithm, pass and layout the seconds that some plain counts take, and the factors of the
 model's terms. Counts of no weight are left out there.
 """
 from fastconv._core.integers cimport round_up
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
-from fastconv._kernels.dispatch cimport kernels_for
+from fastconv._kernels.dispatch cimport kernels, kernels_for
 
 from fastconv._algorithms.record import Algorithm, Cost
-from fastconv._call.calibration_table import CONSTANTS
 
 # What is counted, and which term of the cost it belongs to. The factors of a model's own terms
 # follow; of arithmetic also with the lanes that filters of a group, or a row's pixels, leave empty.
@@ -53,7 +52,23 @@ cdef Prices as_prices(dict constants):
     return prices
 
 
-cdef dict PRICES = {key: as_prices(constants) for key, constants in CONSTANTS.items()}
+cdef dict PRICES = None  # of the level in use, once it is known
+
+
+def constants():
+    """The table for the level in use."""
+    if kernels().vector_bytes == 64:
+        from fastconv._call.calibration_avx512 import CONSTANTS
+    else:
+        from fastconv._call.calibration_avx2 import CONSTANTS
+    return CONSTANTS
+
+
+cdef dict prices_here():
+    global PRICES
+    if PRICES is None:
+        PRICES = {key: as_prices(prices) for key, prices in constants().items()}
+    return PRICES
 
 
 cdef int set_counts(ConvDesc desc, model, double *count) except -1:
@@ -107,7 +122,7 @@ def calibrated(algorithm: Algorithm) -> Algorithm:
 
     def cost(ConvDesc desc, which):
         model = model_cost(desc, which)
-        prices = PRICES.get((name, which, "last" if desc.g.channels_last else "first"))
+        prices = prices_here().get((name, which, "last" if desc.g.channels_last else "first"))
         if prices is None or model[0] == 0:  # nothing to add up
             return model
         return priced(desc, model, prices)

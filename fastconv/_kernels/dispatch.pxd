@@ -208,8 +208,8 @@ cdef extern from "table.h" nogil:
         void (*end)() noexcept nogil
         fc_matrix_product product[4][2][2]
         int (*split)(Py_ssize_t n, const void *x, void *high, void *low) noexcept nogil
-        void (*split_pairs)(Py_ssize_t n, const void *first, const void *second, void *high,
-                            void *low) noexcept nogil
+        void (*split_pairs)(const void *first, const void *second, void *high, void *low,
+                            void *largest) noexcept nogil
 
     ctypedef struct fc_table:
         const char *name

@@ -36,6 +36,11 @@ cdef extern from *:
         return 0;
     #endif
     }
+    static int fc_is_amd(void)
+    {
+        __builtin_cpu_init();
+        return __builtin_cpu_is("amd");
+    }
     static int fc_cpu_has(int level)
     {
         __builtin_cpu_init();
@@ -57,8 +62,10 @@ cdef extern from *:
     }
     #else
     static int fc_cpu_has(int level) { return level == 0; }
+    static int fc_is_amd(void) { return 0; }
     #endif
     """
+    int fc_is_amd()
     int fc_cpu_has(int level)
     const char *FC_BUILT_LEVELS  # from meson.build
 
@@ -106,6 +113,8 @@ cdef fc_table *kernels() except NULL:
         if name.endswith(("_bf16", "_amx")):
             module = importlib.import_module(f"fastconv._kernels._kernels_{name}")
             table.matrix = (<fc_matrix *>PyCapsule_GetPointer(module.offered, b"fastconv.matrix"))[0]
+            if name.endswith("_bf16") and not fc_is_amd():  # it takes two cycles for a vector
+                table.matrix.products /= 2
         level, chosen = name, table
     return chosen
 

@@ -16,7 +16,15 @@ typedef float vec __attribute__((vector_size(FC_VECTOR_BYTES), aligned(4), may_a
 typedef uint32_t uvec __attribute__((vector_size(FC_VECTOR_BYTES), aligned(4), may_alias));
 #endif
 
-enum { GROUP = 4, VECTORS = FC_MATRIX / LANES }; /* pixels at a time; vectors of a tile's channels */
+/* Pixels and vectors of channels at a time. With BF16 sixteen sums hide the time that a product takes;
+ * without, those of first and second numbers fill twice as many registers. */
+#if defined(__AVX512BF16__)
+enum { GROUP = 8, COLUMNS = 2 };
+#else
+enum { GROUP = 4, COLUMNS = 1 };
+#endif
+enum { VECTORS = FC_MATRIX / LANES }; /* of a tile's channels */
+enum { TILE = FC_MATRIX * FC_MATRIX * 4 }; /* bytes of packed weights */
 
 #if !defined(__AVX512BF16__)
 /* even and odd + the products of both numbers of an element x and of elements w */
@@ -27,50 +35,66 @@ FC_INLINE void dot(vec *even, vec *odd, uint32_t x, uvec w)
 }
 #endif
 
-/* One step of some pixels and a vector of channels. */
-FC_INLINE void step(vec *acc, const char *x, ptrdiff_t row, const char *w)
+/* One step of some pixels and vectors of channels, the second a tile behind. */
+FC_INLINE void step(vec acc[GROUP][COLUMNS], const char *x, ptrdiff_t row, const char *w,
+                    const int columns)
 {
 #if defined(__AVX512BF16__)
     for (int e = 0; e < FC_MATRIX; e++) {
-        const __m512bh wv = (__m512bh)_mm512_loadu_si512(w + e * FC_MATRIX * 4);
+        __m512bh wv[COLUMNS];
+        FC_UNROLL for (int v = 0; v < columns; v++)
+            wv[v] = (__m512bh)_mm512_loadu_si512(w + v * TILE + e * FC_MATRIX * 4);
         FC_UNROLL for (int p = 0; p < GROUP; p++) {
             const __m512bh xv = (__m512bh)_mm512_set1_epi32(((const int *)(x + p * row))[e]);
-            acc[p] = (vec)_mm512_dpbf16_ps((__m512)acc[p], xv, wv);
+            FC_UNROLL for (int v = 0; v < columns; v++)
+                acc[p][v] = (vec)_mm512_dpbf16_ps((__m512)acc[p][v], xv, wv[v]);
         }
     }
 #else
     vec even[GROUP], odd[GROUP];
+    (void)columns;
     FC_UNROLL for (int p = 0; p < GROUP; p++) even[p] = odd[p] = (vec){0};
     for (int e = 0; e < FC_MATRIX; e++) {
         const uvec wv = *(const uvec *)(w + e * FC_MATRIX * 4);
         FC_UNROLL for (int p = 0; p < GROUP; p++)
             dot(&even[p], &odd[p], ((const fc_bits *)(x + p * row))[e], wv);
     }
-    FC_UNROLL for (int p = 0; p < GROUP; p++) acc[p] += even[p] + odd[p];
+    FC_UNROLL for (int p = 0; p < GROUP; p++) acc[p][0] += even[p] + odd[p];
 #endif
+}
+
+/* All steps of a group of pixels and of `columns` vectors of channels. */
+FC_INLINE void sum_group(ptrdiff_t steps, const ptrdiff_t *offset, const char *x, ptrdiff_t row,
+                         ptrdiff_t low, const char *w, float *out, int more, const int parts,
+                         const int columns)
+{
+    vec acc[GROUP][COLUMNS];
+    FC_UNROLL for (int p = 0; p < GROUP; p++)
+        FC_UNROLL for (int v = 0; v < columns; v++)
+            acc[p][v] = more ? *(const vec *)(out + p * 2 * FC_MATRIX + v * FC_MATRIX) : (vec){0};
+    for (ptrdiff_t t = 0; t < steps; t++, w += parts * 2 * TILE) {
+        const char *high = x + offset[t];
+        if (parts == 2) step(acc, high + low, row, w, columns);
+        step(acc, high, row, w, columns);
+        if (parts == 2) step(acc, high, row, w + 2 * TILE, columns);
+    }
+    FC_UNROLL for (int p = 0; p < GROUP; p++)
+        FC_UNROLL for (int v = 0; v < columns; v++)
+            *(vec *)(out + p * 2 * FC_MATRIX + v * FC_MATRIX) = acc[p][v];
 }
 
 FC_INLINE void product(ptrdiff_t steps, const ptrdiff_t *offset, const char *x,
                        const ptrdiff_t *tile, ptrdiff_t row, ptrdiff_t low, const char *w,
                        float *out, int more, const int parts, const int tiles, const int halves)
 {
-    enum { TILE = FC_MATRIX * FC_MATRIX * 4 }; /* bytes of packed weights */
+    const int columns = halves < COLUMNS ? halves : COLUMNS;
     for (int i = 0; i < tiles; i++)
         for (int p = 0; p < FC_MATRIX; p += GROUP)
-            for (int v = 0; v < halves * VECTORS; v++) {
-                float *to = out + (i * FC_MATRIX + p) * 2 * FC_MATRIX + v * LANES;
-                const char *wv = w + v / VECTORS * TILE + v % VECTORS * LANES * 4;
-                vec acc[GROUP];
-                for (int q = 0; q < GROUP; q++)
-                    acc[q] = more ? *(const vec *)(to + q * 2 * FC_MATRIX) : (vec){0};
-                for (ptrdiff_t t = 0; t < steps; t++, wv += parts * 2 * TILE) {
-                    const char *high = x + tile[i] + offset[t] + p * row;
-                    if (parts == 2) step(acc, high + low, row, wv);
-                    step(acc, high, row, wv);
-                    if (parts == 2) step(acc, high, row, wv + 2 * TILE);
-                }
-                for (int q = 0; q < GROUP; q++) *(vec *)(to + q * 2 * FC_MATRIX) = acc[q];
-            }
+            for (int v = 0; v < halves * VECTORS; v += columns)
+                sum_group(steps, offset, x + tile[i] + p * row, row, low,
+                          w + v / VECTORS * TILE + v % VECTORS * LANES * 4,
+                          out + (i * FC_MATRIX + p) * 2 * FC_MATRIX + v * LANES, more, parts,
+                          columns);
 }
 
 #define PRODUCT(name, parts, tiles, halves)                                                    \

@@ -36,8 +36,10 @@ typedef struct {
      * beyond FC_MATRIX_LEAST ... FC_MATRIX_MOST, but for zeros. `low` may be NULL. */
     int (*split)(ptrdiff_t n, const void *x, void *high, void *low);
 
-    /* The same of n pairs, a number of each row, as elements, unchecked. */
-    void (*split_pairs)(ptrdiff_t n, const void *first, const void *second, void *high, void *low);
+    /* The same of FC_MATRIX pairs, a number of each row, as elements, unchecked; `largest` are the bits of
+     * the largest magnitude that each lane has met. */
+    void (*split_pairs)(const void *first, const void *second, void *high, void *low,
+                        void *largest);
 } fc_matrix;
 
 /* Matrix units take what is smaller than the least normal number, 2^-126, for zero. With numbers of an

@@ -55,16 +55,19 @@ static int split(ptrdiff_t n, const void *x_, void *high_, void *low_)
     return bad != 0;
 }
 
-static void split_pairs(ptrdiff_t n, const void *first_, const void *second_, void *high_,
-                        void *low_)
+static void split_pairs(const void *first_, const void *second_, void *high_, void *low_,
+                        void *largest_)
 {
     const fc_float *restrict first = first_, *restrict second = second_;
-    fc_bits *restrict high = high_, *restrict low = low_;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const uint32_t a = nearest(bits_of(first[i])), b = nearest(bits_of(second[i]));
-        high[i] = a >> 16 | b;
-        if (low)
-            low[i] = nearest(bits_of(first[i] - float_of(a))) >> 16
-                   | nearest(bits_of(second[i] - float_of(b)));
+    fc_bits *restrict high = high_, *restrict low = low_, *restrict largest = largest_;
+    for (int i = 0; i < FC_MATRIX; i++) {
+        const uint32_t x = bits_of(first[i]), y = bits_of(second[i]);
+        const uint32_t a = x & 0x7fffffffu, b = y & 0x7fffffffu, most = a > b ? a : b;
+        largest[i] = largest[i] > most ? largest[i] : most;
+        high[i] = nearest(x) >> 16 | nearest(y);
     }
+    if (!low) return;
+    for (int i = 0; i < FC_MATRIX; i++)
+        low[i] = nearest(bits_of(first[i] - float_of(nearest(bits_of(first[i]))))) >> 16
+               | nearest(bits_of(second[i] - float_of(nearest(bits_of(second[i])))));
 }

@@ -4,6 +4,7 @@ Of each chunk of channels and block of output channels that is [step][part][two 
 where zeros fill up the last steps of a run and the last tiles.
 """
 cimport numpy as cnp
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from fastconv._algorithms.matrix_unit.types cimport (
@@ -11,13 +12,13 @@ from fastconv._algorithms.matrix_unit.types cimport (
 )
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for
-from fastconv._kernels.dispatch cimport FC_BF16, FC_BF16X3, FC_MATRIX
+from fastconv._kernels.dispatch cimport FC_MATRIX
 
 cdef enum:
-    MIN_PARALLEL = 1 << 16  # weights that are worth threads
-
-cdef float LEAST_WEIGHT = 9.3132257e-10  # 2^-30, of a filter's largest: see matrix.h
-cdef float MOST_WEIGHT = 1.1258999e15     # 2^50
+    MIN_PARALLEL = 1 << 16     # weights that are worth threads
+    # Bits of 2^-30 and 2^50, between which a filter's largest weight is: see matrix.h.
+    LEAST_WEIGHT = 0x30800000
+    MOST_WEIGHT = 0x58800000
 
 # What tasks that pack weights read.
 cdef struct Packing:
@@ -54,69 +55,66 @@ cdef void pack_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Py_ssize_t taps = layout.in_channels * layout.spatial_taps, chunk
     cdef Py_ssize_t n = min(<Py_ssize_t>WIDTH, layout.out_channels - k * WIDTH)
     cdef float *turned = <float *>(packing.scratch + thread * packing.scratch_size)
-    memset(turned, 0, packing.scratch_size)
+    cdef uint32_t[WIDTH] largest
+    memset(largest, 0, sizeof(largest))
+    memset(turned + taps * WIDTH, 0, WIDTH * sizeof(float))  # of elements that have no second
+    if n < WIDTH:
+        memset(turned, 0, taps * WIDTH * sizeof(float))
     layout.kernels.transpose(n, taps, packing.weight + (
         group * layout.out_channels + k * WIDTH) * taps, taps, turned, WIDTH)
-    if layout.kind == FC_BF16X3 or layout.kind == FC_BF16:
-        if not is_trusted(turned, taps):
-            packing.refused[0] = 1
     for chunk in range(layout.chunks):
-        pack_chunk(layout, turned, taps, chunk_channels(layout, chunk), chunk * layout.chunk,
-                   packing.packed + packed_at(layout, group, chunk, k))
-
-
-cdef bint is_trusted(const float *turned, Py_ssize_t taps) noexcept nogil:
-    """Whether each filter's largest weight is in range, or zero."""
-    cdef float[WIDTH] largest
-    cdef Py_ssize_t t, k
-    cdef float magnitude
-    cdef bint trusted = True
-    memset(largest, 0, sizeof(largest))
-    for t in range(taps):
-        for k in range(WIDTH):
-            magnitude = turned[t * WIDTH + k]
-            magnitude = -magnitude if magnitude < 0 else magnitude
-            trusted = trusted and magnitude <= MOST_WEIGHT  # and a number
-            largest[k] = magnitude if magnitude > largest[k] else largest[k]
+        pack_chunk(layout, turned, chunk_channels(layout, chunk), chunk * layout.chunk,
+                   packing.packed + packed_at(layout, group, chunk, k), largest)
     for k in range(WIDTH):
-        trusted = trusted and (largest[k] == 0 or largest[k] >= LEAST_WEIGHT)
-    return trusted
+        if largest[k] != 0 and not LEAST_WEIGHT <= largest[k] <= MOST_WEIGHT:
+            packing.refused[0] = 1
 
 
-cdef void pack_chunk(const Layout *layout, const float *turned, Py_ssize_t taps,
-                            Py_ssize_t channels, Py_ssize_t first, char *out) noexcept nogil:
+cdef void pack_chunk(const Layout *layout, const float *turned, Py_ssize_t channels,
+                     Py_ssize_t first, char *out, uint32_t *largest) noexcept nogil:
     """Runs of a chunk: the channels of a tap, or of a row of taps one after the other."""
-    cdef Py_ssize_t runs = runs_of(layout), row = layout.spatial_taps // runs, run, number
-    cdef Py_ssize_t steps = steps_of_run(layout, channels), n = channels * row, c, t
-    cdef Py_ssize_t size = steps * layout.parts * 2 * TILE_BYTES
-    cdef Py_ssize_t pair = layout.step_channels // FC_MATRIX
-    cdef const float *first_row
-    cdef const float *zeros = turned + taps * WIDTH
-    cdef const float *second_row
-    memset(out, 0, runs * size)
+    cdef Py_ssize_t runs = runs_of(layout), row = layout.spatial_taps // runs, run, n = 0
+    cdef Py_ssize_t size = steps_of_run(layout, channels) * layout.parts * 2 * TILE_BYTES
+    cdef Py_ssize_t channel = layout.spatial_taps * WIDTH, tap, c, parts = layout.parts
+    cdef bint pairs = layout.step_channels == 2 * FC_MATRIX
+    cdef const float *one
+    cdef const float *waiting
+    cdef const float *zeros = turned + layout.in_channels * channel
+    turned += first * channel
     for run in range(runs):
-        number = 0
-        while number < n:
-            t, c = run * row + number // channels, first + number % channels
-            first_row = turned + (c * layout.spatial_taps + t) * WIDTH
-            second_row = zeros
-            if pair == 2 and number + 1 < n:
-                t, c = run * row + (number + 1) // channels, first + (number + 1) % channels
-                second_row = turned + (c * layout.spatial_taps + t) * WIDTH
-            put_element(layout, first_row, second_row, number // pair, out + run * size)
-            number += pair
+        memset(out, 0, size)
+        n, waiting = 0, NULL
+        for tap in range(run * row, (run + 1) * row):
+            one = turned + tap * WIDTH
+            for c in range(channels):
+                if pairs and waiting == NULL:
+                    waiting = one
+                else:
+                    put_element(layout, waiting if pairs else one, one, element_at(n, parts, out),
+                                largest)
+                    waiting = NULL
+                    n += 1
+                one += channel
+        if waiting != NULL:
+            put_element(layout, waiting, zeros, element_at(n, parts, out), largest)
+        out += size
 
 
-cdef void put_element(const Layout *layout, const float *first, const float *second,
-                             Py_ssize_t element, char *out) noexcept nogil:
-    """An element of both tiles, in its step and row."""
-    cdef Py_ssize_t tile, row = FC_MATRIX * sizeof(float), low = 2 * TILE_BYTES
-    out += element // FC_MATRIX * layout.parts * 2 * TILE_BYTES + element % FC_MATRIX * row
+cdef inline char *element_at(Py_ssize_t n, Py_ssize_t parts, char *out) noexcept nogil:
+    """Where element n of a run goes: to a row of its step's first tile."""
+    return (out + n // FC_MATRIX * parts * 2 * TILE_BYTES
+            + n % FC_MATRIX * FC_MATRIX * sizeof(float))
+
+
+cdef inline void put_element(const Layout *layout, const float *first, const float *second,
+                             char *out, uint32_t *largest) noexcept nogil:
+    """An element of both tiles, its parts in their own; bytes are in one already."""
+    cdef Py_ssize_t low = 2 * TILE_BYTES, tile
     for tile in range(2):
-        if layout.parts == 2:
-            layout.matrix.split_pairs(FC_MATRIX, first, second, out, out + low)
-        elif layout.step_channels == 2 * FC_MATRIX:
-            layout.matrix.split_pairs(FC_MATRIX, first, second, out, NULL)
+        if layout.step_channels == 2 * FC_MATRIX:
+            layout.matrix.split_pairs(first, second, out, out + low if layout.parts == 2 else NULL,
+                                      largest)
         else:
-            memcpy(out, first, row)
-        first, second, out = first + FC_MATRIX, second + FC_MATRIX, out + TILE_BYTES
+            memcpy(out, first, FC_MATRIX * sizeof(float))
+        first, second, largest = first + FC_MATRIX, second + FC_MATRIX, largest + FC_MATRIX
+        out += TILE_BYTES
