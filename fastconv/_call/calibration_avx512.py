@@ -1,6 +1,6 @@
 """The prices of what cost models count: written by `bench/fit.py`, not by hand.
 
-From 7753 random layers on one thread of Intel(R) Xeon(R) Processor, avx512_amx.
+From 5064 random layers on one thread of Intel(R) Xeon(R) Processor, avx512_amx.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
@@ -8,204 +8,201 @@ From 7753 random layers on one thread of Intel(R) Xeon(R) Processor, avx512_amx.
 # fmt: off
 CONSTANTS = {
     ("bf16", "backward_data", "first"): {
-        "taps": 5.3e-08, "weights": 8.3e-09, "input": 5.1e-10, "arithmetic": 1.7,
-        "filled_filters": 0.13, "gather": 2.4, "start": 3.1,
+        "filters": 1.6e-07, "weights": 1.6e-09, "input": 6.6e-10, "arithmetic": 1.5,
+        "filled_filters": 0.12, "gather": 2.3, "traffic": 0.81, "start": 2.5,
     },
     ("bf16", "backward_data", "last"): {
-        "groups": 5.1e-06, "weights": 8e-09, "arithmetic": 2.2, "filled_rows": 0.25,
-        "gather": 1.4, "traffic": 1.1, "start": 2.5,
+        "call": 1.1e-05, "filters": 2.4e-07, "weights": 1.4e-09, "output": 6.5e-10,
+        "arithmetic": 2.5, "traffic": 1.9,
     },
     ("bf16", "forward", "first"): {
-        "weights": 7.7e-09, "output": 4.4e-10, "arithmetic": 1.9, "filled_filters": 0.14,
-        "gather": 2.1, "start": 1.8,
+        "weights": 6.4e-10, "output": 3.6e-10, "arithmetic": 1.5, "filled_filters": 0.14,
+        "gather": 2.2, "traffic": 0.47, "start": 1.9,
     },
     ("bf16", "forward", "last"): {
-        "weights": 7.3e-09, "arithmetic": 1.9, "filled_filters": 0.34, "gather": 1.7,
-        "traffic": 0.7, "start": 1.1,
+        "groups": 7.7e-07, "taps": 1.7e-07, "weights": 6.1e-10, "output": 3.1e-10,
+        "arithmetic": 1.9, "filled_filters": 0.23, "gather": 1.7, "traffic": 0.28, "start": 0.76,
     },
     ("bf16x3", "backward_data", "first"): {
-        "groups": 5.4e-06, "taps": 6.1e-08, "weights": 8.5e-09, "input": 5.1e-10,
-        "arithmetic": 1.1, "filled_filters": 0.073, "gather": 3.3, "traffic": 0.69,
+        "groups": 1.7e-06, "weights": 1.7e-09, "input": 2.4e-10, "arithmetic": 2.2, "gather": 3.1,
+        "start": 3.1,
     },
     ("bf16x3", "backward_data", "last"): {
-        "groups": 8.5e-06, "taps": 2.3e-07, "weights": 8.5e-09, "input": 4.9e-10,
-        "arithmetic": 1.4, "gather": 2, "traffic": 0.88,
+        "call": 1.1e-05, "filters": 2.9e-07, "weights": 1.4e-09, "output": 8.6e-10,
+        "arithmetic": 1.8, "filled_filters": 0.14, "traffic": 1.9,
     },
     ("bf16x3", "forward", "first"): {
-        "weights": 8.1e-09, "output": 5.6e-10, "arithmetic": 1.4, "filled_filters": 0.062,
-        "gather": 2.6, "traffic": 0.22, "start": 1.6,
+        "weights": 8.7e-10, "output": 3.8e-10, "arithmetic": 1.4, "filled_filters": 0.06,
+        "gather": 2.7, "traffic": 0.33, "start": 1.9,
     },
     ("bf16x3", "forward", "last"): {
-        "weights": 7.7e-09, "arithmetic": 1.9, "filled_filters": 0.16, "gather": 2.3,
-        "start": 1.2,
+        "groups": 1.3e-06, "taps": 2.7e-07, "weights": 8.1e-10, "output": 3.6e-10,
+        "arithmetic": 1.5, "filled_filters": 0.072, "gather": 2.3, "traffic": 0.28,
     },
     ("depthwise", "backward_data", "first"): {
-        "call": 2.8e-06, "taps": 9.9e-09, "input": 2.3e-10, "arithmetic": 0.68, "gather": 0.41,
-        "start": 0.42,
+        "call": 3.5e-06, "input": 1.3e-10, "output": 1.3e-10, "arithmetic": 0.75, "gather": 0.86,
+        "start": 0.24,
     },
     ("depthwise", "backward_data", "last"): {
-        "call": 4.6e-06, "lines": 2.6e-10, "output": 5.8e-10, "arithmetic": 0.74, "gather": 0.68,
+        "call": 4.7e-06, "lines": 2.2e-10, "output": 5.2e-10, "arithmetic": 0.72, "gather": 0.65,
     },
     ("depthwise", "backward_weight", "first"): {
-        "call": 3.4e-06, "filters": 2.3e-08, "groups": 5.9e-08, "input_rows": 7.4e-09,
-        "weights": 9.7e-09, "input": 1.2e-10, "output": 1.3e-10, "filled_rows": 0.86,
+        "call": 2.8e-06, "groups": 1e-07, "output_rows": 8.5e-09, "lines": 2.3e-10,
+        "input": 1.3e-10, "filled_rows": 0.89, "start": 0.21,
     },
     ("depthwise", "backward_weight", "last"): {
-        "call": 3.7e-06, "filters": 9.8e-09, "taps": 5.7e-08, "output_rows": 2e-09,
-        "output": 3.5e-10, "arithmetic": 1, "gather": 0.68,
+        "call": 3.7e-06, "filters": 7.4e-09, "output": 4.2e-10, "arithmetic": 0.43,
+        "filled_rows": 0.66, "gather": 0.81,
     },
     ("depthwise", "forward", "first"): {
-        "call": 2.3e-06, "output_rows": 3.3e-09, "input": 2.1e-10, "arithmetic": 0.84,
-        "gather": 0.79, "start": 0.16,
+        "call": 2.2e-06, "output_rows": 2.6e-09, "input": 1.3e-10, "output": 1.1e-10,
+        "arithmetic": 0.81, "gather": 1, "start": 0.19,
     },
     ("depthwise", "forward", "last"): {
-        "call": 3.2e-06, "weights": 2.9e-09, "output": 5.1e-10, "filled_rows": 0.55,
-        "gather": 0.56,
+        "call": 2.8e-06, "weights": 2.4e-09, "output": 4.7e-10, "filled_rows": 0.74,
+        "gather": 0.65,
     },
     ("direct", "backward_data", "first"): {
-        "call": 4e-06, "taps": 5.4e-09, "output_rows": 3.8e-09, "input": 3.5e-10,
-        "arithmetic": 1.1, "transform": 1.6, "start": 0.29,
+        "call": 3.2e-06, "taps": 5.1e-09, "output_rows": 7e-09, "input": 3.4e-10,
+        "arithmetic": 1.2, "transform": 1.6, "start": 0.4,
     },
     ("direct", "backward_data", "last"): {
-        "call": 3.2e-06, "weights": 4.3e-10, "output": 2.9e-10, "arithmetic": 0.72,
-        "filled_filters": 0.13, "gather": 4.3, "transform": 0.9, "traffic": 6.6, "start": 0.39,
+        "call": 3.2e-06, "taps": 6.9e-08, "weights": 3.4e-10, "arithmetic": 0.83, "gather": 8.1,
+        "transform": 0.96, "traffic": 10, "start": 0.32,
     },
     ("direct", "backward_weight", "first"): {
-        "call": 3.8e-06, "taps": 7.3e-08, "input_rows": 1.8e-09, "weights": 4.7e-10,
-        "arithmetic": 0.94, "gather": 0.91, "transform": 0.48, "start": 0.35,
+        "call": 4.4e-06, "taps": 7e-08, "input_rows": 1.8e-09, "arithmetic": 0.97, "gather": 1.1,
+        "transform": 0.76, "start": 0.32,
     },
     ("direct", "backward_weight", "last"): {
-        "call": 4.1e-06, "channels": 1.1e-08, "taps": 6.2e-08, "arithmetic": 0.83,
-        "filled_filters": 0.042, "gather": 1.3, "transform": 0.85, "start": 0.17,
+        "call": 3.3e-06, "channels": 1.2e-08, "taps": 1.6e-07, "weights": 4.3e-10,
+        "output": 2.1e-10, "arithmetic": 0.8, "filled_filters": 0.058, "gather": 1.2,
+        "transform": 0.33, "start": 0.34,
     },
     ("direct", "forward", "first"): {
-        "call": 2.6e-06, "taps": 4.4e-09, "output_rows": 4.5e-09, "input": 2.4e-10,
-        "arithmetic": 0.95, "filled_filters": 0.02, "transform": 1.2, "start": 0.13,
+        "call": 2.9e-06, "groups": 8.3e-08, "taps": 3.9e-09, "input_rows": 1.8e-09,
+        "output_rows": 3.5e-09, "input": 2.1e-10, "arithmetic": 0.98, "filled_filters": 0.019,
+        "transform": 1,
     },
     ("direct", "forward", "last"): {
-        "call": 2.2e-06, "arithmetic": 0.68, "filled_filters": 0.16, "gather": 1, "transform": 1,
-        "traffic": 7.8, "start": 0.17,
+        "call": 2.6e-06, "groups": 9e-08, "arithmetic": 0.65, "filled_filters": 0.19, "gather": 1,
+        "transform": 1.1, "traffic": 9.6,
     },
     ("fft", "backward_data", "first"): {
-        "input_rows": 1.7e-07, "weights": 3.6e-08, "input": 2.9e-09, "arithmetic": 1.2,
-        "gather": 2.1, "transform": 0.5, "start": 0.36,
+        "channels": 1.2e-06, "input_rows": 2.6e-07, "weights": 3.6e-08, "output": 3.9e-09,
+        "filled_filters": 1.1, "gather": 2.5,
     },
     ("fft", "backward_data", "last"): {
-        "input": 8.3e-09, "filled_filters": 0.41, "filled_rows": 0.44, "gather": 2.8,
-        "transform": 1, "start": 0.81,
+        "input_rows": 1.2e-07, "output_rows": 7.1e-08, "weights": 1.2e-08, "input": 1.4e-08,
+        "arithmetic": 1.4, "gather": 2.4, "start": 0.79,
     },
     ("fft", "backward_weight", "first"): {
-        "call": 7.2e-05, "input_rows": 7.2e-08, "weights": 7.6e-09, "input": 2.3e-09,
-        "filled_rows": 0.73, "gather": 1.4, "transform": 0.66,
+        "call": 9.5e-05, "filters": 2.8e-07, "taps": 1.6e-08, "input_rows": 1.7e-07,
+        "output_rows": 1.8e-07, "input": 6.5e-09, "transform": 0.48, "traffic": 6.4,
     },
     ("fft", "backward_weight", "last"): {
-        "call": 7.4e-05, "filters": 2.3e-07, "input_rows": 8.1e-08, "input": 1.8e-09,
-        "output": 1.2e-09, "filled_rows": 0.57, "gather": 1.1, "transform": 1.2,
+        "lines": 1e-10, "input": 2.1e-09, "filled_filters": 0.41, "gather": 1.3, "transform": 1.3,
+        "start": 1.2,
     },
     ("fft", "forward", "first"): {
-        "call": 3.5e-05, "input_rows": 8.8e-08, "weights": 2.9e-08, "output": 2.8e-09,
-        "filled_filters": 0.93, "gather": 1.6, "transform": 0.24,
+        "call": 3.8e-05, "input_rows": 1.1e-07, "weights": 3.3e-08, "output": 3.6e-09,
+        "filled_filters": 0.87, "gather": 1.1, "transform": 0.29,
     },
     ("fft", "forward", "last"): {
-        "input_rows": 5.2e-08, "output_rows": 1.6e-07, "weights": 1.7e-08, "input": 4.3e-09,
-        "output": 5.1e-09, "filled_filters": 0.92, "gather": 1.3,
+        "input_rows": 2.9e-08, "weights": 1.2e-08, "input": 2.8e-09, "output": 6.2e-09,
+        "filled_filters": 1.2, "gather": 1.7, "start": 0.61,
     },
     ("im2col", "backward_data", "first"): {
-        "call": 3.9e-06, "groups": 1e-07, "weights": 1.6e-10, "input": 2.3e-10,
-        "arithmetic": 0.42, "filled_filters": 0.15, "gather": 0.48,
+        "call": 3.7e-06, "channels": 1.2e-08, "groups": 1.1e-07, "weights": 3.5e-10,
+        "input": 1.7e-10, "filled_filters": 0.47, "gather": 0.41,
     },
     ("im2col", "backward_data", "last"): {
-        "call": 3.4e-06, "weights": 1.1e-10, "input": 4.6e-10, "filled_filters": 0.66,
-        "gather": 0.57, "traffic": 1, "start": 0.13,
+        "call": 3.3e-06, "weights": 1.2e-10, "input": 3.5e-10, "filled_filters": 0.67,
+        "gather": 0.59, "traffic": 0.92, "start": 0.13,
     },
     ("im2col", "backward_weight", "first"): {
-        "call": 3.1e-06, "taps": 5.1e-08, "weights": 6.4e-10, "input": 6.8e-11,
-        "arithmetic": 0.97, "gather": 0.59, "start": 0.15,
+        "call": 3.6e-06, "groups": 2.1e-07, "taps": 3.3e-08, "weights": 6e-10, "input": 6.4e-11,
+        "arithmetic": 1, "gather": 0.6,
     },
     ("im2col", "backward_weight", "last"): {
-        "call": 3.1e-06, "weights": 5.2e-10, "output": 2.1e-10, "filled_filters": 0.74,
-        "gather": 0.67, "start": 0.13,
+        "call": 3e-06, "weights": 4.9e-10, "filled_filters": 0.71, "gather": 0.7, "traffic": 0.55,
+        "start": 0.14,
     },
     ("im2col", "forward", "first"): {
-        "call": 2.4e-06, "channels": 1.1e-08, "groups": 7.6e-08, "taps": 3.5e-08,
-        "output": 2.1e-10, "arithmetic": 0.49, "gather": 0.59, "transform": 0.69,
+        "call": 2.5e-06, "channels": 9e-09, "groups": 7.2e-08, "input": 6.5e-11,
+        "output": 1.6e-10, "arithmetic": 0.48, "gather": 0.62, "transform": 0.81,
     },
     ("im2col", "forward", "last"): {
-        "call": 2.1e-06, "input": 1.7e-10, "output": 4.2e-10, "filled_filters": 0.61,
-        "gather": 0.63, "transform": 1, "start": 0.16,
+        "call": 1.9e-06, "input": 3.3e-10, "filled_filters": 0.58, "gather": 0.64,
+        "transform": 1.2, "traffic": 2.3, "start": 0.15,
     },
     ("inner_product", "backward_data", "first"): {
-        "call": 5.7e-06, "groups": 4.4e-08, "taps": 2e-08, "filled_rows": 0.16, "transform": 1.7,
+        "call": 5.6e-06, "groups": 2.7e-08, "arithmetic": 4.1, "transform": 2.9,
     },
     ("inner_product", "backward_data", "last"): {
-        "call": 1.2e-05, "groups": 3.4e-08, "taps": 4.3e-08, "traffic": 1.9,
+        "call": 1.1e-05, "groups": 2.6e-08, "taps": 1.2e-07, "output_rows": 1.3e-08,
+        "input": 1.3e-09, "transform": 0.23,
     },
     ("inner_product", "backward_weight", "first"): {
-        "call": 5.1e-06, "groups": 2.5e-08, "output_rows": 6.2e-09, "arithmetic": 6.6,
-        "filled_filters": 0.37, "transform": 1.9,
+        "call": 5.2e-06, "groups": 3.2e-08, "output": 5.3e-09, "filled_rows": 0.48,
+        "transform": 30,
     },
     ("inner_product", "backward_weight", "last"): {
-        "call": 1e-05, "groups": 6.2e-08, "lines": 1e-09,
+        "call": 1.1e-05, "channels": 1.1e-08, "taps": 4.9e-08, "output_rows": 1.5e-08,
+        "arithmetic": 9.3,
     },
     ("inner_product", "forward", "first"): {
-        "call": 3.8e-06, "groups": 3.7e-08, "lines": 4.5e-11, "weights": 1.6e-10,
+        "call": 3.8e-06, "groups": 3.2e-08, "weights": 7.4e-11, "arithmetic": 2.4,
+        "transform": 0.49,
     },
     ("inner_product", "forward", "last"): {
-        "call": 5.5e-06, "groups": 5.8e-08, "weights": 6.9e-10, "input": 2.6e-10,
+        "call": 4.5e-06, "groups": 5.8e-08, "input_rows": 1.9e-09, "weights": 9.5e-10,
     },
     ("sliding", "backward_data", "first"): {
-        "call": 6.7e-06, "input_rows": 1.1e-08, "input": 9.6e-09, "arithmetic": 0.34,
-        "filled_rows": 0.043,
+        "call": 6.6e-06, "input_rows": 2.1e-08, "input": 5.3e-09, "arithmetic": 0.72,
     },
     ("sliding", "backward_data", "last"): {
-        "call": 1.5e-05, "input_rows": 9.8e-09, "weights": 1.5e-08, "input": 9e-09,
-        "arithmetic": 0.46,
+        "call": 1.4e-05, "input": 6.4e-09, "arithmetic": 0.68, "filled_rows": 0.051,
     },
     ("sliding", "backward_weight", "first"): {
-        "call": 6.6e-06, "lines": 3.9e-09, "weights": 2.1e-08, "arithmetic": 0.36,
+        "call": 6.9e-06, "lines": 3.5e-09, "weights": 2.1e-08, "arithmetic": 0.43,
     },
     ("sliding", "backward_weight", "last"): {
-        "call": 1.5e-05, "lines": 3.8e-09, "weights": 2.2e-08, "arithmetic": 0.37,
+        "call": 1.4e-05, "lines": 3.9e-09, "weights": 2.1e-08, "arithmetic": 0.41,
     },
     ("sliding", "forward", "first"): {
-        "call": 4.7e-06, "channels": 1.5e-08, "output_rows": 1.4e-08, "output": 1.3e-08,
-        "arithmetic": 0.39,
+        "call": 4.8e-06, "output_rows": 2.2e-08, "output": 1.3e-08, "arithmetic": 0.4,
     },
     ("sliding", "forward", "last"): {
-        "call": 9.8e-06, "output_rows": 2.6e-08, "input": 6.9e-10, "output": 1.1e-08,
-        "arithmetic": 0.39,
+        "call": 9.5e-06, "input_rows": 8.2e-09, "output": 1.8e-08, "arithmetic": 0.37,
     },
     ("swapped", "backward_data", "first"): {
-        "call": 1.9e-05, "channels": 1.2e-07, "filters": 1.4e-07, "arithmetic": 1.4,
-        "filled_rows": 0.18, "gather": 0.24,
+        "channels": 3.5e-08, "input_rows": 2.4e-08, "lines": 2.3e-10, "arithmetic": 0.75,
+        "filled_rows": 0.22, "transform": 5.5, "start": 0.87,
     },
     ("swapped", "backward_data", "last"): {
-        "channels": 1e-07, "output": 7.6e-09, "arithmetic": 1, "gather": 0.71, "transform": 3.1,
-        "start": 1.3,
-    },
-    ("swapped", "forward", "first"): {
-        "weights": 1.2e-09, "filled_rows": 1.1, "start": 0.68,
+        "channels": 3.2e-07, "taps": 3.9e-08, "output": 6.7e-08, "arithmetic": 1.5,
+        "filled_rows": 0.22, "gather": 0.18, "start": 1.2,
     },
     ("winograd", "backward_data", "first"): {
-        "call": 7.2e-06, "arithmetic": 1.4, "filled_filters": 0.023, "gather": 2.8,
-        "transform": 1.2,
+        "call": 7.2e-06, "channels": 2.2e-08, "arithmetic": 1.5, "transform": 1.7,
+        "traffic": 0.65,
     },
     ("winograd", "backward_data", "last"): {
-        "call": 7.1e-06, "arithmetic": 1.5, "filled_filters": 0.1, "gather": 0.49,
-        "transform": 1.3,
+        "call": 7e-06, "arithmetic": 1.4, "transform": 2.1,
     },
     ("winograd", "backward_weight", "first"): {
-        "call": 6.4e-06, "lines": 7.9e-11, "weights": 7.5e-10, "input": 9.4e-10,
-        "output": 4.4e-10, "arithmetic": 1.1, "filled_filters": 0.074, "transform": 0.51,
+        "call": 4.3e-06, "weights": 8.5e-10, "input": 1e-09, "output": 5.7e-10, "arithmetic": 1.2,
+        "filled_filters": 0.08, "transform": 0.92,
     },
     ("winograd", "backward_weight", "last"): {
-        "call": 4.8e-06, "input": 7.5e-10, "output": 5.1e-10, "arithmetic": 1, "transform": 0.54,
-        "traffic": 0.71,
+        "call": 5.2e-06, "channels": 3e-08, "weights": 7.7e-10, "input": 7.4e-10,
+        "arithmetic": 1.4, "transform": 0.8,
     },
     ("winograd", "forward", "first"): {
-        "call": 5.3e-06, "arithmetic": 1.5, "transform": 1.7, "traffic": 0.6,
+        "call": 5.1e-06, "arithmetic": 1.4, "gather": 1.2, "transform": 1.5, "traffic": 0.49,
     },
     ("winograd", "forward", "last"): {
-        "call": 4.8e-06, "arithmetic": 1.5, "transform": 1.7, "traffic": 0.34,
+        "call": 4.9e-06, "arithmetic": 1.6, "transform": 1.5, "traffic": 0.46,
     },
 }
