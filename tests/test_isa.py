@@ -23,6 +23,12 @@ each_level = pytest.mark.parametrize(
 )
 # The level of this session is left to the session itself, which runs all of the suite at it.
 OTHERS = [level for level in LEVELS if level != fastconv.show_runtime(mode="dicts")["isa"]]
+# Levels beyond avx512 have its kernels, but for small integers (which are tested at every level in
+# `test_small_integers`) and matrix units.
+OTHERS_IN_FULL = [level for level in OTHERS if "_" not in level]
+other_levels = pytest.mark.parametrize(
+    "level", [pytest.param(level, marks=needs(level)) for level in OTHERS_IN_FULL]
+)
 
 
 def test_levels_are_known():
@@ -89,10 +95,8 @@ def run_pytest(level, targets, directory):
     assert " passed" in done.stdout.splitlines()[-1]
 
 
-# Levels beyond avx512 have its kernels, but for small integers (which are tested at every level in
-# `test_small_integers`) and matrix units.
 OF_A_LEVEL = [(level, sample) for level in OTHERS for sample in list(SAMPLE)[:-1]
-              if sample == "matrix units" or "_" not in level]  # fmt: skip
+              if sample == "matrix units" or level in OTHERS_IN_FULL]  # fmt: skip
 
 
 @pytest.mark.parametrize(
