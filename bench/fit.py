@@ -1,17 +1,17 @@
 """Fit the cost models to this machine: prices of what they count, for `fastconv._call`.
 
 An algorithm's model estimates terms (arithmetic, gather, transform, traffic, start); plain counts
-stand beside them: calls, channels, rows, weights (`fastconv._call.calibration`). This draws
-random layers, times every algorithm that serves them on one thread, and finds for each algorithm,
-pass and layout the prices that explain the times best: least squares of ratios without negative
-prices, and without the counts that tell nothing. It prints the typical factor between a time and
-its estimate, and how much longer than the fastest method the chosen one takes, for layers that were
+stand beside them: calls, channels, rows, weights (`fastconv._call.calibration`). This draws random
+layers, times every algorithm that serves them on one thread, and finds for each algorithm, pass
+and layout the prices that explain the times best: least squares of ratios without negative prices,
+and without the counts that tell nothing. It prints the typical factor between a time and its
+estimate, and how much longer than the fastest method the chosen one takes, for layers that were
 not fitted, with the models alone, with the constants that are installed, and with those found.
 
     python -P bench/fit.py --seconds 600 --seed 0 --write table.py
 
-On a machine that has nothing else to do. `calibration_avx512.py` is for levels with vectors of 64 bytes,
-`calibration_avx2.py` for all others.
+On a machine that has nothing else to do. `calibration_avx512.py` is for levels with vectors of 64
+bytes, `calibration_avx2.py` for all others.
 """
 
 import argparse

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+
+import fastconv
 from fastconv._algorithms.matrix_unit import record
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
-
-import fastconv
 from fastconv.testing import reference
 
 # By the number of products of bfloat16 for one of float32.

@@ -3,8 +3,9 @@
 A model's terms are estimated from the layer and the way it is blocked, and so are right where they
 are large. What every call, channel, row and weight costs besides was never the same for all passes
 and layouts, and is measured: `bench/fit.py` times random layers and writes `calibration_avx2`, or
-`calibration_avx512` where vectors have 64 bytes, for each algorithm, pass and layout the seconds that some plain counts take, and the factors of the
-model's terms. Counts of no weight are left out there.
+`calibration_avx512` where vectors have 64 bytes, for each algorithm, pass and layout the seconds
+that some plain counts take, and the factors of the model's terms. Counts of no weight are left out
+there.
 """
 from fastconv._core.integers cimport round_up
 from fastconv._desc.conv cimport ConvDesc, conv_geometry

@@ -1,8 +1,9 @@
 """Small integers as elements of 32 bits, and the layers over them.
 
-Two or four neighbouring channels make one element, of words or of bytes, in images as in weights: what
-is computed is a convolution with half as many channels, or a quarter, whose elements are moved like
-floats. A group's last channels, where they do not fill an element, have weights of zero beside them.
+Two or four neighbouring channels make one element, of words or of bytes, in images as in weights:
+what is computed is a convolution with half as many channels, or a quarter, whose elements are
+moved like floats. A group's last channels, where they do not fill an element, have weights of zero
+beside them.
 """
 import numpy as np
 
@@ -13,7 +14,7 @@ from libc.stdint cimport int32_t
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport PAD_CONSTANT
 from fastconv._core.threads cimport parallel_for
-from fastconv._core.words cimport Requantization, lent, type_of
+from fastconv._core.words cimport lent, type_of
 from fastconv._desc.conv cimport ConvDesc, conv_geometry, copied
 from fastconv._kernels.bytes cimport byte_functions, fc_bytes
 from fastconv._kernels.dispatch cimport fc_integers, kernels

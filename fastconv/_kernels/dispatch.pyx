@@ -19,9 +19,9 @@ cdef extern from *:
     #include <sys/syscall.h>
     #include <unistd.h>
     #endif
-    /* Tiles of bytes and of bfloat16, their state saved by the system, which grants them to processes
-     * that ask: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA). Threads and children inherit
-     * the permission. */
+    /* Tiles of bytes and of bfloat16, their state saved by the system, which grants them to
+     * processes that ask: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA). Threads and
+     * children inherit the permission. */
     static int fc_cpu_has_amx(void)
     {
         unsigned a, b, c, d, low, high;
@@ -70,8 +70,8 @@ cdef extern from *:
     const char *FC_BUILT_LEVELS  # from meson.build
 
 # From the narrowest to the widest; the order is the rank that FASTCONV_MAX_ISA caps.
-# Those beyond avx512 have its kernels, and each some in place of them besides those of the one before:
-# of bytes, of bfloat16, and of tiles of both.
+# Those beyond avx512 have its kernels, and each some in place of them besides those of the one
+# before: of bytes, of bfloat16, and of tiles of both.
 LEVELS = ("baseline", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "avx512_amx")
 
 cdef fc_table *chosen = NULL
@@ -112,7 +112,8 @@ cdef fc_table *kernels() except NULL:
         table = <fc_table *>PyCapsule_GetPointer(module.offered, b"fastconv.kernels")
         if name.endswith(("_bf16", "_amx")):
             module = importlib.import_module(f"fastconv._kernels._kernels_{name}")
-            table.matrix = (<fc_matrix *>PyCapsule_GetPointer(module.offered, b"fastconv.matrix"))[0]
+            table.matrix = (<fc_matrix *>PyCapsule_GetPointer(
+                module.offered, b"fastconv.matrix"))[0]
             if name.endswith("_bf16") and not fc_is_amd():  # it takes two cycles for a vector
                 table.matrix.products /= 2
         level, chosen = name, table

@@ -1,8 +1,8 @@
 """Direct sums of integers of 8 and 16 bits, in elements of 32 bits with sums of 32.
 
 One instruction multiplies two words of neighbouring channels and adds up both; where the processor
-multiplies bytes, four. So channels are packed into elements (`_desc.elements`), which are moved like
-floats; only the micro-kernels and the way out differ.
+multiplies bytes, four. So channels are packed into elements (`_desc.elements`), which are moved
+like floats; only the micro-kernels and the way out differ.
 
 Products of bytes are of an input without a sign and weights with one. So an input with a sign has
 its sign bits changed, which adds 128; that and the zero point, which are in every product, are
@@ -45,8 +45,8 @@ cdef class Words(ElementPass):
 cdef Words words(ConvDesc desc, object which, cnp.ndarray weight, int zero_point,
                  Requantization way_out, int threads):
     """The kernel of a pass over words: of a source less its zero point; weights have none."""
-    return kernel_of(packed_desc(desc, "direct", which == BACKWARD_DATA, 2, 0), desc, which, weight, zero_point, way_out,
-                     threads)
+    return kernel_of(packed_desc(desc, "direct", which == BACKWARD_DATA, 2, 0), desc, which,
+                     weight, zero_point, way_out, threads)
 
 
 cdef bint takes_bytes(ConvDesc desc, object which):

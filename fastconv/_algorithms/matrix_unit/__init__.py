@@ -10,15 +10,16 @@ and the sums are float32: `bf16x3`. The high parts alone make `bf16`, good for t
 integers need no parts: bytes are multiplied as what they are (`bytes`).
 
 There is no im2col. A block of outputs reads a window of the input, which is gathered with channels
-last, filled up to whole steps of the sum, and split. A tile of the input is then 16 positions of the
-window, equally far apart, that neighbouring outputs read: for each tap the same tiles somewhere else
-in the window. Rows of outputs follow each other without regard to where one ends: what falls between
-them is computed in vain, since tiles that are not full take as long. Where there are few channels, a
-tap along the last axis and its channels lie side by side, and steps of the sum run over both.
+last, filled up to whole steps of the sum, and split. A tile of the input is then 16 positions of
+the window, equally far apart, that neighbouring outputs read: for each tap the same tiles
+somewhere else in the window. Rows of outputs follow each other without regard to where one ends:
+what falls between them is computed in vain, since tiles that are not full take as long. Where
+there are few channels, a tap along the last axis and its channels lie side by side, and steps of
+the sum run over both.
 
 The window holds as many channels as make some twenty steps. Sums go through memory between such
-chunks. What is summed in which order depends on the kernel and the channels alone, so that an output
-has the same bits in whatever part of an image it is computed.
+chunks. What is summed in which order depends on the kernel and the channels alone, so that an
+output has the same bits in whatever part of an image it is computed.
 
 The unit takes numbers below the normal range for zero, so an image with magnitudes outside of
 2^-60 … 2^50, zeros aside, is refused (see _fallback.py), as are filters whose largest weight is.
@@ -31,9 +32,9 @@ The unit takes numbers below the normal range for zero, so an image with magnitu
 - `cost`, `record`: what it takes, what it serves, and its entries.
 
 Sources: Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for
-higher-precision computations" (ARITH 2019); Georganas et al., "Harnessing deep learning via a single
-building block" (IPDPS 2020), for products of batches of small matrices; Intel's Architectures
-Optimization Reference Manual, chapter 20, for AMX.
+higher-precision computations" (ARITH 2019); Georganas et al., "Harnessing deep learning via a
+single building block" (IPDPS 2020), for products of batches of small matrices; Intel's
+Architectures Optimization Reference Manual, chapter 20, for AMX.
 """
 from fastconv._algorithms.matrix_unit.record import BF16, BF16X3
 

@@ -1,7 +1,8 @@
-"""The forward pass of bytes of either sign with weights of int8: exact modulo 2^32, as `direct/words`.
+"""The forward pass of bytes of either sign with weights of int8: exact modulo 2^32, as
+`direct/words`.
 
-Four neighbouring channels make an element (`_desc.elements`). Padding holds the source's zero point,
-which is in every product then, and is taken back with the bias.
+Four neighbouring channels make an element (`_desc.elements`). Padding holds the source's zero
+point, which is in every product then, and is taken back with the bias.
 """
 import numpy as np
 

@@ -19,7 +19,7 @@ from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport (
     Window, WindowAxis, WindowIndex, gather_window, index_bytes, locate_window,
 )
-from fastconv._kernels.dispatch cimport FC_BF16, FC_BF16X3, FC_MATRIX
+from fastconv._kernels.dispatch cimport FC_MATRIX
 
 cnp.import_array()
 

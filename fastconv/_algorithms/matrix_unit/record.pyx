@@ -15,9 +15,9 @@ cnp.import_array()
 
 
 cdef enum:
-    # Errors of the parts are random, and keep below 1e-5 of the largest result if that is one of many and
-    # a sum of many: of 46,000 random layers with half as many products and an eighth of the results
-    # seven did not, by up to a third.
+    # Errors of the parts are random, and keep below 1e-5 of the largest result if that is one of
+    # many and a sum of many: the largest of 7,600 random layers was 0.84e-5. With half as many
+    # products and an eighth of the results seven of 46,000 passed it, by up to a third.
     MIN_PRODUCTS = 128
     MIN_RESULTS = 2048
 

@@ -1,14 +1,14 @@
 """Weights, packed in the order in which tiles of them are loaded (see `packed_at`).
 
-Of each chunk of channels and block of output channels that is [step][part][two tiles][element][channel],
-where zeros fill up the last steps of a run and the last tiles.
+Of each chunk of channels and block of output channels that is [step][part][two
+tiles][element][channel], where zeros fill up the last steps of a run and the last tiles.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from fastconv._algorithms.matrix_unit.types cimport (
-    TILE_BYTES, WIDTH, Layout, chunk_channels, packed_at, packed_bytes, runs_of, steps_of_run,
+    TILE_BYTES, WIDTH, Layout, chunk_channels, packed_at, runs_of, steps_of_run,
 )
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for
@@ -31,7 +31,7 @@ cdef struct Packing:
 
 
 cdef bint pack_weights(const Layout *layout, cnp.ndarray weight, Scratch packed,
-                              int threads) except -1:
+                       int threads) except -1:
     """Pack contiguous weights, by what the pass writes and reads; whether all can be trusted."""
     cdef Packing packing
     cdef char refused = 0
@@ -75,7 +75,7 @@ cdef void pack_chunk(const Layout *layout, const float *turned, Py_ssize_t chann
     """Runs of a chunk: the channels of a tap, or of a row of taps one after the other."""
     cdef Py_ssize_t runs = runs_of(layout), row = layout.spatial_taps // runs, run, n = 0
     cdef Py_ssize_t size = steps_of_run(layout, channels) * layout.parts * 2 * TILE_BYTES
-    cdef Py_ssize_t channel = layout.spatial_taps * WIDTH, tap, c, parts = layout.parts
+    cdef Py_ssize_t channel = layout.spatial_taps * WIDTH, tap, parts = layout.parts
     cdef bint pairs = layout.step_channels == 2 * FC_MATRIX
     cdef const float *one
     cdef const float *waiting
@@ -86,7 +86,7 @@ cdef void pack_chunk(const Layout *layout, const float *turned, Py_ssize_t chann
         n, waiting = 0, NULL
         for tap in range(run * row, (run + 1) * row):
             one = turned + tap * WIDTH
-            for c in range(channels):
+            for _ in range(channels):
                 if pairs and waiting == NULL:
                     waiting = one
                 else:
@@ -109,8 +109,8 @@ cdef inline char *element_at(Py_ssize_t n, Py_ssize_t parts, char *out) noexcept
 cdef inline void put_element(const Layout *layout, const float *first, const float *second,
                              char *out, uint32_t *largest) noexcept nogil:
     """An element of both tiles, its parts in their own; bytes are in one already."""
-    cdef Py_ssize_t low = 2 * TILE_BYTES, tile
-    for tile in range(2):
+    cdef Py_ssize_t low = 2 * TILE_BYTES
+    for _ in range(2):
         if layout.step_channels == 2 * FC_MATRIX:
             layout.matrix.split_pairs(first, second, out, out + low if layout.parts == 2 else NULL,
                                       largest)
