@@ -92,6 +92,7 @@ cdef fc_table *kernels() except NULL:
     """The table of the chosen level; the first call chooses."""
     global chosen, level
     cdef fc_table *table
+    cdef fc_matrix matrix
     if chosen == NULL:
         names = available()
         name = names[len(names) - 1]
@@ -112,10 +113,10 @@ cdef fc_table *kernels() except NULL:
         table = <fc_table *>PyCapsule_GetPointer(module.offered, b"fastconv.kernels")
         if name.endswith(("_bf16", "_amx")):
             module = importlib.import_module(f"fastconv._kernels._kernels_{name}")
-            table.matrix = (<fc_matrix *>PyCapsule_GetPointer(
-                module.offered, b"fastconv.matrix"))[0]
+            matrix = (<fc_matrix *>PyCapsule_GetPointer(module.offered, b"fastconv.matrix"))[0]
             if name.endswith("_bf16") and not fc_is_amd():  # it takes two cycles for a vector
-                table.matrix.products /= 2
+                matrix.products /= 2
+            table.matrix = matrix
         level, chosen = name, table
     return chosen
 
