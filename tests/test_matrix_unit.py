@@ -17,13 +17,13 @@ LAYERS = {
     "rows run on": ((2, 64, 9, 7), (40, 64, 3, 3), {"padding": 1}),
     "rows of tiles": ((1, 32, 5, 64), (32, 32, 3, 3), {"padding": 1}),
     "many channels": ((1, 200, 6, 6), (60, 200, 3, 3), {"padding": 1}),
-    "few channels": ((2, 3, 21, 23), (35, 3, 7, 7), {"stride": 2, "padding": 3}),
-    "few channels, no padding": ((1, 9, 16, 17), (16, 9, 4, 4), {}),
+    "few channels": ((2, 17, 21, 23), (35, 17, 7, 7), {"stride": 2, "padding": 3}),
+    "few channels, no padding": ((1, 18, 16, 17), (16, 18, 4, 4), {}),
     "pixels": ((3, 300, 9, 8), (33, 300, 1, 1), {}),
     "pixels apart": ((1, 130, 21, 20), (20, 130, 1, 1), {"stride": 2}),
     "strides": ((1, 40, 20, 19), (34, 40, 3, 2), {"stride": (3, 2), "padding": ((1, 0), (0, 2))}),
     "dilation": ((1, 48, 13, 12), (16, 48, 3, 3), {"dilation": 4, "padding": 4}),
-    "few channels, dilation": ((1, 15, 30, 31), (16, 15, 3, 3), {"dilation": (1, 3)}),
+    "few channels, dilation": ((1, 20, 30, 31), (16, 20, 3, 3), {"dilation": (1, 3)}),
     "groups": ((2, 64, 8, 8), (80, 16, 3, 3), {"groups": 4, "padding": 1}),
     "reflected": ((1, 32, 10, 10), (24, 32, 5, 5), {"padding": 2, "padding_mode": "reflect"}),
     "flipped": ((1, 32, 10, 10), (24, 32, 3, 3), {"flip": True, "padding": "same"}),
@@ -146,8 +146,9 @@ def test_what_is_left_in_scratch_memory_changes_nothing():
 
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape", "words"),
-    [((1, 14, 40, 40), (64, 14, 3, 3), "needs sums of 128 products"),
+    [((1, 21, 40, 40), (64, 21, 3, 2), "needs sums of 128 products"),
      ((1, 20, 3, 40), (64, 20, 9, 1), "needs sums of 128 products"),
+     ((1, 15, 40, 40), (64, 15, 5, 5), "needs 16 channels in a group"),
      ((1, 128, 4, 4), (127, 128, 1, 1), "needs 2048 results")],
 )  # fmt: skip
 def test_few_products_or_results_are_refused(x_shape, weight_shape, words):

@@ -20,6 +20,8 @@ cdef enum:
     # products and an eighth of the results seven of 46,000 passed it, by up to a third.
     MIN_PRODUCTS = 128
     MIN_RESULTS = 2048
+    # Pictures are of few: kernels that leave nothing of an even one would leave its errors.
+    MIN_CHANNELS = 16
 
 
 def supports(ConvDesc desc, which):
@@ -33,6 +35,8 @@ def supports(ConvDesc desc, which):
     cdef int a
     if g.itemsize != 4:
         return "is for float32"
+    if products < MIN_CHANNELS:
+        return f"needs {MIN_CHANNELS} channels in a group"
     for a in range(AXES):
         products *= min(g.kernel[a], read[a])  # not those with padding alone
         results *= written[a]
