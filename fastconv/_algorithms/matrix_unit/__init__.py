@@ -2,9 +2,9 @@
 
 A matrix unit multiplies numbers of few bits many times as fast as vectors multiply float32. So a
 float32 is split into parts that are bfloat16, x = high + low, each rounded to the nearest; what is
-left over is 2^-18 of x at most. Then
+left over is 2^-17 of x at most. Then
 
-    x w = low(x) high(w) + high(x) high(w) + high(x) low(w)   to within about 2^-16
+    x w = low(x) high(w) + high(x) high(w) + high(x) low(w)   to within 2^-15
 
 and the sums are float32: `bf16x3`. The high parts alone make `bf16`, good for two digits. Small
 integers need no parts: bytes are multiplied as what they are (`bytes`).
@@ -19,7 +19,7 @@ the sum run over both.
 
 The window holds as many channels as make some twenty steps. Sums go through memory between such
 chunks. What is summed in which order depends on the kernel and the channels alone, so that an
-output has the same bits in whatever part of an image it is computed.
+output has the same bits in whatever part of an image it is computed, unless that part is refused.
 
 The unit takes numbers below the normal range for zero, so an image with magnitudes outside of
 2^-60 … 2^50, zeros aside, is refused (see _fallback.py), as are filters whose largest weight is.
