@@ -19,6 +19,7 @@ cdef struct WindowAxis:
     Py_ssize_t window        # its length
     Py_ssize_t window_step   # window positions from one output to the next
     Py_ssize_t segment       # positions of each segment, or 0: there is one for all
+    Py_ssize_t segment_step  # elements from one segment to the next
     bint per_tap             # each tap has a segment of its own, else each phase of the step
     Py_ssize_t low           # smallest tap
     Py_ssize_t *at           # window position of each tap, for the block's first output
@@ -28,10 +29,13 @@ cdef struct CopyRun:
     Py_ssize_t start, length, source, step  # source < 0: as of a plane
 
 # A window in memory, (channels, window0, window1, window2) or channels last, for one image.
+# Of `joined` axes the segments of taps come before the positions of all axes, so that the outputs
+# of these axes and of the one before read one line: those of axes 1 and 2 if it is 1, of all if 2.
 cdef struct Window:
     WindowAxis *axis         # three of them
     Py_ssize_t channels
     bint channels_last
+    int joined
     Py_ssize_t channel       # strides, in elements
     Py_ssize_t position[3]
     Py_ssize_t size          # elements of one image's window
@@ -44,9 +48,19 @@ cdef struct WindowIndex:
     Py_ssize_t *row
     CopyRun *run                     # the last axis
 
-cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step) noexcept nogil
+
+cdef inline Py_ssize_t window_place(const Window *window, int a, Py_ssize_t position) noexcept nogil:
+    """Elements from a window's beginning to a position of an axis."""
+    cdef const WindowAxis *axis = &window.axis[a]
+    if axis.segment_step == axis.segment * window.position[a]:
+        return position * window.position[a]
+    return (position // axis.segment * axis.segment_step
+            + position % axis.segment * window.position[a])
+
+cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step,
+                     bint per_tap=*, Py_ssize_t factor=*) noexcept nogil
 cdef void set_strides(Window *window, Py_ssize_t overrun, Py_ssize_t vector,
-                      bint full_vectors=*) noexcept nogil
+                      bint full_vectors=*, int joined=*) noexcept nogil
 cdef Py_ssize_t index_bytes(const Window *window) noexcept nogil
 cdef void locate_window(const Window *window, const Py_ssize_t *first, const Py_ssize_t *count,
                         char *memory, WindowIndex *index) noexcept nogil

@@ -10,6 +10,10 @@ An axis of the window is laid out in one of three ways: one segment from the sma
 largest position; or, where that is shorter, a segment of `block` positions for each tap (large
 dilations, 1x1 kernels with stride); or, where outputs have to be neighbours though they read at
 steps, a segment for each phase of the step.
+
+Rows of few outputs leave most lanes or registers of a kernel empty. Where axes are joined, each tap
+of the last one has a segment of its own, and these lie outside of the rows: (tap, row, column) in
+place of (row, tap, column). Then the outputs of all rows lie one step apart, like those of one row.
 """
 from libc.string cimport memcpy
 
@@ -17,8 +21,13 @@ from fastconv._core.integers cimport round_up
 from fastconv._core.padding cimport PAD_CONSTANT, fill, source_index
 
 
-cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step) noexcept nogil:
-    """Lay the axis out for blocks of `block` outputs; unit_step asks for window_step == 1."""
+cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step,
+                     bint per_tap=False, Py_ssize_t factor=1) noexcept nogil:
+    """Lay the axis out for blocks of `block` outputs.
+
+    unit_step asks for window_step == 1, per_tap for a segment of each tap; else there are such
+    where one for all is more than `factor` times as long.
+    """
     cdef Py_ssize_t i, high, whole
     axis.block = block
     axis.low = high = axis.tap[0] if axis.taps else 0
@@ -28,11 +37,11 @@ cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step) noexcep
     # (block - 1) * step stays within the padded source, so it cannot overflow
     whole = high - axis.low + 1 + (block - 1) * axis.step if block > 1 else high - axis.low + 1
     unit_step = unit_step and axis.step != 1 and block > 1
-    axis.per_tap = axis.taps * block < whole or unit_step
+    axis.per_tap = factor * axis.taps * block < whole or unit_step or per_tap
     axis.segment = block if axis.per_tap else 0
     axis.window = axis.taps * block if axis.per_tap else whole
     axis.window_step = axis.step if block > 1 and not axis.per_tap else 1
-    if unit_step and axis.step * (block + (high - axis.low) // axis.step) < axis.window:
+    if unit_step and not per_tap and axis.step * (block + (high - axis.low) // axis.step) < axis.window:
         axis.per_tap = False
         axis.segment = block + (high - axis.low) // axis.step
         axis.window = axis.step * axis.segment
@@ -62,22 +71,36 @@ cdef Py_ssize_t odd_lines(Py_ssize_t stride, Py_ssize_t vector) noexcept nogil:
 
 
 cdef void set_strides(Window *window, Py_ssize_t overrun, Py_ssize_t vector,
-                      bint full_vectors=False) noexcept nogil:
+                      bint full_vectors=False, int joined=0) noexcept nogil:
     """Strides and size. Kernels may read `overrun` outputs past a line's end.
 
-    full_vectors: rows of the window are, so that fewer loads meet two cache lines.
+    full_vectors: rows of the window are, so that fewer loads meet two cache lines. joined: as in
+    `Window`; `block_axis` has given those axes a segment for each tap.
     """
     cdef WindowAxis *axis = window.axis
-    cdef Py_ssize_t pixel = 1
+    cdef Py_ssize_t pixel = 1, size
+    cdef int a, line = 2 - joined  # the outermost axis whose outputs are in a line
+    window.joined = joined
     if window.channels_last:
         pixel = odd_lines(window.channels, vector)
         window.channel = 1
-    window.position[2] = pixel
-    window.position[1] = pixel * axis[2].window
+    size = pixel
+    for a in range(2, line, -1):
+        window.position[a] = size
+        size *= axis[a].segment
+    window.position[line] = size
+    size *= axis[line].window
+    for a in range(2, line, -1):
+        axis[a].segment_step = size
+        size *= axis[a].window // axis[a].segment
     if full_vectors:
-        window.position[1] = round_up(window.position[1], vector)
-    window.position[0] = window.position[1] * axis[1].window
-    window.size = window.position[0] * axis[0].window
+        size = round_up(size, vector)
+    for a in range(line - 1, -1, -1):
+        window.position[a] = size
+        size *= axis[a].window
+    for a in range(line + 1):
+        axis[a].segment_step = axis[a].segment * window.position[a]
+    window.size = size
     if not window.channels_last:
         window.channel = odd_lines(window.size, vector)
         window.size = window.channel * window.channels
@@ -112,8 +135,11 @@ cdef Py_ssize_t index_axis(const WindowAxis *axis, Py_ssize_t first, Py_ssize_t 
 
 
 cdef Py_ssize_t find_runs(const WindowAxis *axis, Py_ssize_t first, Py_ssize_t count,
-                          CopyRun *runs) noexcept nogil:
-    """The last axis as runs; adjacent positions join where their spacing is equal."""
+                          bint apart, CopyRun *runs) noexcept nogil:
+    """The last axis as runs; adjacent positions join where their spacing is equal.
+
+    apart: but not those of two segments.
+    """
     cdef Py_ssize_t i = 0, n = 0, position, place, limit, used = axis.window, source, inside
     cdef Py_ssize_t step = axis.step if axis.segment else 1
     cdef CopyRun *run
@@ -141,7 +167,7 @@ cdef Py_ssize_t find_runs(const WindowAxis *axis, Py_ssize_t first, Py_ssize_t c
             i += inside
             continue
         i += 1
-        if n:
+        if n and not (apart and position == 0):
             run = &runs[n - 1]
             if source < 0 and run.source == source:
                 run.length += 1
@@ -169,12 +195,15 @@ cdef void locate_window(const Window *window, const Py_ssize_t *first, const Py_
     memory: `index_bytes` of it, which the index points into.
     """
     cdef const WindowAxis *axis = window.axis
+    cdef Py_ssize_t r
     index.plane = <Py_ssize_t *>memory
     index.row = index.plane + axis[0].window
     index.run = <CopyRun *>(index.row + axis[1].window)
     index.planes = index_axis(&axis[0], first[0], count[0], index.plane)
     index.rows = index_axis(&axis[1], first[1], count[1], index.row)
-    index.runs = find_runs(&axis[2], first[2], count[2], index.run)
+    index.runs = find_runs(&axis[2], first[2], count[2], window.joined > 0, index.run)
+    for r in range(index.runs):
+        index.run[r].start = window_place(window, 2, index.run[r].start) // window.position[2]
 
 
 cdef void gather_window(const Window *window, const WindowIndex *index, const real_t *x,
@@ -196,33 +225,55 @@ cdef void gather_window(const Window *window, const WindowIndex *index, const re
 cdef void gather_planes(const Window *window, const WindowIndex *index, const real_t *x,
                         const Py_ssize_t *stride, const fc_kernels *k, bint zeros,
                         real_t *out) noexcept nogil:
-    """`gather_window` where channels come first: rows that lie equally far apart in one call."""
-    cdef Py_ssize_t c, i0, i1, step, end, kind, row = window.position[1]
+    """`gather_window` where channels come first: rows that lie equally far apart in one call.
+
+    Of joined planes of one row each, planes are taken for rows.
+    """
+    cdef bint by_plane = window.joined == 2 and window.axis[1].segment == 1
+    cdef int a = 0 if by_plane else 1  # the axis of rows
+    cdef const Py_ssize_t *row = index.plane if by_plane else index.row
+    cdef const Py_ssize_t *plane = index.row if by_plane else index.plane
+    cdef Py_ssize_t rows = index.planes if by_plane else index.rows
+    cdef Py_ssize_t planes = index.rows if by_plane else index.planes
+    cdef Py_ssize_t c, p, r, step, end, limit
     cdef const real_t *line
     cdef real_t *target
     for c in range(window.channels):
-        for i0 in range(index.planes):
-            i1 = 0
-            while i1 < index.rows:
-                target = out + c * window.channel + i0 * window.position[0] + i1 * row
-                end = i1 + 1
-                kind = min(index.plane[i0], index.row[i1])
-                if kind < 0:
-                    while end < index.rows and min(index.plane[i0], index.row[end]) == kind:
+        for p in range(planes):
+            r = 0
+            while r < rows:
+                target = out + (c * window.channel + window_place(window, 1 - a, p)
+                                + window_place(window, a, r))
+                end, limit = r + 1, rows
+                if window.joined == 2 and not by_plane:  # segments are apart
+                    limit = min(limit, round_up(end, window.axis[1].segment))
+                if min(plane[p], row[r]) < 0:
+                    while end < limit and min(plane[p], row[end]) == min(plane[p], row[r]):
                         end += 1
                     if zeros:
-                        fill(target, (end - i1) * row, <real_t>held(window, kind))
-                    i1 = end
+                        fill_rows(window, index, end - r, window.position[a],
+                                  <real_t>held(window, min(plane[p], row[r])), target)
+                    r = end
                     continue
-                step = index.row[end] - index.row[i1] if end < index.rows else 0
-                while (end < index.rows and index.row[end] >= 0
-                       and index.row[end] - index.row[end - 1] == step):
+                step = row[end] - row[r] if end < limit else 0
+                while end < limit and row[end] >= 0 and row[end] - row[end - 1] == step:
                     end += 1
-                line = x + (c * stride[0] + index.plane[i0] * stride[1]
-                            + index.row[i1] * stride[2])
-                gather_runs(window, index, line, end - i1, step * stride[2], stride[3], k, zeros,
-                            target)
-                i1 = end
+                line = x + c * stride[0] + plane[p] * stride[2 - a] + row[r] * stride[1 + a]
+                gather_runs(window, index, line, end - r, step * stride[1 + a], stride[3], k,
+                            zeros, target, window.position[a])
+                r = end
+
+
+cdef inline void fill_rows(const Window *window, const WindowIndex *index, Py_ssize_t rows,
+                           Py_ssize_t row, real_t value, real_t *out) noexcept nogil:
+    """Rows, `row` elements apart, that hold one value."""
+    cdef Py_ssize_t r, q
+    if window.joined == 0:
+        fill(out, rows * row, value)
+        return
+    for r in range(index.runs):
+        for q in range(rows):
+            fill(out + q * row + index.run[r].start, index.run[r].length, value)
 
 
 cdef void turn_pixels(const Window *window, const WindowIndex *index, const real_t *x,
@@ -238,7 +289,8 @@ cdef void turn_pixels(const Window *window, const WindowIndex *index, const real
             line = x + index.plane[i0] * stride[1] + index.row[i1] * stride[2]
             for r in range(index.runs):
                 run = index.run[r]
-                target = out + i0 * window.position[0] + i1 * window.position[1] + run.start
+                target = out + (window_place(window, 0, i0) + window_place(window, 1, i1)
+                                + run.start)
                 kind = min(index.plane[i0], index.row[i1], run.source)
                 if kind >= 0:
                     k.transpose(run.length, window.channels, line + run.source * stride[3],
@@ -258,9 +310,10 @@ cdef inline double held(const Window *window, Py_ssize_t kind) noexcept nogil:
 
 cdef inline void gather_runs(const Window *window, const WindowIndex *index, const real_t *x,
                              Py_ssize_t rows, Py_ssize_t x_row, Py_ssize_t x_pixel,
-                             const fc_kernels *k, bint zeros, real_t *out) noexcept nogil:
-    """The runs of some rows of one channel, x_row apart in the source."""
-    cdef Py_ssize_t r, i, q, row = window.position[1]
+                             const fc_kernels *k, bint zeros, real_t *out,
+                             Py_ssize_t row) noexcept nogil:
+    """The runs of some rows of one channel, x_row apart in the source, row in the window."""
+    cdef Py_ssize_t r, i, q
     cdef real_t value
     cdef CopyRun run
     for r in range(index.runs):
@@ -288,7 +341,7 @@ cdef void gather_pixels(const Window *window, const WindowIndex *index, const re
             line = x + index.plane[i0] * stride[1] + index.row[i1] * stride[2]
             for r in range(index.runs):
                 run = index.run[r]
-                target = out + (i0 * window.position[0] + i1 * window.position[1]
+                target = out + (window_place(window, 0, i0) + window_place(window, 1, i1)
                                 + run.start * pixel)
                 kind = min(index.plane[i0], index.row[i1], run.source)
                 if kind < 0:
@@ -325,7 +378,7 @@ cdef bint gather_whole_rows(const Window *window, const WindowIndex *index, cons
     cdef Py_ssize_t pixel = window.position[2], i0, i1, r, first = 0, last
     cdef Py_ssize_t row = 0, start = 0, end = 0
     cdef real_t *target
-    if (window.channels != k.lanes or stride[3] != 1 or index.runs > 3
+    if (window.channels != k.lanes or stride[3] != 1 or index.runs > 3 or window.joined
             or window.axis.mode == PAD_CONSTANT):
         return False
     # the one run that is a whole row, between zeros

@@ -42,6 +42,47 @@ static void NAME(transpose)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdif
 }
 
 /* ---- copy: a block of rows, whose elements may lie some way apart ---- */
+
+/* Elements 0, step, 2 step, ... of that many vectors that lie side by side, step 2, 3 or 4. */
+FC_INLINE vec NAME(elements_apart)(const vec v[4], const int step)
+{
+    const ivec lane = NAME(iota)(), place = lane * step;
+    const vec low = NAME(shuffle)(v[0], v[1], place & (2 * LANES - 1));
+    if (step == 2) return low;
+    if (step == 3) { /* where the first two vectors end, the third goes on */
+        const ivec inside = place < (INT)(2 * LANES);
+        return NAME(shuffle)(low, v[2], (lane & inside) | ((place - LANES) & ~inside));
+    }
+    const vec high = NAME(shuffle)(v[2], v[3], place & (2 * LANES - 1));
+    return NAME(shuffle)(low, high, lane + (lane & (LANES / 2)));
+}
+
+/* `copy` of elements 2, 3 or 4 apart: vectors of the source, taken apart in registers. */
+FC_INLINE void NAME(copy_apart)(ptrdiff_t nr, ptrdiff_t nc, const REAL *src, ptrdiff_t src_r,
+                                REAL *dst, ptrdiff_t dst_r, const int step)
+{
+    const ptrdiff_t whole = (nc - 1) / LANES * LANES;
+    for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r) {
+        vec v[4] = {{0}};
+        for (ptrdiff_t c = 0; c < whole; c += LANES) {
+            FC_UNROLL for (int k = 0; k < step; k++)
+                v[k] = NAME(load)(src + step * c + k * LANES);
+            NAME(save)(dst + c, NAME(elements_apart)(v, step));
+        }
+#ifdef FC_PARTIAL_LOADS
+        ptrdiff_t left = step * (nc - whole - 1) + 1; /* elements up to the last */
+        FC_UNROLL for (int k = 0; k < step; k++, left -= LANES) {
+            if (left > 0)
+                v[k] = NAME(load_first)(src + step * whole + k * LANES,
+                                        left < LANES ? left : LANES);
+        }
+        NAME(save_first)(dst + whole, NAME(elements_apart)(v, step), nc - whole);
+#else
+        for (ptrdiff_t c = whole; c < nc; c++) dst[c] = src[c * step];
+#endif
+    }
+}
+
 static void NAME(copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t src_r,
                        ptrdiff_t src_c, void *dst_, ptrdiff_t dst_r)
 {
@@ -55,31 +96,19 @@ static void NAME(copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src_, ptrdiff_t s
             for (ptrdiff_t c = 0; c < whole; c += LANES) NAME(save)(dst + c, NAME(load)(src + c));
             NAME(save)(dst + nc - LANES, NAME(load)(src + nc - LANES));
         }
-        return;
-    }
-    if (src_c == 1) {
+    } else if (src_c == 1) {
         for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r)
             NAME(save_first)(dst, NAME(load_first)(src, n), n);
-        return;
+    } else if (src_c == 2) {
+        NAME(copy_apart)(nr, nc, src, src_r, dst, dst_r, 2);
+    } else if (src_c == 3) {
+        NAME(copy_apart)(nr, nc, src, src_r, dst, dst_r, 3);
+    } else if (src_c == 4) {
+        NAME(copy_apart)(nr, nc, src, src_r, dst, dst_r, 4);
+    } else {
+        for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r)
+            for (ptrdiff_t c = 0; c < nc; c++) dst[c] = src[c * src_c];
     }
-#ifdef FC_PARTIAL_LOADS
-    if (src_c == 2) {
-        const ivec evens = NAME(iota)() * 2;
-        const ptrdiff_t low = 2 * n - 1 < LANES ? 2 * n - 1 : LANES, high = 2 * n - 1 - low;
-        for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r) {
-            for (ptrdiff_t c = 0; c < whole; c += LANES)
-                NAME(save)(dst + c, NAME(shuffle)(NAME(load)(src + 2 * c),
-                                                  NAME(load)(src + 2 * c + LANES), evens));
-            const REAL *last = src + 2 * whole;
-            vec a = NAME(load_first)(last, low), b = a;
-            if (high) b = NAME(load_first)(last + LANES, high);
-            NAME(save_first)(dst + whole, NAME(shuffle)(a, b, evens), n);
-        }
-        return;
-    }
-#endif
-    for (ptrdiff_t r = 0; r < nr; r++, src += src_r, dst += dst_r)
-        for (ptrdiff_t c = 0; c < nc; c++) dst[c] = src[c * src_c];
 }
 
 /* ---- scatter: a block of rows to places some way apart ---- */

@@ -127,6 +127,8 @@ cdef double strided_gather(const Layout *layout, const Shape *shape) noexcept:
     cdef Py_ssize_t most = 1 if layout.backward or g.channels_last else 2
     if g.stride[2] <= most or layout.method == PLANES_BACKWARD:
         return 0.0
+    if layout.interleaves:  # planes are turned whole
+        return STRIDED_ELEMENT_SECONDS * shape.inputs
     return (STRIDED_ELEMENT_SECONDS * shape.inputs
             + STRIDED_ROW_SECONDS * shape.inputs / max(g.input[2], 1))
 

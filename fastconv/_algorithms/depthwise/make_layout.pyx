@@ -14,6 +14,7 @@ from fastconv._algorithms.depthwise.layout cimport (
 )
 from fastconv._core.integers cimport ceil_div, even_size, gcd, round_up
 from fastconv._core.padding cimport AXES, PAD_ZEROS
+from fastconv._core.scratch cimport CACHE
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport FC_IDENTITY, fc_column, fc_epilogue, kernels_for
 
@@ -308,7 +309,9 @@ cdef void choose_blocks(Layout *layout, OutputPhase *phase) noexcept:
     shrink(layout, phase, 0, 1, budget)
     shrink(layout, phase, 1, MIN_ROWS, budget)
     shrink(layout, phase, 2, min_width, budget)
-    shrink(layout, phase, 1, 1, budget)
+    shrink(layout, phase, 1, TILE_ROWS, budget)
+    # Fewer rows leave a kernel's tile empty: long kernels have larger windows.
+    shrink(layout, phase, 1, 1, CACHE // 2 // layout.g.itemsize)
     for a in range(AXES):
         axis[a].blocks = ceil_div(axis[a].count, axis[a].block)
     phase.blocks = axis[0].blocks * axis[1].blocks * axis[2].blocks

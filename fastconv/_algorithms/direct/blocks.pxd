@@ -99,6 +99,9 @@ cdef inline void set_line(const Job *job, BlockRef *block) noexcept nogil:
     cdef const Output *output = &job.output
     cdef Py_ssize_t rows = block.count[1], columns = block.count[2], lanes = layout.kernels.lanes
     cdef Py_ssize_t line
+    if layout.joined:
+        set_joined_line(job, block)
+        return
     block.pitch = phase.window.position[1]
     line = (rows - 1) * block.pitch + columns
     block.flat = (layout.by_pixels and rows > 1 and not phase.trims
@@ -110,6 +113,17 @@ cdef inline void set_line(const Job *job, BlockRef *block) noexcept nogil:
     block.line = line if block.flat else columns
     block.fuses = (layout.by_pixels and not block.flat and phase.taps <= LONG_SUM
                    and output.pixel == 1 and output.channel != 1 and fuses_into_kernel(output))
+
+
+cdef inline void set_joined_line(const Job *job, BlockRef *block) noexcept nogil:
+    """Runs are cut from the outputs of the joined axes, which follow each other in the result."""
+    cdef int a
+    block.flat = False
+    block.line = 1
+    for a in range(2 - job.layout.joined, AXES):
+        block.line *= block.count[a]
+    block.fuses = (job.layout.by_pixels and job.phase.taps <= LONG_SUM and job.output.pixel == 1
+                   and job.output.channel != 1 and fuses_into_kernel(&job.output))
 
 
 cdef inline void set_steps(const Job *job, BlockRef *block) noexcept nogil:
@@ -132,13 +146,13 @@ cdef inline void cut_into_runs(const Job *job, BlockRef *block) noexcept nogil:
     cdef const Output *output = &job.output
     cdef PixelRun line
     cdef Py_ssize_t image, o0, o1, corner = 0
-    cdef int a
+    cdef int a, joined = job.layout.joined
     for a in range(3):
         corner += (phase.first[a] + block.first[a] * phase.out_step[a]) * output.axis[a]
     block.n_runs = 0
     for image in range(block.images):
-        for o0 in range(block.count[0]):
-            for o1 in range(1 if block.flat else block.count[1]):
+        for o0 in range(1 if joined == 2 else block.count[0]):
+            for o1 in range(1 if block.flat or joined else block.count[1]):
                 line.window = (image * block.image_step
                                + o0 * axis[0].window_step * phase.window.position[0]
                                + o1 * axis[1].window_step * phase.window.position[1])

@@ -105,7 +105,7 @@ cdef class Correlation(SerialKernel):
         cdef SerialJob *kept = <SerialJob *>self.kept_job
         cdef Job *job
         cdef Call call
-        if layout.n_phases != 1 or layout.has_gaps:
+        if layout.n_phases != 1 or layout.has_gaps or not follows(layout, out):
             return False
         if kept == NULL:
             kept = <SerialJob *>malloc(
@@ -155,6 +155,16 @@ cdef class Correlation(SerialKernel):
         if phase.window.channels_last:
             return channel == 1 and lines_fit(pixel * itemsize, 2 * layout.run_pixels, 64, 12)
         return pixel == 1 and lines_fit(channel * itemsize, min(CHUNK_TAPS, phase.taps), 64, 12)
+
+
+cdef bint follows(const Layout *layout, const Strided5 *out) noexcept:
+    """Whether outputs of joined axes follow each other in the result."""
+    cdef int a
+    for a in range(2, 2 - layout.joined, -1):
+        if layout.out_size[a - 1] > 1 and (
+                out.stride[1 + a] != layout.out_size[a] * out.stride[2 + a]):
+            return False
+    return True
 
 
 cdef int run_phases(Job *job, const Call *call, Schedule *schedules, cnp.ndarray out) except -1:

@@ -6,6 +6,7 @@ cdef struct Kernel:
     bint by_pixels
     int number
     Py_ssize_t width  # output channels of a block of weights
+    int joined        # as in `Layout`
     double cycles     # of an output
 
 cdef Kernel fastest_kernel(const Layout *layout) noexcept

@@ -10,11 +10,12 @@ The constants were fitted by hand to layers measured on one thread of a Xeon of 
 kind at 2.3 GHz; docs/algorithms/choice.rst tells which.
 """
 from fastconv._algorithms.direct.types cimport (
-    STRIP_TILES, GradientSchedule, Layout, Phase, block_runs, phase_blocks, phase_outputs,
-    weights_at_once,
+    STRIP_TILES, GradientSchedule, Layout, Phase, block_runs, line_outputs, phase_blocks,
+    phase_outputs, weights_at_once,
 )
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.machine cimport CostTerms, peak
+from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
 from fastconv._core.window cimport WindowAxis
 from fastconv._kernels.dispatch cimport FC_BACKWARD_FILTERS
@@ -51,6 +52,9 @@ cdef double GRADIENT_WEIGHT = 0.7e-9     # added up, and stored where its filter
 # for the output's layout. It is transposed, and goes to many places at once.
 cdef double TRANSPOSED_CYCLES = 0.6
 cdef double TRANSPOSED_CYCLES_BEYOND = 1.4   # if an image of results exceeds the cache
+cdef double COPIED_CYCLES = 0.2          # an element of a window, of neighbouring channels;
+cdef double SHORT_COPY_CYCLES = 1        # of a few pixels;
+cdef double COPY_CALL_CYCLES = 40        # and what a call of either takes
 cdef double GAP_CYCLES = 0.5             # for what lies between rows that are cut as one line
 # And factors of its products:
 cdef double PIXELS_INPUT = 1.05          # input from the second-level cache for every few channels
@@ -67,9 +71,75 @@ cdef inline double filled(Py_ssize_t n, Py_ssize_t unit) noexcept:
 # ---- the kernel of a layout ----
 
 cdef Kernel fastest_kernel(const Layout *layout) noexcept:
-    """The kernel that takes fewer cycles an output."""
-    cdef Kernel tiles = igemm(layout), pixels = igemm_pixels(layout)
-    return pixels if pixels.cycles < tiles.cycles else tiles
+    """The kernel that takes the fewest cycles an output, and the axes that it wants joined."""
+    cdef Kernel best = igemm(layout, 0), other
+    cdef int joined
+    for joined in range(AXES):
+        if joined and not may_join(layout, joined):
+            continue
+        other = igemm(layout, joined)
+        if joined and other.cycles < best.cycles:
+            best = other
+        other = igemm_pixels(layout, joined)
+        if other.cycles < best.cycles:
+            best = other
+    return best
+
+
+cdef bint may_join(const Layout *layout, int joined) noexcept:
+    """Whether outputs of so many axes follow each other in the result, and their rows are short."""
+    cdef const WindowAxis *axis = layout.phases[0].axis
+    cdef Py_ssize_t line = 1
+    cdef int a
+    for a in range(AXES - joined, AXES):
+        line *= axis[a].count
+    return (layout.n_phases == 1 and not layout.has_gaps and not layout.collapsed
+            and layout.phases[0].out_step[0] * layout.phases[0].out_step[1]
+            * layout.phases[0].out_step[2] == 1
+            and axis[AXES - 1 - joined].count > 1 and 0 < line < 2 * layout.kernels.half)
+
+
+cdef Py_ssize_t joined_outputs(const Layout *layout, int joined) noexcept:
+    """Outputs of a line, if so many axes are joined."""
+    cdef Py_ssize_t outputs = 1
+    cdef int a
+    for a in range(AXES - 1 - joined, AXES):
+        outputs *= max(layout.phases[0].axis[a].count, 1)
+    return outputs
+
+
+cdef Py_ssize_t positions(const WindowAxis *axis) noexcept:
+    """Of a window of all outputs of an axis."""
+    cdef Py_ssize_t reach = 0, t
+    for t in range(axis.taps):
+        reach = max(reach, abs(axis.tap[t] - axis.tap[0]))
+    return min(axis.taps * axis.count, (axis.count - 1) * axis.step + reach + 1)
+
+
+cdef double gather_cycles(const Layout *layout, int joined) noexcept:
+    """Cycles of an output for the window: the elements, and the calls that copy some each."""
+    cdef const WindowAxis *axis = layout.phases[0].axis
+    cdef double planes = <double>axis[0].taps * axis[0].count, rows = positions(&axis[1])
+    cdef double columns = positions(&axis[2]), segments = 1, lines, elements, calls
+    lines = planes
+    if joined:
+        columns = <double>axis[2].taps * axis[2].count
+        segments = axis[2].taps
+    if joined == 2:
+        planes = lines = positions(&axis[0])
+        rows = <double>axis[1].taps * axis[1].count
+        segments *= axis[1].taps
+        if axis[1].count == 1:
+            lines = 1  # planes are copied like rows
+    elements = planes * rows * columns * layout.in_channels
+    if layout.g.channels_last:
+        elements *= COPIED_CYCLES
+        calls = planes * rows * segments
+    else:
+        elements *= SHORT_COPY_CYCLES
+        calls = lines * segments * layout.in_channels
+    return (elements + calls * COPY_CALL_CYCLES) / max(
+        phase_outputs(&layout.phases[0]) * layout.out_channels, 1.0)
 
 
 cdef double products_cycles(const Layout *layout) noexcept:
@@ -83,31 +153,35 @@ cdef double transposed_cycles(const Layout *layout) noexcept:
     return TRANSPOSED_CYCLES_BEYOND if image > CACHE // layout.g.itemsize else TRANSPOSED_CYCLES
 
 
-cdef Kernel igemm(const Layout *layout) noexcept:
+cdef Kernel igemm(const Layout *layout, int joined) noexcept:
     """Output channels in the lanes, two vectors of them."""
     cdef Kernel kernel
     cdef Py_ssize_t lanes = layout.kernels.lanes, channels = max(layout.out_channels, 1)
     kernel.by_pixels = False
     kernel.number = 0
     kernel.width = 2 * lanes
+    kernel.joined = joined
     kernel.cycles = products_cycles(layout) * filled(channels, lanes) * filled(
-        max(layout.phases[0].axis[2].count, 1), layout.kernels.half)
+        joined_outputs(layout, joined), layout.kernels.half)
     if channels <= lanes:
         kernel.cycles *= ONE_VECTOR_LOADS
     if not layout.g.channels_last:
         kernel.cycles += transposed_cycles(layout)
+    kernel.cycles += gather_cycles(layout, joined)
     return kernel
 
 
-cdef Kernel igemm_pixels(const Layout *layout) noexcept:
+cdef Kernel igemm_pixels(const Layout *layout, int joined) noexcept:
     """Pixels in the lanes, and the width that leaves fewer channels empty."""
     cdef Kernel kernel
     cdef const WindowAxis *axis = layout.phases[0].axis
     cdef Py_ssize_t lanes = layout.kernels.lanes, channels = max(layout.out_channels, 1)
     cdef Py_ssize_t many = layout.kernels.igemm_pixels_channels
-    cdef Py_ssize_t pixels = max(axis[2].count, 1), line = round_up(pixels, lanes), reach = 0, t
+    cdef Py_ssize_t pixels = joined_outputs(layout, joined), line = round_up(pixels, lanes)
+    cdef Py_ssize_t reach = 0, t
     cdef double gaps = 0
     kernel.by_pixels = True
+    kernel.joined = joined
     kernel.number, kernel.width = 2, many
     if channels == 1:
         kernel.number, kernel.width = 0, 1
@@ -119,7 +193,8 @@ cdef Kernel igemm_pixels(const Layout *layout) noexcept:
     kernel.cycles *= filled(channels, kernel.width)
     for t in range(axis[2].taps):
         reach = max(reach, abs(axis[2].tap[t] - axis[2].tap[0]))
-    if (axis[1].count > 1 and axis[1].step == axis[2].step == 1 and pixels + reach <= line
+    if (not joined and axis[1].count > 1 and axis[1].step == axis[2].step == 1
+            and pixels + reach <= line
             and layout.phases[0].out_step[2] == 1):
         line = pixels + reach  # all rows are cut as one line, and leave one by one
         if not layout.g.channels_last:
@@ -131,6 +206,7 @@ cdef Kernel igemm_pixels(const Layout *layout) noexcept:
         kernel.cycles += (<double>layout.in_channels) / channels
     if layout.g.channels_last:
         kernel.cycles += transposed_cycles(layout)
+    kernel.cycles += gather_cycles(layout, joined)
     return kernel
 
 
@@ -168,16 +244,17 @@ cdef double arithmetic_seconds(const Layout *layout, const Phase *phase) noexcep
         work *= filled_line(layout, phase) * layout.channel_blocks * layout.width
         rate = ONE_CHANNEL_RATE if layout.pixels_kernel == 0 else PIXELS_RATE
     else:
-        work *= filled(phase.axis[2].count, layout.kernels.half) * layout.padded_channels
+        work *= filled(line_outputs(layout, phase), layout.kernels.half) * layout.padded_channels
     return work / (rate * peak(layout.g.itemsize))
 
 
 cdef double filled_line(const Layout *layout, const Phase *phase) noexcept:
     """`filled` of rows; those that lie one after the other are cut as one line."""
     cdef const WindowAxis *axis = phase.axis
-    cdef Py_ssize_t lanes = layout.kernels.lanes, columns = max(axis[2].block, 1)
-    cdef double line = round_up(axis[2].block, lanes)
-    if not (axis[1].segment or axis[2].segment or phase.out_step[2] != 1
+    cdef Py_ssize_t lanes = layout.kernels.lanes
+    cdef Py_ssize_t columns = max(line_outputs(layout, phase), 1)
+    cdef double line = round_up(columns, lanes)
+    if not (layout.joined or axis[1].segment or axis[2].segment or phase.out_step[2] != 1
             or axis[1].window_step != 1 or axis[2].window_step != 1):
         line = min(line, phase.window.position[1] + lanes / 2.0)
     return line / columns
@@ -274,20 +351,25 @@ cdef CostTerms tiles_cost(const GradientSchedule *schedule) noexcept:
 
 
 cdef CostTerms lags_cost(const GradientSchedule *schedule) noexcept:
-    """One image by the `conv_backward_weight` kernel, which goes through every window once."""
+    """One image by the `conv_backward_weight` kernel, which goes through every window once.
+
+    The last chunk of channels may be smaller than the others.
+    """
     cdef CostTerms terms
     cdef const Layout *layout = schedule.layout
     cdef const WindowAxis *axis = schedule.axis
-    cdef double blocks = layout.groups * out_blocks(schedule)
+    cdef double chunks = layout.groups * schedule.channels / max(
+        <double>schedule.window.channels, 1.0)
+    cdef double blocks = chunks * out_blocks(schedule)
     cdef double pixels = output_pixels(layout) * filled(axis[2].block, layout.kernels.lanes)
     cdef Py_ssize_t rest = schedule.filters % FC_BACKWARD_FILTERS
     cdef double filters = schedule.filters - rest
     if rest:  # with few planes, loads take longer than products
         filters += 2 if rest == 1 else 2.5
-    terms.arithmetic = layout.groups * 2 * schedule.rows * filters * pixels / (
+    terms.arithmetic = chunks * 2 * schedule.rows * filters * pixels / (
         GRADIENT_LAGS_RATE * peak(layout.g.itemsize))
     terms.gather = blocks * gradient_element(layout) * schedule.window.size
-    terms.transform = layout.groups * schedule.filters * schedule.rows * GRADIENT_WEIGHT
+    terms.transform = chunks * schedule.filters * schedule.rows * GRADIENT_WEIGHT
     terms.traffic = 0
     terms.start = CALL + blocks * (BLOCK + schedule.filter_blocks * schedule.lag_tiles * (
         LAGS_CALL + LAGS_ROW * axis[1].block))

@@ -14,7 +14,9 @@ cimport numpy as cnp
 from fastconv._algorithms.direct.cost cimport lags_cost, tiles_cost
 from fastconv._algorithms.direct.gradient_job cimport GradientJob
 from fastconv._algorithms.direct.gradient_lags cimport plan_lags, run_lags
-from fastconv._algorithms.direct.gradient_tiles cimport LONGEST_TASK, plan_tiles, run_tiles
+from fastconv._algorithms.direct.gradient_tiles cimport (
+    LONGEST_TASK, TASKS_FOR_THREADS, parts_for_threads, plan_tiles, run_tiles,
+)
 from fastconv._algorithms.direct.layout cimport PassLayout, is_one_line, lines_fit
 from fastconv._algorithms.direct.long_sums cimport LONG_SUM
 from fastconv._algorithms.direct.phases cimport TRIM_THRESHOLD, inside_rows
@@ -31,13 +33,12 @@ from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 cnp.import_array()
 
-cdef Py_ssize_t TASKS_FOR_THREADS = 8            # that sums are cut into where there are few
 cdef Py_ssize_t LAST_LEVEL_CACHE_BYTES = 16 << 20  # gradients beyond it come from memory
 
 
 cdef PassLayout gradient_layout(ConvDesc desc):
     """A layout for one call alone: plans block its axes anew."""
-    return PassLayout(desc, False, False, False)
+    return PassLayout(desc, False, False, False, True)
 
 
 cdef GradientSchedule plan_sums(const Layout *layout, Py_ssize_t batch) noexcept:
@@ -80,7 +81,7 @@ cdef Py_ssize_t reduction_parts(const GradientSchedule *schedule, double work) n
     That depends on the problem alone, so the result is the same for any number of threads.
     """
     cdef Py_ssize_t tasks = max(1, schedule.layout.groups * schedule.ranges * schedule.chunks)
-    cdef Py_ssize_t parts = TASKS_FOR_THREADS // tasks
+    cdef Py_ssize_t parts = parts_for_threads(schedule, tasks)
     if schedule.by_lags:
         parts = max(parts, <Py_ssize_t>(work / tasks / LONGEST_TASK))
     return min(schedule.all_blocks, max(1, parts))
@@ -108,7 +109,8 @@ cdef void cut_sums(GradientSchedule *schedule, Py_ssize_t parts, double work,
     schedule.blocks_per_range = even_size(
         schedule.filter_blocks, max(1, <Py_ssize_t>(schedule.filter_blocks / ranges)))
     schedule.ranges = ceil_div(schedule.filter_blocks, schedule.blocks_per_range)
-    schedule.tasks = schedule.layout.groups * schedule.ranges * schedule.parts
+    schedule.tasks = (schedule.layout.groups * schedule.chunks * schedule.ranges
+                      * schedule.parts)
 
 
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,

@@ -7,13 +7,14 @@ the first-level cache while all taps meet them; taps of all channels are *lags* 
 from fastconv._algorithms.direct.gradient_job cimport GradientJob, GradientTask, find_sums
 from fastconv._algorithms.direct.long_sums cimport LongSums, expect_products, finish_sums, long_sums
 from fastconv._algorithms.direct.types cimport GradientSchedule, Layout, block_outputs
-from fastconv._core.blocks cimport Arena, reserve, unravel
+from fastconv._core.blocks cimport Arena, reserve
 from fastconv._core.integers cimport ceil_div, even_size
 from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
 from fastconv._core.types cimport real_t
 from fastconv._core.window cimport (
-    WindowAxis, WindowIndex, block_axis, gather_window, index_bytes, locate_window, set_strides,
+    Window, WindowAxis, WindowIndex, block_axis, gather_window, index_bytes, locate_window,
+    set_strides,
 )
 from fastconv._desc.conv cimport conv_geometry
 from fastconv._kernels.dispatch cimport FC_BACKWARD_FILTERS, FC_SUM_BLOCK, fc_kernels
@@ -22,6 +23,7 @@ from fastconv._kernels.dispatch cimport FC_BACKWARD_FILTERS, FC_SUM_BLOCK, fc_ke
 cdef enum:
     STRIP_VECTORS = 2 * FC_SUM_BLOCK  # of a strip of gradients
     EVEN_STRIPS = 8  # so many strips make equal parts for threads
+    FEW_CHANNELS = 8  # whose windows share a strip at least
 
 # The outputs of one block, and what meets there.
 cdef struct LagBlock:
@@ -31,7 +33,7 @@ cdef struct LagBlock:
 
 
 cdef inline GradientSchedule plan_lags(const Layout *layout, Py_ssize_t batch) noexcept:
-    """Block the sums: all channels in one chunk, strips of rows."""
+    """Block the sums: strips of rows, and chunks of channels whose windows of a strip fit."""
     cdef const conv_geometry *g = layout.g
     cdef GradientSchedule schedule
     cdef WindowAxis *axis = layout.phases[0].axis
@@ -42,17 +44,16 @@ cdef inline GradientSchedule plan_lags(const Layout *layout, Py_ssize_t batch) n
     schedule.along_taps = False
     schedule.filters = g.filters // g.groups
     schedule.channels = g.channels // g.groups
-    schedule.chunks = 1
-    schedule.rows = schedule.channels * g.kernel[0] * g.kernel[1] * g.kernel[2]
-    schedule.lags = even_size(schedule.rows, layout.kernels.conv_backward_weight_taps)
-    schedule.lag_tiles = ceil_div(schedule.rows, schedule.lags)
     schedule.filter_blocks = ceil_div(schedule.filters, FC_BACKWARD_FILTERS)
     schedule.blocks_per_range, schedule.ranges = schedule.filter_blocks, 1
     schedule.window.axis = axis
-    schedule.window.channels = schedule.channels
     schedule.window.channels_last = False
     block_strips(layout, &schedule)
+    schedule.rows = schedule.window.channels * g.kernel[0] * g.kernel[1] * g.kernel[2]
+    schedule.lags = even_size(schedule.rows, layout.kernels.conv_backward_weight_taps)
+    schedule.lag_tiles = ceil_div(schedule.rows, schedule.lags)
     schedule.block_pixels = axis[1].block * axis[2].block
+    schedule.pixels = batch * axis[0].count * axis[1].count * axis[2].count
     schedule.all_blocks = batch
     for a in range(AXES):
         schedule.out_blocks[a] = ceil_div(axis[a].count, axis[a].block)
@@ -62,16 +63,22 @@ cdef inline GradientSchedule plan_lags(const Layout *layout, Py_ssize_t batch) n
 
 
 cdef inline void block_strips(const Layout *layout, GradientSchedule *schedule) noexcept:
-    """Strips of rows whose window takes a quarter of the cache, in numbers that part evenly."""
+    """Strips of rows, in numbers that part evenly, and as many channels as the cache holds of one.
+
+    A window takes a quarter of the cache. Short strips of all channels would call a kernel for a
+    few vectors each; but few channels at a time read the gradients again and again.
+    """
     cdef WindowAxis *axis = schedule.axis
     cdef Py_ssize_t lanes = layout.kernels.lanes, all_rows = max(axis[1].count, 1), rows, strips
+    cdef Py_ssize_t budget = CACHE // 4 // layout.g.itemsize, few
+    schedule.window.channels = few = min(schedule.channels, <Py_ssize_t>FEW_CHANNELS)
     block_axis(&axis[0], 1, False)
     block_axis(&axis[2], even_size(max(axis[2].count, 1), FC_SUM_BLOCK * lanes), True)
     rows = max(1, min(axis[1].count, STRIP_VECTORS // ceil_div(axis[2].block, lanes)))
     while True:
         block_axis(&axis[1], rows, False)
         set_strides(&schedule.window, 0, lanes, True)
-        if rows == 1 or schedule.window.size * layout.g.itemsize <= CACHE // 4:
+        if rows == 1 or schedule.window.size <= budget:
             break
         rows = (rows + 1) // 2
     strips = ceil_div(all_rows, rows)
@@ -79,6 +86,11 @@ cdef inline void block_strips(const Layout *layout, GradientSchedule *schedule) 
         strips += 1
     block_axis(&axis[1], ceil_div(all_rows, strips), False)
     set_strides(&schedule.window, 0, lanes, True)
+    if schedule.channels > few:
+        few = max(few, min(schedule.channels, few * budget // max(schedule.window.size, 1)))
+        schedule.window.channels = even_size(schedule.channels, few)
+        set_strides(&schedule.window, 0, lanes, True)
+    schedule.chunks = ceil_div(max(schedule.channels, 1), max(schedule.window.channels, 1))
 
 
 cdef inline Py_ssize_t range_sums(const GradientSchedule *schedule) noexcept nogil:
@@ -122,8 +134,10 @@ cdef inline void sum_lags(const GradientJob *job, GradientTask task, real_t *win
     cdef LongSums state = long_sums(range_sums(schedule), schedule.row_limit)
     cdef WindowIndex index
     cdef LagBlock block
+    cdef Window part = schedule.window
     cdef Py_ssize_t outputs, filters, in_image, located = -1
-    set_offsets(job, offset)
+    part.channels = task.channels
+    set_offsets(job, &task, offset)
     for outputs in range(task.first_outputs, task.end_outputs):
         block.image = block_outputs(outputs, schedule.axis, schedule.out_blocks, block.first,
                                     block.count)
@@ -132,9 +146,9 @@ cdef inline void sum_lags(const GradientJob *job, GradientTask task, real_t *win
             locate_window(&schedule.window, block.first, block.count,
                           scratch + schedule.index_at, &index)
         # zeros outside stay where the last image's were
-        gather_window(&schedule.window, &index, (<const real_t *>job.x.data) + (
-            block.image * stride[0] + task.group * schedule.channels * stride[1]), &stride[1],
-            kernels, located != in_image, window)
+        gather_window(&part, &index, (<const real_t *>job.x.data) + (
+            block.image * stride[0] + (task.group * schedule.channels + task.first_channel)
+            * stride[1]), &stride[1], kernels, located != in_image, window)
         located = in_image
         expect_products(&state, kernels, block.count[1] * block.count[2], sums, totals)
         for filters in range(task.first_block, task.end_block):
@@ -144,18 +158,26 @@ cdef inline void sum_lags(const GradientJob *job, GradientTask task, real_t *win
     store_sums(job, &task, sums)
 
 
-cdef inline void set_offsets(const GradientJob *job, Py_ssize_t *offset) noexcept nogil:
-    """Where the window holds each tap of each channel."""
+cdef inline Py_ssize_t task_rows(const GradientJob *job, const GradientTask *task) noexcept nogil:
+    """Sums of a filter."""
+    return task.channels * job.g.kernel[0] * job.g.kernel[1] * job.g.kernel[2]
+
+
+cdef inline void set_offsets(const GradientJob *job, const GradientTask *task,
+                             Py_ssize_t *offset) noexcept nogil:
+    """Where the window holds each tap of each of the task's channels."""
     cdef const GradientSchedule *schedule = job.schedule
     cdef const WindowAxis *axis = schedule.axis
-    cdef Py_ssize_t index[AXES]
-    cdef Py_ssize_t row, channel
-    for row in range(schedule.rows):
-        channel = unravel(row, job.g.kernel, AXES, index)
-        offset[row] = (channel * schedule.window.channel
-                       + axis[0].at[index[0]] * schedule.window.position[0]
-                       + axis[1].at[index[1]] * schedule.window.position[1]
-                       + axis[2].at[index[2]] * schedule.window.position[2])
+    cdef const Py_ssize_t *position = schedule.window.position
+    cdef Py_ssize_t channel, t0, t1, t2, row = 0
+    for channel in range(task.channels):
+        for t0 in range(job.g.kernel[0]):
+            for t1 in range(job.g.kernel[1]):
+                for t2 in range(job.g.kernel[2]):
+                    offset[row] = (
+                        channel * schedule.window.channel + axis[0].at[t0] * position[0]
+                        + axis[1].at[t1] * position[1] + axis[2].at[t2] * position[2])
+                    row += 1
 
 
 cdef inline void add_products(const GradientJob *job, const GradientTask *task,
@@ -174,7 +196,7 @@ cdef inline void add_products(const GradientJob *job, const GradientTask *task,
     cdef Py_ssize_t x_row = schedule.axis[1].window_step * schedule.window.position[1]
     cdef Py_ssize_t tile_sums = FC_BACKWARD_FILTERS * schedule.lags
     cdef Py_ssize_t planes = min(<Py_ssize_t>FC_BACKWARD_FILTERS, schedule.filters - first_filter)
-    cdef Py_ssize_t f, tile, lags
+    cdef Py_ssize_t f, tile, lags, all_rows = task_rows(job, task)
     cdef const real_t *prefetch
     cdef const real_t *grad = (<const real_t *>job.grad.data) + (
         block.image * stride[0] + (task.group * schedule.filters + first_filter) * stride[1]
@@ -185,8 +207,8 @@ cdef inline void add_products(const GradientJob *job, const GradientTask *task,
             kernels.copy(rows, columns, grad + f * plane, row, stride[4],
                          copied + f * rows * columns, columns)
         grad, row, plane = copied, columns, rows * columns
-    for tile in range(schedule.lag_tiles):
-        lags = min(schedule.lags, schedule.rows - tile * schedule.lags)
+    for tile in range(ceil_div(all_rows, schedule.lags)):
+        lags = min(schedule.lags, all_rows - tile * schedule.lags)
         prefetch = NULL
         if job.prefetches and filters + 1 < task.end_block and tile < FC_BACKWARD_FILTERS:
             prefetch = grad + (FC_BACKWARD_FILTERS + tile) * plane
@@ -200,20 +222,22 @@ cdef inline void store_sums(const GradientJob *job, const GradientTask *task,
     """From (blocks of filters, tiles of lags, filters * lags) to (filters, channels, taps)."""
     cdef const GradientSchedule *schedule = job.schedule
     cdef Py_ssize_t filters, planes, tile, first, lags, f, i, row
-    cdef Py_ssize_t taps = schedule.rows // schedule.channels
+    cdef Py_ssize_t all_rows = task_rows(job, task), taps = all_rows // task.channels
+    cdef Py_ssize_t filter_row = schedule.channels * taps
     cdef real_t *out = (<real_t *>job.out) + (
-        task.part * job.part_size + task.group * schedule.filters * schedule.rows)
+        task.part * job.part_size + task.group * schedule.filters * filter_row
+        + task.first_channel * taps)
     for filters in range(task.first_block, task.end_block):
         planes = min(<Py_ssize_t>FC_BACKWARD_FILTERS,
                      schedule.filters - filters * FC_BACKWARD_FILTERS)
         for tile in range(schedule.lag_tiles):
             first = tile * schedule.lags
-            lags = min(schedule.lags, schedule.rows - first)
+            lags = max(0, min(schedule.lags, all_rows - first))
             for f in range(planes):
                 for i in range(lags):
                     row = first + i
                     if job.g.flip:
                         row += taps - 1 - 2 * (row % taps)
-                    out[(filters * FC_BACKWARD_FILTERS + f) * schedule.rows + row] = (
+                    out[(filters * FC_BACKWARD_FILTERS + f) * filter_row + row] = (
                         sums[f * lags + i])
             sums += FC_BACKWARD_FILTERS * schedule.lags

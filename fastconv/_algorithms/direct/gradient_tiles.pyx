@@ -27,6 +27,9 @@ from fastconv._kernels.dispatch cimport fc_kernels
 
 cdef double LONGEST_TASK = 1e10      # a fifth of a second at most, so that Ctrl-C is heard
 cdef Py_ssize_t MAX_PIXELS = 1024    # that gradients are transposed for at once
+cdef Py_ssize_t TASKS_FOR_THREADS = 8  # that sums are cut into where there are few
+cdef double WORTH_CUTTING = 1e7      # operations; of fewer, what tasks do twice takes too long
+cdef Py_ssize_t PART_PIXELS = 256    # whose products are worth another part of all sums
 
 # Rows of sums that a kernel computes at once: what lies `step` apart in the window.
 cdef struct SumRun:
@@ -68,6 +71,7 @@ cdef GradientSchedule plan_tiles(const Layout *layout, Py_ssize_t batch) noexcep
     schedule.lags = schedule.lag_tiles = 0
     schedule.window.axis = axis
     schedule.window.channels_last = g.channels_last
+    schedule.pixels = batch * axis[0].count * axis[1].count * axis[2].count
     block_sums(layout, batch, &schedule)
     block_windows(layout, &schedule)
     schedule.block_pixels = axis[1].block * axis[2].block
@@ -80,6 +84,20 @@ cdef GradientSchedule plan_tiles(const Layout *layout, Py_ssize_t batch) noexcep
     return schedule
 
 
+cdef Py_ssize_t tasks_for_threads(const GradientSchedule *schedule) noexcept:
+    """Tasks that are wanted: one where threads would not pay."""
+    cdef const conv_geometry *g = schedule.layout.g
+    cdef double work = 2.0 * g.filters * schedule.channels * schedule.pixels
+    work *= (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2]
+    return TASKS_FOR_THREADS if work >= WORTH_CUTTING else 1
+
+
+cdef Py_ssize_t parts_for_threads(const GradientSchedule *schedule, Py_ssize_t tasks) noexcept:
+    """Parts that sums are cut into, where there are so many tasks without: of enough pixels."""
+    cdef Py_ssize_t parts = tasks_for_threads(schedule) // max(tasks, 1)
+    return max(1, min(parts, schedule.pixels // PART_PIXELS))
+
+
 cdef void block_sums(const Layout *layout, Py_ssize_t batch, GradientSchedule *schedule) noexcept:
     """Ranges of filters and chunks of channels, whose sums stay in the cache.
 
@@ -90,7 +108,7 @@ cdef void block_sums(const Layout *layout, Py_ssize_t batch, GradientSchedule *s
     cdef const WindowAxis *axis = schedule.axis
     cdef Py_ssize_t half = layout.kernels.half, width = 2 * layout.kernels.lanes
     cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
-    cdef Py_ssize_t fit = max(CACHE // 4 // g.itemsize // taps, 1), blocks, most
+    cdef Py_ssize_t fit = max(CACHE // 4 // g.itemsize // taps, 1), blocks, most, wanted
     cdef double work = (2.0 * width * taps * max(batch, 1) * axis[2].count * axis[1].count
                         * axis[0].count + 1)
     blocks = max(1, min(schedule.filter_blocks, <Py_ssize_t>sqrt(2.0 * fit) // width))
@@ -101,6 +119,14 @@ cdef void block_sums(const Layout *layout, Py_ssize_t batch, GradientSchedule *s
     blocks = max(1, min(blocks, <Py_ssize_t>(
         LONGEST_TASK / work / min(most, max(schedule.channels, 1)))))
     most = max(2 * half, min(most, <Py_ssize_t>(LONGEST_TASK / work)))
+    # and that are enough for threads: of what there is more of, since the other is read again
+    wanted = ceil_div(tasks_for_threads(schedule),
+                      layout.groups * parts_for_threads(schedule, layout.groups))
+    if wanted > 1 and schedule.filters > schedule.channels:
+        blocks = min(blocks, ceil_div(schedule.filter_blocks, wanted))
+    elif wanted > 1:
+        most = max(2 * half, min(most, ceil_div(schedule.channels * ceil_div(
+            schedule.filter_blocks, blocks), wanted)))
     # whole runs of channels, but for the last chunk
     if most < 16 * half:
         most = most // half * half

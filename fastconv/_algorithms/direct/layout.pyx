@@ -5,11 +5,11 @@ cimport numpy as cnp
 
 from fastconv._algorithms.direct.cost cimport Kernel, fastest_kernel
 from fastconv._algorithms.direct.phases cimport find_trims, make_phases
-from fastconv._algorithms.direct.types cimport Layout, Phase
+from fastconv._algorithms.direct.types cimport Layout, Phase, blocked_axis
 from fastconv._core.integers cimport ceil_div, even_size, gcd, round_up
 from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
-from fastconv._core.window cimport WindowAxis, block_axis, set_strides
+from fastconv._core.window cimport WindowAxis, block_axis, set_strides, window_place
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.bytes cimport byte_kernels
 from fastconv._kernels.dispatch cimport kernels_for, kernels_for_pairs
@@ -23,6 +23,7 @@ cdef enum:
     # lines from the first-level cache: 1x1 layers, Zen 4, 0.7 to 0.95 of the time below, 1.0 to 1.2
     # from here on.
     MIN_TURNED = 96
+    TAKEN_APART = 2  # times as long to copy as neighbours: elements of a row that lie at steps
 
 
 cdef PassLayout pass_layout(ConvDesc desc, object which):
@@ -37,10 +38,12 @@ cdef PassLayout pass_layout(ConvDesc desc, object which):
 cdef class PassLayout:
     """Owns a layout and its tables; immutable but for that of a gradient of weights.
 
-    strict, skip: as `make_phases` has them.
+    strict, skip: as `make_phases` has them. of_weights: for a gradient of weights, which has blocks
+    and kernels of its own.
     """
 
-    def __cinit__(self, ConvDesc desc, bint backward, bint strict, bint skip):
+    def __cinit__(self, ConvDesc desc, bint backward, bint strict, bint skip,
+                  bint of_weights=False):
         cdef const conv_geometry *g = &desc.g
         cdef Layout *layout = &self.layout
         self.desc = desc
@@ -56,6 +59,8 @@ cdef class PassLayout:
         layout.in_channels = (g.filters if backward else g.channels) // g.groups
         layout.out_channels = (g.channels if backward else g.filters) // g.groups
         make_phases(layout, desc, strict, skip)
+        if of_weights:
+            return
         set_kernel(layout)
         find_trims(layout)
         make_blocks(layout)
@@ -72,6 +77,7 @@ cdef void set_kernel(Layout *layout) noexcept:
     layout.by_pixels = kernel.by_pixels
     layout.pixels_kernel = kernel.number
     layout.width = kernel.width
+    layout.joined = kernel.joined
     if not layout.by_pixels:
         layout.run_pixels = layout.kernels.half
     elif layout.pixels_kernel == 0:
@@ -108,20 +114,20 @@ cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
     phase.window.channels = layout.in_channels
     phase.window.channels_last = not layout.by_pixels and (
         layout.g.channels_last or layout.collapsed and layout.out_channels >= MIN_TURNED)
-    block_axis(&axis[0], 1, False)
     columns = max(axis[2].count, 1)
     block_window(layout, phase, 1, columns)
-    if phase.window.size > budget and columns > unit:
+    if not layout.joined and phase.window.size > budget and columns > unit:
         fit = max(1, columns * budget // phase.window.size // unit) * unit
         if fit < columns:
             columns = round_up(even_size(columns, fit), unit)
     block_window(layout, phase, 1, columns)
-    if phase.window.size < budget and axis[1].count > 1:
+    a = blocked_axis(layout)
+    if phase.window.size < budget and axis[a].count > 1:
         # a window of two rows of outputs tells what a further row costs
         one = phase.window.size
         block_window(layout, phase, 2, columns)
         rows = 1 + (budget - one) // max(phase.window.size - one, 1)
-        rows = even_size(axis[1].count, max(1, min(rows, axis[1].count)))
+        rows = even_size(axis[a].count, max(1, min(rows, axis[a].count)))
         block_window(layout, phase, rows, columns)
         while phase.window.size > budget and rows > 1:
             rows = (rows + 1) // 2
@@ -132,10 +138,18 @@ cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
 
 cdef void block_window(const Layout *layout, Phase *phase, Py_ssize_t rows,
                        Py_ssize_t columns) noexcept:
-    """The window of a block of so many outputs."""
-    block_axis(&phase.axis[1], rows, False)
-    block_axis(&phase.axis[2], columns, layout.by_pixels)
-    set_strides(&phase.window, layout.kernels.half, layout.kernels.lanes)
+    """The window of a block of so many outputs; rows: of planes, where all axes are joined."""
+    cdef WindowAxis *axis = phase.axis
+    cdef int joined = layout.joined
+    if joined == 2:
+        block_axis(&axis[0], rows, True)
+        block_axis(&axis[1], max(axis[1].count, 1), True, True)
+    else:
+        block_axis(&axis[0], 1, False)
+        block_axis(&axis[1], rows, joined == 1)
+    block_axis(&axis[2], columns, layout.by_pixels, joined > 0,
+               1 if phase.window.channels_last else TAKEN_APART)
+    set_strides(&phase.window, layout.kernels.half, layout.kernels.lanes, False, joined)
 
 
 cdef void set_offsets(const Layout *layout, Phase *phase) noexcept:
@@ -144,22 +158,18 @@ cdef void set_offsets(const Layout *layout, Phase *phase) noexcept:
     Where runs of pixels leave out taps, those along the last axis come first.
     """
     cdef const WindowAxis *axis = phase.axis
-    cdef Py_ssize_t t, rest, c, t0, t1, t2
-    for t in range(phase.taps):
-        if phase.trims:
-            rest = t % (phase.taps // axis[2].taps)
-            t2 = t // (phase.taps // axis[2].taps)
-        else:
-            rest = t // axis[2].taps
-            t2 = t % axis[2].taps
-        t1 = rest % axis[1].taps
-        rest //= axis[1].taps
-        t0 = rest % axis[0].taps
-        c = rest // axis[0].taps
-        phase.offset[t] = (c * phase.window.channel
-                           + axis[0].at[t0] * phase.window.position[0]
-                           + axis[1].at[t1] * phase.window.position[1]
-                           + axis[2].at[t2] * phase.window.position[2])
+    cdef Py_ssize_t c, t0, t1, t2, row, line = 0, step = 1, lines = axis[2].taps
+    if phase.trims:
+        step, lines = phase.taps // axis[2].taps, 1
+    for c in range(layout.in_channels):
+        for t0 in range(axis[0].taps):
+            for t1 in range(axis[1].taps):
+                row = (c * phase.window.channel + window_place(&phase.window, 0, axis[0].at[t0])
+                       + window_place(&phase.window, 1, axis[1].at[t1]))
+                for t2 in range(axis[2].taps):
+                    phase.offset[line * lines + t2 * step] = row + window_place(
+                        &phase.window, 2, axis[2].at[t2])
+                line += 1
 
 
 # ---- arrays and caches ----

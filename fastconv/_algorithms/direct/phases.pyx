@@ -7,7 +7,7 @@ from libc.stdlib cimport calloc, malloc
 
 from fastconv._algorithms.direct.types cimport Layout, Phase
 from fastconv._core.blocks cimport unravel
-from fastconv._core.integers cimport ceil_div, gcd, modulo
+from fastconv._core.integers cimport ceil_div, gcd, modulo, round_up
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.window cimport WindowAxis
@@ -170,9 +170,9 @@ cdef void make_ranges(Layout *layout, int a, bint strict, bint may_skip,
     if not may_skip or not reads_zeros(layout, a) or not (
             layout.backward or layout.g.stride[a] == 1):
         return
-    all_products = products(ranges)
+    all_products = products(layout, a, ranges)
     cut_axis(layout, a, True, ranges)
-    if products(ranges) <= TRIM_THRESHOLD * all_products:
+    if products(layout, a, ranges) <= TRIM_THRESHOLD * all_products:
         layout.skips = True
     else:
         cut_axis(layout, a, False, ranges)
@@ -235,12 +235,21 @@ cdef void find_taps(const Layout *layout, int a, Py_ssize_t first_tap, Py_ssize_
             end[0] = min(end[0], length - position)
 
 
-cdef double products(const AxisRanges *ranges) noexcept:
-    """Products along one axis."""
-    cdef Py_ssize_t i
+cdef double products(const Layout *layout, int a, const AxisRanges *ranges) noexcept:
+    """Products along one axis.
+
+    Where rows are short, outputs of a range share runs of pixels, whose last ones are not full.
+    """
+    cdef Py_ssize_t i, inner = 1
     cdef double count = 0
+    for i in range(a + 1, AXES):
+        inner *= layout.out_size[i]
+    if inner >= 2 * layout.kernels.half or (layout.backward and layout.g.asked_stride[a] != 1):
+        inner = 0
     for i in range(ranges.n):
-        count += <double>ranges.outputs[i].count * ranges.outputs[i].taps
+        count += <double>ranges.outputs[i].taps * (
+            round_up(ranges.outputs[i].count * inner, layout.kernels.half) if inner
+            else ranges.outputs[i].count)
     return count
 
 
@@ -268,7 +277,7 @@ cdef void find_trims(Layout *layout) noexcept:
         phase.trims = False
         axis = &phase.axis[2]
         limit = TRIM_THRESHOLD * axis.count * axis.taps
-        if not layout.may_trim or axis.count > LONGEST_TRIMMED_ROW:
+        if not layout.may_trim or layout.joined or axis.count > LONGEST_TRIMMED_ROW:
             continue
         if taps_read_inside(axis) >= limit:
             continue  # runs cannot leave out more than that

@@ -1,7 +1,8 @@
 """Schedules: how one call's outputs are cut into tasks for its batch and threads."""
 from fastconv._algorithms.direct.cost cimport part_seconds
 from fastconv._algorithms.direct.types cimport (
-    Layout, Phase, PixelRun, STRIP_TILES, block_runs, phase_blocks, phase_work, weights_at_once,
+    Layout, Phase, PixelRun, STRIP_TILES, block_runs, blocked_axis, phase_blocks, phase_work,
+    weights_at_once,
 )
 from fastconv._core.blocks cimport Arena, CACHE_LINE, reserve
 from fastconv._core.integers cimport ceil_div, even_size, round_up
@@ -77,12 +78,12 @@ cdef inline void balance(const Layout *layout, const Phase *phase, const Call *c
     Parts of the outputs all read the weights again, parts of the channels the window. Taken is the
     cut that is estimated to end first.
     """
-    cdef const WindowAxis *rows = &phase.axis[1]
+    cdef const WindowAxis *rows = &phase.axis[blocked_axis(layout)]
     cdef Py_ssize_t limit = TASKS_PER_THREAD * call.threads, tasks = schedule.tasks
     cdef Py_ssize_t units, outputs, channels, most
     cdef double seconds, least = 0
     schedule.channel_parts = schedule.output_parts = 1
-    schedule.part_axis = 1 if rows.block > 1 else 2
+    schedule.part_axis = blocked_axis(layout) if rows.block > 1 or layout.joined else 2
     schedule.part_unit = 1
     if schedule.part_axis == 2:
         schedule.part_unit = layout.run_pixels if layout.by_pixels else 2 * layout.run_pixels
@@ -107,7 +108,7 @@ cdef inline double parts_seconds(const Layout *layout, const Phase *phase, const
                                  bint in_place, Py_ssize_t units, Py_ssize_t outputs,
                                  Py_ssize_t channels) noexcept:
     """A task, if blocks of so many units are cut into parts of their outputs and channels."""
-    cdef const WindowAxis *rows = &phase.axis[1]
+    cdef const WindowAxis *rows = &phase.axis[blocked_axis(layout)]
     cdef Py_ssize_t part = ceil_div(units, outputs)
     cdef double weights = ceil_div(layout.channel_blocks, channels) / (
         <double>layout.channel_blocks)
@@ -116,7 +117,7 @@ cdef inline double parts_seconds(const Layout *layout, const Phase *phase, const
                         * schedule.images / phase_blocks(phase))
     if in_place:
         window = 0
-    elif schedule.part_axis == 1:
+    elif schedule.part_axis != 2:
         window = (rows.window - (units - part) * <double>rows.window_step) / rows.window
     return part_seconds(layout, phase, part * weights / units * work, weights,
                         window * phase.window.size * schedule.images)

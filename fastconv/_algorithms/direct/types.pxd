@@ -36,6 +36,7 @@ cdef struct Layout:
     Py_ssize_t in_size[AXES]                      # spatial sizes read and written
     Py_ssize_t out_size[AXES]
     bint collapsed              # spatial axes taken as one (1x1 kernels)
+    int joined                  # axes whose outputs are in one line with those of the one before
     bint skips                  # some outputs leave out taps that read zeros outside the source
     bint may_trim               # such taps along the last axis
     bint has_gaps               # some outputs belong to no phase
@@ -73,6 +74,7 @@ cdef struct GradientSchedule:
     Py_ssize_t block_pixels       # of such a block, at most
     Py_ssize_t rows               # of sums of a block of filters
     Py_ssize_t all_blocks         # of outputs, in the batch
+    Py_ssize_t pixels             # of outputs of a filter, in the batch
     Py_ssize_t blocks_per_part, parts    # that the sums over all of them are cut into
     Py_ssize_t row_limit          # products that are added up before they go to a total
     Py_ssize_t tasks
@@ -83,7 +85,23 @@ cdef struct GradientSchedule:
 cdef inline Py_ssize_t block_runs(const Layout *layout, const Phase *phase) noexcept nogil:
     """Runs of pixels that a block of one image's outputs is cut into, at most."""
     cdef Py_ssize_t line = max(phase.axis[2].block, phase.axis[2].window)
+    if layout.joined:
+        return ceil_div(line_outputs(layout, phase), layout.run_pixels)
     return phase.axis[1].block * ceil_div(line, layout.run_pixels)
+
+
+cdef inline Py_ssize_t line_outputs(const Layout *layout, const Phase *phase) noexcept nogil:
+    """Outputs of a block that lie one step apart in its window: of a row, or of joined axes."""
+    cdef Py_ssize_t outputs = 1
+    cdef int a
+    for a in range(2 - layout.joined, AXES):
+        outputs *= phase.axis[a].block
+    return outputs
+
+
+cdef inline int blocked_axis(const Layout *layout) noexcept nogil:
+    """The axis along which blocks have as many outputs as fit the cache: rows, mostly."""
+    return 0 if layout.joined == 2 else 1
 
 
 cdef inline double phase_outputs(const Phase *phase) noexcept nogil:

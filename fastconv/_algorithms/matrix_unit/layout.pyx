@@ -144,6 +144,7 @@ cdef void set_window(Layout *layout, Py_ssize_t rows, Py_ssize_t columns) noexce
     """The window of a block of so many outputs, and its tiles: those that are fewer."""
     cdef WindowAxis *axis = &layout.axis[0]
     cdef Py_ssize_t pixel, along, flat_tiles, lines
+    cdef int a
     block_axis(&axis[0], 1, False)
     block_axis(&axis[1], rows, rows > 1)  # one row of the window on, from row to row of outputs
     block_axis(&axis[2], columns, False)
@@ -161,10 +162,13 @@ cdef void set_window(Layout *layout, Py_ssize_t rows, Py_ssize_t columns) noexce
     layout.window.axis = layout.axis
     layout.window.channels, layout.window.channels_last = layout.chunk, True
     layout.window.channel = 1
+    layout.window.joined = 0
     layout.window.position[2] = pixel
     layout.window.position[1] = pixel * along
     layout.window.position[0] = layout.window.position[1] * axis[1].window
     layout.window.size = layout.window.position[0] * axis[0].window
+    for a in range(AXES):
+        axis[a].segment_step = axis[a].segment * layout.window.position[a]
     layout.window.slack = (FC_MATRIX * axis[2].window_step + 1) * pixel + layout.step_channels
     layout.row_tiles = ceil_div(columns, FC_MATRIX)
     layout.pitch = along // axis[2].window_step
