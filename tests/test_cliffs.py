@@ -128,3 +128,34 @@ def test_the_way_back_of_an_average_costs_a_few_copies(shape, kernel, stride, pa
         copied = min(copied, time.thread_time() - start)
     taken = seconds(fastconv.avg_pool_backward, grad, x.shape, kernel, **windows)
     assert taken < 20 * copied + 2e-4
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("filters", [14, 96])
+def test_a_column_of_outputs_costs_what_a_row_does(filters, kernel):
+    """Short rows share runs of pixels, so that kernels' tiles are full."""
+    x, w = array(1, 64, 40, kernel), array(filters, 64, 3, kernel)
+    column = seconds(fastconv.conv2d, x, w, method="direct")
+    x, w = x.swapaxes(2, 3).copy(), w.swapaxes(2, 3).copy()
+    assert column < 2.5 * seconds(fastconv.conv2d, x, w, method="direct") + 5e-5
+
+
+@pytest.mark.parametrize(("size", "taps"), [((200, 200), 63), ((48, 48, 48), 17)])
+def test_long_depthwise_kernels_keep_their_tiles(size, taps):
+    """A window of fewer rows than a tile would take a third of the speed."""
+    x, w = array(1, 1, *size), array(1, 1, *(taps,) * len(size))
+    shorter = array(1, 1, *(taps * 2 // 3,) * len(size))
+    options = {"method": "depthwise", "padding_mode": "symmetric"}
+    half = seconds(fastconv.conv, x, shorter, padding=shorter.shape[-1] // 2, **options)
+    more = (w.size / shorter.size) * half
+    assert seconds(fastconv.conv, x, w, padding=taps // 2, **options) < 1.8 * more
+
+
+def test_a_gradient_of_few_filters_reads_channels_in_chunks():
+    """Strips of a few rows of all channels would call the kernel for a few vectors each."""
+    x, grad = array(1, 200, 80, 80), array(1, 4, 35, 40)
+    few = seconds(fastconv.conv2d_backward_weight, grad, x, (4, 200, 11, 2),
+                  method="direct", stride=2)  # fmt: skip
+    one = seconds(fastconv.conv2d_backward_weight, grad, x[:, :8], (4, 8, 11, 2),
+                  method="direct", stride=2)  # fmt: skip
+    assert few < 2 * (200 / 8) * one

@@ -222,6 +222,67 @@ def test_batch_and_threads_change_nothing(rank, method):
     np.testing.assert_array_equal(fastconv.conv(strided, weight, method=method), y)
 
 
+def short_rows(rng):
+    """A layer whose rows of outputs, or planes, are short, and a stride of one along the first."""
+    rank = int(rng.choice((2, 2, 3)))
+    outputs = [int(rng.integers(1, (30, 9)[rank - 2])), *rng.integers(1, 6, rank - 1).tolist()]
+    kernel = rng.integers(1, 6, rank).tolist()
+    stride, dilation = rng.integers(1, 4, rank).tolist(), rng.integers(1, 3, rank).tolist()
+    low, high = rng.integers(0, 4, rank).tolist(), rng.integers(0, 4, rank).tolist()
+    size = [max(1, (o - 1) * s + (k - 1) * d + 1 - a - b) for o, s, k, d, a, b in zip(
+        outputs, stride, kernel, dilation, low, high, strict=True)]
+    groups = int(rng.choice((1, 1, 2)))
+    channels, filters = groups * int(rng.integers(1, 40)), groups * int(rng.integers(1, 40))
+    options = {
+        "stride": stride, "dilation": dilation, "groups": groups,
+        "padding": list(zip(low, high, strict=True)),
+        "padding_mode": str(rng.choice(("zeros", "zeros", "reflect", "replicate", "circular"))),
+        "data_format": str(rng.choice(("channels_first", "channels_last"))),
+    }  # fmt: skip
+    return (int(rng.integers(1, 4)), channels, *size), (filters, channels // groups, *kernel), options
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(40))
+def test_short_rows_share_runs(seed, dtype):
+    """Directly, all passes, against sums in float64; and the bits of one image with a residual."""
+    rng = np.random.default_rng(seed)
+    x_shape, weight_shape, options = short_rows(rng)
+    x, weight = numbers(x_shape, dtype, seed), numbers(weight_shape, dtype, seed + 1)
+    if options["data_format"] == "channels_last":
+        x = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    tight = 4e-6 if dtype == np.float32 else 1e-14
+
+    def close(result, expected):
+        np.testing.assert_allclose(result, expected, rtol=0, atol=tight * abs(expected).max())
+
+    y = fastconv.conv(x, weight, method="direct", **options)
+    expected = reference.conv(x, weight, **options)
+    close(y, expected)
+    grad = numbers(y.shape, dtype, seed + 2)
+    how = {"method": "direct", **options}
+    close(fastconv.conv_backward_data(grad, weight, x.shape, **how),
+          reference.conv_backward_data(grad, weight, x.shape, **options))  # fmt: skip
+    close(fastconv.conv_backward_weight(grad, x, weight.shape, **how),
+          reference.conv_backward_weight(grad, x, weight.shape, **options))  # fmt: skip
+    residual = numbers(y.shape, dtype, seed + 3)
+    plan = fastconv.plan_conv(x.shape, weight, activation="relu", **how)
+    both = np.maximum(y + residual, 0)
+    np.testing.assert_array_equal(plan(x, residual=residual), both)
+    np.testing.assert_array_equal(plan(x[-1:], residual=residual[-1:]), both[-1:])
+
+
+def test_short_rows_have_the_bits_of_long_ones():
+    """Columns cut from a map that is wide enough for runs of its own."""
+    x, weight = numbers((1, 20, 9, 40), np.float32), numbers((33, 20, 3, 3), np.float32, 1)
+    options = {"method": "direct", "precision": "highest"}
+    whole = fastconv.conv2d(x, weight, **options)
+    for width in (1, 2, 5, 8):
+        part = np.ascontiguousarray(x[..., 7 : 9 + width])
+        np.testing.assert_array_equal(
+            fastconv.conv2d(part, weight, **options), whole[..., 7 : 7 + width])  # fmt: skip
+
+
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_central_differences(rank):
     spatial, kernel = (4, 3, 3)[:rank], (2, 2, 1)[:rank]
