@@ -239,7 +239,8 @@ def short_rows(rng):
         "padding_mode": str(rng.choice(("zeros", "zeros", "reflect", "replicate", "circular"))),
         "data_format": str(rng.choice(("channels_first", "channels_last"))),
     }  # fmt: skip
-    return (int(rng.integers(1, 4)), channels, *size), (filters, channels // groups, *kernel), options
+    x_shape = (int(rng.integers(1, 4)), channels, *size)
+    return x_shape, (filters, channels // groups, *kernel), options
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -49,7 +49,8 @@ cdef struct WindowIndex:
     CopyRun *run                     # the last axis
 
 
-cdef inline Py_ssize_t window_place(const Window *window, int a, Py_ssize_t position) noexcept nogil:
+cdef inline Py_ssize_t window_place(const Window *window, int a,
+                                    Py_ssize_t position) noexcept nogil:
     """Elements from a window's beginning to a position of an axis."""
     cdef const WindowAxis *axis = &window.axis[a]
     if axis.segment_step == axis.segment * window.position[a]:

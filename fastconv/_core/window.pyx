@@ -41,7 +41,8 @@ cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step,
     axis.segment = block if axis.per_tap else 0
     axis.window = axis.taps * block if axis.per_tap else whole
     axis.window_step = axis.step if block > 1 and not axis.per_tap else 1
-    if unit_step and not per_tap and axis.step * (block + (high - axis.low) // axis.step) < axis.window:
+    if (unit_step and not per_tap
+            and axis.step * (block + (high - axis.low) // axis.step) < axis.window):
         axis.per_tap = False
         axis.segment = block + (high - axis.low) // axis.step
         axis.window = axis.step * axis.segment

@@ -104,6 +104,26 @@ FC_INLINE void NAMES(INTO, row)(ptrdiff_t n, const ptrdiff_t taps, const ptrdiff
         }
 }
 
+/* Windows of several taps, `stride` elements from one to the next: a constant, so that vectors are
+ * taken apart. The terms of each sum are added in their order, as those of one window are. */
+FC_INLINE void NAMES(INTO, apart)(ptrdiff_t n, ptrdiff_t taps, const ptrdiff_t stride,
+                                  ptrdiff_t tap, int more, const TYPE *restrict row,
+                                  SUM_TYPE *restrict out)
+{
+    enum { COLUMNS = 64 };
+    SUM_TYPE line[COLUMNS];
+    for (ptrdiff_t from = 0; from < n; from += COLUMNS, row += COLUMNS * stride, out += COLUMNS) {
+        const ptrdiff_t m = n - from < COLUMNS ? n - from : COLUMNS;
+        for (ptrdiff_t i = 0; i < m; i++) line[i] = (SUM_TYPE)row[i * stride];
+        for (ptrdiff_t t = 1; t < taps; t++)
+            for (ptrdiff_t i = 0; i < m; i++) line[i] += (SUM_TYPE)row[i * stride + t * tap];
+        if (more)
+            for (ptrdiff_t i = 0; i < m; i++) out[i] += line[i];
+        else
+            for (ptrdiff_t i = 0; i < m; i++) out[i] = line[i];
+    }
+}
+
 static void NAMES(INTO, pool)(const fc_windows *w, const void *row_, void *out_)
 {
     const TYPE *row = row_;
@@ -127,6 +147,14 @@ static void NAMES(INTO, pool)(const fc_windows *w, const void *row_, void *out_)
                 NAMES(INTO, taps)(m, taps, tap, 0, row + from, line);
                 for (ptrdiff_t o = 0; o < m; o++) out[(from + o) * w->out_step] = line[o];
             }
+        } else if (w->out_step == 1 && n > 4 && 4 < taps && taps <= FC_SEQUENTIAL_TERMS
+                   && 2 <= stride && stride <= 4) {
+            if (stride == 2)
+                NAMES(INTO, apart)(n, taps, 2, tap, w->more, row, out);
+            else if (stride == 3)
+                NAMES(INTO, apart)(n, taps, 3, tap, w->more, row, out);
+            else
+                NAMES(INTO, apart)(n, taps, 4, tap, w->more, row, out);
         } else if (w->out_step != 1 || n == 1 || (stride > 1 && taps > 4))
             for (ptrdiff_t o = 0; o < n; o++) {
                 const SUM_TYPE value = NAMES(INTO, window)(taps, tap, row + o * stride);

@@ -28,6 +28,7 @@ cdef enum:
     FEW_WINDOWS = 8              # neighbours, or pairs and triples two apart,
     SOME_WINDOWS = 32            # searches, and the same with more taps than MANY_TAPS,
     MANY_TAPS = 8
+    ADDED_ONE_BY_ONE = 3         # terms; those of longer windows in pairs
     LONG_WINDOW = 16             # elements side by side, which fill vectors alone
 
 
@@ -72,14 +73,15 @@ cdef inline bint suits_lanes(const Pooling *p, const Schedule *s) noexcept:
 
 cdef inline bint keeps_order(const Pooling *p, const Schedule *s) noexcept:
     """Whether sums have the order that they have without: how many windows a row holds must not
-    change them, since streams and chunks cut rows. Padding that is laid out takes part in it."""
+    change them, since streams and chunks cut rows. Padding that is laid out takes part in it, but
+    not in sums of three, which are added one by one."""
     cdef int i
     if p.op == NORM:
         return False
     if p.op != MEAN or s.method == SEPARABLE:
         return True
     for i in range(AXES):
-        if p.axis[i].before or p.axis[i].after:
+        if (p.axis[i].before or p.axis[i].after) and p.axis[i].kernel > ADDED_ONE_BY_ONE:
             return False
     return s.method != SQUARE_WINDOWS
 

@@ -96,15 +96,28 @@ cdef void lay_out(const Job *job, const BlockRef *b, char *to) noexcept nogil:
     cdef const Schedule *s = job.schedule
     cdef const pool_axis *rows = &p.axis[1]
     cdef const pool_axis *columns = &p.axis[2]
-    cdef Py_ssize_t size = s.input.size, plane = s.padded_rows * s.padded_columns, o, i
+    cdef Py_ssize_t size = s.input.size, plane = s.padded_rows * s.padded_columns, o
     cdef Py_ssize_t height = min(rows.length, s.padded_rows - rows.before)
     cdef Py_ssize_t width = min(columns.length, s.padded_columns - columns.before)
     repeat(NEUTRAL[<int>p.op][<int>p.type], size, b.outers * plane, to)
     to += (rows.before * s.padded_columns + columns.before) * size
     for o in range(b.outers):
-        for i in range(height):
-            memcpy(to + (o * plane + i * s.padded_columns) * size,
-                   job.x + input_at(p, b.first_outer + o, 0, i, 0) * size, width * size)
+        copy_rows(s, size, height, width, job.x + input_at(p, b.first_outer + o, 0, 0, 0) * size,
+                  columns.length, to + o * plane * size, s.padded_columns)
+
+
+cdef inline void copy_rows(const Schedule *s, Py_ssize_t size, Py_ssize_t rows, Py_ssize_t n,
+                           const char *x, Py_ssize_t x_row, char *to,
+                           Py_ssize_t to_row) noexcept nogil:
+    """Rows of n elements, so many elements apart: short ones cost a call each without a kernel."""
+    cdef Py_ssize_t i
+    if size == 4:
+        s.table.f32.copy(rows, n, x, x_row, 1, to, to_row)
+    elif size == 8:
+        s.table.f64.copy(rows, n, x, x_row, 1, to, to_row)
+    else:
+        for i in range(rows):
+            memcpy(to + i * to_row * size, x + i * x_row * size, n * size)
 
 
 cdef void repeat(const char *element, Py_ssize_t size, Py_ssize_t n, char *to) noexcept nogil:
@@ -112,6 +125,12 @@ cdef void repeat(const char *element, Py_ssize_t size, Py_ssize_t n, char *to) n
     cdef Py_ssize_t i
     cdef int64_t eight
     cdef int four
+    for i in range(size):
+        if element[i]:
+            break
+    else:
+        memset(to, 0, n * size)
+        return
     if size == 8:
         memcpy(&eight, element, 8)
         for i in range(n):
@@ -131,8 +150,8 @@ cdef void store_planes(const Job *job, const BlockRef *b, Py_ssize_t n,
     cdef const Pooling *p = job.pooling
     cdef const Schedule *s = job.schedule
     cdef const pool_axis *rows = &p.axis[1]
-    cdef Py_ssize_t pitch = s.padded_columns // p.axis[2].stride, i
-    cdef Py_ssize_t out_row = p.axis[2].outputs * p.out_size, y_plane = rows.outputs * out_row
+    cdef Py_ssize_t pitch = s.padded_columns // p.axis[2].stride
+    cdef Py_ssize_t out_row = p.axis[2].outputs, y_plane = rows.outputs * out_row * p.out_size
     cdef char *y = job.y + b.first_outer * y_plane
     cdef double *divisors = <double *>(scratch + s.divisors_at)
     cdef SumRows results
@@ -140,14 +159,18 @@ cdef void store_planes(const Job *job, const BlockRef *b, Py_ssize_t n,
     results.rows, results.row_step = rows.outputs, rows.stride * pitch
     if p.op == MEAN and p.divisor != 0:
         divisors[0] = p.divisor
-        s.divide(n, 1, results.values, divisors, True, scratch + s.area_at[1])
-        results.values, results.size = scratch + s.area_at[1], p.out_size
+        if results.size != p.out_size:
+            s.divide(n, 1, results.values, divisors, True, scratch + s.area_at[1])
+            results.values, results.size = scratch + s.area_at[1], p.out_size
     for _ in range(b.outers):
         if p.op == MEAN and p.divisor == 0:
             finish_sums(job, b, 0, &results, y, divisors)
         else:
-            for i in range(rows.outputs):
-                memcpy(y + i * out_row, results.values + i * results.row_step * results.size,
-                       out_row)
+            copy_rows(s, p.out_size, rows.outputs, out_row, results.values, results.row_step, y,
+                      out_row)
         results.values += s.padded_rows * pitch * results.size
         y += y_plane
+    if p.op == MEAN and p.divisor != 0 and s.accumulator.size == p.out_size:
+        # what lies between results is not divided
+        n = b.outers * rows.outputs * out_row
+        s.divide(n, 1, y - n * p.out_size, divisors, True, y - n * p.out_size)

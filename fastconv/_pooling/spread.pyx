@@ -20,7 +20,8 @@ cnp.import_array()
 cdef enum:
     MAX_KEPT = 1 << 14       # entries of tables that stay
     COPIED = 1024            # elements at once of one value
-    WORTH_AN_ADDITION = 100  # elements of the result, for each window along an axis,
+    WORTH_ADDING = 1 << 14   # elements of the result: additions are calls of NumPy's,
+    WORTH_AN_ADDITION = 100  # for each window along an axis,
     MIN_REUSE = 4            # and elements of a window along another, if there are not three axes
 
 cdef struct Job:
@@ -52,7 +53,7 @@ cdef bint spreads(PoolDesc desc) noexcept:
             reuse = max(reuse, a.length // a.outputs)
         else:
             added += a.outputs
-    return added == 0 or (elements >= WORTH_AN_ADDITION * added
+    return added == 0 or (elements >= max(WORTH_AN_ADDITION * added, <double>WORTH_ADDING)
                           and (axes == AXES or reuse >= MIN_REUSE))
 
 

@@ -150,6 +150,8 @@ cdef void join_axes(Pooling *p) noexcept:
             break
         p.outer *= axis[i].length
         axis[i] = trivial
+    if is_trivial(&axis[1]):  # planes of one row each: they are rows
+        axis[1], axis[0] = axis[0], axis[1]
 
 
 cdef bint is_plain(const Pooling *p, const pool_axis *axis) noexcept:
