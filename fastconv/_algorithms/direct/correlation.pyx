@@ -13,7 +13,7 @@ from fastconv._algorithms.direct.layout cimport PassLayout, is_one_line, lines_f
 from fastconv._algorithms.direct.schedule cimport Call, Schedule, plan_phase
 from fastconv._algorithms.direct.sums cimport accumulate_channels
 from fastconv._algorithms.direct.types cimport CHUNK_TAPS, Layout, Phase, phase_work
-from fastconv._algorithms.direct.weights cimport pack_all, weights_from
+from fastconv._algorithms.direct.weights cimport pack_all, packs_together, weights_from
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.output cimport make_output, output_at
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
@@ -58,6 +58,8 @@ cdef class Correlation(SerialKernel):
         write them to memory and read them again.
         """
         cdef bint fit = self.layout.packed_size * self.layout.g.itemsize <= CACHE
+        if packs_together(&self.weights):
+            return False
         return passes_over_weights(self.layout, batch) <= (1 if fit else MAX_PACKINGS)
 
     def run(self, cnp.ndarray source, bias, residual, cnp.ndarray out, int threads):

@@ -5,11 +5,11 @@ then kernel positions, for every layout of x; but where runs of pixels leave out
 the last axis come first.
 """
 cimport numpy as cnp
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from fastconv._algorithms.direct.types cimport Layout, Phase
 from fastconv._core.blocks cimport unravel
-from fastconv._core.integers cimport round_up
+from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.scratch cimport fc_fetch
 from fastconv._core.strided cimport Strided5, strided_weights
 from fastconv._core.threads cimport parallel_for
@@ -27,6 +27,7 @@ cdef struct Weights:
 
 cdef enum:
     MIN_PARALLEL = 1 << 16  # elements that are worth threads
+    TURNED = 1 << 12        # elements of a channel's taps that are turned at once, on the stack
 
 
 cdef inline Weights weights_from(const Layout *layout, cnp.ndarray array) noexcept:
@@ -45,9 +46,79 @@ cdef inline Weights weights_from(const Layout *layout, cnp.ndarray array) noexce
 cdef inline int pack_all(Weights *weights, int threads) except -1:
     """Pack all weights to `weights.packed`."""
     cdef const Layout *layout = weights.layout
-    parallel_for(pack_task, weights, layout.n_phases * layout.groups * layout.channel_blocks,
+    cdef bint together = packs_together(weights)
+    parallel_for(pack_together if together else pack_task, weights,
+                 (1 if together else layout.n_phases) * layout.groups * layout.channel_blocks,
                  threads if layout.packed_size > MIN_PARALLEL else 1, 0.0)
     return 0
+
+
+cdef inline bint packs_together(const Weights *weights) noexcept nogil:
+    """Whether all phases are packed at once: each alone would pick single taps from all lines.
+
+    Ranges of outputs share taps, and would have them packed several times.
+    """
+    cdef const Layout *layout = weights.layout
+    cdef const Py_ssize_t *kernel = layout.g.kernel
+    return (layout.n_phases > 1 and weights.out_channel != 1 and taps_adjoin(weights)
+            and layout.packed_size <= layout.groups * layout.padded_channels * layout.in_channels
+            * kernel[0] * kernel[1] * kernel[2])
+
+
+cdef inline void pack_together(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef const Weights *weights = <const Weights *>context
+    if weights.layout.g.itemsize == 4:
+        pack_phases(weights, task, <float *>weights.packed)
+    else:
+        pack_phases(weights, task, <double *>weights.packed)
+
+
+cdef inline void pack_phases(const Weights *weights, Py_ssize_t task,
+                             real_t *packed) noexcept nogil:
+    """One block of output channels of one group, for all phases.
+
+    An input channel's taps are turned, in the order of memory; then each phase takes its own.
+    """
+    cdef const Layout *layout = weights.layout
+    cdef const Py_ssize_t *kernel = layout.g.kernel
+    cdef Py_ssize_t group = task // layout.channel_blocks, block = task % layout.channel_blocks
+    cdef Py_ssize_t start = block * layout.width
+    cdef Py_ssize_t width = min(layout.width, layout.padded_channels - start)
+    cdef Py_ssize_t n = min(width, layout.out_channels - start), taps, most, part
+    cdef Py_ssize_t first, count, c, p
+    cdef const real_t *source = (<const real_t *>weights.source.data) + (
+        group * weights.group + start * weights.out_channel)
+    cdef real_t[TURNED] turned
+    taps = kernel[0] * kernel[1] * kernel[2]
+    most = TURNED // width
+    memset(turned, 0, sizeof(turned))
+    for c in range(layout.in_channels):
+        for part in range(ceil_div(taps, most)):
+            first = part * most
+            count = min(most, taps - first)
+            layout.kernels.transpose(n, count, source + c * weights.in_channel + first,
+                                     weights.out_channel, turned, width)
+            for p in range(layout.n_phases):
+                take_taps(weights, &layout.phases[p], c, first, count, turned, width,
+                          packed + layout.phases[p].packed + layout.phases[p].taps * (
+                              group * layout.padded_channels + start))
+
+
+cdef inline void take_taps(const Weights *weights, const Phase *phase, Py_ssize_t channel,
+                           Py_ssize_t first, Py_ssize_t count, const real_t *turned,
+                           Py_ssize_t width, real_t *out) noexcept nogil:
+    """Those of a channel's taps first … first + count - 1 that are the phase's, to their places."""
+    cdef Py_ssize_t t0, t1, t2, line, tap, step = 1, lines = phase.axis[2].taps
+    if phase.trims:
+        step, lines = phase.taps // phase.axis[2].taps, 1
+    for t0 in range(phase.axis[0].taps):
+        for t1 in range(phase.axis[1].taps):
+            line = (channel * phase.axis[0].taps + t0) * phase.axis[1].taps + t1
+            for t2 in range(phase.axis[2].taps):
+                tap = tap_place(weights, phase, 0, t0, t1, t2) - first
+                if 0 <= tap < count:
+                    memcpy(out + (line * lines + t2 * step) * width, turned + tap * width,
+                           width * sizeof(real_t))
 
 
 cdef inline void pack_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
@@ -101,12 +172,17 @@ cdef inline bint in_order(const Weights *weights, const Phase *phase) noexcept n
     """Whether an input channel's taps lie side by side, forwards or backwards."""
     cdef const Layout *layout = weights.layout
     cdef const Py_ssize_t *kernel = layout.g.kernel
-    cdef const Py_ssize_t *stride = weights.source.stride
-    return (phase.spatial_taps == kernel[0] * kernel[1] * kernel[2]
-            and (stride[4] == 1 or kernel[2] == 1)
-            and (stride[3] == kernel[2] or kernel[1] == 1)
-            and (stride[2] == kernel[1] * kernel[2] or kernel[0] == 1)
+    return (phase.spatial_taps == kernel[0] * kernel[1] * kernel[2] and taps_adjoin(weights)
             and layout.period[0] == 1 and layout.period[1] == 1 and layout.period[2] == 1)
+
+
+cdef inline bint taps_adjoin(const Weights *weights) noexcept nogil:
+    """Whether all taps of an input channel lie side by side in memory."""
+    cdef const Py_ssize_t *kernel = weights.layout.g.kernel
+    cdef const Py_ssize_t *stride = weights.source.stride
+    return ((stride[4] == 1 or kernel[2] == 1)
+            and (stride[3] == kernel[2] or kernel[1] == 1)
+            and (stride[2] == kernel[1] * kernel[2] or kernel[0] == 1))
 
 
 cdef inline bint all_in_order(const Weights *weights, const Phase *phase) noexcept nogil:

@@ -9,7 +9,7 @@ from fastconv._algorithms.im2col.columns cimport (
 )
 from fastconv._core.blas cimport Room, gemm, load, room_for
 from fastconv._core.blocks cimport CACHE_LINE, Arena, reserve, unravel
-from fastconv._core.integers cimport ceil_div
+from fastconv._core.integers cimport ceil_div, even_size
 from fastconv._core.output cimport Output, make_output, store_rows
 from fastconv._core.padding cimport PAD_ZEROS
 from fastconv._core.partial_sums cimport PartialSums
@@ -30,7 +30,9 @@ cdef enum:
     # Rounding errors: `gemm` adds up sums of 64 products in a row; a row of more than so many
     # products is one block of a further such level.
     LONG_SUM = 1 << 13
-    MAX_PARTS = 8         # tasks that a gradient of weights is cut into, for threads
+    MAX_PARTS = 8         # tasks that a gradient is cut into, for threads
+
+cdef double WORTH_CUTTING = 1e7  # operations of a gradient of the data
 
 
 cdef Schedule make_schedule(ConvDesc desc, which, Py_ssize_t batch, bint per_sample) except *:
@@ -38,9 +40,15 @@ cdef Schedule make_schedule(ConvDesc desc, which, Py_ssize_t batch, bint per_sam
     cdef Schedule schedule
     cdef Columns columns = columns_of(desc, None)
     cdef Py_ssize_t itemsize = desc.g.itemsize, filters = desc.g.filters // desc.g.groups, parts
-    cdef Py_ssize_t product
+    cdef Py_ssize_t product, rows = columns.rows
     cdef Arena arena
-    schedule.tile = TILE_BYTES // (max(columns.rows + filters, 1) * itemsize)
+    schedule.channels, schedule.channel_parts = columns.channels, 1
+    if which == BACKWARD_DATA and desc.flops() >= WORTH_CUTTING:
+        schedule.channels = even_size(columns.channels, ceil_div(
+            columns.channels * desc.g.groups, <Py_ssize_t>MAX_PARTS))
+        schedule.channel_parts = ceil_div(columns.channels, max(schedule.channels, 1))
+        rows = schedule.channels * columns.taps
+    schedule.tile = TILE_BYTES // (max(rows + filters, 1) * itemsize)
     schedule.tile = min(max(schedule.tile // TILE_UNIT, 1) * TILE_UNIT, <Py_ssize_t>MAX_TILE)
     schedule.tile = min(schedule.tile, max(columns.pixels, 1))
     schedule.tiles = ceil_div(columns.pixels, schedule.tile)
@@ -50,7 +58,7 @@ cdef Schedule make_schedule(ConvDesc desc, which, Py_ssize_t batch, bint per_sam
     schedule.images = ceil_div(batch, max(parts, 1))
     schedule.parts = ceil_div(batch, max(schedule.images, 1))
     arena.size = 0
-    schedule.columns_at = reserve(&arena, columns.rows * schedule.tile * itemsize)
+    schedule.columns_at = reserve(&arena, rows * schedule.tile * itemsize)
     # a line more, since kernels may load a vector where a row ends
     if which == BACKWARD_WEIGHT:
         schedule.product_at = reserve(&arena, filters * columns.rows * itemsize + CACHE_LINE)
@@ -161,19 +169,26 @@ cdef void backward_task(void *context, Py_ssize_t task, int thread) noexcept nog
 
 
 cdef void backward_image(const Job *job, Py_ssize_t task, real_t *cols) noexcept nogil:
-    """The input gradient of one image and group: columns = weight' grad, then col2im."""
+    """The input gradient of some channels of one image: columns = weight' grad, then col2im."""
     cdef const Columns *columns = &job.columns
-    cdef Py_ssize_t group = task % job.g.groups, n = task // job.g.groups, t, pixel, count
-    cdef Py_ssize_t tile = job.schedule.tile
-    cdef const real_t *weight = (<const real_t *>job.weight) + group * job.filters * columns.rows
+    cdef Py_ssize_t[2] at    # group, part of the channels
+    cdef Py_ssize_t[2] extent
+    cdef Py_ssize_t tile = job.schedule.tile, t, n, pixel, count, taps, row, rows
+    cdef const real_t *weight
+    extent[0], extent[1] = job.g.groups, job.schedule.channel_parts
+    n = unravel(task, extent, 2, at)
+    taps = columns.taps
+    row = at[1] * job.schedule.channels * taps
+    rows = min(job.schedule.channels * taps, columns.rows - row)
+    weight = (<const real_t *>job.weight) + at[0] * job.filters * columns.rows + row
     for t in range(job.schedule.tiles):
         pixel = t * tile
         count = min(tile, columns.pixels - pixel)
-        gemm(True, job.g.channels_last, columns.rows, count, job.filters, weight,
-             max(columns.rows, 1), (<const real_t *>job.grad.data) + grad_at(job, n, group, pixel),
-             grad_row(job), False, cols, tile)
-        add_columns(columns, cols, 0, columns.rows, pixel, count, tile,
-                    (<real_t *>columns.image.data) + image_at(job, n, group))
+        gemm(True, job.g.channels_last, rows, count, job.filters, weight, max(columns.rows, 1),
+             (<const real_t *>job.grad.data) + grad_at(job, n, at[0], pixel), grad_row(job), False,
+             cols, tile)
+        add_columns(columns, cols, row, rows, pixel, count, tile,
+                    (<real_t *>columns.image.data) + image_at(job, n, at[0]))
 
 
 # ---- the gradient of the weights ----
@@ -267,7 +282,8 @@ cdef class Im2col:
             job.grad = contiguous_images(source, desc.g.channels_last)
             memset(cnp.PyArray_BYTES(out), 0, cnp.PyArray_NBYTES(out))
             room = room_for(threads)
-            parallel_for(backward_task, &job, batch * desc.g.groups, room.threads,
+            parallel_for(backward_task, &job,
+                         batch * desc.g.groups * job.schedule.channel_parts, room.threads,
                          desc.flops(batch))
             return
         job.output = make_output(job.columns.kernels, &desc.epilogue, out, bias, residual,
