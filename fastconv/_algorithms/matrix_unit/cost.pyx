@@ -1,9 +1,11 @@
 """What one image takes on one thread, term by term: docs/algorithms/choice.rst."""
 from fastconv._algorithms.matrix_unit.types cimport (
-    WIDTH, Layout, all_steps, packed_bytes,
+    WIDTH, Layout, all_steps, block_tiles, packed_bytes,
 )
+from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport BANDWIDTH, CLOCK, CostTerms
 from fastconv._core.scratch cimport CACHE
+from fastconv._core.window cimport WindowAxis
 from fastconv._kernels.dispatch cimport FC_MATRIX
 
 cdef double CALL_SECONDS = 2.5e-6       # of a call
@@ -16,6 +18,22 @@ cdef double PACK_SECONDS = 0.6e-9       # of a weight
 cdef double products_of(const Layout *layout) noexcept:
     """That a cycle multiplies and adds up; a step of elements of bytes has four times as many."""
     return layout.matrix.products if layout.itemsize == 2 else layout.matrix.products / 2
+
+
+cdef double task_seconds(const Layout *layout, Py_ssize_t rows, Py_ssize_t channel_parts) noexcept:
+    """A task of so many rows of a block's outputs, and such a part of their channels."""
+    cdef const WindowAxis *axis = &layout.axis[1]
+    cdef Py_ssize_t places, window, blocks = ceil_div(layout.channel_blocks, channel_parts)
+    cdef double products, stored, gathered, weights = 0
+    places = block_tiles(layout, rows) * FC_MATRIX
+    window = axis.window - (axis.block - rows) * axis.window_step
+    gathered = (<double>layout.window.size) * layout.chunks * window / max(axis.window, 1)
+    products = ((<double>places) * blocks * WIDTH * all_steps(layout) * layout.step_channels
+                * layout.products / (products_of(layout) * CLOCK))
+    stored = (<double>places) * blocks * WIDTH * (1 + layout.chunks) * STORE_SECONDS
+    if packed_bytes(layout) > CACHE // 2:
+        weights = packed_bytes(layout) / (<double>layout.groups * BANDWIDTH * channel_parts)
+    return TASK_SECONDS + gathered * GATHER_SECONDS + products + stored + weights
 
 
 cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:

@@ -5,9 +5,11 @@ import numpy as np
 
 cimport numpy as cnp
 
+from fastconv._algorithms.matrix_unit.cost cimport task_seconds
 from fastconv._algorithms.matrix_unit.layout cimport PassLayout
 from fastconv._algorithms.matrix_unit.types cimport (
-    STEP_BYTES, WIDTH, Layout, chunk_channels, chunk_steps, packed_at, packed_bytes, steps_of_run,
+    STEP_BYTES, WIDTH, Layout, block_tiles, chunk_channels, chunk_steps, packed_at, packed_bytes,
+    steps_of_run,
 )
 from fastconv._algorithms.matrix_unit.weights cimport pack_weights
 from fastconv._core.blocks cimport Arena, reserve, unravel
@@ -24,11 +26,12 @@ from fastconv._kernels.dispatch cimport FC_MATRIX
 cnp.import_array()
 
 cdef enum:
-    MIN_TASKS = 4  # for each thread: fewer are split further
+    TASKS_PER_THREAD = 8  # more end no more evenly
 
 # How the work of one call is cut. Sums do not depend on it.
 cdef struct Schedule:
-    Py_ssize_t channel_parts      # of the output channels, a task each
+    Py_ssize_t row_parts          # of a block's rows of outputs,
+    Py_ssize_t channel_parts      # and of its output channels: a task each
     Py_ssize_t tasks
     # Places in a thread's scratch memory; the window is at its beginning.
     Py_ssize_t split_at, low, sums_at, transposed_at, index_at, offsets_at
@@ -117,18 +120,26 @@ cdef Py_ssize_t workspace_bytes(const Layout *layout, int threads) noexcept:
 
 
 cdef Schedule plan_tasks(const Layout *layout, Py_ssize_t batch, int threads) noexcept:
-    """Blocks of outputs; their output channels are split where there are few.
+    """Blocks of outputs; where there are few, their rows and output channels are split.
 
-    Each part gathers its window again.
+    Parts of the channels gather the window again, parts of the rows some of it, and read all
+    weights. Taken is the cut that is estimated to end first.
     """
     cdef Schedule schedule
     cdef Py_ssize_t blocks = (batch * layout.groups * layout.blocks[0] * layout.blocks[1]
                               * layout.blocks[2])
-    schedule.channel_parts = 1
-    if threads > 1 and 0 < blocks < MIN_TASKS * threads and blocks % threads:
-        schedule.channel_parts = min(layout.channel_blocks,
-                                     ceil_div(MIN_TASKS * threads, blocks))
-    schedule.tasks = blocks * schedule.channel_parts
+    cdef Py_ssize_t most = TASKS_PER_THREAD * threads, rows, channels
+    cdef double seconds, least = 0
+    schedule.row_parts = schedule.channel_parts = 1
+    if threads > 1 and 0 < blocks < most:
+        for rows in range(1, min(layout.axis[1].block, most // blocks) + 1):
+            for channels in range(1, min(layout.channel_blocks, most // (blocks * rows)) + 1):
+                seconds = ceil_div(blocks * rows * channels, threads) * task_seconds(
+                    layout, ceil_div(layout.axis[1].block, rows), channels)
+                if least == 0 or seconds < least:
+                    least = seconds
+                    schedule.row_parts, schedule.channel_parts = rows, channels
+    schedule.tasks = blocks * schedule.row_parts * schedule.channel_parts
     reserve_scratch(layout, &schedule)
     return schedule
 
@@ -161,6 +172,8 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef WindowIndex index
     cdef Py_ssize_t chunk, k
     cdef bint trusted = True
+    if block.count[1] == 0:  # the last block may have fewer rows than parts
+        return
     locate_window(&layout.window, block.first, block.count, scratch + job.schedule.index_at,
                   &index)
     layout.matrix.begin()
@@ -176,22 +189,25 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
 
 cdef inline BlockRef unravel_task(const Job *job, Py_ssize_t task) noexcept nogil:
     cdef const Layout *layout = job.layout
-    cdef Py_ssize_t parts = job.schedule.channel_parts, part = task % parts, rows
+    cdef Py_ssize_t parts = job.schedule.channel_parts, rows, low
+    cdef Py_ssize_t[2] extent
+    cdef Py_ssize_t[2] part
     cdef BlockRef block
     cdef int a
-    task = unravel(task // parts, layout.blocks, 3, block.first)
-    block.first_k = layout.channel_blocks * part // parts
-    block.end_k = layout.channel_blocks * (part + 1) // parts
+    extent[0], extent[1] = job.schedule.row_parts, parts
+    task = unravel(unravel(task, extent, 2, part), layout.blocks, 3, block.first)
+    block.first_k = layout.channel_blocks * part[1] // parts
+    block.end_k = layout.channel_blocks * (part[1] + 1) // parts
     block.group = task % layout.groups
     block.image = task // layout.groups
     for a in range(3):
         block.first[a] *= layout.axis[a].block
         block.count[a] = min(layout.axis[a].block, layout.out_size[a] - block.first[a])
     rows = block.count[1]
-    if layout.flat:
-        block.tiles = ceil_div((rows - 1) * layout.pitch + block.count[2], FC_MATRIX)
-    else:
-        block.tiles = rows * layout.row_tiles
+    low = rows * part[0] // job.schedule.row_parts
+    block.count[1] = rows * (part[0] + 1) // job.schedule.row_parts - low
+    block.first[1] += low
+    block.tiles = block_tiles(layout, block.count[1])
     return block
 
 

@@ -1,4 +1,5 @@
 """Types: what the modules of this folder share, above all `Layout`."""
+from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport AXES
 from fastconv._core.window cimport Window, WindowAxis
 from fastconv._desc.conv cimport conv_geometry
@@ -39,6 +40,13 @@ cdef inline Py_ssize_t steps_of_run(const Layout *layout, Py_ssize_t channels) n
     """Steps of the sum along a tap of so many channels, or along a row of taps if `folded`."""
     cdef Py_ssize_t run = channels * layout.g.kernel[2] if layout.folded else channels
     return (run + layout.step_channels - 1) // layout.step_channels
+
+
+cdef inline Py_ssize_t block_tiles(const Layout *layout, Py_ssize_t rows) noexcept nogil:
+    """Tiles of so many rows of outputs of a block."""
+    if not layout.flat:
+        return rows * layout.row_tiles
+    return ceil_div((rows - 1) * layout.pitch + layout.axis[2].block, FC_MATRIX)
 
 
 cdef inline Py_ssize_t runs_of(const Layout *layout) noexcept nogil:
