@@ -36,6 +36,7 @@ SAMPLE_SECONDS = 4e-3  # that calls are repeated for; the fastest counts
 MIN_SAMPLES = 25       # of an algorithm, pass and layout, to be fitted
 HELD_BACK = 4          # every so many-th layer is not fitted, but judged by
 ROUNDS = 10            # of reweighting
+PRICED = "cropped"     # whose cost is that of others, at their prices
 WORTH = 1.006          # a count stays that makes the spread so much smaller
 
 
@@ -170,7 +171,8 @@ def measure(seconds, seed):
 def measure_layer(rng, layer, desc, number):
     """A sample of every algorithm that is worth one."""
     models = {a.name: a.cost(desc, layer.which) for a in _select.UNCALIBRATED
-              if layer.which in a.passes and a.supports(desc, layer.which) is None}  # fmt: skip
+              if layer.which in a.passes and a.name != PRICED
+              and a.supports(desc, layer.which) is None}  # fmt: skip
     least = min(model.seconds for model in models.values())
     if not 0 < least <= MAX_SECONDS:
         return

@@ -6,6 +6,7 @@ them.
 """
 
 from fastconv._algorithms import (
+    cropped,
     depthwise,
     direct,
     fft,
@@ -36,7 +37,10 @@ UNCALIBRATED: tuple[Algorithm, ...] = (
     depthwise.ALGORITHM, direct.ALGORITHM, with_sums(winograd.ALGORITHM),
     with_sums(matrix_unit.BF16X3), with_sums(matrix_unit.BF16), im2col.ALGORITHM,
     with_sums(fft.ALGORITHM), with_sums(inner_product.ALGORITHM),
-    with_sums(swapped.swapped((depthwise.ALGORITHM, direct.ALGORITHM))), sliding.ALGORITHM,
+    with_sums(swapped.swapped((depthwise.ALGORITHM, direct.ALGORITHM))),
+    with_sums(cropped.cropped(tuple(map(
+        calibrated, (depthwise.ALGORITHM, direct.ALGORITHM, im2col.ALGORITHM))))),
+    sliding.ALGORITHM,
 )
 ALGORITHMS = tuple(map(calibrated, UNCALIBRATED))
 

@@ -284,6 +284,61 @@ def test_short_rows_have_the_bits_of_long_ones():
             fastconv.conv2d(part, weight, **options), whole[..., 7 : 7 + width])  # fmt: skip
 
 
+def wide_padding(rng):
+    """A layer with taps that meet padding alone."""
+    rank = int(rng.choice((1, 2, 3)))
+    size, kernel = rng.integers(1, 5, rank).tolist(), rng.integers(1, 8, rank).tolist()
+    kernel[0] = int(rng.integers(4, 9))
+    size[0] = int(rng.integers(1, 3))
+    dilation = rng.integers(1, 3, rank).tolist()
+    padding = [(int(rng.integers(k // 2, k + 1)) * d, k * d)
+               for k, d in zip(kernel, dilation, strict=True)]  # fmt: skip
+    reach = (kernel[0] - 1) * dilation[0]  # the first tap stays before the image
+    padding[0] = reach, int(rng.integers(0, reach + 1 - size[0]))
+    groups, per_group = int(rng.choice((1, 1, 3))), int(rng.integers(1, 20))
+    options = {
+        "stride": [1, *rng.integers(1, 3, rank - 1).tolist()], "dilation": dilation,
+        "groups": groups, "padding": padding, "flip": bool(rng.integers(2)),
+        "data_format": str(rng.choice(("channels_first", "channels_last"))),
+    }  # fmt: skip
+    x_shape = (2, groups * per_group, *size)
+    return x_shape, (groups * int(rng.integers(1, 20)), per_group, *kernel), options
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_taps_that_meet_padding_alone(seed):
+    """Without them, in all passes; with them where they are infinite."""
+    rng = np.random.default_rng(seed)
+    x_shape, weight_shape, options = wide_padding(rng)
+    x, weight = numbers(x_shape, np.float64, seed), numbers(weight_shape, np.float64, seed + 1)
+    if options["data_format"] == "channels_last":
+        x = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    how = {**options, "method": "cropped"}
+    y = fastconv.conv(x, weight, **how)
+    grad = numbers(y.shape, np.float64, seed + 2)
+
+    def check(found, expected):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * abs(expected).max())
+
+    check(y, reference.conv(x, weight, **options))
+    check(fastconv.conv_backward_data(grad, weight, x.shape, **how),
+          reference.conv_backward_data(grad, weight, x.shape, **options))  # fmt: skip
+    check(fastconv.conv_backward_weight(grad, x, weight.shape, **how),
+          reference.conv_backward_weight(grad, x, weight.shape, **options))  # fmt: skip
+    check(fastconv.conv_backward_weight(grad, x, weight.shape, per_sample=True, **how).sum(0),
+          reference.conv_backward_weight(grad, x, weight.shape, **options))  # fmt: skip
+    plan = fastconv.plan_conv(x.shape, weight, activation="relu", **how)
+    np.testing.assert_array_equal(plan(x), np.maximum(y, 0))
+    weight[..., 0], grad[..., 0] = np.inf, np.nan
+    strict = {**options, "method": "direct"}
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(
+            fastconv.conv(x, weight, **how), fastconv.conv(x, weight, **strict))
+        np.testing.assert_array_equal(
+            fastconv.conv_backward_weight(grad, x, weight.shape, **how),
+            fastconv.conv_backward_weight(grad, x, weight.shape, **strict))
+
+
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_central_differences(rank):
     spatial, kernel = (4, 3, 3)[:rank], (2, 2, 1)[:rank]

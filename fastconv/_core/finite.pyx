@@ -33,6 +33,11 @@ cdef bint all_finite(cnp.ndarray array, int threads) except -1:
     return not search.failed
 
 
+def finite(array, int threads=1):
+    """`all_finite` for Python."""
+    return all_finite(array, threads)
+
+
 cdef void search_piece(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef Search *search = <Search *>context
     cdef Py_ssize_t start = task * PIECE, n = min(<Py_ssize_t>PIECE, search.size - start)

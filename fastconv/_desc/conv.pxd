@@ -46,6 +46,7 @@ cdef class ConvDesc:
     cdef ConvDesc of_rows(self, int axis, Py_ssize_t length, Py_ssize_t before, Py_ssize_t after,
                           Py_ssize_t outputs)
     cdef ConvDesc in_float32(self)
+    cpdef ConvDesc of_taps(self, list met)
     cdef ConvDesc for_many(self)
 
 

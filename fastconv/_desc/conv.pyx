@@ -143,6 +143,24 @@ cdef class ConvDesc:
             self.kept[key] = other
         return other
 
+    cpdef ConvDesc of_taps(self, list met):
+        """The same outputs by fewer taps: the first one and their number, of each of three axes.
+
+        The taps that are left out meet padding alone.
+        """
+        cdef ConvDesc other = copied(self)
+        cdef conv_geometry *g = &other.g
+        cdef Py_ssize_t first, count
+        cdef int a
+        for a in range(AXES):
+            first, count = met[a]
+            g.before[a] -= first * g.dilation[a]
+            g.after[a] -= (g.kernel[a] - first - count) * g.dilation[a]
+            g.kernel[a] = count
+            if count == 1:
+                g.dilation[a] = 1  # between no two elements
+        return other
+
     cdef ConvDesc for_many(self):
         """The same for many runs with the same weights: this description keeps it."""
         cdef ConvDesc other = self.kept.get(("many",))
