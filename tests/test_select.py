@@ -200,11 +200,13 @@ def test_auto_is_within_a_tenth_of_the_best():
 def test_every_algorithm_estimates_a_positive_time():
     for algorithm in ALGORITHMS:
         for which in algorithm.passes:
-            # a layer for all, a kernel as large as the image, and one that is larger
-            for shapes in ([(1, 32, 40, 40), (32, 32, 3, 3)], [(1, 4, 9, 9), (8, 4, 9, 9)],
-                           [(1, 4, 9, 9), (8, 4, 40, 40)]):  # fmt: skip
-                rows = fastconv.explain(*shapes, padding=39 if shapes[1][-1] == 40 else 0,
-                                        which=which, precision="medium")  # fmt: skip
+            # a layer for all, kernels as large as the image, larger, and half outside of it
+            for x_shape, weight_shape, padding in (
+                [(1, 32, 40, 40), (32, 32, 3, 3), 0], [(1, 4, 9, 9), (8, 4, 9, 9), 0],
+                [(1, 4, 9, 9), (8, 4, 40, 40), 39], [(1, 4, 1, 9), (8, 4, 6, 3), (3, 1)],
+            ):  # fmt: skip
+                rows = fastconv.explain(
+                    x_shape, weight_shape, padding=padding, which=which, precision="medium")
                 row = next(row for row in rows if row["method"] == algorithm.name)
                 if row["estimated_seconds"] is not None:
                     break
