@@ -30,8 +30,8 @@ def finish(ConvDesc desc, cnp.ndarray out, bias, residual):
 
 cdef void finish_image(ConvDesc desc, const Output *output, Py_ssize_t place, Py_ssize_t pixels,
                        const real_t *sums) noexcept nogil:
-    """Planes of one channel each, or pixels that have all channels."""
-    if desc.g.channels_last:
+    """Planes of one channel each, or pixels that have all channels, as a single one has."""
+    if desc.g.channels_last or pixels == 1:
         store_rows(output, pixels, desc.g.filters, sums + place, desc.g.filters, place,
                    desc.g.filters, 0, False)
     else:
