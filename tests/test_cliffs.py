@@ -159,3 +159,13 @@ def test_a_gradient_of_few_filters_reads_channels_in_chunks():
     one = seconds(fastconv.conv2d_backward_weight, grad, x[:, :8], (4, 8, 11, 2),
                   method="direct", stride=2)  # fmt: skip
     assert few < 2 * (200 / 8) * one
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride"), [(24, 2, 1), (20, 3, 2)])
+def test_the_way_back_of_windows_that_overlap_along_all_axes(size, kernel, stride):
+    """No sums by NumPy, window after window, where nothing is to be spread."""
+    x = array(1, 16, size, size, size)
+    grad = np.ones_like(fastconv.avg_pool(x, kernel, stride))
+    there = seconds(fastconv.avg_pool, x, kernel, stride)
+    back = seconds(fastconv.avg_pool_backward, grad, x.shape, kernel, stride)
+    assert back < 10 * there + 1e-4

@@ -22,7 +22,7 @@ cdef enum:
     COPIED = 1024            # elements at once of one value
     WORTH_ADDING = 1 << 14   # elements of the result: additions are calls of NumPy's,
     WORTH_AN_ADDITION = 100  # for each window along an axis,
-    MIN_REUSE = 4            # and elements of a window along another, if there are not three axes
+    MIN_REUSE = 4            # and elements of a window along another
 
 cdef struct Job:
     const char *share        # of each window's elements
@@ -41,20 +41,19 @@ cdef bint spreads(PoolDesc desc) noexcept:
     """
     cdef const pool_axis *a
     cdef double elements = desc.g.channels, added = 0
-    cdef Py_ssize_t axes = 0, reuse = 1
+    cdef Py_ssize_t reuse = 1
     cdef int i
     for i in range(AXES):
         a = &desc.g.axis[i]
         if a.outputs == 0:
             return False
         elements *= a.length
-        axes += a.length > 1
         if is_apart(a):
             reuse = max(reuse, a.length // a.outputs)
         else:
             added += a.outputs
     return added == 0 or (elements >= max(WORTH_AN_ADDITION * added, <double>WORTH_ADDING)
-                          and (axes == AXES or reuse >= MIN_REUSE))
+                          and reuse >= MIN_REUSE)
 
 
 cdef bint is_apart(const pool_axis *a) noexcept:
