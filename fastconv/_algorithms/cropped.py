@@ -19,8 +19,10 @@ CALL_SECONDS = 2e-6
 
 def _met(g, a):
     """The first tap along an axis that meets the image, and how many do; all in between may."""
-    kernel, length, outputs, before, after = (
-        g[name][a] for name in ("kernel", "input", "output", "before", "after"))
+    kernel, length, outputs = g["kernel"][a], g["input"][a], g["output"][a]
+    before, after = g["before"][a], g["after"][a]
+    if before == after == 0:
+        return 0, kernel
     stride, dilation = g["stride"][a], g["dilation"][a]
 
     def meets(tap):
@@ -45,19 +47,18 @@ class Cropped:
 
     Attributes
     ----------
-    inner : ConvDesc
-        The same convolution by those taps.
+    inner : ConvDesc or None
+        The same convolution by those taps, if there are others.
     place : tuple of slice
         Where weights have them.
-    smaller : bool
-        Whether there are others.
     """
 
-    def __init__(self, desc):
-        g = desc.geometry
+    def __init__(self, desc, g):
         met = [_met(g, a) for a in range(3)]
-        self.smaller = any(count != k for (_, count), k in zip(met, g["kernel"], strict=True))
-        self.inner = desc.of_taps(met) if self.smaller else None
+        self.inner = None
+        if all(count == k for (_, count), k in zip(met, g["kernel"], strict=True)):
+            return  # nearly always, and for every new shape
+        self.inner = desc.of_taps(met)
         places = [slice(first, first + count) for first, count in met]
         if g["flip"]:
             places = [slice(k - p.stop, k - p.start)
@@ -71,11 +72,12 @@ class Cropping:
     def __init__(self, algorithms):
         self.algorithms = algorithms
 
-    def job(self, desc):
-        """The description keeps it."""
-        if "cropped" not in desc.kept:
-            desc.kept["cropped"] = Cropped(desc)
-        return desc.kept["cropped"]
+    def job(self, desc, g=None):
+        """The description keeps it; g: its geometry, if that is at hand."""
+        job = desc.kept.get("cropped")
+        if job is None:
+            job = desc.kept["cropped"] = Cropped(desc, g or desc.geometry)
+        return job
 
     def algorithm(self, desc, which):
         """The fastest for what is left."""
@@ -90,7 +92,9 @@ class Cropping:
         g = desc.geometry
         if g["padding_mode"] != 0 or g["channels"] == 0 or g["filters"] == 0 or 0 in g["input"]:
             return "serves zeros around an image"
-        return None if self.job(desc).smaller else "is for kernels with taps that meet no image"
+        if self.job(desc, g).inner is None:
+            return "is for kernels with taps that meet no image"
+        return None
 
     def workspace(self, desc, which, threads):
         """That of what computes, and the weights, or their gradient, that are left."""
