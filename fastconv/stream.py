@@ -114,6 +114,7 @@ class ConvStream(Stream):
         if run is None:
             while len(self._plans) >= MOST_PLANS:
                 del self._plans[next(iter(self._plans))]
+                self._steps.clear()
             shape = [*self._image]
             shape[self._axis] = length
             run = Prepared(geometry("plan.stream", None, **self._windows), tuple(shape),

@@ -57,6 +57,9 @@ def draw(rng):
     filters = int(rng.choice([1, 1, 2, 3, 4, 8, 17, 40]))
     if groups * channels * filters > 3000:
         groups = 1
+    if rng.random() < 0.2:  # filters of single channels, also more than a vector or a task takes
+        groups, channels = int(rng.choice([1, 5, 8, 16, 40, 150])), 1
+        filters = int(rng.choice([1, 1, 1, 2, 3]))
     kernel = rng.integers(1, [12, 6, 4][rank - 1], rank)
     stride = rng.integers(1, 4, rank) if rng.random() < 0.4 else np.ones(rank, int)
     dilation = rng.integers(1, 4, rank) if rng.random() < 0.3 else np.ones(rank, int)

@@ -45,6 +45,36 @@ def test_halves_go_to_even_and_the_rest_saturates(out_dtype, channels):
             np.testing.assert_array_equal(y[0, 1, 0], expected)
 
 
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("out_dtype", SMALL)
+def test_results_a_little_off_a_half(out_dtype, data_format):
+    """Float32, by which results of 8 bits are found, cannot tell on which side of it they lie."""
+    rng = np.random.default_rng(0)
+    count = 5_000
+    bias = rng.integers(1, 2 ** rng.integers(1, 31, count)) * rng.choice([-1, 1], count)
+    info = np.iinfo(out_dtype)
+    off = rng.choice([0, 1e-15, 1e-12, 1e-9, 1e-7, 2e-7, 1e-6], count) * rng.choice([-1, 1], count)
+    scale = (rng.integers(0, info.max, count) + 0.5) / abs(bias) * (1 + off)
+    weight = np.zeros((count, 1, 1), np.int8)
+    for length in (1, 33):
+        shape = (1, length) if data_format == "channels_first" else (length, 1)
+        y = fastconv.qconv1d(np.zeros(shape, np.uint8), weight, bias, scale=scale,
+                             out_dtype=out_dtype, data_format=data_format)
+        expected = np.rint(bias * scale).clip(info.min, info.max)
+        if data_format == "channels_first":
+            y = y.T
+        np.testing.assert_array_equal(y, np.broadcast_to(expected, (length, count)))
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-40, 1e-31, 1e-29, 1e27, 1e29, 1e100, 1e290])
+def test_scales_that_float32_does_not_hold(scale):
+    bias = np.array([0, 1, -1, 2**31 - 1, -(2**31)] * 8)
+    y = fastconv.qconv1d(np.zeros((1, 20), np.uint8), np.zeros((40, 1, 1), np.int8), bias,
+                         scale=scale, out_dtype=np.int8)
+    np.testing.assert_array_equal(
+        y, np.broadcast_to(np.rint(bias * scale).clip(-128, 127)[:, None], (40, 20)))
+
+
 @pytest.mark.parametrize("w_dtype", SMALL)
 @pytest.mark.parametrize("x_dtype", SMALL)
 def test_zero_points_at_the_ends_of_their_ranges(x_dtype, w_dtype):

@@ -21,6 +21,9 @@ cdef class SmallIntegers:
     cdef bint is_small_image(self)
     cdef bint fits_floats(self, tuple reach)
     cdef object words_or_bytes(self, dtype)
+    cdef bint has_bytes(self) except -1
+    cdef bint weights_are_bytes(self) except -1
+    cdef bint takes_single_channels(self) except -1
     cdef object sum_of_weights(self)
     cdef bint takes_tiles(self)
     cdef object of_bytes(self, bint signed_source, int threads)

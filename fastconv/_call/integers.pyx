@@ -1,9 +1,10 @@
 """Integers of 8 and 16 bits: multiplied as what they are wherever the sums fit.
 
 There are two fast ways to exact sums. Those below 2^31 are sums of words, two at a time, or of
-bytes, four at a time: of neighbouring channels (`direct/words`), or of one channel's rows
-(`depthwise/words`). Those below 2^24 are exact in float32, whose kernels serve what these do not,
-and depthwise layers of small planes, where they are faster.
+bytes, four at a time: of neighbouring channels (`direct/words`), or of one channel's neighbours
+(in `depthwise`: `words`, and bytes in `byte_planes` and `byte_pixels`). Those below 2^24 are exact
+in float32, whose kernels serve what these do not, and depthwise layers of small planes of words,
+where they are faster.
 For the rest there are the parts of `ByParts`, in float64. Which way it is depends on bounds: what
 the dtype of x can hold and the weights' magnitudes, and where these do not suffice, what x holds.
 """
@@ -12,6 +13,12 @@ import numpy as np
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 
+from fastconv._algorithms.depthwise.byte_pixels cimport (
+    byte_pixels, byte_pixels_seconds, serves_byte_pixels,
+)
+from fastconv._algorithms.depthwise.byte_planes cimport (
+    byte_planes, byte_planes_seconds, serves_byte_planes,
+)
 from fastconv._algorithms.depthwise.words cimport serves as rows_serve
 from fastconv._algorithms.depthwise.words cimport word_rows, word_rows_seconds
 from fastconv._algorithms.direct.words cimport bytes_of, takes_bytes, words, words_seconds
@@ -96,7 +103,9 @@ cdef class SmallIntegers:
         """"words", "bytes", "signed bytes", "floats" or None."""
         cdef conv_geometry *g = &self.real.desc.g
         cdef Py_ssize_t channels = (g.channels if self.forward else g.filters) // g.groups
-        cdef bint fast = self.has_words() and self.is_fast_in_words()
+        cdef bint fast
+        kind = self.words_or_bytes(source.dtype)
+        fast = (kind != "words" or self.has_words()) and self.is_fast_in_words()
         low, high = limits(source.dtype)
         reach = low - self.zero_point, high - self.zero_point
         room = (WORDS_HOLD if fast else FLOATS_HOLD) - self.most_bias
@@ -107,10 +116,10 @@ cdef class SmallIntegers:
         if magnitude(reach) * weights > room or fast and not are_words(reach):
             low, high = span(source)
             reach = low - self.zero_point, high - self.zero_point
-        if self.is_small_image() and self.fits_floats(reach):
+        if kind == "words" and self.is_small_image() and self.fits_floats(reach):
             return "floats"
         if fast and magnitude(reach) * weights <= room and are_words(reach):
-            return self.words_or_bytes(source.dtype)
+            return kind
         return "floats" if self.fits_floats(reach) else None
 
     cdef bint is_small_image(self):
@@ -129,10 +138,25 @@ cdef class SmallIntegers:
                 and magnitude(reach) * self.sum_of_weights() <= FLOATS_HOLD - self.most_bias)
 
     cdef object words_or_bytes(self, dtype):
-        if (dtype.itemsize > 1 or not takes_bytes(self.real.desc, self.real.which)
-                or not are_bytes(self.weight_reach)):
+        """"words", "bytes" or "signed bytes"."""
+        if dtype.itemsize > 1 or not self.has_bytes() or not self.weights_are_bytes():
             return "words"
         return "bytes" if dtype.kind == "u" else "signed bytes"
+
+    cdef bint has_bytes(self) except -1:
+        """Whether a driver sums bytes."""
+        return takes_bytes(self.real.desc, self.real.which) or self.takes_single_channels()
+
+    cdef bint weights_are_bytes(self) except -1:
+        """Whether 8 bits with a sign hold the weights, by their dtype or by what they are."""
+        if not are_bytes(self.weight_reach) and cnp.PyArray_SIZE(self.weight):
+            self.weight_reach = span(self.weight)
+        return are_bytes(self.weight_reach)
+
+    cdef bint takes_single_channels(self) except -1:
+        """Whether a driver sums bytes of one channel's neighbours."""
+        return self.forward and (serves_byte_planes(self.real.desc)
+                                 or serves_byte_pixels(self.real.desc))
 
     cdef bint takes_tiles(self):
         """Whether a matrix unit is expected to be faster than vectors, whose bytes take half as
@@ -140,6 +164,12 @@ cdef class SmallIntegers:
         return tiles_seconds(self.real.desc) < self.seconds_in_words() / 2
 
     cdef object of_bytes(self, bint signed_source, int threads):
+        if self.takes_single_channels():
+            if serves_byte_planes(self.real.desc):
+                return byte_planes(self.real.desc, self.weight, signed_source, self.zero_point,
+                                   self.way_out)
+            return byte_pixels(self.real.desc, self.weight, signed_source, self.zero_point,
+                               self.way_out)
         if self.takes_tiles():
             return tiles_of_bytes(self.real.desc, self.weight, signed_source, self.zero_point,
                                   self.way_out, threads)
@@ -160,6 +190,9 @@ cdef class SmallIntegers:
 
     cdef double seconds_in_words(self):
         """What the cost model takes an image for."""
+        if self.takes_single_channels() and are_bytes(self.weight_reach):
+            return (byte_planes_seconds(self.real.desc) if serves_byte_planes(self.real.desc)
+                    else byte_pixels_seconds(self.real.desc))
         if self.forward and rows_serve(self.real.desc):
             return word_rows_seconds(self.real.desc)
         return words_seconds(self.real.desc, self.real.which)
@@ -347,12 +380,12 @@ def integers_in_words(ConvDesc desc, str which, algorithm, dtype, bint by_choice
     small = small_integers(
         real_pass(desc, which, algorithm), np.empty(0, native(np.empty(0, dtype)).dtype),
         limits_of(dtype), 0, Requantization(np.zeros(1, np.int32), INT32, int64), by_choice)
-    fast = small.has_words() and small.is_fast_in_words()
+    kind = "words" if small.words_or_bytes(dtype) == "words" else "bytes"
+    fast = (kind == "bytes" or small.has_words()) and small.is_fast_in_words()
     if not fast and algorithm.tier != "highest":
         return wide
     how, hold = "converted to float32", FLOATS_HOLD
-    if fast and not small.is_small_image():
-        kind = "words" if small.words_or_bytes(dtype) == "words" else "bytes"
+    if fast and not (kind == "words" and small.is_small_image()):
         how, hold = f"multiplied as {kind}, with sums of 32 bits", WORDS_HOLD
     most = hold // magnitude(limits_of(dtype))
     products = (g.channels if small.forward else g.filters) // g.groups * (

@@ -12,6 +12,7 @@ PADS = {
     "symmetric": ("symmetric", 0), "reflect": ("reflect", 1),
 }  # fmt: skip
 LONG = 1 << 16   # bytes; to keep so many costs less than to copy few
+MOST_STEPS = 64   # whose arithmetic is kept
 
 
 def samples_for(mode, length):
@@ -32,7 +33,7 @@ class Stream:
 
     def __init__(self, name):
         self._name = name
-        self._plans = {}
+        self._plans, self._steps = {}, {}
         self.reset()
 
     def _set_window(self, axis, extent, stride, padding, mode, value, ceil_mode=False, pairs=False):
@@ -106,28 +107,42 @@ class Stream:
                 held = np.concatenate((self._held, chunk), axis)
             except ValueError:
                 raise self._misfit(chunk) from None
-        skip, n, stride = self._skip, held.shape[axis], self._stride
-        count = (n - skip - self._extent) // stride + 1
+        n, skip = place = held.shape[axis], self._skip
+        # Small calls are what streams are made of: a place's arithmetic is done once.
+        run, start, stop, count, first, after = self._steps.get(place) or self._step(*place)
         if count > 0:
-            end = skip + (count - 1) * stride + self._extent
-            piece = held if skip <= 0 and end == n else self._part(held, max(skip, 0), end)
-            # Small calls are what streams are made of: a known plan is run at once.
-            run = self._plans.get(end - skip)
-            result = run(piece) if run is not None else self._compute(piece, count, max(-skip, 0),
-                                                                      None)
-            skip += count * stride
+            piece = held if stop - start == n else self._part(held, start, stop)
+            result = (run(piece) if run is not None
+                      else self._compute(piece, count, max(-skip, 0), None))
             self._emitted += count
         else:
             result = self._nothing(held)
         self._samples += chunk.shape[axis]
-        first = skip if skip < n - self._tail else n - self._tail
         if first > 0:
             kept = held[..., first:] if axis == -1 else self._part(held, first, n)
             # A copy, so that a long chunk's memory is free.
             held = kept.copy() if held.nbytes > LONG else kept
-            skip -= first
-        self._held, self._skip, self._starting = held, skip, False
+        self._held, self._skip, self._starting = held, after, False
         return result
+
+    def _step(self, n, skip):
+        """What is done with n samples when the next window begins at `skip`.
+
+        The function that computes, if there is one already, the part of the samples that it reads,
+        the number of outputs, the first sample that is kept, and where the next window begins then.
+        """
+        count = max(0, (n - skip - self._extent) // self._stride + 1)
+        start = max(skip, 0)
+        stop = skip + (count - 1) * self._stride + self._extent
+        run = self._plans.get(stop - start) if count > 0 else None
+        after = skip + count * self._stride
+        first = max(0, min(after, n - self._tail))
+        step = run, start, stop, count, first, after - first
+        if run is not None:
+            while len(self._steps) >= MOST_STEPS:
+                del self._steps[next(iter(self._steps))]
+            self._steps[n, skip] = step
+        return step
 
     def finish(self, chunk=None):
         """End the signal.
@@ -242,4 +257,5 @@ class Stream:
                           f"that of the first one in more than the stream's axis {self._axis}")
 
     def __getstate__(self):
-        return self.__dict__ | {"_plans": {}}  # which are made again when they are needed
+        # These are made again when they are needed.
+        return self.__dict__ | {"_plans": {}, "_steps": {}}

@@ -22,6 +22,7 @@ cdef enum:
     TASK_PIXELS = 1 << 14  # that a task converts
 
 cdef object int32 = np.dtype(np.int32)
+cdef tuple NEAR = (1e-30, 1e28)  # scales that float32 has, with their products by 32 bits
 cdef dict TYPES = {np.dtype(name): number for name, number in (
     ("u1", FC_U8), ("i1", FC_I8), ("u2", FC_U16), ("i2", FC_I16), ("i4", FC_I32), ("i8", FC_I64),
     ("?", FC_U8))}
@@ -63,13 +64,24 @@ cdef class Requantization:
         epilogue.bias = <int32_t *>cnp.PyArray_DATA(self.bias)
         epilogue.zero_point = zero_point
         epilogue.type = TYPES[dtype]
+        # float32 tells most results of 8 bits, unless the scale is out of its range.
+        if self.scale is not None and dtype.itemsize == 1 and (
+                (self.scale > NEAR[0]) & (self.scale < NEAR[1])).all():
+            self.near_scale = self.scale.astype(np.float32)
+            epilogue.near_scale = <float *>cnp.PyArray_DATA(self.near_scale)
 
     cdef Requantization with_bias(self, bias):
         """The same with another bias."""
         cdef Requantization other = Requantization.__new__(Requantization)
         other.bias, other.scale, other.epilogue = bias, self.scale, self.epilogue
+        other.near_scale = self.near_scale
         other.epilogue.bias = <int32_t *>cnp.PyArray_DATA(other.bias)
         return other
+
+    cdef Requantization less_zeros(self, int zero, cnp.ndarray weight):
+        """The same, with what a zero point adds to each sum taken back, modulo 2^32."""
+        sums = weight.reshape(len(weight), -1).sum(1, dtype=np.int64)
+        return self.with_bias((self.bias - zero * sums).astype(int32))
 
 
 # Sums that are floats, or a source that will be.

@@ -15,6 +15,7 @@ cdef extern from "table.h" nogil:
         fc_activation activation
         double lo, hi
         const double *scale
+        const float *near_scale
         const int32_t *bias
         int zero_point
         fc_type type

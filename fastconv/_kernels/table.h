@@ -34,11 +34,13 @@ typedef enum {
  * FC_REQUANTIZE is that of sums of integers, whose results have any integer `type`: y = clip(sum +
  * bias), or with `scale` y = zero_point + round(clip((sum + bias) * scale)), halves to even. Bounds
  * are within what the type holds, less the zero point. There is a number of `scale` for each channel;
- * which is told by its place in `bias`, of which there always is one. */
+ * which is told by its place in `bias`, of which there always is one. `near_scale`, if it is not NULL,
+ * holds the same rounded to float32, with results of 8 bits. */
 typedef struct {
     fc_activation activation;
     double lo, hi;
     const double *scale;
+    const float *near_scale;
     const int32_t *bias;
     int zero_point;
     fc_type type;

@@ -12,6 +12,8 @@ import dask
 import dask.array as da
 import numpy as np
 
+MOST_KEPT = 1.125   # bytes of the array of which a block may be a view, for each byte of the block
+
 
 class Span(NamedTuple):
     """One block along one axis.
@@ -139,8 +141,9 @@ def compute_block(block, *more, call, spans, block_id):
         kept[number] = slice(span.skip, span.skip + span.keep)
         pads.append((span.before, span.after))
     result = call(block[tuple(read)], *more, pads=pads)[tuple(kept)]
-    # A view would keep what is left out in memory as long as the block.
-    return result if result.base is None or result.nbytes == result.base.nbytes else result.copy()
+    # A view keeps what is left out in memory as long as the block; a copy is as dear as a filter.
+    whole = result if result.base is None else result.base
+    return result if whole.nbytes <= MOST_KEPT * result.nbytes else result.copy()
 
 
 # ---- axes ----

@@ -21,6 +21,9 @@ tasks, and `blocks` finds the block of a task. `weights` packs, `forward` runs t
 the gradient of the data, `gradient` that of the weights; `nonfinite` mends what infinite weights do
 to gradients. `cost` estimates the time, and `record` tells the layers above.
 
+Integers of 8 and 16 bits have drivers of their own, which make elements of neighbours of one
+channel: `words` of two, `byte_planes` and, where channels come last, `byte_pixels` of four.
+
 Sources: Howard et al., "MobileNets" (2017); Zhang, Lo and Lu, "High performance depthwise and
 pointwise convolutions on mobile devices" (AAAI 2020).
 """

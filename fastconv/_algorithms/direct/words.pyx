@@ -10,8 +10,6 @@ taken back with the bias, and padding holds what stands for zero.
 
 Sums are exact modulo 2^32: who calls knows that they fit.
 """
-import numpy as np
-
 cimport numpy as cnp
 
 from fastconv._algorithms.direct.correlation cimport Correlation
@@ -60,10 +58,8 @@ cdef Words bytes_of(ConvDesc desc, cnp.ndarray weight, bint signed_source, int z
     """The kernel of a forward pass over bytes of either sign; weights fit int8."""
     cdef int flip = SIGN if signed_source else 0, zero = zero_point + flip
     cdef int padding = zero if desc.g.padding_mode == PAD_ZEROS else 0
-    sums = weight.reshape(len(weight), -1).sum(1, dtype=np.int64)
-    bias = (way_out.bias - zero * sums).astype(np.int32)  # modulo 2^32
     return kernel_of(packed_desc(desc, "direct", False, 4, padding), desc, "forward", weight, flip,
-                     way_out.with_bias(bias), threads)
+                     way_out.less_zeros(zero, weight), threads)
 
 
 cdef Words kernel_of(ConvDesc packed, ConvDesc desc, object which, cnp.ndarray weight,

@@ -4,8 +4,6 @@
 Four neighbouring channels make an element (`_desc.elements`). Padding holds the source's zero
 point, which is in every product then, and is taken back with the bias.
 """
-import numpy as np
-
 cimport numpy as cnp
 from libc.math cimport INFINITY
 
@@ -40,9 +38,7 @@ cdef ElementPass tiles_of_bytes(ConvDesc desc, cnp.ndarray weight, bint signed_s
     cdef int kind = FC_SIGNED_BYTES if signed_source else FC_BYTES
     cdef int padding = zero_point & 255 if desc.g.padding_mode == PAD_ZEROS else 0
     cdef PreparedPass prepared
-    sums = weight.reshape(len(weight), -1).sum(1, dtype=np.int64)
-    self.way_out = way_out.with_bias(
-        (way_out.bias - zero_point * sums).astype(np.int32))  # modulo 2^32
+    self.way_out = way_out.less_zeros(zero_point, weight)
     self.packed = packed_desc(desc, "matrix_unit", False, 4, padding)
     prepared = PreparedPass(pass_layout(self.packed, "forward", kind),
                             weight_elements(desc, False, 4, weight, threads))
