@@ -13,8 +13,8 @@ RCPARAMS = {
 
 # From the easy to the special; a test looks that each tutorial is named.
 ORDER = {
-    "filters": ["photograph", "templates", "signal", "volume", "deblur"],
-    "networks": ["digits", "features", "state_dict", "onnx_network"],
+    "filters": ["photograph", "templates", "smooth_signal", "volume", "deblur"],
+    "networks": ["small_network", "digits", "features", "state_dict", "onnx_network"],
     "methods": ["slow_call", "learn_a_filter", "receptive_field", "race"],
 }
 

@@ -176,7 +176,11 @@ def explanation(asked, desc, which, precision, max_workspace, method, threads, s
     if gave_way:
         strict = _fastest(desc, which, tier, max_workspace)
         given_up = strict, _times(desc, which, strict, chosen)
-    return Explanation(heading(asked, which, desc.dtype, tier, rows, given_up), rows)
+    permitted = None
+    if tier == "highest" and not (gave_way or desc.exact) and method == "auto":
+        fast = _fastest(desc, which, "high", max_workspace).name
+        permitted = next(row for row in rows if row["method"] == fast)
+    return Explanation(heading(asked, which, desc.dtype, tier, rows, given_up, permitted), rows)
 
 
 __all__ = ["ALGORITHMS", "PASSES", "Explanation", "choose", "explanation", "verdict"]

@@ -40,7 +40,10 @@ class ConvPlan:
     (2, 4, 8, 8)
     """
 
-    def __init__(self, x_shape, weight, windows, options):
+    def __init__(self, *made_from):
+        if len(made_from) != 4:
+            raise TypeError("ConvPlan: a plan is made by plan_conv(x_shape, weight, ...)")
+        x_shape, weight, windows, options = made_from
         self._made_from = (x_shape, weight.copy(), windows, options)
         prepared = Prepared(geometry("plan_conv", None, x="x_shape", **windows), x_shape, weight,
                             **options)

@@ -18,13 +18,7 @@ from fastconv.stream import ConvStream
 __all__ = ["ConvPlan", "plan_conv"]
 
 class ConvPlan:
-    def __init__(
-        self,
-        x_shape: tuple[int, ...],
-        weight: NDArray[Any],
-        windows: dict[str, Any],
-        options: dict[str, Any],
-    ) -> None: ...
+    def __init__(self, *made_from: Any) -> None: ...
     def __call__(
         self,
         x: ArrayLike,

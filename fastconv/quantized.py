@@ -143,7 +143,10 @@ class QConvPlan:
     (2, 4, 8, 8)
     """
 
-    def __init__(self, x_shape, weight, windows, options):
+    def __init__(self, *made_from):
+        if len(made_from) != 4:
+            raise TypeError("QConvPlan: a plan is made by plan_qconv(x_shape, weight, ...)")
+        x_shape, weight, windows, options = made_from
         self._made_from = (x_shape, weight.copy(), windows, options)
         options = dict(options)
         self._num_threads = options.pop("num_threads")

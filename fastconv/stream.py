@@ -60,10 +60,14 @@ class ConvStream(Stream):
     array([[9.]])
     """
 
-    def __init__(self, prepared, weight, windows, options, axis):
+    def __init__(self, *made_from):
+        if len(made_from) != 5:
+            raise TypeError("ConvStream: a stream is made by a plan: plan_conv(...).stream()")
+        prepared, weight, windows, options, axis = made_from
         desc = prepared.description
         g = desc.geometry
         rank, last = g["rank"], g["channels_last"]
+        self._last = last
         index = as_axis("plan.stream", axis, rank)
         spatial = slice(3 - rank, None)
         before, after = g["before"][spatial], g["after"][spatial]
@@ -95,7 +99,8 @@ class ConvStream(Stream):
             raise ValueError(
                 f"{self._name}: chunk has shape {chunk.shape}, but the plan was made for "
                 f"{self._image} with any batch in front, or none, and any length of axis "
-                f"{self._axis}{hints.of_image_axes('chunk', chunk.ndim, len(self._image) - 1)}"
+                f"{self._axis}"
+                f"{hints.of_image_axes('chunk', chunk.ndim, len(self._image) - 1, self._last)}"
             )
         return chunk.astype(chunk.dtype.newbyteorder("="))
 
@@ -171,7 +176,10 @@ class PoolStream(Stream):
     array([[4]])
     """
 
-    def __init__(self, kind, kernel_size, windows, options, axis, rank):
+    def __init__(self, *made_from):
+        if len(made_from) != 6:
+            raise TypeError("PoolStream: a stream is made by stream_pool(kind, kernel_size, ...)")
+        kind, kernel_size, windows, options, axis, rank = made_from
         self._kind, self._kernel_size = kind, kernel_size
         self._asked, self._options, self._of_axes = windows, options, (axis, rank)
         super().__init__("stream_pool")

@@ -17,25 +17,10 @@ class _Stream:
 
 class ConvStream(_Stream):
     method: str
-    def __init__(
-        self,
-        prepared: Any,
-        weight: NDArray[Any],
-        windows: dict[str, Any],
-        options: dict[str, Any],
-        axis: int,
-    ) -> None: ...
+    def __init__(self, *made_from: Any) -> None: ...
 
 class PoolStream(_Stream):
-    def __init__(
-        self,
-        kind: str,
-        kernel_size: _PerAxis,
-        windows: dict[str, Any],
-        options: dict[str, Any],
-        axis: int,
-        rank: int | None,
-    ) -> None: ...
+    def __init__(self, *made_from: Any) -> None: ...
 
 def stream_pool(
     kind: Literal["max", "min", "avg", "lp"],

@@ -1122,6 +1122,22 @@ HINTS = {
     "SAME": (lambda: conv(padding="SAME"), "'full'; write 'same'"),
     "SAME_UPPER": (lambda: conv(padding="SAME_UPPER"), "'full'; write 'same'"),
     "SAME of a pooling": (lambda: fc.avg_pool2d(X, 2, padding="SAME"), "'full'; write 'same'"),
+    "a mode": (lambda: conv(padding="reflect"), "give padding_mode='reflect', and as padding how"),
+    "a pair of a signal": (lambda: fc.conv1d(f32(2, 9), f32(1, 2, 3), padding=(2, 0)),
+                           "needs 1; before and after an axis are a pair, ((2, 0),)"),
+    "four ends": (lambda: conv(padding=(1, 1, 2, 2)), "a (before, after) pair for each axis"),
+    "a filter of three axes": (lambda: conv(weight=f32(4, 3, 3)), "and one filter weight[None]"),
+    "groups of colours": (lambda: conv(f32(8, 7, 3), f32(3, 1, 3, 3), groups=3),
+                          "8 channels of x; if the channels of x come last, give data_format="),
+    "stride for bias": (lambda: fc.conv2d(X, W, 2), "come after it: give them by name"),
+    "ReLU": (lambda: conv(activation="ReLU"), "; write 'relu'"),
+    "HWC": (lambda: conv(data_format="HWC"), "not 'HWC'; write 'channels_last'"),
+    "unsafe": (lambda: conv(casting="unsafe"), "'wrap' for integers and 'truncate' for other"),
+    "clamp": (lambda: conv(casting="clamp"), "; write 'saturate'"),
+    "mono to a stereo stream": (
+        lambda: fc.plan_conv((9, 2), f32(2, 2, 3),
+                             data_format="channels_last").stream().push(f32(9)),
+        "a signal of one channel is chunk[..., None]"),
     "causal": (lambda: conv(padding="causal"), "((dilation * (kernel - 1), 0),)"),
     "NHWC": (lambda: conv(data_format="NHWC"), "not 'NHWC'; write 'channels_last'"),
     "NCHW": (lambda: conv(data_format="NCHW"), "not 'NCHW'; write 'channels_first'"),
@@ -1136,6 +1152,21 @@ def test_messages_say_what_to_write_instead(mistake):
     with pytest.raises(ValueError) as caught:
         call()
     assert hint in str(caught.value)
+
+
+def test_plans_and_streams_are_not_made_by_hand():
+    for made, by in ((fc.ConvPlan, "plan_conv"), (fc.QConvPlan, "plan_qconv"),
+                     (fc.ConvStream, "plan_conv"), (fc.PoolStream, "stream_pool")):
+        for arguments in ((), (X.shape, W)):
+            with pytest.raises(TypeError, match=rf"^{made.__name__}: .* made by .*{by}\("):
+                made(*arguments)
+
+
+def test_a_chunk_of_another_dtype():
+    stream = fc.plan_conv((1, 9), np.ones((1, 1, 3))).stream()
+    stream.push(np.ones((1, 5)))
+    with pytest.raises(TypeError, match=r"dtype float32, .* give chunk\.astype\('float64'\)"):
+        stream.push(np.ones((1, 5), np.float32))
 
 
 def test_an_array_in_the_place_of_its_shape():

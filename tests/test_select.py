@@ -46,6 +46,18 @@ def test_defaults_have_patience():
     assert "times as long" in said
 
 
+def test_explain_says_what_a_weaker_promise_would_permit():
+    said = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1, dtype="float64").head
+    assert "precision='high' would permit winograd, which would be " in said
+    assert said.endswith(" times as fast.")
+    for options in ({"precision": "high"}, {"method": "direct"}):
+        said = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1, dtype="float64",
+                                **options).head
+        assert "would permit" not in said
+    said = fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1, method="sliding").head
+    assert "times as fast." in said
+
+
 @pytest.mark.parametrize("largest", [99, 1 << 20])
 @pytest.mark.parametrize("which", ["forward", "backward_data", "backward_weight"])
 def test_transformed_integers_are_exact(which, largest):

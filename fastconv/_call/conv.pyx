@@ -33,6 +33,7 @@ from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.transposed cimport TransposedDesc
 
 from fastconv._core.reductions import reduced
+from fastconv._desc import hints
 from fastconv._desc.activation import integer_bounds
 from fastconv._desc.arguments import channels_first, check_shape
 from fastconv._parts import (
@@ -74,7 +75,7 @@ cdef check_bias(ConvDesc desc, bias, str weight="weight"):
     if bias.shape != (desc.g.filters,):
         raise ValueError(
             f"{desc.function}: bias has shape {bias.shape}, but {weight} has {desc.g.filters} "
-            f"filters, so it must be ({desc.g.filters},)"
+            f"filters, so it must be ({desc.g.filters},){hints.of_bias(bias.shape)}"
         )
 
 

@@ -8,6 +8,7 @@ TOLD = ContextVar("TOLD", default=lambda name: None)
 
 # By the number of spatial axes: what an array holds, and what it is made of.
 NOUNS = {1: ("signal", "samples"), 2: ("image", "pixels"), 3: ("volume", "voxels")}
+WORTH_SAYING = 1.2   # times as fast
 SOUGHT = {"forward": "the result", "backward_data": "the gradient for x",
           "backward_weight": "the gradient for the weight"}  # fmt: skip
 
@@ -72,11 +73,12 @@ def plan_as_html(plan, desc, dtype):
 
 # ---- words --------------------------------------------------------------------------------------
 
-def heading(asked, which, dtype, precision, rows, gave_way):
+def heading(asked, which, dtype, precision, rows, gave_way, permitted):
     """What is computed, what runs, and how long the next would take: the lines above the table.
 
     gave_way: the algorithm that keeps the precision, and how many times as long it would take,
-    where that was too much for a default; or None.
+    where that was too much for a default; or None. permitted: the row of the fastest algorithm that
+    keeps the next promise only, or None.
     """
     chosen = next(row for row in rows if row["verdict"] == "chosen")
     others = [row for row in rows if row["verdict"] == "can serve" and row["estimated_seconds"]]
@@ -91,14 +93,22 @@ def heading(asked, which, dtype, precision, rows, gave_way):
     ]
     if others and chosen["estimated_seconds"] and not gave_way:
         next_best = min(others, key=lambda row: row["estimated_seconds"])
-        times = next_best["estimated_seconds"] / chosen["estimated_seconds"]
-        lines[-1] += f"; {next_best['method']} would take {times:.1f} times as long"
+        lines[-1] += f"; {next_best['method']} would {compared(next_best, chosen)}"
     lines[-1] += "."
+    if permitted and permitted["estimated_seconds"] * WORTH_SAYING < chosen["estimated_seconds"]:
+        lines.append(f"precision={permitted['tier']!r} would permit {permitted['method']}, which "
+                     f"would {compared(permitted, chosen)}.")
     if gave_way:
         strict, times = gave_way
         lines.append(f"By default the promise gives way: {strict.name}, the fastest that keeps it, "
                      f"would take about {times:.0f} times as long.")  # fmt: skip
     return "\n".join(lines)
+
+
+def compared(row, chosen):
+    """``take 1.3 times as long``, or ``be 2.5 times as fast``."""
+    times = row["estimated_seconds"] / chosen["estimated_seconds"]
+    return f"take {times:.1f} times as long" if times >= 1 else f"be {1 / times:.1f} times as fast"
 
 
 def image(shape, desc):

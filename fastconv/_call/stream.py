@@ -211,7 +211,7 @@ class Stream:
             self._dtype = dtype
         elif dtype != self._dtype:
             raise TypeError(f"{self._name}: chunk has dtype {dtype}, but the first one had "
-                            f"{self._dtype}")
+                            f"{self._dtype}; give chunk.astype({str(self._dtype)!r})")
         else:
             try:
                 held = np.concatenate((self._held, chunk), self._axis)

@@ -6,6 +6,7 @@ from fastconv._kernels.dispatch cimport (
 )
 
 from fastconv._core.messages import shown
+from fastconv._desc import hints
 
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "sigmoid", "tanh", "silu")
 
@@ -37,6 +38,7 @@ cdef int as_epilogue(str function, activation, fc_epilogue *epilogue) except -1:
             raise ValueError(
                 f"{function}: activation={shown(activation)} is not None, "
                 f"{', '.join(map(repr, ACTIVATIONS))} or ('clip', lo, hi)"
+                f"{hints.of_a_name(activation, ACTIVATIONS)}"
             )
     elif isinstance(activation, (tuple, list)):
         if len(activation) != 3 or not isinstance(activation[0], str) or activation[0] != "clip":

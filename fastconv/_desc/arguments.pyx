@@ -227,6 +227,11 @@ cdef object few(str function, str name, value, items):
     return items
 
 
+def counts_of(int rank):
+    """How many entries serve for all axes: "1 or 2"."""
+    return "1" if rank == 1 else f"1 or {rank}"
+
+
 cdef int as_sizes(str function, str name, value, int rank, Py_ssize_t minimum,
                   Py_ssize_t *out) except -1:
     """One integer for all axes, or one for each; `out` has AXES entries, leading ones 1."""
@@ -243,8 +248,8 @@ cdef int as_sizes(str function, str name, value, int rank, Py_ssize_t minimum,
                 return 0
             if len(items) != 1:
                 raise ValueError(
-                    f"{function}: {name}={shown(value)} has {len(items)} entries, but needs 1 or "
-                    f"{rank}"
+                    f"{function}: {name}={shown(value)} has {len(items)} entries, but needs "
+                    f"{counts_of(rank)}"
                 )
             value = items[0]
     size = as_size(function, name, value, minimum)
@@ -265,7 +270,8 @@ cdef int as_padding(str function, value, int rank, const Py_ssize_t *length,
         if value not in NAMED_PADDING:
             raise ValueError(
                 f"{function}: padding={shown(value)} is not one of "
-                f"{', '.join(map(repr, NAMED_PADDING))}{hints.of_padding(value, NAMED_PADDING)}"
+                f"{', '.join(map(repr, NAMED_PADDING))}"
+                f"{hints.of_padding(value, NAMED_PADDING)}"
             )
         for axis in range(AXES - rank, AXES):
             named_padding(function, value, length[axis], stride[axis],
@@ -310,7 +316,8 @@ cdef bint padding_per_axis(str function, value, int rank, Py_ssize_t *before,
             items = [items[0]] * rank
     if len(items) != rank:
         raise ValueError(
-            f"{function}: padding={shown(value)} has {len(items)} entries, but needs 1 or {rank}"
+            f"{function}: padding={shown(value)} has {len(items)} entries, but needs "
+            f"{counts_of(rank)}{hints.of_padding_entries(items, rank)}"
         )
     for i in range(rank):
         axis = AXES - rank + i

@@ -290,7 +290,7 @@ cdef ConvDesc begin_conv(Geometry geometry, tuple xs, tuple ws, str channels,
             f"{function}: {geometry.x} has {len(xs)} axes (shape {xs}), but a weight of shape "
             f"{ws} needs "
             f"{n + 2}, or {n + 1} without the batch axis"
-            f"{hints.of_image_axes(geometry.x, len(xs), n)}"
+            + hints.of_image_axes(geometry.x, len(xs), n, geometry.data_format == "channels_last")
         )
     desc.batched = len(xs) == n + 2
     desc.batch = xs[0] if desc.batched else 1
@@ -313,7 +313,7 @@ cdef int set_channels(ConvDesc desc, Geometry geometry, tuple xs, tuple ws) exce
     if g.channels % g.groups:
         raise ValueError(
             f"{desc.function}: groups={g.groups} does not divide the {g.channels} channels of "
-            f"{geometry.x}"
+            f"{geometry.x}{hints.of_groups(geometry.x, xs, g.groups, g.channels_last)}"
         )
     if g.filters % g.groups:
         raise ValueError(

@@ -7,6 +7,7 @@ floating-point numbers become integers by "truncate", "round" or "saturate" only
 import numpy as np
 
 from fastconv._core.messages import shown
+from fastconv._desc import hints
 from fastconv._desc.arguments import parsed_dtype
 
 CASTINGS = ("same_kind", "saturate", "wrap", "truncate", "round")
@@ -22,7 +23,7 @@ def conversion(function, result, out, out_dtype, casting):
         raise TypeError(f"{function}: casting must be a name, not {shown(casting)}")
     if casting not in CASTINGS:
         raise ValueError(f"{function}: casting={shown(casting)} is not one of "
-                         f"{', '.join(map(repr, CASTINGS))}")
+                         f"{', '.join(map(repr, CASTINGS))}{hints.of_casting(casting, CASTINGS)}")
     name = "out" if out_dtype is None else "out_dtype"
     if out_dtype is not None:
         dtype = parsed_dtype(function, name, out_dtype)

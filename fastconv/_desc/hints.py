@@ -2,7 +2,9 @@
 
 DATA_FORMATS = {
     "nwc": "channels_last", "nhwc": "channels_last", "ndhwc": "channels_last",
+    "hwc": "channels_last", "dhwc": "channels_last",
     "ncw": "channels_first", "nchw": "channels_first", "ncdhw": "channels_first",
+    "chw": "channels_first", "cdhw": "channels_first",
 }
 # Other libraries' names: SciPy's, OpenCV's and MATLAB's.
 PADDING_MODES = {
@@ -10,6 +12,8 @@ PADDING_MODES = {
     "symm": "symmetric", "nearest": "replicate", "grid-wrap": "circular", "periodic": "circular",
 }
 PADDINGS = {"same_upper": "same"}
+CASTINGS = {"clip": "saturate", "clamp": "saturate", "nearest": "round", "trunc": "truncate"}
+MODES = ("reflect", "symmetric", "replicate", "edge", "circular", "wrap", "zeros", "constant")
 NOUNS = {1: "a signal", 2: "an image", 3: "a volume"}
 COLOURS = (3, 4)  # channels that a picture from a file has last
 
@@ -24,14 +28,40 @@ def of_a_name(value, names, others=None):
 
 
 def of_padding(value, names):
-    """For the padding argument, whose causal form is no name here."""
+    """For the padding argument, whose causal form is no name here, and which is no mode."""
     if isinstance(value, str) and value.lower() == "causal":
         return "; causal padding is a pair, ((dilation * (kernel - 1), 0),)"
+    if isinstance(value, str) and value.lower() in MODES:
+        return (f"; that is a padding_mode: give padding_mode={value.lower()!r}, and as padding "
+                f"how much of it")
     return of_a_name(value, names, PADDINGS)
+
+
+def of_padding_entries(items, rank):
+    """For as many numbers as there are ends of axes."""
+    if len(items) != 2 * rank:
+        return ""
+    if rank == 1:
+        return f"; before and after an axis are a pair, (({items[0]}, {items[1]}),)"
+    return "; before and after are a (before, after) pair for each axis"
+
+
+def of_casting(value, names):
+    """For the casting argument, whose NumPy name does two things."""
+    if value == "unsafe":
+        return "; NumPy's 'unsafe' is 'wrap' for integers and 'truncate' for other numbers"
+    return of_a_name(value, names, CASTINGS)
+
+
+def of_bias(shape):
+    """For a number, most likely the stride of libraries that have it in the third place."""
+    return "" if shape else "; stride, padding and dilation come after it: give them by name"
 
 
 def of_weight_axes(name, axes, rank):
     """For a weight with so many axes, on so many spatial axes, or on any number of them."""
+    if axes == 3 and rank == 2 and not name.endswith("_shape"):
+        return f"; filters of one channel each are {name}[:, None], and one filter {name}[None]"
     if axes == 0 or axes > (2 if rank is None else rank):
         return ""
     if name.endswith("_shape"):
@@ -40,12 +70,22 @@ def of_weight_axes(name, axes, rank):
             f"takes an image and a kernel as they are")
 
 
-def of_image_axes(name, axes, rank):
+def of_image_axes(name, axes, rank, last):
     """For an image without an axis of channels."""
     if axes != rank or axes == 0:
         return ""
-    shown = f"has the shape (1, *{name})" if name.endswith("_shape") else f"is {name}[None]"
+    if name.endswith("_shape"):
+        shown = f"has the shape (*{name}, 1)" if last else f"has the shape (1, *{name})"
+    else:
+        shown = f"is {name}[..., None]" if last else f"is {name}[None]"
     return f"; {NOUNS[rank]} of one channel {shown}"
+
+
+def of_groups(x, xs, groups, last):
+    """For channels that groups do not divide, but would if they came last."""
+    if last or xs[-1] % groups or xs[-1] not in COLOURS:
+        return ""
+    return f"; if the channels of {x} come last, give data_format='channels_last'"
 
 
 def of_shape(name):

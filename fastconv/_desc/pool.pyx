@@ -13,6 +13,7 @@ from fastconv._desc.geometry cimport Geometry
 
 from fastconv._core.messages import shown
 from fastconv._desc import hints
+from fastconv._desc.arguments import counts_of
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry as new_geometry
 
@@ -205,7 +206,8 @@ cdef PoolDesc begin_pool(Geometry geometry, int rank, tuple xs):
     if len(xs) != rank + 2 and len(xs) != rank + 1:
         raise ValueError(
             f"{desc.function}: {desc.x} has {len(xs)} axes (shape {xs}), but needs {rank + 2}, "
-            f"or {rank + 1} without the batch axis{hints.of_image_axes(desc.x, len(xs), rank)}"
+            f"or {rank + 1} without the batch axis"
+            + hints.of_image_axes(desc.x, len(xs), rank, geometry.data_format == "channels_last")
         )
     desc.batched = len(xs) == rank + 2
     desc.batch = xs[0] if desc.batched else 1
@@ -395,6 +397,7 @@ cdef tuple output_sizes(Geometry geometry, int rank):
         items = tuple(items) * rank
     if len(items) != rank:
         raise ValueError(
-            f"{function}: output_size={shown(size)} has {len(items)} entries, but needs 1 or {rank}"
+            f"{function}: output_size={shown(size)} has {len(items)} entries, but needs "
+            f"{counts_of(rank)}"
         )
     return items

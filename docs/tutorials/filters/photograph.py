@@ -79,6 +79,36 @@ for axis, (title, image, kind) in zip(
     axis.set(title=title, xticks=[], yticks=[])
 
 # %%
+# A kernel of your own
+# --------------------
+#
+# ``correlate`` lays a kernel on the picture, as it is, and ``convolve`` turns it round first. Their
+# result has the picture's dtype, as SciPy's has, and so fractions are cut off, and what does not
+# fit a byte wraps: in this sharpened picture black dots on white. Ask for a wider result, and
+# bound it yourself:
+
+sharpen = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
+wrapped = ndimage.correlate(picture, sharpen)
+bounded = ndimage.correlate(picture, sharpen, output=np.int32).clip(0, 255).astype(np.uint8)
+print(f"{np.mean(wrapped != bounded):.1%} of the pixels had wrapped")
+
+# %%
+# :func:`fastconv.conv2d` rounds and bounds by itself, if it is told to. It is made for many images
+# and filters, so that both have an axis of channels in front, and the kernel one of filters:
+
+same = fastconv.conv2d(
+    picture[None], sharpen[None, None], padding="same", padding_mode="symmetric",
+    out_dtype=np.uint8, casting="saturate",
+)[0]  # fmt: skip
+print(np.array_equal(same, bounded))
+
+fig, axes = plt.subplots(1, 3, figsize=(8, 2.9))
+shown = {"picture": picture, "wrapped": wrapped, "bounded": bounded}
+for axis, (title, image) in zip(axes, shown.items(), strict=True):
+    axis.imshow(image[60:260, 130:330], vmin=0, vmax=255)
+    axis.set(title=title, xticks=[], yticks=[])
+
+# %%
 # In colour
 # ---------
 #
@@ -96,6 +126,17 @@ fig, axes = plt.subplots(1, 3, figsize=(8, 2.9))
 for axis, (title, image) in zip(axes, shown.items(), strict=True):
     axis.imshow(image)
     axis.set(title=title, xticks=[], yticks=[])
+
+# %%
+# A kernel of your own goes over each colour alike, by either function:
+
+sharper = ndimage.correlate(astronaut, sharpen, axes=(0, 1), output=np.int32)
+sharper = sharper.clip(0, 255).astype(np.uint8)
+each = fastconv.conv2d(
+    astronaut, sharpen[None, None].repeat(3, axis=0), groups=3, data_format="channels_last",
+    padding="same", padding_mode="symmetric", out_dtype=np.uint8, casting="saturate",
+)  # fmt: skip
+print(np.array_equal(sharper, each))
 
 # %%
 # Where SciPy's operators end

@@ -39,8 +39,9 @@ fastconv.explain(x.shape, weight.shape, padding=1, dtype="float64")
 
 # %%
 # The bold row runs. Others are refused, with the reason in the last column: of float64 the promise
-# is the strictest, ``"highest"``, and Winograd's algorithm does not keep it. There are two ways
-# out: say that a weaker promise will do, or, as in most networks, compute in float32.
+# is the strictest, ``"highest"``, and Winograd's algorithm does not keep it; the head says what
+# that costs. There are two ways out: say that a weaker promise will do, or, as in most networks,
+# compute in float32.
 
 x32, weight32 = x.astype(np.float32), weight.astype(np.float32)
 print("high:   ", milliseconds(lambda: fastconv.conv2d(x, weight, padding=1, precision="high")))
@@ -50,6 +51,29 @@ print("float32:", milliseconds(lambda: fastconv.conv2d(x32, weight32, padding=1)
 # One array of float64 is enough to make the whole call so:
 
 print(fastconv.conv2d(x32, weight, padding=1).dtype)
+
+# %%
+# A long kernel in float64
+# ------------------------
+#
+# It is the same with long kernels, where a Fourier transform is quicker the longer they are. By
+# default the promise gives way only where direct sums would take more than eight times as long. The
+# first transform of a process takes a few tenths of a second more, for loading SciPy's.
+
+x, kernel = rng.standard_normal((1, 1, 400, 400)), rng.standard_normal((1, 1, 61, 61))
+print("default:", milliseconds(lambda: fastconv.conv2d(x, kernel, padding=30)))
+print("high:   ", milliseconds(lambda: fastconv.conv2d(x, kernel, padding=30, precision="high")))
+print(fastconv.explain(x.shape, kernel.shape, padding=30, dtype="float64").head)
+
+# %%
+# A method by name
+# ----------------
+#
+# ``method=`` is for comparing and for teaching. Named, it runs, also where it is slow:
+
+x, weight = rng.standard_normal((1, 16, 28, 28)), rng.standard_normal((16, 16, 3, 3))
+print("sliding:", milliseconds(lambda: fastconv.conv2d(x, weight, method="sliding")))
+print("auto:   ", milliseconds(lambda: fastconv.conv2d(x, weight)))
 
 # %%
 # Many small calls
@@ -91,9 +115,12 @@ plan  # noqa: B018
 fastconv.explain(x.shape, weight.shape, padding=1, max_workspace=0)
 
 # %%
-# The column *memory* says what each would need; a bound of 4 MiB is enough for a quick one here.
+# The bound is for one thread, and so is the column *memory* with ``num_threads=1``; 4 MiB are enough
+# for a quick one here.
 
-rows = fastconv.explain(x.shape, weight.shape, padding=1, max_workspace=4 << 20)
+rows = fastconv.explain(
+    x.shape, weight.shape, padding=1, max_workspace=4 << 20, num_threads=1
+)
 print([row["method"] for row in rows if row["verdict"] == "chosen"])
 
 # %%

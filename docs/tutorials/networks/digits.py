@@ -25,9 +25,11 @@ for axis, image, label in zip(axes.flat, data.train, data.train_labels, strict=F
 # The network
 # -----------
 #
-# This is the module behind ``fastconv demo``, ``fastconv/_demo/lenet.py``. Begin a network of your
-# own from a copy of it: the module is no part of the package's interface, and may change. Forward,
-# a layer is a call; its bias and ``tanh`` are part of it:
+# This is the module behind ``fastconv demo``,
+# :download:`fastconv/_demo/lenet.py <../../../../fastconv/_demo/lenet.py>`. It is no part of the
+# package's interface, and may change: begin a network of your own from a copy of it, or from
+# :doc:`small_network`, which is one file. Forward, a layer is a call; its bias and ``tanh`` are
+# part of it:
 #
 # .. literalinclude:: ../../../../fastconv/_demo/lenet.py
 #    :pyobject: LeNet5.forward
