@@ -6,6 +6,8 @@ RCPARAMS = {
     "figure.constrained_layout.use": True,
     "figure.dpi": 144,
     "savefig.dpi": 144,
+    "savefig.bbox": "tight",
+    "savefig.pad_inches": 0.06,
     "font.size": 9,
     "axes.titlesize": 9,
     "image.cmap": "gray",

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 COLOURS = ("#e4572e", "#0b7a75", "#2b5c9e", "#b8860b", "#7a3b8f", "#666666", "#c2185b", "#3a7d2c",
-           "#000000")  # fmt: skip
+           "#000000")
 INK, PALE = "#1b2733", "#b9c2ca"
 
 
@@ -27,10 +27,10 @@ def connections(axis, function, length, title="", padding=0, labels=True):
     kept = ~np.isin(np.arange(length), np.r_[:padding, length - padding : length])
     for where, y, solid in (
         (np.arange(length), 0, kept), (start + slope * np.arange(count), 1, np.full(count, True)),
-    ):  # fmt: skip
+    ):
         axis.scatter(where[solid], np.full(solid.sum(), y), s=110, color=INK, zorder=2)
         axis.scatter(where[~solid], np.full((~solid).sum(), y), s=110, facecolor="white",
-                     edgecolor=PALE, linestyle="--", zorder=2)  # fmt: skip
+                     edgecolor=PALE, linestyle="--", zorder=2)
     if labels:
         axis.text(-1, 0, "in", ha="right", va="center", color=INK)
         axis.text(-1, 1, "out", ha="right", va="center", color=INK)
@@ -51,7 +51,7 @@ def numbers(axis, array, title="", mark=None):
     """A small matrix as a table of numbers; `mark` is a mask of cells to colour."""
     array = np.atleast_2d(array)
     axis.imshow(np.zeros(array.shape) if mark is None else np.atleast_2d(mark), cmap="Oranges",
-                vmin=0, vmax=3)  # fmt: skip
+                vmin=0, vmax=3)
     for i, j in np.ndindex(*array.shape):
         axis.text(j, i, f"{array[i, j]:g}", ha="center", va="center", color=INK)
     axis.set_xticks(np.arange(array.shape[1] + 1) - 0.5, [])

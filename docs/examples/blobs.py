@@ -13,7 +13,7 @@ sigmas = 2.0 * 1.4 ** np.arange(7)
 stack = np.stack([ndimage.gaussian_filter(sky, s, output=np.float64) for s in sigmas])
 differences = -np.diff(stack, axis=0)
 peaks = (differences == ndimage.maximum_filter(differences, size=(3, 9, 9), mode="nearest")) & (
-    differences > 12)  # fmt: skip
+    differences > 12)
 scales, rows, columns = np.nonzero(peaks)
 brightness = ndimage.uniform_filter(sky, 5, output=np.float32)[rows, columns]
 centres = ndimage.center_of_mass(sky, *ndimage.label(ndimage.binary_dilation(peaks.any(0))))

@@ -16,7 +16,7 @@ down, right = ndimage.sobel(smooth, axis=0), ndimage.sobel(smooth, axis=1)
 strength = np.hypot(down, right)
 highest_along = np.where(np.abs(down) > np.abs(right),
                          ndimage.maximum_filter(strength, size=(3, 1)),
-                         ndimage.maximum_filter(strength, size=(1, 3)))  # fmt: skip
+                         ndimage.maximum_filter(strength, size=(1, 3)))
 thin = (strength == highest_along) & (strength > np.percentile(strength, 90))
 labels, count = ndimage.label(thin, np.ones((3, 3)))
 

@@ -32,7 +32,7 @@ def error(approximate):
 bits = np.arange(3, 15)
 fig, axis = plt.subplots(figsize=(6, 3))
 for per_filter, label, colour in ((False, "one scale for all filters", "#e4572e"),
-                                  (True, "a scale for each filter", "#0b7a75")):  # fmt: skip
+                                  (True, "a scale for each filter", "#0b7a75")):
     axis.semilogy(bits, [error(quantised(b, per_filter)) for b in bits], "o-", color=colour,
                   label=label)
 axis.axvline(8, color="0.6", lw=1, ls=":")

@@ -38,12 +38,12 @@ for y, found in enumerate(ratios.values()):
     left.plot(found, [y] * len(found), "o", color="#0b7a75", alpha=0.75, ms=6)
 left.set(yticks=range(len(KINDS)), yticklabels=KINDS, xlim=(0, None), ylim=(-0.5, len(KINDS) - 0.5),
          xlabel="times as fast", title="Layers: beside the fastest of PyTorch, ONNX Runtime,\n"
-         "OpenVINO, ncnn and OpenCV")  # fmt: skip
+         "OpenVINO, ncnn and OpenCV")
 for y, means in enumerate(filters.values()):
     right.plot(means, [y] * len(means), "o", color="#e4572e", alpha=0.75, ms=6)
 right.set(yticks=range(len(filters)), yticklabels=filters, xlim=(0, None),
           ylim=(len(filters) - 0.5, -0.5), xlabel="times as fast",
-          title="Filters: beside SciPy,\nwith the same bits")  # fmt: skip
+          title="Filters: beside SciPy,\nwith the same bits")
 for axis in (left, right):
     axis.axvline(1, color="0.4", lw=1)
     axis.grid(axis="x", color="0.9")

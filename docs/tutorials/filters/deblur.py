@@ -59,7 +59,7 @@ for _ in range(60):
     guess *= adjoint(blurred / np.maximum(forward(guess), 1e-6)) / seen
     errors.append(np.sqrt(np.mean((guess - picture)[16:-16, 16:-16] ** 2)))
 print(f"error {np.sqrt(np.mean((blurred - picture)[16:-16, 16:-16] ** 2)):.4f} of the photograph, "
-      f"{min(errors):.4f} at best, after {np.argmin(errors) + 1} steps")  # fmt: skip
+      f"{min(errors):.4f} at best, after {np.argmin(errors) + 1} steps")
 
 fig, axes = plt.subplots(1, 4, figsize=(8, 2.3))
 shown = {"kernel": kernel, "photograph": blurred, "restored": guess, "truth": picture}

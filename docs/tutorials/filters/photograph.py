@@ -73,7 +73,7 @@ for axis, (title, image, kind) in zip(
     [("down the picture", down, "RdBu"), ("to the right", right, "RdBu"),
      ("strength", strength, "gray_r")],
     strict=True,
-):  # fmt: skip
+):
     low = -limit if kind == "RdBu" else 0
     axis.imshow(image, cmap=kind, vmin=low, vmax=limit)
     axis.set(title=title, xticks=[], yticks=[])
@@ -99,7 +99,7 @@ print(f"{np.mean(wrapped != bounded):.1%} of the pixels had wrapped")
 same = fastconv.conv2d(
     picture[None], sharpen[None, None], padding="same", padding_mode="symmetric",
     out_dtype=np.uint8, casting="saturate",
-)[0]  # fmt: skip
+)[0]
 print(np.array_equal(same, bounded))
 
 fig, axes = plt.subplots(1, 3, figsize=(8, 2.9))
@@ -135,7 +135,7 @@ sharper = sharper.clip(0, 255).astype(np.uint8)
 each = fastconv.conv2d(
     astronaut, sharpen[None, None].repeat(3, axis=0), groups=3, data_format="channels_last",
     padding="same", padding_mode="symmetric", out_dtype=np.uint8, casting="saturate",
-)  # fmt: skip
+)
 print(np.array_equal(sharper, each))
 
 # %%

@@ -91,7 +91,7 @@ print("largest difference", error.round(2), "of a slope of", np.abs(slope).max()
 
 both = np.stack([
     ndimage.gaussian_filter1d(impulse, 3), ndimage.gaussian_filter1d(impulse, 3, order=1)[::-1],
-])  # fmt: skip
+])
 levels, slopes = fastconv.conv1d(
     line[None], both[:, None], padding="same", padding_mode="symmetric"
 )

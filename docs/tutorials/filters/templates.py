@@ -20,7 +20,7 @@ template = page[rows, columns]
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.8), width_ratios=[3, 1])
 axes[0].imshow(page)
 axes[0].add_patch(Rectangle((columns.start, rows.start), template.shape[1], template.shape[0],
-                            fill=False, color="tab:red"))  # fmt: skip
+                            fill=False, color="tab:red"))
 axes[1].imshow(template)
 for axis, title in zip(axes, ("a page of a book", "what is looked for"), strict=True):
     axis.set(title=title, xticks=[], yticks=[])
@@ -46,7 +46,7 @@ print("template taken from", (rows.start, columns.start), "largest sum at", tupl
 def inside(image, shape):
     """What belongs to windows that lie in the picture."""
     return image[tuple(slice(k // 2, n - (k - 1) // 2)
-                       for k, n in zip(shape, image.shape, strict=True))]  # fmt: skip
+                       for k, n in zip(shape, image.shape, strict=True))]
 
 
 zero_mean = template - template.mean()
@@ -74,7 +74,7 @@ axes[1].imshow(page)
 axes[1].set(title="matches", xticks=[], yticks=[])
 for top, left in found:
     axes[1].add_patch(Rectangle((left, top), template.shape[1], template.shape[0], fill=False,
-                                color="tab:red"))  # fmt: skip
+                                color="tab:red"))
 
 # %%
 # The same by scikit-image, as a check:

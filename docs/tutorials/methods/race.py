@@ -25,33 +25,33 @@ sizes = [1, 2, 3, 5, 7, 11, 15, 21, 31]
 
 
 def race(channels, side, methods):
-    """Method -> seconds for each size, NaN where it does not serve; and what was chosen."""
+    """Method -> seconds for each size, NaN where it does not serve; and of what "auto" took."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, channels, side, side), dtype=np.float32)
-    seconds = {method: np.full(len(sizes), np.nan) for method in methods}
-    chosen = []
-    for i, size in enumerate(sizes):
-        weight = rng.standard_normal((channels, channels, size, size), dtype=np.float32)
-        options = {"padding": "same", "num_threads": 1, "precision": "medium"}
-        chosen.append(fastconv.plan_conv(x.shape, weight, **options).method)
-        for method, times in seconds.items():
+    weights = [rng.standard_normal((channels, channels, size, size), np.float32) for size in sizes]
+    options = {"padding": "same", "num_threads": 1}
+    chosen = [fastconv.plan_conv(x.shape, weight, **options).method for weight in weights]
+    seconds = {method: np.full(len(sizes), np.nan) for method in (*methods, *chosen)}
+    for method, times in seconds.items():
+        for i, weight in enumerate(weights):
             try:
                 plan = fastconv.plan_conv(x.shape, weight, method=method, **options)
             except ValueError:  # not a layer for this method
                 continue
             plan(x)
             times[i] = min(timeit.repeat(lambda plan=plan: plan(x), number=1, repeat=4))
-    return seconds, chosen
+    for size, method in zip(sizes, chosen, strict=True):
+        print(f"{size:>2}x{size:<2} {method}")
+    return seconds
 
 
-seconds, chosen = race(16, 48, ("direct", "winograd", "im2col", "fft"))
+seconds = race(16, 48, ("direct", "winograd", "im2col", "fft"))
 fig, axis = plt.subplots(figsize=(8, 3.2))
 for method, times in seconds.items():
     axis.loglog(sizes, times * 1e3, "o-", ms=4, label=method)
 axis.set(xlabel="side of the kernel", ylabel="milliseconds", xticks=sizes, xticklabels=sizes)
 axis.minorticks_off()
 axis.legend()
-print(dict(zip(sizes, chosen, strict=True)))
 
 # %%
 # Why the curves are as they are
@@ -77,14 +77,13 @@ for size in (3, 11, 31):
 # Without channels there is nothing to share a transform. Direct sums stay ahead for longer, here
 # those of ``depthwise``.
 
-seconds, chosen = race(1, 256, ("depthwise", "winograd", "im2col", "fft"))
+seconds = race(1, 256, ("depthwise", "winograd", "im2col", "fft"))
 fig, axis = plt.subplots(figsize=(8, 3.2))
 for method, times in seconds.items():
     axis.loglog(sizes, times * 1e3, "o-", ms=4, label=method)
 axis.set(xlabel="side of the kernel", ylabel="milliseconds", xticks=sizes, xticklabels=sizes)
 axis.minorticks_off()
 axis.legend()
-print(dict(zip(sizes, chosen, strict=True)))
 
 # %%
 # The choice never measures: it comes from a written model, so that results are the same on every

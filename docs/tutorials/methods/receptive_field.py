@@ -21,7 +21,7 @@ layers = [
     ("conv1_1", 3, 1), ("conv1_2", 3, 1), ("pool1", 2, 2),
     ("conv2_1", 3, 1), ("conv2_2", 3, 1), ("pool2", 2, 2),
     ("conv3_1", 3, 1), ("conv3_2", 3, 1), ("conv3_3", 3, 1), ("pool3", 2, 2),
-]  # fmt: skip
+]
 
 # %%
 # By the formula

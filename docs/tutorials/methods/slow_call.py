@@ -7,6 +7,7 @@ what to write instead.
 """
 
 # sphinx_gallery_capture_repr = ("_repr_html_",)
+# sphinx_gallery_thumbnail_path = "_static/performance.png"
 
 import timeit
 
@@ -115,8 +116,8 @@ plan  # noqa: B018
 fastconv.explain(x.shape, weight.shape, padding=1, max_workspace=0)
 
 # %%
-# The bound is for one thread, and so is the column *memory* with ``num_threads=1``; 4 MiB are enough
-# for a quick one here.
+# The bound is for one thread, and so is the column *memory* with ``num_threads=1``; 4 MiB are
+# enough for a quick one here.
 
 rows = fastconv.explain(
     x.shape, weight.shape, padding=1, max_workspace=4 << 20, num_threads=1

@@ -98,7 +98,7 @@ axis = left.subplots()
 axis.imshow(np.log1p(confusion), cmap="Blues")
 for i, j in np.argwhere(confusion):
     axis.text(j, i, confusion[i, j], ha="center", va="center", fontsize=6,
-              color="white" if i == j else "black")  # fmt: skip
+              color="white" if i == j else "black")
 axis.set(xlabel="answer", ylabel="digit", xticks=range(10), yticks=range(10))
 for axis, i in zip(right.subplots(2, 4).flat, wrong, strict=False):
     axis.imshow(data.test[i, 0], cmap="gray_r")

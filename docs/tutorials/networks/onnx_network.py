@@ -41,21 +41,21 @@ def window(auto_pad, pads, strides, dilations, rank):
 
 class Conv(OpRun):
     def _run(self, x, w, b=None, auto_pad=None, dilations=None, group=None, kernel_shape=None,
-             pads=None, strides=None):  # fmt: skip
+             pads=None, strides=None):
         options = window(auto_pad, pads, strides, dilations, x.ndim - 2)
         return (fastconv.conv(x, w, b, groups=group or 1, **options),)
 
 
 class MaxPool(OpRun):
     def _run(self, x, auto_pad=None, ceil_mode=None, dilations=None, kernel_shape=None, pads=None,
-             storage_order=None, strides=None):  # fmt: skip
+             storage_order=None, strides=None):
         options = window(auto_pad, pads, strides or [1] * (x.ndim - 2), dilations, x.ndim - 2)
         return (fastconv.max_pool(x, kernel_shape, ceil_mode=bool(ceil_mode), **options),)
 
 
 class AveragePool(OpRun):
     def _run(self, x, auto_pad=None, ceil_mode=None, count_include_pad=None, dilations=None,
-             kernel_shape=None, pads=None, strides=None):  # fmt: skip
+             kernel_shape=None, pads=None, strides=None):
         options = window(auto_pad, pads, strides or [1] * (x.ndim - 2), dilations, x.ndim - 2)
         options |= {"ceil_mode": bool(ceil_mode), "count_include_pad": bool(count_include_pad)}
         return (fastconv.avg_pool(x, kernel_shape, **options),)
@@ -98,7 +98,7 @@ graph = helper.make_graph(
     [helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["n", 1, 32, 32])],
     [helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["n", 10])],
     [onnx.numpy_helper.from_array(array, name) for name, array in net.params.items()],
-)  # fmt: skip
+)
 model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 onnx.checker.check_model(model)
 print(len(model.SerializeToString()), "bytes,", len(nodes), "nodes")

@@ -39,7 +39,7 @@ parameters = {
     "w1": weights(16, 1, 3, 3), "b1": np.zeros(16, np.float32),
     "w2": weights(32, 16, 3, 3), "b2": np.zeros(32, np.float32),
     "w3": weights(10, 32 * 2 * 2), "b3": np.zeros(10, np.float32),
-}  # fmt: skip
+}
 
 # %%
 # Forward

@@ -82,7 +82,7 @@ def read_safetensors(path):
         name: raw[start:][slice(*entry["data_offsets"])]
         .view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
         for name, entry in header.items()
-    }  # fmt: skip
+    }
 
 
 def write_safetensors(path, arrays):
@@ -90,11 +90,11 @@ def write_safetensors(path, arrays):
     header, end = {}, 0
     for name, array in arrays.items():
         header[name] = {"dtype": "F32", "shape": array.shape,
-                        "data_offsets": [end, end := end + array.nbytes]}  # fmt: skip
+                        "data_offsets": [end, end := end + array.nbytes]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     path.write_bytes(len(text).to_bytes(8, "little") + text
-                     + b"".join(array.tobytes() for array in arrays.values()))  # fmt: skip
+                     + b"".join(array.tobytes() for array in arrays.values()))
 
 
 with TemporaryDirectory() as folder:
