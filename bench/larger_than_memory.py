@@ -60,10 +60,16 @@ def own_memory():
 
 
 class Watched:
-    """Seconds, processor seconds, and the peak of the process's own memory while it is open."""
+    """Seconds, processor seconds, and the peak of the process's own memory while it is open.
+
+    before: bytes that the process had before it computed anything.
+    """
+
+    def __init__(self, before):
+        self.before = before
 
     def __enter__(self):
-        self.before = self.peak = own_memory()
+        self.peak = own_memory()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
@@ -89,24 +95,28 @@ def at_scale(folder, size, chunks, filters):
     """The two filters of the whole scan, and their crops."""
     scan = np.memmap(folder / "scan.raw", np.uint16, "r", shape=(size, size))
     image = lazy.from_memmap(scan, chunks=(chunks, chunks))
-    bank = taps(filters)
+    layer = np.memmap(folder / "scan.raw", np.uint16, "r", shape=(1, size, size))
+    layer = lazy.from_memmap(layer, chunks=(1, chunks, chunks))
+    bank, before = taps(filters), own_memory()
     jobs = {
         "gaussian_filter": (
-            lambda x, package: package.ndimage.gaussian_filter(x, SIGMA), 4 * math.ceil(SIGMA)),
+            image, lambda x, package: package.ndimage.gaussian_filter(x, SIGMA),
+            4 * math.ceil(SIGMA)),
         f"bank of {filters} 9x9": (
-            lambda x, package: package.conv2d(x[None], bank, padding=4, method="direct",
-                                              out_dtype=np.uint16, casting="round"), 4),
+            layer, lambda x, package: package.conv2d(x, bank, padding=4, method="direct",
+                                                     out_dtype=np.uint16, casting="round"), 4),
     }
     blocks = math.ceil(size / chunks) ** 2
-    for number, (name, (job, halo)) in enumerate(jobs.items()):
+    for number, (name, (source, job, halo)) in enumerate(jobs.items()):
         store = folder / f"result{number}.zarr"
-        with Watched() as run:
-            job(image, lazy).to_zarr(store, overwrite=True)
+        with Watched(before) as run:
+            job(source, lazy).to_zarr(store, overwrite=True)
         result = da.from_zarr(store)
         y = x = size // 2 - chunks // 2 - CROP // 2     # across the borders of chunks
         crop = scan[y - halo:y + CROP + halo, x - halo:x + CROP + halo]
         inner = slice(halo, halo + CROP)
-        expected = job(np.asarray(crop), fastconv)[..., inner, inner]
+        crop = np.asarray(crop).reshape(source.shape[:-2] + crop.shape)
+        expected = job(crop, fastconv)[..., inner, inner]
         same = np.array_equal(result[..., y:y + CROP, x:x + CROP].compute(), expected)
         print(f"{name}: {run.seconds:.0f} s, {run.processor_seconds / blocks * 1e3:.1f} ms of "
               f"processor time a chunk, {run.more:.0f} MB, crop "
@@ -136,10 +146,11 @@ def one_contender(folder, size, chunks, which, dtype):
     scan = np.memmap(folder / "scan.raw", dtype, "r", shape=(size, size))
     out = np.memmap(folder / "result.raw", dtype, "w+", shape=(size, size))
     image = lazy.from_memmap(scan, chunks=(chunks, chunks))
+    before = own_memory()
     for name, result in filters_of_peers(image, which):
         best = math.inf
         for _ in range(2):
-            with Watched() as run:
+            with Watched(before) as run:
                 result.store(out, lock=False)
             best = min(best, run.seconds)
         print(name, best, run.more, int(np.asarray(out[::97, ::89]).astype(np.float64).sum()))

@@ -477,6 +477,34 @@ def test_from_and_to_files(tmp_path):
     np.testing.assert_array_equal(target, fastconv.ndimage.sobel(expected))
 
 
+@pytest.mark.parametrize("dtype", ["f4", ">u2"])
+def test_of_a_file_each_block_reads_its_own_part(tmp_path, dtype):
+    """Halo included, by one task: also with strides, and along axes that are no image's."""
+    rng = np.random.default_rng(13)
+    x = rng.integers(0, 4000, (4, 3, 120, 90)).astype(dtype)
+    file = np.memmap(tmp_path / "images", dtype, "w+", shape=x.shape)
+    file[:] = x
+    images = lazy.from_memmap(file, (2, 3, 50, 31))
+    weight = rng.integers(-9, 9, (5, 3, 4, 3)).astype("f4")
+    calls = {
+        "conv2d": lambda p, a: p.conv2d(a, weight, stride=(3, 2), padding=2, method="direct"),
+        "mirrored": lambda p, a: p.conv2d(a, weight, padding=((3, 1), (0, 2)), dilation=2,
+                                          padding_mode="reflect", method="direct"),
+        "transposed": lambda p, a: p.conv_transpose2d(a, weight.swapaxes(0, 1), stride=2,
+                                                      method="direct"),
+        "max": lambda p, a: p.max_pool2d(a, 5, 2, 1),
+        "gaussian": lambda p, a: p.ndimage.gaussian_filter(a, 1.5, axes=(3, 2)),
+        "along channels": lambda p, a: p.ndimage.correlate1d(a, [1, 2, 3], axis=1),
+    }  # fmt: skip
+    for name, call in calls.items():
+        result = call(lazy, images)
+        assert len(result.dask) == result.npartitions, name
+        np.testing.assert_array_equal(result.compute(), call(fastconv, x), name)
+    with dask.config.set(scheduler="processes", num_workers=2):
+        call = calls["max"]
+        np.testing.assert_array_equal(call(lazy, images).compute(), call(fastconv, x))
+
+
 def test_an_xarray_recipe(tmp_path):
     """What the page on large arrays shows."""
     xarray = pytest.importorskip("xarray", reason="xarray is not installed")

@@ -1,7 +1,8 @@
 """Blocks: what each block of a Dask array reads of its neighbours, and which results are its own.
 
 An operation says so along each axis by a `Span` for every block, and `by_blocks` makes the graph:
-halos by Dask's own overlapping, then one call of a function for each block, on one thread.
+halos by Dask's own overlapping, then one call of a function for each block, on one thread. Of a
+memory-mapped file each block reads its own part, halo included, and there is no other task.
 """
 import inspect
 import itertools
@@ -11,6 +12,8 @@ from typing import NamedTuple
 import dask
 import dask.array as da
 import numpy as np
+
+from fastconv.dask._files import FILES
 
 MOST_KEPT = 1.125   # bytes of the array of which a block may be a view, for each byte of the block
 
@@ -120,27 +123,57 @@ def by_blocks(name, x, axes, call, other_chunks, dtype, more=()):
             for origin, (first, last), (start, stop) in zip(
                 origins, itertools.pairwise(firsts), itertools.pairwise(places), strict=True))
         chunks[axis.number] = tuple(last - first for first, last in itertools.pairwise(firsts))
+    options = {"call": call, "dtype": dtype, "meta": np.empty((0,) * x.ndim, dtype), "token": name}
+    file = None if more else FILES.get(x.name)
     x = x.rechunk(cut)
+    results = tuple((other_chunks | chunks).get(i, x.chunks[i]) for i in range(x.ndim))
+    if file is not None:
+        spans |= {i: slices(x.chunks[i]) for i in range(x.ndim) if i not in spans}
+        return da.map_blocks(compute_part, file=file, spans=spans, chunks=results, **options)
     halos = {axis.number: axis.halo for axis in axes
              if any(axis.halo) and len(cut[axis.number]) > 1}
     overlapped = da.overlap.overlap(x, halos, dict.fromkeys(halos, "none")) if halos else x
-    chunks = tuple((other_chunks | chunks).get(i, x.chunks[i]) for i in range(x.ndim))
-    more = [array.rechunk(chunks) for array in more]
-    return da.map_blocks(compute_block, overlapped, *more, call=call, spans=spans, dtype=dtype,
-                         chunks=chunks, meta=np.empty((0,) * x.ndim, dtype), token=name,
-                         enforce_ndim=False)
+    more = [array.rechunk(results) for array in more]
+    return da.map_blocks(compute_block, overlapped, *more, spans=spans, chunks=results,
+                         enforce_ndim=False, **options)
+
+
+def slices(chunks):
+    """Where each chunk lies."""
+    ends = itertools.accumulate(chunks)
+    return tuple(slice(end - size, end) for size, end in zip(chunks, ends, strict=True))
 
 
 def compute_block(block, *more, call, spans, block_id):
-    """The results of one block."""
-    read, kept = [slice(None)] * block.ndim, [slice(None)] * block.ndim
-    pads = []
-    for number, blocks in spans.items():
-        origin, span = blocks[block_id[number]]
+    """The results of one block, of which a part with halos is there."""
+    read = [slice(None)] * block.ndim
+    own = {number: blocks[block_id[number]] for number, blocks in spans.items()}
+    for number, (origin, span) in own.items():
         read[number] = slice(span.start - origin, span.stop - origin)
+    return results_of(block[tuple(read)], *more, call=call,
+                      spans={number: span for number, (_, span) in own.items()})
+
+
+def compute_part(file, call, spans, block_id):
+    """The results of one block, whose part of a file is read here."""
+    read, own = [None] * file.ndim, {}
+    for number, blocks in spans.items():
+        entry = blocks[block_id[number]]
+        if isinstance(entry, slice):
+            read[number] = entry
+        else:
+            _, own[number] = entry
+            read[number] = slice(own[number].start, own[number].stop)
+    return results_of(file.part(tuple(read)), call=call, spans=own)
+
+
+def results_of(block, *more, call, spans):
+    """What is kept of the results of what a block reads."""
+    kept = [slice(None)] * block.ndim
+    for number, span in spans.items():
         kept[number] = slice(span.skip, span.skip + span.keep)
-        pads.append((span.before, span.after))
-    result = call(block[tuple(read)], *more, pads=pads)[tuple(kept)]
+    pads = [(span.before, span.after) for span in spans.values()]
+    result = call(block, *more, pads=pads)[tuple(kept)]
     # A view keeps what is left out in memory as long as the block; a copy is as dear as a filter.
     whole = result if result.base is None else result.base
     return result if whole.nbytes <= MOST_KEPT * result.nbytes else result.copy()

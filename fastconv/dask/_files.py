@@ -1,8 +1,11 @@
 """Memory-mapped files as Dask arrays whose tasks open the file."""
 import mmap
+import weakref
 
 import dask.array as da
 import numpy as np
+
+FILES = weakref.WeakValueDictionary()  # by the name of the Dask array, while that is about
 
 
 class MappedFile:
@@ -13,9 +16,13 @@ class MappedFile:
         self.dtype, self.shape, self.ndim = array.dtype, array.shape, array.ndim
         self.order = "C" if array.flags.c_contiguous else "F"
 
-    def __getitem__(self, index):
+    def part(self, index):
+        """A part, which is read when it is looked at."""
         array = np.memmap(self.filename, self.dtype, "r", self.offset, self.shape, self.order)
-        return np.array(array[index])
+        return array.view(np.ndarray)[index]
+
+    def __getitem__(self, index):
+        return np.array(self.part(index))
 
 
 def from_memmap(array, chunks="auto"):
@@ -56,5 +63,8 @@ def from_memmap(array, chunks="auto"):
     """
     if not isinstance(array, np.memmap) or not isinstance(array.base, mmap.mmap):
         raise TypeError("from_memmap: array must be what numpy.memmap makes, not a part of it")
-    return da.from_array(MappedFile(array), chunks=chunks, asarray=False,
-                         meta=np.empty((0,) * array.ndim, array.dtype))
+    file = MappedFile(array)
+    result = da.from_array(file, chunks=chunks, asarray=False,
+                           meta=np.empty((0,) * array.ndim, array.dtype))
+    FILES[result.name] = file
+    return result
