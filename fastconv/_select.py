@@ -84,11 +84,13 @@ def choose(desc, which, method, precision, max_workspace):
     max_workspace = as_workspace(desc.function, max_workspace)
     if not isinstance(method, str):
         raise TypeError(f"{desc.function}: method must be a name, not {shown(method)}")
-    choices = desc.kept.setdefault(("choices", which), {})
     key = (method, None if default else tier, max_workspace)
-    chosen = choices.get(key)
-    if chosen is not None:
-        return chosen
+    # Looked up by brackets, which take no lock in a build without the interpreter lock: a process
+    # that is forked while a thread holds one would wait for it for ever.
+    try:
+        return desc.kept["choices", which][key]
+    except KeyError:
+        choices = desc.kept.setdefault(("choices", which), {})
     if method == "auto":
         chosen = _fastest(desc, which, tier, max_workspace)
         if default and tier == "highest":
