@@ -201,7 +201,7 @@ def _parser():
 
     bench = add("bench", _bench, "Time fastconv against the libraries that are installed.",
                 "bench --quick", "bench --layers resnet50 --threads 1,2 --json figures.json",
-                "bench --filters gaussian,sobel")  # fmt: skip
+                "bench --filters gaussian,sobel", "bench --quantised depthwise")  # fmt: skip
     bench.add_argument(
         "--targets", type=_list(str), nargs="?", const=("all",), metavar="NAMES",
         help="measure the project's targets, all of them or those named (float32,pools*), and\n"
@@ -212,6 +212,12 @@ def _parser():
         help="measure fastconv.ndimage, all of it or these functions (gaussian, sobel, laplace,\n"
         "correlate1d, uniform, maximum, minimum, correlate) or globs (correlate1d*axis 1);\n"
         "--dtype, --threads, --peers, --seconds, --rounds, --quick and --json apply",
+    )  # fmt: skip
+    bench.add_argument(
+        "--quantised", type=_list(str), nargs="?", const=("all",), metavar="NAMES",
+        help="measure quantised layers (plan_qconv), all of them or groups (3x3, 1x1, first,\n"
+        "other, depthwise) or globs; --threads, --peers, --seconds, --rounds, --quick and --json\n"
+        "apply",
     )  # fmt: skip
     bench.add_argument(
         "--layers", type=_list(str), metavar="NAMES",

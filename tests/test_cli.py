@@ -532,6 +532,23 @@ def test_bench_measures_filters(tmp_path, capsys):
         (3, dtype) for dtype in filters.DTYPES}  # fmt: skip
 
 
+def test_bench_measures_quantised_layers(tmp_path, capsys):
+    """Everyone who is installed has the same result, to a unit; and so has our own float32."""
+    pytest.importorskip("tqdm")
+    path = tmp_path / "bench.json"
+    arguments = ["--quantised", "depthwise,16 > 32*", "--threads", "1,2", "--quick", "--seconds",
+                 "0.001", "--rounds", "1", "--json", str(path)]
+    assert cli.main(["bench", *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "16 > 32 28 5x5, 2 threads" in printed
+    assert "the same, against our float32" in printed
+    content = json.loads(path.read_text())
+    assert len(content["results"]) == 2 * 8
+    for result in content["results"]:
+        assert {"fastconv", "last", "float32"} <= set(result["contenders"])
+    assert cli.main(["bench", "--quantised", "nothing"]) == 2
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
 def test_contenders_filter_alike(dtype):
     """Bit for bit SciPy, and OpenCV and scikit-image where they are installed nearly so."""

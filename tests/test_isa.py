@@ -95,8 +95,10 @@ def run_pytest(level, targets, directory):
     assert " passed" in done.stdout.splitlines()[-1]
 
 
+# avx512_vnni has more products of bytes than avx512, and nothing else.
 OF_A_LEVEL = [(level, sample) for level in OTHERS for sample in list(SAMPLE)[:-1]
-              if sample == "matrix units" or level in OTHERS_IN_FULL]  # fmt: skip
+              if level in OTHERS_IN_FULL
+              or (sample == "matrix units" and level != "avx512_vnni")]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 `cases` says what is measured, `draw` which random points, `peers` who takes part, `measure` holds
 the clock, `peaks` the machine's limits, `targets` what is to be reached, `report` writes it down.
-`filters` has all that for `fastconv.ndimage`.
+`filters` has all that for `fastconv.ndimage`, and `quantised` for quantised layers.
 """
 
 import functools
@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 
-def run(*, filters=None, **options):
+def run(*, filters=None, quantised=None, **options):
     """Run the benchmark and print its tables; return the exit status.
 
     Parameters
@@ -20,6 +20,8 @@ def run(*, filters=None, **options):
     filters : sequence of str, optional
         Functions of `fastconv.ndimage` to measure in place of layers: ``dtypes``, ``threads``,
         ``peers``, ``seconds``, ``rounds``, ``quick`` and ``json`` are of use to them.
+    quantised : sequence of str, optional
+        Quantised layers to measure in place of others, with the same options but ``dtypes``.
     options
         As `run_layers` has them.
 
@@ -39,28 +41,49 @@ def run(*, filters=None, **options):
     if filters:
         wanted = ("dtypes", "threads", "peers", "seconds", "rounds", "quick", "json")
         return run_filters(filters, **{name: options.get(name) for name in wanted})
+    if quantised:
+        wanted = ("threads", "peers", "seconds", "rounds", "quick", "json")
+        return run_quantised(quantised, **{name: options.get(name) for name in wanted})
     return run_layers(**options)
 
 
 def run_filters(names, *, dtypes, threads, peers, seconds, rounds, quick, json):
     """Measure filters of `fastconv.ndimage`; return the exit status."""
-    from fastconv._bench import filters, report
+    from fastconv._bench import filters
 
-    form = {"seconds": seconds or (0.02 if quick else 0.1), "rounds": rounds or 3}
-    try:
-        if json and not Path(json).resolve().parent.is_dir():
-            raise ValueError(f"the directory of {json} does not exist")
-        contenders = filters.contenders(peers)
-        cases = filters.combine(
+    def cases():
+        return filters.combine(
             names, dtypes or filters.DTYPES[:: 2 if quick else 1], threads or (1,),
             filters.SIZES[: 2 if quick else None],
         )  # fmt: skip
+
+    form = {"seconds": seconds or (0.02 if quick else 0.1), "rounds": rounds or 3}
+    return _run_group(filters, cases, peers, form, json)
+
+
+def run_quantised(names, *, threads, peers, seconds, rounds, quick, json):
+    """Measure quantised layers; return the exit status."""
+    from fastconv._bench import quantised
+
+    form = {"seconds": seconds or (0.02 if quick else 0.2), "rounds": rounds or 3}
+    return _run_group(quantised, lambda: quantised.combine(names, threads or (1,)), peers, form,
+                      json)
+
+
+def _run_group(group, cases, peers, form, json):
+    """Measure the cases of a module that has contenders and a run of its own."""
+    from fastconv._bench import filters, report
+
+    try:
+        if json and not Path(json).resolve().parent.is_dir():
+            raise ValueError(f"the directory of {json} does not exist")
+        contenders, cases = group.contenders(peers), cases()
     except ValueError as error:
         print(f"fastconv bench: {error}", file=sys.stderr)
         return 2
     environment = report.environment(contenders, form)
     print(_machine(environment))
-    measured, results = filters.run(cases, contenders, **form)
+    measured, results = group.run(cases, contenders, **form)
     if json:
         report.to_json(json, filters.records(measured), environment, results)
         print(f"\nFigures: {Path(json).resolve()}")

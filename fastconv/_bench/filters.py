@@ -398,7 +398,7 @@ def contenders(peers=None):
     return [kind() for kind in (*OURS, *there)]
 
 
-def run(cases, contenders, seconds=0.1, rounds=3):
+def run(cases, contenders, seconds=0.1, rounds=3, judge=judge):
     """Measure every case, print the tables; return measurements and the results of targets.
 
     Parameters
@@ -407,6 +407,8 @@ def run(cases, contenders, seconds=0.1, rounds=3):
         As `combine` and `contenders` give them.
     seconds, rounds
         As `measure.measure` has them.
+    judge : callable
+        Makes the results of targets of all measurements.
     """
     columns, width = [c.name for c in contenders], max(len(case.name) for case in cases)
     peers = [c.name for c in contenders if not c.ours]

@@ -84,13 +84,14 @@ for axis, (title, image, kind) in zip(
 #
 # ``correlate`` lays a kernel on the picture, as it is, and ``convolve`` turns it round first. Their
 # result has the picture's dtype, as SciPy's has, and so fractions are cut off, and what does not
-# fit a byte wraps: in this sharpened picture black dots on white. Ask for a wider result, and
-# bound it yourself:
+# fit a byte wraps: in this sharpened picture black dots on white. Ask for floating point, and round
+# and bound the result yourself:
 
-sharpen = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
+sharpen = np.array([[-1, -2, -1], [-2, 16, -2], [-1, -2, -1]]) / 4
 wrapped = ndimage.correlate(picture, sharpen)
-bounded = ndimage.correlate(picture, sharpen, output=np.int32).clip(0, 255).astype(np.uint8)
-print(f"{np.mean(wrapped != bounded):.1%} of the pixels had wrapped")
+wide = ndimage.correlate(picture, sharpen, output=np.float64)
+bounded = np.rint(wide).clip(0, 255).astype(np.uint8)
+print(f"{np.mean((wide < 0) | (wide > 255)):.1%} of the pixels had wrapped")
 
 # %%
 # :func:`fastconv.conv2d` rounds and bounds by itself, if it is told to. It is made for many images
@@ -130,8 +131,8 @@ for axis, (title, image) in zip(axes, shown.items(), strict=True):
 # %%
 # A kernel of your own goes over each colour alike, by either function:
 
-sharper = ndimage.correlate(astronaut, sharpen, axes=(0, 1), output=np.int32)
-sharper = sharper.clip(0, 255).astype(np.uint8)
+sharper = ndimage.correlate(astronaut, sharpen, axes=(0, 1), output=np.float64)
+sharper = np.rint(sharper).clip(0, 255).astype(np.uint8)
 each = fastconv.conv2d(
     astronaut, sharpen[None, None].repeat(3, axis=0), groups=3, data_format="channels_last",
     padding="same", padding_mode="symmetric", out_dtype=np.uint8, casting="saturate",

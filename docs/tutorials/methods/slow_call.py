@@ -67,6 +67,10 @@ print("high:   ", milliseconds(lambda: fastconv.conv2d(x, kernel, padding=30, pr
 print(fastconv.explain(x.shape, kernel.shape, padding=30, dtype="float64").head)
 
 # %%
+# ``ndimage.correlate`` and ``convolve`` have SciPy's bits by default, and permit the same by the
+# same argument: ``precision="high"``.
+
+# %%
 # A method by name
 # ----------------
 #
@@ -75,6 +79,7 @@ print(fastconv.explain(x.shape, kernel.shape, padding=30, dtype="float64").head)
 x, weight = rng.standard_normal((1, 16, 28, 28)), rng.standard_normal((16, 16, 3, 3))
 print("sliding:", milliseconds(lambda: fastconv.conv2d(x, weight, method="sliding")))
 print("auto:   ", milliseconds(lambda: fastconv.conv2d(x, weight)))
+print(fastconv.explain(x.shape, weight.shape, dtype="float64", method="sliding").head)
 
 # %%
 # Many small calls
@@ -128,8 +133,9 @@ print([row["method"] for row in rows if row["verdict"] == "chosen"])
 # Estimates and the clock
 # -----------------------
 #
-# The estimates are those of a model of one thread, by which the choice is made. ``measure=True``
-# runs every method that can serve, on this machine, and adds a column.
+# The estimates are those of a model of one thread, by which the choice is made, and may be off by a
+# factor of two. ``measure=True`` runs every method that can serve, on this machine, and adds a
+# column; where one of them takes seconds, so does that.
 
 fastconv.explain((1, 16, 28, 28), (16, 16, 5, 5), padding=2, num_threads=1, measure=True)
 

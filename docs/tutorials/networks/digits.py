@@ -3,7 +3,9 @@ Train LeNet-5 on handwritten digits
 ===================================
 
 The network of LeCun et al. (1998), trained in a few seconds: each convolution and pooling, forward
-and backward, is a call of fastconv, and NumPy does the rest.
+and backward, is a call of fastconv, and NumPy does the rest. It is the one of ``fastconv demo``,
+from a module that is no part of the package's interface; :doc:`small_network` is a whole program to
+begin from.
 """
 
 import matplotlib.pyplot as plt
@@ -26,10 +28,8 @@ for axis, image, label in zip(axes.flat, data.train, data.train_labels, strict=F
 # -----------
 #
 # This is the module behind ``fastconv demo``,
-# :download:`fastconv/_demo/lenet.py <../../../../fastconv/_demo/lenet.py>`. It is no part of the
-# package's interface, and may change: begin a network of your own from a copy of it, or from
-# :doc:`small_network`, which is one file. Forward, a layer is a call; its bias and ``tanh`` are
-# part of it:
+# :download:`fastconv/_demo/lenet.py <../../../../fastconv/_demo/lenet.py>`; take a copy, since it
+# may change. Forward, a layer is a call; its bias and ``tanh`` are part of it:
 #
 # .. literalinclude:: ../../../../fastconv/_demo/lenet.py
 #    :pyobject: LeNet5.forward

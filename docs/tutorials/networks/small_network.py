@@ -26,7 +26,8 @@ print(train.shape, test.shape)
 # --------------
 #
 # Weights of a convolution are filters, channels, height, width. They begin at random, smaller where
-# more products are added up (He et al., 2015), and biases at zero.
+# more products are added up (He et al., 2015), and biases at zero. Two poolings make 2x2 of an
+# image of 8x8, so that the dense layer has 32 channels of 2x2 to look at.
 
 
 def weights(*shape):
