@@ -184,6 +184,22 @@ def test_a_method_that_is_asked_for_is_taken():
         assert wide is (method != "direct")
 
 
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("dtype", SMALL)
+def test_taps_that_lie_far_apart_take_no_memory(dtype, data_format):
+    """A million elements of padding lie between them, and twelve digits of them in all."""
+    rng = np.random.default_rng(0)
+    x, weight = integer_cases.numbers(rng, dtype, (1, 8, 5, 6)), rng.integers(-9, 9, (8, 1, 3, 5))
+    weight = weight.astype(np.int8)
+    far = 10**6
+    expected = x * weight[:, :, 1, 2].astype(np.int64).reshape(8, 1, 1)
+    x = np.moveaxis(x, 1, -1) if data_format == "channels_last" else x
+    y = fastconv.conv2d(x, weight, padding=(far, 2 * far), dilation=far, groups=8,
+                        data_format=data_format)
+    y = np.moveaxis(y, -1, 1) if data_format == "channels_last" else y
+    np.testing.assert_array_equal(y, expected)
+
+
 # ---- arrays ----
 
 @pytest.mark.parametrize("view", WRITEABLE)

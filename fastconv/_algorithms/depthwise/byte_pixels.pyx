@@ -12,6 +12,7 @@ cimport numpy as cnp
 from libc.stdint cimport int32_t, uint8_t
 from libc.string cimport memset
 
+from fastconv._algorithms.depthwise.words cimport taps_meet
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div, even_size, round_up
 from fastconv._core.machine cimport peak
@@ -59,7 +60,7 @@ cdef bint serves_byte_pixels(ConvDesc desc) except -1:
     """
     cdef const conv_geometry *g = &desc.g
     return (g.channels == g.groups == g.filters and g.channels_last
-            and g.channels >= LEAST_CHANNELS
+            and g.channels >= LEAST_CHANNELS and taps_meet(g)
             and (g.kernel[2] <= QUAD or QUAD * g.dilation[2] % g.stride[2] == 0)
             and have_bytes())
 

@@ -15,6 +15,7 @@ cimport numpy as cnp
 from libc.stdint cimport int32_t, uint8_t
 from libc.string cimport memset
 
+from fastconv._algorithms.depthwise.words cimport taps_meet
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div, even_size, round_up
 from fastconv._core.machine cimport peak
@@ -65,7 +66,7 @@ cdef bint serves_byte_planes(ConvDesc desc) except -1:
     cdef const conv_geometry *g = &desc.g
     return (g.channels == g.groups
             and (not g.channels_last or (g.channels == 1 and g.filters == 1))
-            and g.stride[2] + g.dilation[2] <= 5
+            and g.stride[2] + g.dilation[2] <= 5 and taps_meet(g)
             and (g.kernel[2] <= QUAD or QUAD * g.dilation[2] % g.stride[2] == 0)
             and have_bytes())
 

@@ -17,7 +17,7 @@ from libc.string cimport memset
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div, even_size, round_up
 from fastconv._core.machine cimport peak
-from fastconv._core.padding cimport source_index
+from fastconv._core.padding cimport AXES, source_index
 from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.words cimport Requantization, type_of
@@ -30,6 +30,7 @@ cnp.import_array()
 
 cdef enum:
     VECTORS = 8        # of sums in flight
+    SPARE = 64         # elements that a kernel may be longer than the image
 
 cdef double RATE = 0.5          # of the peak, with elements for numbers
 cdef double ELEMENT = 0.3e-9    # seconds an element: of making lines, and of results
@@ -60,8 +61,17 @@ cdef struct Job:
 cdef bint serves(ConvDesc desc):
     """Whether each group has one channel, and its rows lie side by side in memory."""
     cdef const conv_geometry *g = &desc.g
-    return g.channels == g.groups and (
+    return g.channels == g.groups and taps_meet(g) and (
         not g.channels_last or (g.channels == 1 and g.filters == 1))
+
+
+cdef bint taps_meet(const conv_geometry *g) noexcept:
+    """Whether a kernel is hardly longer than the image: elements between its taps are made too."""
+    cdef int axis
+    for axis in range(1, AXES):
+        if g.dilation[axis] * (g.kernel[axis] - 1) > g.input[axis] + SPARE:
+            return False
+    return True
 
 
 cdef double word_rows_seconds(ConvDesc desc):
