@@ -37,6 +37,8 @@ cnp.import_array()
 cdef enum:
     COPY_BYTES = 4 << 20   # of images in float32 at once; or one image
 
+cdef double RESULT_SECONDS = 0.1e-9     # that a sum takes to become a result of 8 bits
+
 WORDS_HOLD = (1 << 31) - 1      # sums of 32 bits
 FLOATS_HOLD = 1 << 24           # float32 holds every integer up to here
 cdef tuple INT32 = (-(1 << 31), (1 << 31) - 1)
@@ -160,8 +162,11 @@ cdef class SmallIntegers:
 
     cdef bint takes_tiles(self):
         """Whether a matrix unit is expected to be faster than vectors, whose bytes take half as
-        long as words."""
-        return tiles_seconds(self.real.desc) < self.seconds_in_words() / 2
+        long as words; the way out of results is in the model of tiles only."""
+        cdef conv_geometry *g = &self.real.desc.g
+        cdef double results = <double>g.filters * g.output[0] * g.output[1] * g.output[2]
+        return (tiles_seconds(self.real.desc)
+                < self.seconds_in_words() / 2 + RESULT_SECONDS * results)
 
     cdef object of_bytes(self, bint signed_source, int threads):
         if self.takes_single_channels():
