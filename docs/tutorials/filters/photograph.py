@@ -95,7 +95,9 @@ print(f"{np.mean((wide < 0) | (wide > 255)):.1%} of the pixels had wrapped")
 
 # %%
 # :func:`fastconv.conv2d` rounds and bounds by itself, if it is told to. It is made for many images
-# and filters, so that both have an axis of channels in front, and the kernel one of filters:
+# and filters, so that both have an axis of channels in front, and the kernel one of filters. Its
+# ``"symmetric"`` is SciPy's ``"reflect"``. (These weights are exact in binary; with others, such as
+# tenths, a sum that should be a half may be a little less or more, by either function.)
 
 same = fastconv.conv2d(
     picture[None], sharpen[None, None], padding="same", padding_mode="symmetric",

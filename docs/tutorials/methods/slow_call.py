@@ -33,8 +33,9 @@ x, weight = rng.standard_normal((1, 64, 56, 56)), rng.standard_normal((64, 64, 3
 print(x.dtype, milliseconds(lambda: fastconv.conv2d(x, weight, padding=1)))
 
 # %%
-# The shapes and the arguments of the call are all that ``explain`` wants. In a notebook, and here,
-# it shows itself as a table; ``print`` shows it in plain text.
+# The shapes, the dtype (float32, unless it is said) and the arguments of the call are all that
+# ``explain`` wants. In a notebook, and here, it shows itself as a table; ``print`` shows it in
+# plain text.
 
 fastconv.explain(x.shape, weight.shape, padding=1, dtype="float64")
 
@@ -74,7 +75,8 @@ print(fastconv.explain(x.shape, kernel.shape, padding=30, dtype="float64").head)
 # A method by name
 # ----------------
 #
-# ``method=`` is for comparing and for teaching. Named, it runs, also where it is slow:
+# ``method=`` is for comparing and for teaching. Named, it runs, also where it is slow, as
+# :doc:`/algorithms/sliding` is, which adds up one product after the other; leave it out:
 
 x, weight = rng.standard_normal((1, 16, 28, 28)), rng.standard_normal((16, 16, 3, 3))
 print("sliding:", milliseconds(lambda: fastconv.conv2d(x, weight, method="sliding")))
