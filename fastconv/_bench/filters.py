@@ -383,7 +383,7 @@ def records(measured):
     } for m in measured]  # fmt: skip
 
 
-def contenders(peers=None):
+def contenders(peers=None, ours=OURS, rivals=PEERS, what="filters"):
     """Ours, and the peers that are installed or those of them that are named.
 
     Raises
@@ -391,11 +391,11 @@ def contenders(peers=None):
     ValueError
         If one is not known, or not installed.
     """
-    there = [kind for kind in PEERS if kind.installed() and (peers is None or kind.name in peers)]
+    there = [kind for kind in rivals if kind.installed() and (peers is None or kind.name in peers)]
     if unknown := set(peers or ()) - {kind.name for kind in there}:
-        raise ValueError(f"no peer is called {unknown.pop()!r} and installed; filters have "
-                         f"{', '.join(kind.name for kind in PEERS)}")  # fmt: skip
-    return [kind() for kind in (*OURS, *there)]
+        raise ValueError(f"no peer is called {unknown.pop()!r} and installed; {what} have "
+                         f"{', '.join(kind.name for kind in rivals)}")  # fmt: skip
+    return [kind() for kind in (*ours, *there)]
 
 
 def run(cases, contenders, seconds=0.1, rounds=3, judge=judge):

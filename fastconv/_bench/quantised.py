@@ -14,6 +14,7 @@ import numpy as np
 
 import fastconv
 from fastconv._bench.filters import against
+from fastconv._bench.filters import contenders as named
 from fastconv._bench.filters import run as run_cases
 from fastconv._bench.peers import Contender, Fastconv
 from fastconv._bench.targets import Result, Row
@@ -270,19 +271,7 @@ class Torch(Contender):
 OURS, PEERS = (Ours, OursLast, OursInFloats), (OnnxRuntime, Torch)
 
 
-def contenders(peers=None):
-    """Ours, and the peers that are installed or those of them that are named.
-
-    Raises
-    ------
-    ValueError
-        If one is not known, or not installed.
-    """
-    there = [kind for kind in PEERS if kind.installed() and (peers is None or kind.name in peers)]
-    if unknown := set(peers or ()) - {kind.name for kind in there}:
-        raise ValueError(f"no peer is called {unknown.pop()!r} and installed; quantised layers "
-                         f"have {', '.join(kind.name for kind in PEERS)}")
-    return [kind() for kind in (*OURS, *there)]
+contenders = partial(named, ours=OURS, rivals=PEERS, what="quantised layers")
 
 
 # ---- the targets ----
@@ -302,18 +291,16 @@ def against_floats(m):
 
 
 ROWS = (
-    (Row("quantised", "uint8 by int8, against the fastest peer", 1.5, against_fastest),
-     against_fastest),
-    (Row("quantised-floats", "the same, against our float32", 2.5, against_floats),
-     against_floats),
-)  # fmt: skip
+    Row("quantised", "uint8 by int8, against the fastest peer", 1.5, against_fastest),
+    Row("quantised-floats", "the same, against our float32", 2.5, against_floats),
+)
 
 
 def judge(measured):
     """What each target's cases reached; the rows without any are left out."""
     results = []
-    for row, figure in ROWS:
-        figures = {m.case.name: value for m in measured if (value := figure(m))}
+    for row in ROWS:
+        figures = {m.case.name: value for m in measured if (value := row.figure(m))}
         if figures:
             results.append(Result(row, len(figures), figures))
     return results

@@ -19,6 +19,7 @@ cdef class SmallIntegers:
 
     cdef object way(self, cnp.ndarray source)
     cdef bint is_small_image(self)
+    cdef bint has_short_rows(self)
     cdef bint fits_floats(self, tuple reach)
     cdef object words_or_bytes(self, dtype)
     cdef bint has_bytes(self) except -1

@@ -36,6 +36,7 @@ cnp.import_array()
 
 cdef enum:
     COPY_BYTES = 4 << 20   # of images in float32 at once; or one image
+    SHORT = 8              # results of a row, half a vector of 64 bytes
 
 cdef double RESULT_SECONDS = 0.1e-9     # that a sum takes to become a result of 8 bits
 
@@ -118,7 +119,8 @@ cdef class SmallIntegers:
         if magnitude(reach) * weights > room or fast and not are_words(reach):
             low, high = span(source)
             reach = low - self.zero_point, high - self.zero_point
-        if kind == "words" and self.is_small_image() and self.fits_floats(reach):
+        if (kind == "words" or self.has_short_rows()) and self.is_small_image() and (
+                self.fits_floats(reach)):
             return "floats"
         if fast and magnitude(reach) * weights <= room and are_words(reach):
             return kind
@@ -133,6 +135,11 @@ cdef class SmallIntegers:
         cdef double size = (<double>g.channels * g.input[0] * g.input[1] * g.input[2]
                             + <double>g.filters * g.output[0] * g.output[1] * g.output[2])
         return self.forward and rows_serve(self.real.desc) and size * 4 <= COPY_BYTES
+
+    cdef bint has_short_rows(self):
+        """Whether a stride leaves rows so short that making elements takes longer than sums."""
+        cdef conv_geometry *g = &self.real.desc.g
+        return g.stride[1] > 1 and g.output[2] < SHORT
 
     cdef bint fits_floats(self, tuple reach):
         """Whether float32 rounds no sum of elements that reach so far."""
@@ -390,7 +397,7 @@ def integers_in_words(ConvDesc desc, str which, algorithm, dtype, bint by_choice
     if not fast and algorithm.tier != "highest":
         return wide
     how, hold = "converted to float32", FLOATS_HOLD
-    if fast and not (kind == "words" and small.is_small_image()):
+    if fast and not ((kind == "words" or small.has_short_rows()) and small.is_small_image()):
         how, hold = f"multiplied as {kind}, with sums of 32 bits", WORDS_HOLD
     most = hold // magnitude(limits_of(dtype))
     products = (g.channels if small.forward else g.filters) // g.groups * (

@@ -15,7 +15,7 @@ cimport numpy as cnp
 from libc.stdint cimport int32_t, uint8_t
 from libc.string cimport memset
 
-from fastconv._algorithms.depthwise.words cimport taps_meet
+from fastconv._algorithms.depthwise.words cimport sum_line, taps_meet
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div, even_size, round_up
 from fastconv._core.machine cimport peak
@@ -193,26 +193,12 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     rows = min(layout.block, g.output[1] - first)
     make_elements(job, index[0] * g.channels + index[1], index[2], first, rows, padded, elements)
     for k in range(index[1] * filters, (index[1] + 1) * filters):
-        sum_line(job, (rows - 1) * layout.pitch + g.output[2], elements,
-                 job.weights + k * layout.taps, sums)
+        sum_line(job.kernels, layout.taps, job.offset, (rows - 1) * layout.pitch + g.output[2],
+                 elements, job.weights + k * layout.taps, sums)
         place = (((index[0] * g.filters + k) * g.output[0] + index[2]) * g.output[1]
                  + first) * g.output[2]
         job.kernels.store(rows, g.output[2], sums, layout.pitch, job.out + place * job.out_itemsize,
                           g.output[2], job.bias + k, 0, 0, NULL, 0, job.epilogue)
-
-
-cdef inline void sum_line(const Job *job, Py_ssize_t n, const int32_t *x, const int32_t *weights,
-                          int32_t *sums) noexcept nogil:
-    """n neighbouring sums, and what fills the last vectors."""
-    cdef const fc_kernels *k = job.kernels
-    cdef Py_ssize_t o = 0
-    cdef int size  # for 1, 2, 4 or 8 vectors
-    while o < n:
-        size = 0
-        while size < 3 and (k.lanes << size) < n - o:
-            size += 1
-        k.igemm_pixels[0][size](job.layout.taps, job.offset, x + o, weights, sums + o, NULL)
-        o += k.lanes << size
 
 
 # ---- elements ----

@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t
 from fastconv._core.scratch cimport Scratch
 from fastconv._core.words cimport Requantization
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
+from fastconv._kernels.dispatch cimport fc_kernels
 
 # How one channel's images become lines of elements, and where the taps lie in them.
 cdef struct WordLayout:
@@ -39,3 +40,17 @@ cdef bint serves(ConvDesc desc)
 cdef bint taps_meet(const conv_geometry *g) noexcept
 cdef WordRows word_rows(ConvDesc desc, cnp.ndarray weight, int zero_point, Requantization way_out)
 cdef double word_rows_seconds(ConvDesc desc)
+
+
+cdef inline void sum_line(const fc_kernels *k, Py_ssize_t taps, const Py_ssize_t *offset,
+                          Py_ssize_t n, const int32_t *x, const int32_t *weights,
+                          int32_t *sums) noexcept nogil:
+    """n neighbouring sums of one filter, and what fills the last vectors."""
+    cdef Py_ssize_t o = 0
+    cdef int size  # for 1, 2, 4 or 8 vectors
+    while o < n:
+        size = 0
+        while size < 3 and (k.lanes << size) < n - o:
+            size += 1
+        k.igemm_pixels[0][size](taps, offset, x + o, weights, sums + o, NULL)
+        o += k.lanes << size

@@ -23,7 +23,7 @@ from fastconv._core.threads cimport parallel_for
 from fastconv._core.words cimport Requantization, type_of
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport (
-    FC_I8, FC_I16, FC_U8, FC_U16, fc_epilogue, fc_kernels, fc_table, kernels,
+    FC_I8, FC_I16, FC_U8, FC_U16, fc_epilogue, fc_table, kernels,
 )
 
 cnp.import_array()
@@ -241,24 +241,12 @@ cdef void sum_rows(const Job *job, Py_ssize_t rows, const int32_t *lines, const 
     cdef const WordLayout *layout = job.layout
     cdef Py_ssize_t row = layout.phases * layout.length, o
     if layout.flat:
-        sum_line(job, (rows - 1) * layout.pitch + layout.g.output[2], lines, weights, sums)
+        sum_line(&job.table.i16_pairs, layout.taps, job.offset,
+                 (rows - 1) * layout.pitch + layout.g.output[2], lines, weights, sums)
         return
     for o in range(rows):
-        sum_line(job, layout.g.output[2], lines + o * row, weights, sums + o * layout.pitch)
-
-
-cdef inline void sum_line(const Job *job, Py_ssize_t n, const int32_t *x, const int32_t *weights,
-                          int32_t *sums) noexcept nogil:
-    """n neighbouring sums, and what fills the last vectors."""
-    cdef const fc_kernels *k = &job.table.i16_pairs
-    cdef Py_ssize_t o = 0
-    cdef int size  # for 1, 2, 4 or 8 vectors
-    while o < n:
-        size = 0
-        while size < 3 and (k.lanes << size) < n - o:
-            size += 1
-        k.igemm_pixels[0][size](job.layout.taps, job.offset, x + o, weights, sums + o, NULL)
-        o += k.lanes << size
+        sum_line(&job.table.i16_pairs, layout.taps, job.offset, layout.g.output[2],
+                 lines + o * row, weights, sums + o * layout.pitch)
 
 
 # ---- lines of elements ----
