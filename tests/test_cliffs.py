@@ -2,9 +2,11 @@
 
 Each case is timed beside a case or a method that does as much work, by the thread's own clock, and
 may take some times as long: what is tested is that no cliff comes back, not how fast either is.
+The two take turns, since a processor's speed changes in the midst of a test, by half and more.
 """
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,14 +20,28 @@ def array(*shape, dtype=np.float32):
     return RNG.standard_normal(shape).astype(dtype)
 
 
-def seconds(call, *args, **options):
-    """The best of three, on one thread."""
-    best = np.inf
-    for _ in range(3):
-        start = time.thread_time()
-        call(*args, num_threads=1, **options)
-        best = min(best, time.thread_time() - start)
-    return best
+def seconds(call):
+    start = time.thread_time()
+    call()
+    return time.thread_time() - start
+
+
+def assert_no_cliff(case, peer, times, slack=0.0, rounds=25):
+    """The least time of ``case`` is below ``times`` that of ``peer`` and some seconds.
+
+    Three rounds at least; more only while the claim does not hold, up to ``rounds``: what else the
+    machine does passes, and a cliff stays.
+    """
+    least = np.full(2, np.inf)
+    for turn in range(rounds):
+        least = np.minimum(least, [seconds(case), seconds(peer)])
+        if turn >= 2 and least[0] < times * least[1] + slack:
+            return
+    pytest.fail(f"{least[0]:.3g} s beside {times} times {least[1]:.3g} s and {slack} s")
+
+
+def one_thread(call, *args, **options):
+    return partial(call, *args, num_threads=1, **options)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -35,8 +51,8 @@ def test_zeros_around_cost_what_mirrors_do(dtype, width, taps):
     """Rows in place against windows, whatever the kernel's length and the rows' alignment."""
     x, w = array(1, 1, 256, width, dtype=dtype), array(1, 1, taps, taps, dtype=dtype)
     options = {"method": "depthwise", "padding": taps // 2}
-    mirrored = seconds(fastconv.conv2d, x, w, padding_mode="reflect", **options)
-    assert seconds(fastconv.conv2d, x, w, **options) < 2.5 * mirrored
+    mirrored = one_thread(fastconv.conv2d, x, w, padding_mode="reflect", **options)
+    assert_no_cliff(one_thread(fastconv.conv2d, x, w, **options), mirrored, 2.5)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +67,8 @@ def test_zeros_around_cost_what_mirrors_do(dtype, width, taps):
 def test_a_transposed_pixel_is_a_product(x_shape, weight_shape):
     x, w = array(*x_shape), array(*weight_shape)
     rows, matrix = x.reshape(len(x), -1), w.reshape(len(w), -1)
-    start = time.thread_time()
-    np.einsum("nk,kd->nd", rows, matrix)  # one thread, no BLAS
-    plain = time.thread_time() - start
-    taken = seconds(fastconv.conv_transpose, x, w)
-    assert taken < 20 * plain + 1e-3
+    plain = partial(np.einsum, "nk,kd->nd", rows, matrix)  # one thread, no BLAS
+    assert_no_cliff(one_thread(fastconv.conv_transpose, x, w), plain, 20, 1e-3)
 
 
 @pytest.mark.parametrize("which", ["forward", "backward_data", "backward_weight"])
@@ -69,35 +82,33 @@ def test_a_kernel_as_large_as_the_image_is_an_inner_product(which, images, shape
         "backward_data": (fastconv.conv2d_backward_data, (grad, w, x.shape)),
         "backward_weight": (fastconv.conv2d_backward_weight, (grad, x, w.shape)),
     }[which]
-    assert seconds(call, *args) < 0.6 * seconds(call, *args, method="im2col")
+    columns = one_thread(call, *args, method="im2col")
+    assert_no_cliff(one_thread(call, *args), columns, 0.6)
 
 
 @pytest.mark.parametrize(("short", "long"), [((3,), (20_000,)), ((5, 4), (300, 200))])
 def test_roles_do_not_matter(short, long):
     """The longer operand may be the kernel or the image."""
     small, large = array(1, 1, *short), array(1, 1, *long)
-    one = seconds(fastconv.conv, large, small, padding="full")
-    other = seconds(fastconv.conv, small, large, padding="full")
-    assert other < 8 * one + 5e-4
+    one = one_thread(fastconv.conv, large, small, padding="full")
+    other = one_thread(fastconv.conv, small, large, padding="full")
+    assert_no_cliff(other, one, 8, 5e-4)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int32])
 def test_long_kernels_of_a_default_are_transformed(dtype):
     x = RNG.integers(-99, 99, (1, 1, 60_000)).astype(dtype)
     w = RNG.integers(-99, 99, (1, 1, 8_192)).astype(dtype)
-    strict = seconds(fastconv.conv1d, x, w, precision="highest")
-    assert seconds(fastconv.conv1d, x, w) < 0.5 * strict
+    strict = one_thread(fastconv.conv1d, x, w, precision="highest")
+    assert_no_cliff(one_thread(fastconv.conv1d, x, w), strict, 0.5)
 
 
 @pytest.mark.parametrize("mode", ["reflect", "symmetric", "replicate", "circular"])
 def test_folded_padding_costs_little(mode):
     """Strips are added in place; the padded gradient is not copied axis by axis."""
     grad, w = array(1, 1, 90, 90, 90), array(1, 1, 1, 5, 5)
-    plain = seconds(fastconv.conv3d_backward_data, grad, w, grad.shape, padding=(0, 2, 2))
-    folded = seconds(
-        fastconv.conv3d_backward_data, grad, w, grad.shape, padding=(0, 2, 2), padding_mode=mode
-    )
-    assert folded < 6 * plain + 1e-3
+    plain = one_thread(fastconv.conv3d_backward_data, grad, w, grad.shape, padding=(0, 2, 2))
+    assert_no_cliff(partial(plain, padding_mode=mode), plain, 6, 1e-3)
 
 
 def test_a_long_gradient_of_weights_is_transformed_in_pieces():
@@ -105,8 +116,8 @@ def test_a_long_gradient_of_weights_is_transformed_in_pieces():
     x, grad = array(1, 1, 200_000), array(1, 1, 200_000)
     args = grad, x, (1, 1, 123)
     options = {"padding": 61, "precision": "high"}
-    direct = seconds(fastconv.conv1d_backward_weight, *args, method="direct", **options)
-    assert seconds(fastconv.conv1d_backward_weight, *args, method="fft", **options) < 4 * direct
+    direct = one_thread(fastconv.conv1d_backward_weight, *args, method="direct", **options)
+    assert_no_cliff(partial(direct, method="fft"), direct, 4)
 
 
 @pytest.mark.parametrize(
@@ -121,13 +132,8 @@ def test_the_way_back_of_an_average_costs_a_few_copies(shape, kernel, stride, pa
     """Windows that overlap along an axis, or a call of microseconds."""
     x, windows = array(1, *shape), {"stride": stride, "padding": padding}
     grad = np.ones_like(fastconv.avg_pool(x, kernel, **windows))
-    copied = np.inf
-    for _ in range(3):
-        start = time.thread_time()
-        x.copy()
-        copied = min(copied, time.thread_time() - start)
-    taken = seconds(fastconv.avg_pool_backward, grad, x.shape, kernel, **windows)
-    assert taken < 20 * copied + 2e-4
+    back = one_thread(fastconv.avg_pool_backward, grad, x.shape, kernel, **windows)
+    assert_no_cliff(back, x.copy, 20, 2e-4)
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -135,9 +141,9 @@ def test_the_way_back_of_an_average_costs_a_few_copies(shape, kernel, stride, pa
 def test_a_column_of_outputs_costs_what_a_row_does(filters, kernel):
     """Short rows share runs of pixels, so that kernels' tiles are full."""
     x, w = array(1, 64, 40, kernel), array(filters, 64, 3, kernel)
-    column = seconds(fastconv.conv2d, x, w, method="direct")
+    column = one_thread(fastconv.conv2d, x, w, method="direct")
     x, w = x.swapaxes(2, 3).copy(), w.swapaxes(2, 3).copy()
-    assert column < 2.5 * seconds(fastconv.conv2d, x, w, method="direct") + 5e-5
+    assert_no_cliff(column, one_thread(fastconv.conv2d, x, w, method="direct"), 2.5, 5e-5)
 
 
 @pytest.mark.parametrize(("size", "taps"), [((200, 200), 63), ((48, 48, 48), 17)])
@@ -146,19 +152,19 @@ def test_long_depthwise_kernels_keep_their_tiles(size, taps):
     x, w = array(1, 1, *size), array(1, 1, *(taps,) * len(size))
     shorter = array(1, 1, *(taps * 2 // 3,) * len(size))
     options = {"method": "depthwise", "padding_mode": "symmetric"}
-    half = seconds(fastconv.conv, x, shorter, padding=shorter.shape[-1] // 2, **options)
-    more = (w.size / shorter.size) * half
-    assert seconds(fastconv.conv, x, w, padding=taps // 2, **options) < 1.8 * more
+    less = one_thread(fastconv.conv, x, shorter, padding=shorter.shape[-1] // 2, **options)
+    more = one_thread(fastconv.conv, x, w, padding=taps // 2, **options)
+    assert_no_cliff(more, less, 1.8 * (w.size / shorter.size))
 
 
 def test_a_gradient_of_few_filters_reads_channels_in_chunks():
     """Strips of a few rows of all channels would call the kernel for a few vectors each."""
     x, grad = array(1, 200, 80, 80), array(1, 4, 35, 40)
-    few = seconds(fastconv.conv2d_backward_weight, grad, x, (4, 200, 11, 2),
-                  method="direct", stride=2)  # fmt: skip
-    one = seconds(fastconv.conv2d_backward_weight, grad, x[:, :8], (4, 8, 11, 2),
-                  method="direct", stride=2)  # fmt: skip
-    assert few < 2 * (200 / 8) * one
+    few, one = (
+        one_thread(fastconv.conv2d_backward_weight, grad, x[:, :channels], (4, channels, 11, 2),
+                   method="direct", stride=2) for channels in (200, 8)
+    )  # fmt: skip
+    assert_no_cliff(few, one, 2 * (200 / 8))
 
 
 @pytest.mark.parametrize(("size", "kernel", "stride"), [(24, 2, 1), (20, 3, 2)])
@@ -166,6 +172,6 @@ def test_the_way_back_of_windows_that_overlap_along_all_axes(size, kernel, strid
     """No sums by NumPy, window after window, where nothing is to be spread."""
     x = array(1, 16, size, size, size)
     grad = np.ones_like(fastconv.avg_pool(x, kernel, stride))
-    there = seconds(fastconv.avg_pool, x, kernel, stride)
-    back = seconds(fastconv.avg_pool_backward, grad, x.shape, kernel, stride)
-    assert back < 10 * there + 1e-4
+    there = one_thread(fastconv.avg_pool, x, kernel, stride)
+    back = one_thread(fastconv.avg_pool_backward, grad, x.shape, kernel, stride)
+    assert_no_cliff(back, there, 10, 1e-4)
