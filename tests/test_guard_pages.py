@@ -13,13 +13,33 @@ import scipy.ndimage
 
 import fastconv
 from fastconv import ndimage
-from fastconv.testing import reference
+from fastconv.testing import reference as references
 from fastconv.testing.contract import assert_exact
 from fastconv.testing.guard import GuardedBuffer
 from fastconv.testing.served import methods, serves
 
 pytestmark = pytest.mark.needs(sys.platform != "win32", "mprotect, a POSIX call")
 
+
+class Remembered:
+    """The functions of a module, each asked once: all algorithms, at both ends, want the same."""
+
+    def __init__(self, module):
+        self.module, self.kept = module, {}
+
+    def __getattr__(self, name):
+        def function(*args, **options):
+            parts = [(a.shape, a.dtype.str, a.tobytes()) if isinstance(a, np.ndarray) else repr(a)
+                     for a in (*args, *options.items())]  # fmt: skip
+            key = name, *parts
+            if key not in self.kept:
+                self.kept[key] = getattr(self.module, name)(*args, **options)
+            return self.kept[key]
+
+        return function
+
+
+reference = Remembered(references)
 METHODS = {name: methods(name) for name in ("forward", "backward_data", "backward_weight")}
 VECTORS = {"baseline": 16, "avx2": 32, "avx512": 64}
 # Bytes of the vectors in use; where the level has another name, the longest known.

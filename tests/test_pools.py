@@ -259,6 +259,47 @@ def test_integer_averages_are_exact_below_2_to_the_53():
     np.testing.assert_array_equal(got[0, 0], exact)
 
 
+def same_as(average, dtype, casting):
+    """A float64 average as the conversion rule has it in another dtype."""
+    if casting == "saturate":  # which averages with a divisor of their own need
+        info = np.iinfo(dtype)
+        average = np.clip(np.rint(average), info.min, info.max)
+    with np.errstate(over="ignore"):
+        return (np.rint(average) if casting == "round" else average).astype(dtype)
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.uint8, np.int16, np.uint16],
+                         ids=lambda d: np.dtype(d).name)  # fmt: skip
+def test_averages_of_small_integers_have_the_bits_of_float64(dtype, seed, data_format):
+    """Whatever holds their sums, and whatever dtype they are asked for in."""
+    rng = np.random.default_rng(seed)
+    rank = int(rng.integers(1, 4))
+    most = {1: 90, 2: 24, 3: 9}[rank]
+    shape = (int(rng.integers(1, 3)), int(rng.integers(1, 6)), *rng.integers(1, most, rank))
+    x = numbers(shape, dtype, seed)
+    if seed % 4 == 0:  # the largest sums
+        x[...] = dtype(True) if dtype == np.bool_ else np.iinfo(dtype).min or np.iinfo(dtype).max
+    kernel = int(rng.integers(1, 1.5 * min(shape[2:]) + 2))
+    window = {"kernel_size": kernel, "stride": int(rng.integers(1, 4)),
+              "padding": kernel // 2, "ceil_mode": bool(rng.integers(2))}  # fmt: skip
+    total, _, real, padded = sums(x, regular(shape[2:], **window))
+    total = total.astype(np.float64)  # exact
+    laid, pool = layout(x, data_format), function("avg_pool#", rank)
+    with np.errstate(invalid="ignore", divide="ignore"):  # windows of no elements
+        averages = [({}, total / padded), ({"count_include_pad": False}, total / real),
+                    ({"divisor_override": 2.7}, total / 2.7)]  # fmt: skip
+    for how, average in averages:
+        wanted = [(np.float64, "same_kind"), (np.float32, "same_kind"), (np.float16, "same_kind")]
+        if dtype != np.bool_ and np.isfinite(average).all():
+            wanted += [(dtype, "saturate")] + [(dtype, "round")] * ("divisor_override" not in how)
+            wanted += [(np.int32, "round"), (np.int32, "truncate")]
+        for out_dtype, casting in wanted:
+            got = pool(laid, **window, **how, data_format=data_format, out_dtype=out_dtype,
+                       casting=casting)  # fmt: skip
+            assert_exact(unlaid(got, data_format), same_as(average, out_dtype, casting), str(how))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("p", [1, 2, 3, 8, 20.5, 100])
 def test_norms_neither_overflow_nor_underflow(dtype, p):

@@ -80,7 +80,8 @@ cdef Destination destination(str function, out, out_dtype, casting, tuple shape,
     if out_dtype is not None or casting is not SAME_KIND or (
             out is not None and <object>cnp.PyArray_DESCR(out) is not result):
         self.dtype, self.how = conversion(function, result, out, out_dtype, casting)
-        if self.how == "check" and np.can_cast(computed, self.dtype, "safe"):
+        if self.how is not None and (self.dtype == computed or (
+                self.how == "check" and np.can_cast(computed, self.dtype, "safe"))):
             self.how = None  # computed in so few bits because they suffice
     if converted >= 0:
         self.converted = converted

@@ -69,6 +69,25 @@ cdef tuple pool_dtypes(str function, str name, cnp.ndarray array, bint means, bi
     return dtype, dtype, dtype
 
 
+cdef object mean_dtype(dtype, out, out_dtype, casting, double divisor):
+    """What averages of integers of this dtype are computed in: float64, which they are, or at once
+    what they are asked for in, where that has the same bits: float32, or the integers themselves.
+    """
+    if out_dtype is not None:
+        try:
+            out_dtype = np.dtype(out_dtype)
+        except TypeError:  # which is refused where it is looked at
+            return float64
+    elif out is not None and isinstance(out, np.ndarray):
+        out_dtype = out.dtype
+    if dtype.kind not in "iu" or dtype.itemsize > 2:
+        return float64
+    if out_dtype == float32 or (out_dtype == dtype and divisor == 0
+                                and casting in ("round", "saturate")):
+        return out_dtype.newbyteorder("=")
+    return float64
+
+
 cdef double as_number(str function, str name, value, str wanted) except? -1:
     if isinstance(value, (bool, np.bool_, str, bytes)):
         raise TypeError(f"{function}: {name} must be {wanted}, not {shown(value)}")
@@ -135,6 +154,8 @@ cdef run_pool(PoolDesc desc, x, str op, num_threads, out, out_dtype, casting,
     num_threads = plain_threads(desc.function, num_threads)
     result, arithmetic, computed = pool_dtypes(desc.function, "x", x, op in ("mean", "norm"),
                                                False)
+    if op == "mean" and computed is float64 and arithmetic is not float64:
+        computed = mean_dtype(arithmetic, out, out_dtype, casting, divisor)
     if largest or frame is not None or not cnp.PyArray_IS_C_CONTIGUOUS(x):
         work = INFINITE  # so beside `out`: memory may be missing for a later piece
     output = destination(desc.function, out, out_dtype, casting, desc.output_shape(), result,

@@ -136,8 +136,8 @@ cdef Elements elements_of(const fc_table *table, const Array *x, const Array *y,
     e.work = work
     e.width = x.size if work == NATIVE else 4 if work == SINGLE else 8
     e.sums = &table.filters.f32 if work == SINGLE else &table.filters.f64
-    e.load = (table.pools[<int>x.type].to_float if work == SINGLE
-              else table.pools[<int>x.type].to_double)
+    e.load = (table.pools[<int>x.type].convert[<int>FC_F32] if work == SINGLE
+              else table.pools[<int>x.type].convert[<int>FC_F64])
     e.store = e.sums.store[<int>y.type]
     e.constant = table.filters.f64.store[<int>x.type if work == NATIVE
                                          else <int>FC_F32 if work == SINGLE else <int>FC_F64]

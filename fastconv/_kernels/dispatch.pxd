@@ -146,7 +146,8 @@ cdef extern from "table.h" nogil:
 
     ctypedef struct fc_pools:
         int size, index_size
-        fc_pool max, min, sum, wide_sum
+        fc_pool max, min
+        fc_pool sum[TYPES]
         fc_search max_search, min_search
         fc_shifted max_shifted, min_shifted, sum_shifted
         fc_search_shifted max_search_shifted, min_search_shifted
@@ -154,8 +155,7 @@ cdef extern from "table.h" nogil:
                        int64_t *out) noexcept nogil
         void (*number)(Py_ssize_t n, Py_ssize_t inner, Py_ssize_t first, Py_ssize_t step,
                        void *where) noexcept nogil
-        void (*to_float)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
-        void (*to_double)(Py_ssize_t n, const void *src, void *dst) noexcept nogil
+        void (*convert[TYPES])(Py_ssize_t n, const void *src, void *dst) noexcept nogil
         fc_pool_2x2_3x3 pool_2x2_3x3[3][2][2]
         fc_global_pool global_pool[3]
 
@@ -218,8 +218,8 @@ cdef extern from "table.h" nogil:
         fc_kernels f32, f64, i16_pairs
         fc_integers integers
         fc_pools pools[TYPES]
-        void (*divide[3])(Py_ssize_t n, Py_ssize_t inner, const void *sum, const double *divisor,
-                          int single, void *y) noexcept nogil
+        void (*divide[TYPES][TYPES])(Py_ssize_t n, Py_ssize_t inner, const void *sum,
+                                     const double *divisor, int single, void *y) noexcept nogil
         fc_filters filters
         fc_matrix matrix
 

@@ -71,13 +71,62 @@ static void NAME(sums)(ptrdiff_t n, ptrdiff_t taps, const void *const *rows, con
     for (; i < n; i += TAIL * LANES) NAME(sums_block)(TAIL, i, taps, rows, w, from_zero, y);
 }
 
+/* sum / size: the same bits by five operations that are fused and pipelined, where a division is
+ * neither. The estimate by a reciprocal is mended twice, each time by what it leaves of the sum, which
+ * is exact (Markstein: the second of them is rounded as the quotient is, unless that is subnormal). */
+#undef MENDS
+#if defined(__FMA__) && !defined(FC_EMULATE_AVX512)
+#define MENDS 1
+FC_INLINE vec NAME(mended)(vec sum, vec size, vec reciprocal)
+{
+    vec q = sum * reciprocal;
+    FC_UNROLL for (int i = 0; i < 2; i++) {
+        const MM_TYPE left = MM(fnmadd)((MM_TYPE)q, (MM_TYPE)size, (MM_TYPE)sum);
+        q = (vec)MM(fmadd)(left, (MM_TYPE)reciprocal, (MM_TYPE)q);
+    }
+    return q;
+}
+
+/* Lanes where that is no quotient, for sure: those of a sum that is infinite or NaN, and subnormal
+ * ones. Only doubles have such: sums of floats are small integers. */
+FC_INLINE int NAME(doubtful)(vec q)
+{
+#if BITS == 32
+    (void)q;
+    return 0;
+#elif BYTES == 64
+    return _mm512_fpclass_pd_mask((__m512d)q, 0xB9); /* NaN, infinite, denormal */
+#else
+    const __m256d size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), (__m256d)q);
+    const __m256d small = _mm256_cmp_pd(size, _mm256_set1_pd(0x1p-1022), _CMP_NGE_UQ);
+    const __m256d none = _mm256_cmp_pd(size, _mm256_setzero_pd(), _CMP_EQ_OQ);
+    return _mm256_movemask_pd(_mm256_andnot_pd(none, small));
+#endif
+}
+#else
+#define MENDS 0
+FC_INLINE vec NAME(mended)(vec sum, vec size, vec reciprocal)
+{
+    (void)reciprocal;
+    return sum / size;
+}
+
+FC_INLINE int NAME(doubtful)(vec q)
+{
+    (void)q;
+    return 0;
+}
+#endif
+
 /* Windows of `size` positions. The first one's sums are made here, unless `begun`: then `sums` are
- * those of the window that begins at x, and the first wanted is the next one. */
-FC_INLINE void NAME(mean_block)(const int vectors, ptrdiff_t n, ptrdiff_t columns, ptrdiff_t size,
-                                const REAL *x, int begun, REAL *sums, REAL *y)
+ * those of the window that begins at x, and the first wanted is the next one. Without divisions if
+ * `mends`: then it may have to be done again with them, and nothing but y has been written. */
+FC_INLINE int NAME(mean_block)(const int vectors, const int mends, ptrdiff_t n, ptrdiff_t columns,
+                               ptrdiff_t size, const REAL *x, int begun, REAL *sums, REAL *y)
 {
     vec sum[BLOCK];
-    const vec divisor = NAME(spread)((REAL)size);
+    const vec divisor = NAME(spread)((REAL)size), reciprocal = 1 / divisor;
+    int again = 0;
     const REAL *leaves = x, *enters = x + size * columns;
     ptrdiff_t p = 0;
     if (begun)
@@ -93,9 +142,23 @@ FC_INLINE void NAME(mean_block)(const int vectors, ptrdiff_t n, ptrdiff_t column
     for (; p < n; p++, leaves += columns, enters += columns)
         FC_UNROLL for (int v = 0; v < vectors; v++) {
             sum[v] += NAME(load)(enters + v * LANES) - NAME(load)(leaves + v * LANES);
-            NAME(save)(y + p * columns + v * LANES, sum[v] / divisor);
+            vec mean;
+            if (mends) {
+                mean = NAME(mended)(sum[v], divisor, reciprocal);
+                again |= NAME(doubtful)(mean);
+            } else mean = sum[v] / divisor;
+            NAME(save)(y + p * columns + v * LANES, mean);
         }
+    if (again) return 1;
     FC_UNROLL for (int v = 0; v < vectors; v++) NAME(save)(sums + v * LANES, sum[v]);
+    return 0;
+}
+
+FC_INLINE void NAME(mean_vectors)(const int vectors, ptrdiff_t n, ptrdiff_t columns,
+                                  ptrdiff_t size, const REAL *x, int begun, REAL *sums, REAL *y)
+{
+    if (!MENDS || NAME(mean_block)(vectors, 1, n, columns, size, x, begun, sums, y))
+        NAME(mean_block)(vectors, 0, n, columns, size, x, begun, sums, y);
 }
 
 /* The same of one column. */
@@ -122,9 +185,9 @@ static void NAME(running_mean)(ptrdiff_t n, ptrdiff_t columns, ptrdiff_t size, c
     REAL *sums = sums_, *y = y_;
     ptrdiff_t c = 0;
     for (; c + BLOCK * LANES <= columns; c += BLOCK * LANES)
-        NAME(mean_block)(BLOCK, n, columns, size, x + c, begun, sums + c, y + c);
+        NAME(mean_vectors)(BLOCK, n, columns, size, x + c, begun, sums + c, y + c);
     for (; c + LANES <= columns; c += LANES)
-        NAME(mean_block)(1, n, columns, size, x + c, begun, sums + c, y + c);
+        NAME(mean_vectors)(1, n, columns, size, x + c, begun, sums + c, y + c);
     for (; c < columns; c++)
         NAME(mean_column)(n, columns, size, x + c, begun, sums + c, y + c);
 }

@@ -10,53 +10,129 @@ enum { FC_SEQUENTIAL_TERMS = 16 };
 
 #define TYPE uint8_t
 #define TAG u8
+#define ID FC_U8
+#define TWICE uint16_t
+#define TWICE_ID FC_U16
+#define FOUR_TIMES uint32_t
+#define FOUR_TIMES_ID FC_U32
 #include "pools_type.h"
 
 #define TYPE int8_t
 #define TAG i8
+#define ID FC_I8
+#define TWICE int16_t
+#define TWICE_ID FC_I16
+#define FOUR_TIMES int32_t
+#define FOUR_TIMES_ID FC_I32
 #include "pools_type.h"
 
 #define TYPE uint16_t
 #define TAG u16
+#define ID FC_U16
+#define SUMS
+#define TWICE uint32_t
+#define TWICE_ID FC_U32
 #include "pools_type.h"
 
 #define TYPE int16_t
 #define TAG i16
+#define ID FC_I16
+#define SUMS
+#define TWICE int32_t
+#define TWICE_ID FC_I32
 #include "pools_type.h"
 
 #define TYPE uint32_t
 #define TAG u32
+#define ID FC_U32
+#define SUMS
 #include "pools_type.h"
 
 #define TYPE int32_t
 #define TAG i32
+#define ID FC_I32
+#define SUMS
 #include "pools_type.h"
 
 #define TYPE uint64_t
 #define TAG u64
+#define ID FC_U64
 #define INDEX int64_t
 #include "pools_type.h"
 
 #define TYPE int64_t
 #define TAG i64
+#define ID FC_I64
 #define INDEX int64_t
 #include "pools_type.h"
 
 #define TYPE float
 #define TAG f32
+#define ID FC_F32
 #define INDEX int32_t
 #define FLOATING
+#define SUMS
 #include "pools_type.h"
 
 #define TYPE double
 #define TAG f64
+#define ID FC_F64
 #define INDEX int64_t
 #define FLOATING
+#define SUMS
+#define DOUBLE
 #include "pools_type.h"
 
-/* y = sum / divisor, one divisor for all or one for each group of `inner` elements. Dividing
- * by a power of two is multiplying by its reciprocal, exactly. */
-#define DIVIDE(name, SUM_TYPE, TYPE)                                                           \
+/* ---- from sums to averages ---- */
+
+/* sum / divisor, of a sum that is an integer: the same bits by five operations that are fused and
+ * pipelined, where a division is neither. `r` is 1 / divisor: that estimate of the quotient is
+ * mended twice, each time by what it leaves of the sum, which is exact (Markstein: the second of
+ * them is rounded as the quotient is). */
+#if defined(__FMA__) || defined(__aarch64__)
+#define QUOTIENT(name, REAL, fused)                                                            \
+    FC_INLINE REAL name(REAL sum, REAL divisor, REAL r)                                        \
+    {                                                                                          \
+        REAL q = sum * r;                                                                      \
+        q = fused(fused(-q, divisor, sum), r, q);                                              \
+        return fused(fused(-q, divisor, sum), r, q);                                           \
+    }
+#else
+#define QUOTIENT(name, REAL, fused)                                                            \
+    FC_INLINE REAL name(REAL sum, REAL divisor, REAL r)                                        \
+    {                                                                                          \
+        (void)r;                                                                               \
+        return sum / divisor;                                                                  \
+    }
+#endif
+QUOTIENT(quotient_of_floats, float, fmaf)
+QUOTIENT(quotient, double, fma)
+
+/* The nearest integer, of two the even one: the last digit of so large a sum is 1. */
+FC_INLINE float to_whole_float(float q)
+{
+    const float digits = 0x1.8p23f;
+    return (q + digits) - digits;
+}
+
+FC_INLINE double to_whole_double(double q)
+{
+    const double digits = 0x1.8p52;
+    return (q + digits) - digits;
+}
+
+/* Divisors whose reciprocals are as good as numbers of their size. */
+FC_INLINE int is_ordinary(double divisor, int *is_power)
+{
+    int exponent;
+    *is_power = fabs(frexp(divisor, &exponent)) == 0.5;
+    return exponent > -60 && exponent < 60;
+}
+
+/* y = sum / divisor in the type REAL, one divisor for all or one for each group of `inner` elements;
+ * STORE is what becomes of a quotient, EXACT the division by one divisor d. Dividing by a power of
+ * two is multiplying by its reciprocal, exactly. */
+#define DIVIDE(name, SUM_TYPE, REAL, TYPE, STORE, EXACT)                                       \
     static void name(ptrdiff_t n, ptrdiff_t inner, const void *sum_, const double *divisor,    \
                      int single, void *y_)                                                     \
     {                                                                                          \
@@ -64,27 +140,84 @@ enum { FC_SEQUENTIAL_TERMS = 16 };
         TYPE *y = y_;                                                                          \
         if (single) {                                                                          \
             n *= inner;                                                                        \
-            int exponent;                                                                      \
-            const SUM_TYPE d = (SUM_TYPE)divisor[0];                                           \
-            const double significand = frexp(divisor[0], &exponent);                           \
-            if (fabs(significand) == 0.5 && exponent > -100 && exponent < 100) {               \
-                const SUM_TYPE r = 1 / d;                                                      \
-                for (ptrdiff_t i = 0; i < n; i++) y[i] = (TYPE)(sum[i] * r);                   \
-            } else                                                                             \
-                for (ptrdiff_t i = 0; i < n; i++) y[i] = (TYPE)(sum[i] / d);                   \
+            int is_power;                                                                      \
+            const int ordinary = is_ordinary(divisor[0], &is_power);                           \
+            const REAL d = (REAL)divisor[0], r = 1 / d;                                        \
+            if (ordinary && is_power)                                                          \
+                for (ptrdiff_t i = 0; i < n; i++) y[i] = (TYPE)STORE((REAL)sum[i] * r);        \
+            else if (ordinary)                                                                 \
+                for (ptrdiff_t i = 0; i < n; i++) y[i] = (TYPE)STORE(EXACT((REAL)sum[i]));     \
+            else                                                                               \
+                for (ptrdiff_t i = 0; i < n; i++) y[i] = (TYPE)STORE((REAL)sum[i] / d);        \
         } else if (inner == 1)                                                                 \
             for (ptrdiff_t i = 0; i < n; i++)                                                  \
-                y[i] = (TYPE)(sum[i] / (SUM_TYPE)divisor[i]);                                  \
+                y[i] = (TYPE)STORE((REAL)sum[i] / (REAL)divisor[i]);                           \
         else                                                                                   \
             for (ptrdiff_t o = 0; o < n; o++) {                                                \
-                const SUM_TYPE d = (SUM_TYPE)divisor[o];                                       \
+                const REAL d = (REAL)divisor[o];                                               \
                 for (ptrdiff_t i = o * inner; i < (o + 1) * inner; i++)                        \
-                    y[i] = (TYPE)(sum[i] / d);                                                 \
+                    y[i] = (TYPE)STORE((REAL)sum[i] / d);                                      \
             }                                                                                  \
     }
-DIVIDE(f32_divide, float, float)
-DIVIDE(f64_divide, double, double)
-DIVIDE(f64_f32_divide, double, float)
+#define AS_IT_IS(q) (q)
+#define TO_WHOLE_FLOAT(q) (int32_t)to_whole_float(q)
+#define TO_WHOLE_DOUBLE(q) (int32_t)to_whole_double(q)
+#define DIVIDED(sum) ((sum) / d)
+#define MENDED(sum) quotient(sum, d, r)
+#define MENDED_FLOAT(sum) quotient_of_floats(sum, d, r)
+
+DIVIDE(f32_divide, float, float, float, AS_IT_IS, DIVIDED)
+DIVIDE(f64_divide, double, double, double, AS_IT_IS, DIVIDED)
+DIVIDE(f64_f32_divide, double, double, float, AS_IT_IS, DIVIDED)
+
+/* Of integers. Sums of 16 bits are divided as floats where that gives the same bits: the quotient is
+ * a float, or so far from a half that floats tell. */
+#define DIVIDE_INTO(tag, SUM_TYPE, small, SMALL)                                               \
+    DIVIDE(tag##_f32_divide, SUM_TYPE, float, float, AS_IT_IS, MENDED_FLOAT)                   \
+    DIVIDE(tag##_f64_divide, SUM_TYPE, double, double, AS_IT_IS, MENDED)                       \
+    DIVIDE(tag##_##small##_divide, SUM_TYPE, float, SMALL, TO_WHOLE_FLOAT, MENDED_FLOAT)
+DIVIDE_INTO(u16, uint16_t, u8, uint8_t)
+DIVIDE_INTO(i16, int16_t, i8, int8_t)
+#undef DIVIDE_INTO
+#define DIVIDE_INTO(tag, SUM_TYPE, small, SMALL, middle, MIDDLE)                               \
+    DIVIDE(tag##_f32_divide, SUM_TYPE, double, float, AS_IT_IS, MENDED)                        \
+    DIVIDE(tag##_f64_divide, SUM_TYPE, double, double, AS_IT_IS, MENDED)                       \
+    DIVIDE(tag##_##small##_divide, SUM_TYPE, double, SMALL, TO_WHOLE_DOUBLE, MENDED)           \
+    DIVIDE(tag##_##middle##_divide, SUM_TYPE, double, MIDDLE, TO_WHOLE_DOUBLE, MENDED)
+DIVIDE_INTO(u32, uint32_t, u8, uint8_t, u16, uint16_t)
+DIVIDE_INTO(i32, int32_t, i8, int8_t, i16, int16_t)
+#undef DIVIDE_INTO
+#define DIVIDE_INTO(small, SMALL)                                                              \
+    DIVIDE(f64_##small##_divide, double, double, SMALL, TO_WHOLE_DOUBLE, DIVIDED)
+DIVIDE_INTO(u8, uint8_t)
+DIVIDE_INTO(i8, int8_t)
+DIVIDE_INTO(u16, uint16_t)
+DIVIDE_INTO(i16, int16_t)
+
+static void fill_divide(fc_table *table)
+{
+    table->divide[FC_F32][FC_F32] = f32_divide;
+    table->divide[FC_F64][FC_F32] = f64_f32_divide;
+    table->divide[FC_F64][FC_F64] = f64_divide;
+    table->divide[FC_F64][FC_U8] = f64_u8_divide;
+    table->divide[FC_F64][FC_I8] = f64_i8_divide;
+    table->divide[FC_F64][FC_U16] = f64_u16_divide;
+    table->divide[FC_F64][FC_I16] = f64_i16_divide;
+    table->divide[FC_U16][FC_F32] = u16_f32_divide;
+    table->divide[FC_U16][FC_F64] = u16_f64_divide;
+    table->divide[FC_U16][FC_U8] = u16_u8_divide;
+    table->divide[FC_I16][FC_F32] = i16_f32_divide;
+    table->divide[FC_I16][FC_F64] = i16_f64_divide;
+    table->divide[FC_I16][FC_I8] = i16_i8_divide;
+    table->divide[FC_U32][FC_F32] = u32_f32_divide;
+    table->divide[FC_U32][FC_F64] = u32_f64_divide;
+    table->divide[FC_U32][FC_U8] = u32_u8_divide;
+    table->divide[FC_U32][FC_U16] = u32_u16_divide;
+    table->divide[FC_I32][FC_F32] = i32_f32_divide;
+    table->divide[FC_I32][FC_F64] = i32_f64_divide;
+    table->divide[FC_I32][FC_I8] = i32_i8_divide;
+    table->divide[FC_I32][FC_I16] = i32_i16_divide;
+}
 
 void fc_fill_pools(fc_table *table)
 {
@@ -98,7 +231,5 @@ void fc_fill_pools(fc_table *table)
     i64_fill_pools(&table->pools[FC_I64]);
     f32_fill_pools(&table->pools[FC_F32]);
     f64_fill_pools(&table->pools[FC_F64]);
-    table->divide[0] = f32_divide;
-    table->divide[1] = f64_divide;
-    table->divide[2] = f64_f32_divide;
+    fill_divide(table);
 }

@@ -1,7 +1,9 @@
 /* One element type's pooling kernels. Included once per type with these set:
- *   TYPE   the element;  TAG  its name in function names
+ *   TYPE   the element;  TAG  its name in function names;  ID  its fc_type
  *   INDEX  the integer that accompanies an element in searches for positions, or nothing
- *   FLOATING  where there are NaN, and sums in the type itself */
+ *   FLOATING  where there are NaN
+ *   SUMS   where the type is one of sums;  DOUBLE  where it is that of the widest
+ *   TWICE, FOUR_TIMES  integers of so many times as many bits, for sums, or nothing; TWICE_ID … */
 #ifdef FLOATING
 #define IS_NAN(a) ((a) != (a))
 #else
@@ -22,11 +24,30 @@ FC_INLINE int NAMES(min, beats)(TYPE b, TYPE a) { return b < a; }
 #define OP min
 #include "pools_extreme_type.h"
 
-#ifdef FLOATING
-#define INTO sum
-#define SUM_TYPE TYPE
+/* ---- sums ---- */
+
+#define INTO wide
+#define SUM_TYPE double
 #include "pools_sum_type.h"
 
+#ifdef TWICE
+#define INTO twice
+#define SUM_TYPE TWICE
+#include "pools_sum_type.h"
+#endif
+#ifdef FOUR_TIMES
+#define INTO four_times
+#define SUM_TYPE FOUR_TIMES
+#include "pools_sum_type.h"
+#endif
+
+#if defined(SUMS) && !defined(DOUBLE)
+#define INTO own
+#define SUM_TYPE TYPE
+#include "pools_sum_type.h"
+#endif
+
+#ifdef SUMS
 static void NAME(sum_shifted)(ptrdiff_t n, ptrdiff_t shift, void *row_)
 {
     TYPE *row = row_;
@@ -34,9 +55,8 @@ static void NAME(sum_shifted)(ptrdiff_t n, ptrdiff_t shift, void *row_)
     for (ptrdiff_t i = 0; i < n; i++) row[i] += row[i + shift];
 }
 #endif
-#define INTO wide
-#define SUM_TYPE double
-#include "pools_sum_type.h"
+
+/* ---- searches ---- */
 
 #ifdef INDEX
 #define OP max
@@ -61,30 +81,45 @@ static void NAME(number)(ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first, ptrdiff_
 
 /* ---- conversion ---- */
 
-static void NAME(to_float)(ptrdiff_t n, const void *src_, void *dst_)
-{
-    const TYPE *restrict src = src_;
-    float *restrict dst = dst_;
-    for (ptrdiff_t i = 0; i < n; i++) dst[i] = (float)src[i];
-}
-
-static void NAME(to_double)(ptrdiff_t n, const void *src_, void *dst_)
-{
-    const TYPE *restrict src = src_;
-    double *restrict dst = dst_;
-    for (ptrdiff_t i = 0; i < n; i++) dst[i] = (double)src[i];
-}
+#define CONVERT(name, TO)                                                                      \
+    static void NAME(name)(ptrdiff_t n, const void *src_, void *dst_)                           \
+    {                                                                                          \
+        const TYPE *restrict src = src_;                                                       \
+        TO *restrict dst = dst_;                                                               \
+        for (ptrdiff_t i = 0; i < n; i++) dst[i] = (TO)src[i];                                 \
+    }
+CONVERT(to_float, float)
+CONVERT(to_double, double)
+#ifdef TWICE
+CONVERT(to_twice, TWICE)
+#endif
+#ifdef FOUR_TIMES
+CONVERT(to_four_times, FOUR_TIMES)
+#endif
+#undef CONVERT
 
 static void NAME(fill_pools)(fc_pools *k)
 {
     k->size = sizeof(TYPE);
     k->max = NAME(max_pool);
     k->min = NAME(min_pool);
-    k->wide_sum = NAME(wide_pool);
+    k->sum[FC_F64] = NAME(wide_pool);
+    k->convert[FC_F32] = NAME(to_float);
+    k->convert[FC_F64] = NAME(to_double);
+#ifdef TWICE
+    k->sum[TWICE_ID] = NAME(twice_pool);
+    k->convert[TWICE_ID] = NAME(to_twice);
+#endif
+#ifdef FOUR_TIMES
+    k->sum[FOUR_TIMES_ID] = NAME(four_times_pool);
+    k->convert[FOUR_TIMES_ID] = NAME(to_four_times);
+#endif
     k->max_shifted = NAME(max_shifted);
     k->min_shifted = NAME(min_shifted);
-#ifdef FLOATING
-    k->sum = NAME(sum_pool);
+#if defined(SUMS) && !defined(DOUBLE)
+    k->sum[ID] = NAME(own_pool);
+#endif
+#ifdef SUMS
     k->sum_shifted = NAME(sum_shifted);
 #endif
 #ifdef INDEX
@@ -96,8 +131,6 @@ static void NAME(fill_pools)(fc_pools *k)
     k->places = NAME(places);
     k->number = NAME(number);
 #endif
-    k->to_float = NAME(to_float);
-    k->to_double = NAME(to_double);
 }
 
 #undef LINE
@@ -105,6 +138,13 @@ static void NAME(fill_pools)(fc_pools *k)
 #undef NAME
 #undef TYPE
 #undef TAG
+#undef ID
 #undef INDEX
 #undef FLOATING
+#undef SUMS
+#undef DOUBLE
+#undef TWICE
+#undef TWICE_ID
+#undef FOUR_TIMES
+#undef FOUR_TIMES_ID
 #undef IS_NAN

@@ -296,7 +296,10 @@ typedef void (*fc_global_pool)(ptrdiff_t planes, ptrdiff_t length, double diviso
 
 typedef struct {
     int size, index_size; /* bytes */
-    fc_pool max, min, sum, wide_sum; /* wide: into double */
+    fc_pool max, min;
+    /* Index: the type of sums. NULL but for f64, for the type itself unless it has 1 or 8 bytes, and
+     * for integers of two and four times as many bits, to 32. */
+    fc_pool sum[FC_TYPES];
     fc_search max_search, min_search;
     fc_shifted max_shifted, min_shifted, sum_shifted;
     fc_search_shifted max_search_shifted, min_search_shifted;
@@ -304,8 +307,8 @@ typedef struct {
     void (*places)(ptrdiff_t n, ptrdiff_t first, const void *where, int64_t *out);
     /* where[o * inner + i] = first + o * step for o < n */
     void (*number)(ptrdiff_t n, ptrdiff_t inner, ptrdiff_t first, ptrdiff_t step, void *where);
-    void (*to_float)(ptrdiff_t n, const void *src, void *dst);
-    void (*to_double)(ptrdiff_t n, const void *src, void *dst);
+    /* Index: the type of dst. NULL but for f32 and those of sums. */
+    void (*convert[FC_TYPES])(ptrdiff_t n, const void *src, void *dst);
     /* Index: operation, kernel - 2, stride - 1. NULL where vectors cannot be loaded in part, and
      * for all but f32 and f64. */
     fc_pool_2x2_3x3 pool_2x2_3x3[3][2][2];
@@ -371,9 +374,12 @@ typedef struct {
     fc_kernels i16_pairs;
     fc_integers integers;
     fc_pools pools[FC_TYPES];
-    /* y[o][i] = sum[o][i] / divisor[single ? 0 : o] for o < n, i < inner; f32, f64, f64 to f32 */
-    void (*divide[3])(ptrdiff_t n, ptrdiff_t inner, const void *sum, const double *divisor,
-                      int single, void *y);
+    /* y[o][i] = sum[o][i] / divisor[single ? 0 : o] for o < n, i < inner, to the nearest integer, of
+     * two the even one, where y has integers. Index: the types of sum and y. NULL but for f32, for
+     * f64 to f32, f64 and integers of up to 16 bits, and for integers of 16 and 32 bits to f32,
+     * f64, and those of fewer bits. Divisors of sums of 16 bits to f32 are floats. */
+    void (*divide[FC_TYPES][FC_TYPES])(ptrdiff_t n, ptrdiff_t inner, const void *sum,
+                                       const double *divisor, int single, void *y);
     fc_filters filters;
     fc_matrix matrix;
 } fc_table;

@@ -20,10 +20,8 @@ cdef inline void convert(const Schedule *s, Py_ssize_t n, const char *x, char *t
     """Copy elements of the input as intermediate results."""
     if s.input == s.accumulator:
         memcpy(to, x, n * s.input.size)
-    elif s.accumulator.size == 4:
-        s.input.to_float(n, x, to)
     else:
-        s.input.to_double(n, x, to)
+        s.input.convert[<int>s.accumulator_type](n, x, to)
 
 
 # A block on its way: elements, the kernels that read them, and how far apart, in elements,
@@ -145,8 +143,7 @@ cdef inline void reduce_axis_2(const Job *job, const BlockRef *b, char *scratch,
     """Columns of the rows of each plane, or of the one row of each of several, to results."""
     cdef const Pooling *p = job.pooling
     cdef const Schedule *s = job.schedule
-    cdef bint divides = p.op == MEAN or p.op == NORM or (
-        p.op == MEAN_GRADIENT and s.accumulator.size != p.out_size)
+    cdef bint divides = p.op == MEAN or p.op == NORM or (p.op == MEAN_GRADIENT and s.narrows)
     cdef AxisPass axis_pass = pass_along(job, b, 2, block)
     cdef Py_ssize_t o
     cdef Buffer from_, into
@@ -162,7 +159,7 @@ cdef inline void reduce_axis_2(const Job *job, const BlockRef *b, char *scratch,
         axis_pass.rows, axis_pass.row_step = b.outers, block.outer_pitch
     axis_pass.inner = axis_pass.out_step = axis_pass.pitch = p.inner
     axis_pass.out_row = p.axis[2].outputs * p.inner
-    if divides and block.kernels.out_size != p.out_size:
+    if divides and s.narrows:
         axis_pass.out_row = outputs(&b.ranges[2]) * p.inner
     axis_pass.length = axis_pass.rows * axis_pass.row_step
     sums.size, sums.rows = block.kernels.out_size, axis_pass.rows
@@ -170,7 +167,7 @@ cdef inline void reduce_axis_2(const Job *job, const BlockRef *b, char *scratch,
     for o in range(b.ranges[0].out_start, b.ranges[0].out_stop):
         y = job.y + p.out_size * output_at(p, b.first_outer, o, b.ranges[1].out_start,
                                            b.ranges[2].out_start)
-        into.values = area if divides and sums.size != p.out_size else y
+        into.values = area if divides and s.narrows else y
         reduce_axis(&axis_pass, from_, into)
         if divides:
             sums.values = into.values

@@ -82,7 +82,7 @@ cdef inline bint powers_overflow(const Job *job, const BlockRef *b) noexcept nog
 
 cdef inline double element(const Job *job, Py_ssize_t i) noexcept nogil:
     cdef double value
-    job.schedule.input.to_double(1, job.x + i * job.schedule.input.size, &value)
+    job.schedule.input.convert[<int>FC_F64](1, job.x + i * job.schedule.input.size, &value)
     return value
 
 

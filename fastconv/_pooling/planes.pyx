@@ -159,7 +159,7 @@ cdef void store_planes(const Job *job, const BlockRef *b, Py_ssize_t n,
     results.rows, results.row_step = rows.outputs, rows.stride * pitch
     if p.op == MEAN and p.divisor != 0:
         divisors[0] = p.divisor
-        if results.size != p.out_size:
+        if s.narrows:
             s.divide(n, 1, results.values, divisors, True, scratch + s.area_at[1])
             results.values, results.size = scratch + s.area_at[1], p.out_size
     for _ in range(b.outers):
@@ -170,7 +170,7 @@ cdef void store_planes(const Job *job, const BlockRef *b, Py_ssize_t n,
                       out_row)
         results.values += s.padded_rows * pitch * results.size
         y += y_plane
-    if p.op == MEAN and p.divisor != 0 and s.accumulator.size == p.out_size:
+    if p.op == MEAN and p.divisor != 0 and not s.narrows:
         # what lies between results is not divided
         n = b.outers * rows.outputs * out_row
         s.divide(n, 1, y - n * p.out_size, divisors, True, y - n * p.out_size)

@@ -12,8 +12,9 @@ from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.padding cimport AXES
 from fastconv._desc.pool cimport ADAPTIVE, ADJOINT, REGULAR, pool_axis
 from fastconv._kernels.dispatch cimport (
-    FC_F32, FC_F64, FC_I32, FC_I64, FC_U32, FC_U64, fc_global_pool, fc_pool, fc_pool_2x2_3x3,
-    fc_pool_windows, fc_pools, fc_search, fc_search_shifted, fc_shifted, fc_table, fc_type,
+    FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U8, FC_U16, FC_U32, FC_U64, fc_global_pool,
+    fc_pool, fc_pool_2x2_3x3, fc_pool_windows, fc_pools, fc_search, fc_search_shifted, fc_shifted,
+    fc_table, fc_type,
 )
 from fastconv._pooling.axis cimport AxisRange, is_one_window, is_trivial
 
@@ -36,7 +37,7 @@ cdef enum block_method:
 # nothing happens have joined their neighbours.
 cdef struct Pooling:
     operation op
-    fc_type type              # of the input
+    fc_type type, out_type    # of the input and of the result
     Py_ssize_t out_size       # bytes of an element of the result
     bint has_positions        # of extremes, which are asked for too
     Py_ssize_t outer, inner
@@ -66,6 +67,8 @@ cdef struct Schedule:
     const fc_table *table
     const fc_pools *input        # kernels for the input's elements
     const fc_pools *accumulator  # and for those of intermediate results
+    fc_type accumulator_type
+    bint narrows                 # intermediate results have not the result's type
     AxisKernels first, later     # the reduction that reads the input, and those after it
     divide_kernel divide         # intermediate results, to results
     divide_kernel divide_input   # MEAN_GRADIENT: gradients, to intermediate results
@@ -140,13 +143,15 @@ cdef inline Schedule plan(const Pooling *p, const fc_table *table, double work) 
     for i in range(AXES):
         s.doubles[i] = should_double(&p.axis[i])
     accumulator = accumulator_type(p, s.doubles)
+    s.accumulator_type = accumulator
+    s.narrows = accumulator != p.out_type
     s.copies = should_copy(p, s.doubles, accumulator)
     s.input = &table.pools[<int>p.type]
     s.accumulator = &table.pools[<int>accumulator]
-    s.first = axis_kernels(p, s.accumulator if p.has_positions else s.input, s.accumulator)
-    s.later = axis_kernels(p, s.accumulator, s.accumulator)
-    s.divide = table.divide[divide_index(s.accumulator.size, p.out_size)]
-    s.divide_input = table.divide[divide_index(s.accumulator.size, s.accumulator.size)]
+    s.first = axis_kernels(p, s.accumulator if p.has_positions else s.input, accumulator, table)
+    s.later = axis_kernels(p, s.accumulator, accumulator, table)
+    s.divide = table.divide[<int>accumulator][<int>p.out_type]
+    s.divide_input = table.divide[<int>accumulator][<int>accumulator]
     set_method(p, &s)
     if s.method == PADDED_PLANES:
         set_padded_blocks(p, &s)
@@ -169,9 +174,47 @@ cdef inline fc_type accumulator_type(const Pooling *p, const bint *doubles) noex
         return search_type(p)
     if p.op == MAX or p.op == MIN:
         return p.type
-    if p.op != NORM and p.type == FC_F32 and additions(p, doubles) <= MAX_ADDITIONS:
+    if p.op == NORM:
+        return FC_F64
+    if p.type == FC_F32 and additions(p, doubles) <= MAX_ADDITIONS:
         return FC_F32
+    return integer_sum(p)
+
+
+cdef inline fc_type integer_sum(const Pooling *p) noexcept:
+    """The integers of twice as many bits, or of four times, that hold every sum, or else FC_F64."""
+    cdef double taps = most_taps(p)
+    cdef bint fits = p.out_type != FC_F32 or divisors_are_floats(p)
+    if p.type == FC_U8:
+        return FC_U16 if fits and taps <= 65535 // 255 else FC_U32 if taps < 1 << 24 else FC_F64
+    if p.type == FC_I8:
+        return FC_I16 if fits and taps < 1 << 8 else FC_I32 if taps < 1 << 24 else FC_F64
+    if p.type == FC_U16 or p.type == FC_I16:
+        return FC_F64 if taps >= 1 << 16 else FC_U32 if p.type == FC_U16 else FC_I32
     return FC_F64
+
+
+cdef inline bint divisors_are_floats(const Pooling *p) noexcept:
+    """Whether those of sums of few elements are: what is given, or what windows count."""
+    cdef double counts = 1
+    cdef int i
+    if p.divisor != 0:
+        return <double>(<float>p.divisor) == p.divisor
+    for i in range(AXES):
+        counts *= max(p.axis[i].kernel, p.axis[i].length)
+    return counts <= 1 << 24
+
+
+cdef inline double most_taps(const Pooling *p) noexcept:
+    """The most elements that a window has, or a few more."""
+    cdef double taps = 1
+    cdef const pool_axis *axis
+    cdef int i
+    for i in range(AXES):
+        axis = &p.axis[i]
+        taps *= min(axis.length, axis.kernel if axis.kind == REGULAR
+                    else axis.length // axis.outputs + 2)
+    return taps
 
 
 cdef inline fc_type search_type(const Pooling *p) noexcept:
@@ -213,7 +256,7 @@ cdef inline Py_ssize_t additions(const Pooling *p, const bint *doubles) noexcept
 
 
 cdef inline AxisKernels axis_kernels(const Pooling *p, const fc_pools *elements,
-                                     const fc_pools *accumulator) noexcept:
+                                     fc_type accumulator, const fc_table *table) noexcept:
     """The kernels that reduce elements of one type to intermediate results."""
     cdef AxisKernels k
     memset(&k, 0, sizeof(k))
@@ -229,18 +272,9 @@ cdef inline AxisKernels axis_kernels(const Pooling *p, const fc_pools *elements,
             k.search, k.search_shifted = elements.min_search, elements.min_search_shifted
     else:
         k.sums = True
-        k.pool, k.shifted = elements.sum, elements.sum_shifted
-        if elements != accumulator:
-            k.pool = elements.wide_sum
-            k.out_size = accumulator.size
+        k.pool, k.shifted = elements.sum[<int>accumulator], elements.sum_shifted
+        k.out_size = table.pools[<int>accumulator].size
     return k
-
-
-cdef inline int divide_index(Py_ssize_t size, Py_ssize_t out_size) noexcept:
-    """The kernel that divides elements of so many bytes, in the table's order."""
-    if size == 4:
-        return 0
-    return 1 if out_size == 8 else 2
 
 
 # ---- methods --------------------------------------------------------------------------------

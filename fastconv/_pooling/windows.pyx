@@ -51,7 +51,8 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, positions, str op, bin
     """Reduce every window of x into `out`; both are C-contiguous and have a batch axis.
 
     op: "max", "min" (`out` has the dtype of x), "mean" or "norm" (that of x where that is float,
-    else float64); positions: None, or an int64 array like `out` for those of extremes; divisor: of
+    else float64; means of integers of up to 16 bits also float32, if the divisor is that, or, with
+    no divisor of their own, the dtype of x, to the nearest); positions: None, or an int64 array like `out` for those of extremes; divisor: of
     averages, or 0 for what each window counts.
     """
     cdef double work = desc.work()
@@ -102,6 +103,7 @@ cdef Pooling start_pooling(PoolDesc desc, operation op, cnp.ndarray x,
     memset(&p, 0, sizeof(p))
     p.op = op
     p.type = type_of(x)
+    p.out_type = type_of(out)
     p.out_size = cnp.PyArray_ITEMSIZE(out)
     p.outer = desc.batch * (1 if desc.g.channels_last else desc.g.channels)
     p.inner = desc.g.channels if desc.g.channels_last else 1

@@ -7,9 +7,14 @@ So none is excused while it runs, and whatever is refused there is a failure.
 from __future__ import annotations
 
 import fastconv
+from fastconv import _select
+from fastconv._core.precision import precision_in_force
 from fastconv._select import ALGORITHMS, PASSES
 
 __all__ = ["methods", "passes_served", "record_of", "serves"]
+
+
+_SERVED = {}  # of a problem, the methods: the tests of all algorithms ask about the same ones
 
 
 def record_of(method):
@@ -92,5 +97,9 @@ def serves(method, which, x_shape, weight_shape, **options):
     """
     if method == "auto":
         return True
-    rows = fastconv.explain(x_shape, weight_shape, **options, which=which)
-    return next(row["reason"] is None for row in rows if row["method"] == method)
+    problem = repr((x_shape, weight_shape, which, sorted(options.items()), precision_in_force()))
+    key = problem, _select.ALGORITHMS
+    if key not in _SERVED:
+        rows = fastconv.explain(x_shape, weight_shape, **options, which=which)
+        _SERVED[key] = {row["method"] for row in rows if row["reason"] is None}
+    return method in _SERVED[key]
