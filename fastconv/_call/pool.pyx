@@ -84,7 +84,7 @@ cdef object mean_dtype(dtype, out, out_dtype, casting, double divisor):
         return float64
     if out_dtype == float32 or (out_dtype == dtype and divisor == 0
                                 and casting in ("round", "saturate")):
-        return out_dtype.newbyteorder("=")
+        return np.dtype(out_dtype.type)  # the one object of it, in the byte order of this machine
     return float64
 
 

@@ -8,9 +8,14 @@
 /* Sums of up to this many terms are added up one after the other, longer ones in pairs. */
 enum { FC_SEQUENTIAL_TERMS = 16 };
 
+/* Elements whose extremes, or sums, integers have in registers at a time: 64, or 32 or 16 of short
+ * rows. */
+enum { MOST_OF_BLOCK = 64 };
+
 #define TYPE uint8_t
 #define TAG u8
 #define ID FC_U8
+#define WORD uint16_t
 #define TWICE uint16_t
 #define TWICE_ID FC_U16
 #define FOUR_TIMES uint32_t
@@ -20,6 +25,7 @@ enum { FC_SEQUENTIAL_TERMS = 16 };
 #define TYPE int8_t
 #define TAG i8
 #define ID FC_I8
+#define WORD uint16_t
 #define TWICE int16_t
 #define TWICE_ID FC_I16
 #define FOUR_TIMES int32_t
@@ -29,6 +35,7 @@ enum { FC_SEQUENTIAL_TERMS = 16 };
 #define TYPE uint16_t
 #define TAG u16
 #define ID FC_U16
+#define WORD uint32_t
 #define SUMS
 #define TWICE uint32_t
 #define TWICE_ID FC_U32
@@ -37,6 +44,7 @@ enum { FC_SEQUENTIAL_TERMS = 16 };
 #define TYPE int16_t
 #define TAG i16
 #define ID FC_I16
+#define WORD uint32_t
 #define SUMS
 #define TWICE int32_t
 #define TWICE_ID FC_I32
@@ -45,12 +53,14 @@ enum { FC_SEQUENTIAL_TERMS = 16 };
 #define TYPE uint32_t
 #define TAG u32
 #define ID FC_U32
+#define WORD uint64_t
 #define SUMS
 #include "pools_type.h"
 
 #define TYPE int32_t
 #define TAG i32
 #define ID FC_I32
+#define WORD uint64_t
 #define SUMS
 #include "pools_type.h"
 
@@ -108,17 +118,18 @@ enum { FC_SEQUENTIAL_TERMS = 16 };
 QUOTIENT(quotient_of_floats, float, fmaf)
 QUOTIENT(quotient, double, fma)
 
-/* The nearest integer, of two the even one: the last digit of so large a sum is 1. */
-FC_INLINE float to_whole_float(float q)
+/* The nearest integer, of two the even one: the last digit of so large a sum is 1, so that its last
+ * bits are that integer's. */
+FC_INLINE int32_t nearest_of_float(float q)
 {
-    const float digits = 0x1.8p23f;
-    return (q + digits) - digits;
+    const union { float sum; int32_t bits; } of = {q + 0x1.8p23f};
+    return of.bits;
 }
 
-FC_INLINE double to_whole_double(double q)
+FC_INLINE int64_t nearest(double q)
 {
-    const double digits = 0x1.8p52;
-    return (q + digits) - digits;
+    const union { double sum; int64_t bits; } of = {q + 0x1.8p52};
+    return of.bits;
 }
 
 /* Divisors whose reciprocals are as good as numbers of their size. */
@@ -160,8 +171,6 @@ FC_INLINE int is_ordinary(double divisor, int *is_power)
             }                                                                                  \
     }
 #define AS_IT_IS(q) (q)
-#define TO_WHOLE_FLOAT(q) (int32_t)to_whole_float(q)
-#define TO_WHOLE_DOUBLE(q) (int32_t)to_whole_double(q)
 #define DIVIDED(sum) ((sum) / d)
 #define MENDED(sum) quotient(sum, d, r)
 #define MENDED_FLOAT(sum) quotient_of_floats(sum, d, r)
@@ -175,20 +184,20 @@ DIVIDE(f64_f32_divide, double, double, float, AS_IT_IS, DIVIDED)
 #define DIVIDE_INTO(tag, SUM_TYPE, small, SMALL)                                               \
     DIVIDE(tag##_f32_divide, SUM_TYPE, float, float, AS_IT_IS, MENDED_FLOAT)                   \
     DIVIDE(tag##_f64_divide, SUM_TYPE, double, double, AS_IT_IS, MENDED)                       \
-    DIVIDE(tag##_##small##_divide, SUM_TYPE, float, SMALL, TO_WHOLE_FLOAT, MENDED_FLOAT)
+    DIVIDE(tag##_##small##_divide, SUM_TYPE, float, SMALL, nearest_of_float, MENDED_FLOAT)
 DIVIDE_INTO(u16, uint16_t, u8, uint8_t)
 DIVIDE_INTO(i16, int16_t, i8, int8_t)
 #undef DIVIDE_INTO
 #define DIVIDE_INTO(tag, SUM_TYPE, small, SMALL, middle, MIDDLE)                               \
     DIVIDE(tag##_f32_divide, SUM_TYPE, double, float, AS_IT_IS, MENDED)                        \
     DIVIDE(tag##_f64_divide, SUM_TYPE, double, double, AS_IT_IS, MENDED)                       \
-    DIVIDE(tag##_##small##_divide, SUM_TYPE, double, SMALL, TO_WHOLE_DOUBLE, MENDED)           \
-    DIVIDE(tag##_##middle##_divide, SUM_TYPE, double, MIDDLE, TO_WHOLE_DOUBLE, MENDED)
+    DIVIDE(tag##_##small##_divide, SUM_TYPE, double, SMALL, nearest, MENDED)                   \
+    DIVIDE(tag##_##middle##_divide, SUM_TYPE, double, MIDDLE, nearest, MENDED)
 DIVIDE_INTO(u32, uint32_t, u8, uint8_t, u16, uint16_t)
 DIVIDE_INTO(i32, int32_t, i8, int8_t, i16, int16_t)
 #undef DIVIDE_INTO
 #define DIVIDE_INTO(small, SMALL)                                                              \
-    DIVIDE(f64_##small##_divide, double, double, SMALL, TO_WHOLE_DOUBLE, DIVIDED)
+    DIVIDE(f64_##small##_divide, double, double, SMALL, nearest, DIVIDED)
 DIVIDE_INTO(u8, uint8_t)
 DIVIDE_INTO(i8, int8_t)
 DIVIDE_INTO(u16, uint16_t)

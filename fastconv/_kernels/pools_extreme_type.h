@@ -8,11 +8,67 @@ FC_INLINE TYPE NAME(OP)(TYPE a, TYPE b)
     return IS_NAN(b) ? b : m;
 }
 
+#ifndef FLOATING
+/* Integers by whole blocks, whose extremes stay in registers; the last overlaps with the one before. */
+FC_INLINE void NAMES(OP, blocks)(const ptrdiff_t block, ptrdiff_t n, ptrdiff_t taps,
+                                 ptrdiff_t tap, const TYPE *restrict row, TYPE *restrict out)
+{
+    TYPE best[MOST_OF_BLOCK];
+    for (ptrdiff_t from = 0; from < n; from += block) {
+        const ptrdiff_t at = from + block <= n ? from : n - block;
+        const TYPE *restrict a = row + at, *restrict b = a + tap, *restrict c = b + tap;
+        TYPE *restrict to = out + at;
+        if (taps == 2) {
+            for (ptrdiff_t i = 0; i < block; i++) to[i] = NAME(OP)(a[i], b[i]);
+            continue;
+        }
+        if (taps == 3) {
+            for (ptrdiff_t i = 0; i < block; i++) to[i] = NAME(OP)(NAME(OP)(a[i], b[i]), c[i]);
+            continue;
+        }
+        for (ptrdiff_t i = 0; i < block; i++) best[i] = a[i];
+        for (ptrdiff_t t = 1; t < taps; t++)
+            for (ptrdiff_t i = 0; i < block; i++) best[i] = NAME(OP)(best[i], a[t * tap + i]);
+        for (ptrdiff_t i = 0; i < block; i++) to[i] = best[i];
+    }
+}
+#endif
+
+#ifdef WORD
+/* Windows of two or three neighbours, two apart: of a word twice as long, both halves. */
+FC_INLINE void NAMES(OP, halves)(ptrdiff_t n, const int taps, const TYPE *restrict row,
+                                 TYPE *restrict out)
+{
+    const NAME(word) *restrict words = (const NAME(word) *)row;
+    const ptrdiff_t whole = n - (taps == 3); /* the last window's third element may be the last */
+    for (ptrdiff_t i = 0; i < whole; i++) {
+        const TYPE pair = NAME(OP)(FIRST_HALF(words[i]), SECOND_HALF(words[i]));
+        out[i] = taps == 3 ? NAME(OP)(pair, FIRST_HALF(words[i + 1])) : pair;
+    }
+    for (ptrdiff_t i = whole; i < n; i++)
+        out[i] = NAME(OP)(NAME(OP)(row[2 * i], row[2 * i + 1]), row[2 * i + 2]);
+}
+#endif
+
 /* out[i] = op over t < taps of row[t * tap + i]; three taps a pass, because the compiler
  * does not vectorise more selections in a row */
 static void NAMES(OP, taps)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap,
                             const TYPE *restrict row, TYPE *restrict out)
 {
+#ifndef FLOATING
+    if (n >= 64) {
+        NAMES(OP, blocks)(64, n, taps, tap, row, out);
+        return;
+    }
+    if (n >= 32) {
+        NAMES(OP, blocks)(32, n, taps, tap, row, out);
+        return;
+    }
+    if (n >= 16) {
+        NAMES(OP, blocks)(16, n, taps, tap, row, out);
+        return;
+    }
+#endif
     const TYPE *restrict b = row + tap, *restrict c = row + 2 * tap;
     if (taps == 1)
         for (ptrdiff_t i = 0; i < n; i++) out[i] = row[i];
@@ -80,6 +136,12 @@ static void NAMES(OP, pool)(const fc_windows *w, const void *row_, void *out_)
                 out[o * w->out_step] = NAMES(OP, window)(taps, tap, row + o * stride);
         else if (stride == 1)
             NAMES(OP, taps)(n, taps, tap, row, out);
+#ifdef WORD
+        else if (tap == 1 && stride == 2 && taps == 2)
+            NAMES(OP, halves)(n, 2, row, out);
+        else if (tap == 1 && stride == 2 && taps == 3)
+            NAMES(OP, halves)(n, 3, row, out);
+#endif
         else if (tap == 1 && stride == 2 && taps == 2)
             NAMES(OP, row)(n, 2, 2, 1, row, out);
         else if (tap == 1 && stride == 2 && taps == 3)

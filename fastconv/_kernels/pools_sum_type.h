@@ -1,5 +1,52 @@
 /* One element type's sums of windows. Included by pools_type.h once for each type of sum, with
- * SUM_TYPE set to it and INTO to the word for it in names. */
+ * SUM_TYPE set to it, INTO to the word for it in names, and WHOLE if it is one of integers, whose
+ * sums do not depend on their order. */
+
+#ifdef WHOLE
+/* By whole blocks, whose sums stay in registers; the last overlaps with the one before. */
+FC_INLINE void NAMES(INTO, blocks)(const ptrdiff_t block, ptrdiff_t n, ptrdiff_t taps,
+                                   ptrdiff_t tap, const TYPE *restrict row,
+                                   SUM_TYPE *restrict out)
+{
+    typedef SUM_TYPE sum;
+    sum total[MOST_OF_BLOCK];
+    for (ptrdiff_t from = 0; from < n; from += block) {
+        const ptrdiff_t at = from + block <= n ? from : n - block;
+        const TYPE *restrict a = row + at, *restrict b = a + tap, *restrict c = b + tap;
+        SUM_TYPE *restrict to = out + at;
+        if (taps == 2) {
+            for (ptrdiff_t i = 0; i < block; i++) to[i] = (sum)((sum)a[i] + (sum)b[i]);
+            continue;
+        }
+        if (taps == 3) {
+            for (ptrdiff_t i = 0; i < block; i++)
+                to[i] = (sum)((sum)a[i] + (sum)b[i] + (sum)c[i]);
+            continue;
+        }
+        for (ptrdiff_t i = 0; i < block; i++) total[i] = (sum)a[i];
+        for (ptrdiff_t t = 1; t < taps; t++)
+            for (ptrdiff_t i = 0; i < block; i++) total[i] += (sum)a[t * tap + i];
+        for (ptrdiff_t i = 0; i < block; i++) to[i] = total[i];
+    }
+}
+
+#ifdef WORD
+/* Windows of two or three neighbours, two apart: of a word twice as long, both halves. */
+FC_INLINE void NAMES(INTO, halves)(ptrdiff_t n, const int taps, const TYPE *restrict row,
+                                   SUM_TYPE *restrict out)
+{
+    typedef SUM_TYPE sum;
+    const NAME(word) *restrict words = (const NAME(word) *)row;
+    const ptrdiff_t whole = n - (taps == 3); /* the last window's third element may be the last */
+    for (ptrdiff_t i = 0; i < whole; i++) {
+        const sum pair = (sum)((sum)FIRST_HALF(words[i]) + (sum)SECOND_HALF(words[i]));
+        out[i] = taps == 3 ? (sum)(pair + (sum)FIRST_HALF(words[i + 1])) : pair;
+    }
+    for (ptrdiff_t i = whole; i < n; i++)
+        out[i] = (sum)((sum)row[2 * i] + (sum)row[2 * i + 1] + (sum)row[2 * i + 2]);
+}
+#endif
+#endif
 
 /* out[i] (+)= sum over t < taps of row[t * tap + i], for few taps */
 static void NAMES(INTO, sequential)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap, int more,
@@ -52,6 +99,15 @@ static void NAMES(INTO, pairwise)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap,
 FC_INLINE void NAMES(INTO, taps)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap, int more,
                                  const TYPE *restrict row, SUM_TYPE *restrict out)
 {
+#ifdef WHOLE
+    if (!more && n >= 64)
+        NAMES(INTO, blocks)(64, n, taps, tap, row, out);
+    else if (!more && n >= 32)
+        NAMES(INTO, blocks)(32, n, taps, tap, row, out);
+    else if (!more && n >= 16)
+        NAMES(INTO, blocks)(16, n, taps, tap, row, out);
+    else
+#endif
     if (taps > FC_SEQUENTIAL_TERMS)
         NAMES(INTO, pairwise)(n, taps, tap, row, out);
     else
@@ -162,6 +218,12 @@ static void NAMES(INTO, pool)(const fc_windows *w, const void *row_, void *out_)
             }
         else if (stride == 1)
             NAMES(INTO, taps)(n, taps, tap, w->more, row, out);
+#if defined(WHOLE) && defined(WORD)
+        else if (tap == 1 && stride == 2 && taps == 2 && !w->more)
+            NAMES(INTO, halves)(n, 2, row, out);
+        else if (tap == 1 && stride == 2 && taps == 3 && !w->more)
+            NAMES(INTO, halves)(n, 3, row, out);
+#endif
         else if (tap == 1 && stride == 2 && taps == 2)
             NAMES(INTO, row)(n, 2, 2, 1, w->more, row, out);
         else if (tap == 1 && stride == 2 && taps == 3)
@@ -172,3 +234,4 @@ static void NAMES(INTO, pool)(const fc_windows *w, const void *row_, void *out_)
 }
 #undef INTO
 #undef SUM_TYPE
+#undef WHOLE

@@ -2,6 +2,7 @@
  *   TYPE   the element;  TAG  its name in function names;  ID  its fc_type
  *   INDEX  the integer that accompanies an element in searches for positions, or nothing
  *   FLOATING  where there are NaN
+ *   WORD   an unsigned integer of twice as many bits, of integers up to 32, or nothing
  *   SUMS   where the type is one of sums;  DOUBLE  where it is that of the widest
  *   TWICE, FOUR_TIMES  integers of so many times as many bits, for sums, or nothing; TWICE_ID … */
 #ifdef FLOATING
@@ -15,6 +16,18 @@
 /* Whether b replaces a, where neither is NaN: integers never are. */
 FC_INLINE int NAMES(max, beats)(TYPE b, TYPE a) { return b > a; }
 FC_INLINE int NAMES(min, beats)(TYPE b, TYPE a) { return b < a; }
+
+#ifdef WORD
+/* At any element; its halves are two of them. */
+typedef WORD NAME(word) __attribute__((aligned(sizeof(TYPE)), may_alias));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FIRST_HALF(word) ((TYPE)(word))
+#define SECOND_HALF(word) ((TYPE)((word) >> 8 * sizeof(TYPE)))
+#else
+#define FIRST_HALF(word) ((TYPE)((word) >> 8 * sizeof(TYPE)))
+#define SECOND_HALF(word) ((TYPE)(word))
+#endif
+#endif
 
 /* Elements of a cache line, accumulated side by side: four vectors of the narrowest level. */
 #define LINE ((ptrdiff_t)(64 / sizeof(TYPE)))
@@ -32,11 +45,13 @@ FC_INLINE int NAMES(min, beats)(TYPE b, TYPE a) { return b < a; }
 
 #ifdef TWICE
 #define INTO twice
+#define WHOLE
 #define SUM_TYPE TWICE
 #include "pools_sum_type.h"
 #endif
 #ifdef FOUR_TIMES
 #define INTO four_times
+#define WHOLE
 #define SUM_TYPE FOUR_TIMES
 #include "pools_sum_type.h"
 #endif
@@ -44,6 +59,9 @@ FC_INLINE int NAMES(min, beats)(TYPE b, TYPE a) { return b < a; }
 #if defined(SUMS) && !defined(DOUBLE)
 #define INTO own
 #define SUM_TYPE TYPE
+#ifndef FLOATING
+#define WHOLE
+#endif
 #include "pools_sum_type.h"
 #endif
 
@@ -134,6 +152,9 @@ static void NAME(fill_pools)(fc_pools *k)
 }
 
 #undef LINE
+#undef WORD
+#undef FIRST_HALF
+#undef SECOND_HALF
 #undef NAMES
 #undef NAME
 #undef TYPE
