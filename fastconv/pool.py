@@ -177,7 +177,8 @@ def _avg_pool(rank):
 
         Notes
         -----
-        float16 is summed in float32, integers in float64: their sums are exact below 2\ :sup:`53`.
+        float16 is summed in float32, small integers as integers, others in float64: the sums
+        of integers are exact below 2\ :sup:`53`.
         Long sums are added in pairs, in float64 for float32.
 
         $examples
