@@ -137,10 +137,11 @@ CONSTANTS = {
         "call": 1.2e-05, "groups": 3.9e-08, "transform": 0.36,
     },
     ("inner_product", "backward_weight", "first"): {
-        "call": 5.9e-06, "groups": 3.6e-08, "arithmetic": 8.7, "transform": 0.97,
+        "call": 9.6e-06, "groups": 4.7e-08, "arithmetic": 0.56, "gather": 1.5, "traffic": 1.4,
     },
     ("inner_product", "backward_weight", "last"): {
-        "call": 1.2e-05, "groups": 3.6e-08, "lines": 8.9e-10, "input": 1.2e-09,
+        "call": 7.9e-06, "groups": 7.3e-08, "filled_filters": 0.86, "gather": 0.71,
+        "transform": 0.37, "traffic": 1.2,
     },
     ("inner_product", "forward", "first"): {
         "call": 3.8e-06, "filters": 4.2e-09, "groups": 3.4e-08, "arithmetic": 3.5,

@@ -8,7 +8,11 @@ convolution of one pixel is its gradient of the data.
 
 Rows are read in place. Nothing is packed but the smaller factor of the gradients.
 
+The gradient of the weights is such a product, too, of a kernel that has few positions: of the columns
+that it meets there.
+
 - `matrices`: which taps meet the image, and arrays as matrices.
+- `positions`: columns of few positions, and their gradient.
 - `products`: rows by rows, and sums of rows.
 - `record`: the passes, and what the layer that selects sees.
 """

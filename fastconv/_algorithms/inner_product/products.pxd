@@ -173,13 +173,17 @@ cdef inline Scratch offsets(Py_ssize_t n, Py_ssize_t step):
     return loan
 
 
-cdef inline Job make_job(Matrices m) noexcept:
+cdef inline Job new_job(Py_ssize_t itemsize, Py_ssize_t groups) noexcept:
     cdef Job job
     memset(&job, 0, sizeof(job))
-    job.itemsize = m.desc.g.itemsize
-    job.kernels = kernels_for(job.itemsize)
-    job.groups, job.values = m.groups, m.values
-    job.more = False
+    job.itemsize, job.groups = itemsize, groups
+    job.kernels = kernels_for(itemsize)
+    return job
+
+
+cdef inline Job make_job(Matrices m) noexcept:
+    cdef Job job = new_job(m.desc.g.itemsize, m.groups)
+    job.values = m.values
     return job
 
 

@@ -7,13 +7,16 @@ cimport numpy as cnp
 from fastconv._algorithms.inner_product.matrices cimport (
     Matrices, Taps, find_taps, matrices_of,
 )
+from fastconv._algorithms.inner_product.positions cimport (
+    MOST_POSITIONS, images_at_once, positions, sum_positions,
+)
 from fastconv._algorithms.inner_product.products cimport (
-    MOST_CHANNELS, Job, combine, dot_bytes, make_job, multiply, tile_bytes,
+    MOST_CHANNELS, Job, combine, dot_bytes, make_job, multiply, new_job, tile_bytes,
 )
 from fastconv._core.blocks cimport CACHE_LINE
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport peak
-from fastconv._desc.conv cimport ConvDesc
+from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 from fastconv._algorithms.finish import finish
 from fastconv._algorithms.record import BACKWARD_DATA, BACKWARD_WEIGHT, PASSES, Algorithm, Cost
@@ -32,6 +35,11 @@ cdef double COPIED_SECONDS = 2e-9       # a weight that does not lie in a row of
 cdef double GROUP_SECONDS = 0.1e-6
 cdef double WEIGHT_BYTE_SECONDS = 0.06e-9
 cdef double IMAGE_BYTE_SECONDS = 0.1e-9
+# Gradients of weights: elements of columns and of gradients that are turned, and bytes of sums.
+cdef double COLUMN_SECONDS = 1.0e-9
+cdef double TURNED_SECONDS = 2.0e-9
+cdef double SUM_BYTE_SECONDS = 0.05e-9
+cdef double SUM_RATE = 0.7      # of the peak, beside that
 
 
 @cython.final
@@ -98,10 +106,18 @@ def prepare(ConvDesc desc, which, cnp.ndarray weight, int threads=1):
 def weight_gradient(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
                     bint per_sample, int threads):
     """As `Algorithm.weight_gradient` says."""
-    cdef Matrices m = matrices_of(desc)
+    cdef Matrices m
     cdef Py_ssize_t part, batch = cnp.PyArray_DIM(x, 0), step = 1 if per_sample else IMAGES
+    cdef Taps taps
     if cnp.PyArray_SIZE(out) == 0:
         return None
+    if not find_taps(&desc.g, &taps):
+        if batch == 0:
+            out[...] = 0
+        else:
+            sum_positions(desc, grad, x, out, per_sample, threads)
+        return None
+    m = matrices_of(desc)
     grad = np.ascontiguousarray(grad)
     if not m.finite(grad, threads):
         return list(range(batch))
@@ -139,8 +155,12 @@ cdef int add_products(Matrices m, cnp.ndarray grad, cnp.ndarray x, view, bint mo
 
 def supports(ConvDesc desc, which):
     cdef Taps taps
-    if not find_taps(&desc.g, &taps):
+    if find_taps(&desc.g, &taps):
+        return None
+    if which != BACKWARD_WEIGHT:
         return "needs a kernel with one position, which meets the image"
+    if not 1 <= positions(&desc.g) <= MOST_POSITIONS or desc.g.channels == 0:
+        return f"needs a kernel with 1 to {<int>MOST_POSITIONS} positions"
     return None
 
 
@@ -151,9 +171,14 @@ cdef bint copies_weights(Matrices m) noexcept:
 
 def workspace(ConvDesc desc, which, int threads):
     """Sums or factors of some images, tiles, and what is copied to be rows."""
-    cdef Matrices m = matrices_of(desc)
-    cdef Job job = make_job(m)
-    cdef Py_ssize_t copies = 0, rows = m.groups * m.values
+    cdef Matrices m
+    cdef Job job
+    cdef Taps taps
+    cdef Py_ssize_t copies = 0, rows
+    if not find_taps(&desc.g, &taps):
+        return positions_workspace(desc, threads)
+    m = matrices_of(desc)
+    job, rows = make_job(m), m.groups * m.values
     job.terms = IMAGES
     if not m.taps.whole or (desc.g.channels_last and m.groups > 1):
         copies += IMAGES * rows
@@ -163,13 +188,45 @@ def workspace(ConvDesc desc, which, int threads):
             + (m.filters + MOST_CHANNELS) * m.groups * IMAGES * desc.g.itemsize + CACHE_LINE)
 
 
-def cost(ConvDesc desc, which):
-    cdef Matrices m = matrices_of(desc)
-    cdef double values = (<double>m.groups) * m.values
-    cdef double products = values * m.filters
-    cdef double rate = COMBINE_RATE if which in (BACKWARD_DATA, BACKWARD_WEIGHT) else DOT_RATE
+cdef Py_ssize_t positions_workspace(ConvDesc desc, int threads) except -1:
+    """Columns and gradients of some images, the latter as rows and packed, and tiles."""
+    cdef Job job = new_job(desc.g.itemsize, desc.g.groups)
+    cdef Py_ssize_t terms = images_at_once(&desc.g) * positions(&desc.g)
+    cdef Py_ssize_t columns = desc.g.channels * desc.g.kernel[0] * desc.g.kernel[1] * (
+        desc.g.kernel[2])
+    cdef Py_ssize_t filters = 2 * desc.g.filters + MOST_CHANNELS * desc.g.groups
+    if columns < desc.g.groups * job.kernels.lanes:  # short rows are copied to whole vectors
+        columns += desc.g.groups * job.kernels.lanes
+    return (terms * ((columns + filters) * desc.g.itemsize + <Py_ssize_t>sizeof(Py_ssize_t))
+            + tile_bytes(&job) * threads + 4 * CACHE_LINE)
+
+
+cdef object gradient_cost(ConvDesc desc, bint few):
+    """The gradient of the weights of one image; few: of few positions, by columns."""
+    cdef const conv_geometry *g = &desc.g
+    cdef double taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2], n = positions(g)
+    cdef double sums = taps * g.filters * (g.channels // g.groups)
     return Cost(
-        arithmetic=2 * products / (rate * peak(desc.g.itemsize)),
+        arithmetic=2 * sums * n / (SUM_RATE * peak(g.itemsize)),
+        gather=(n * taps * g.channels * COLUMN_SECONDS + n * g.filters * TURNED_SECONDS) * few,
+        transform=0 if few or not copies_weights(matrices_of(desc)) else sums * COPIED_SECONDS,
+        traffic=sums * g.itemsize * SUM_BYTE_SECONDS,
+        start=CALL_SECONDS + g.groups * GROUP_SECONDS,
+    )
+
+
+def cost(ConvDesc desc, which):
+    cdef Matrices m
+    cdef Taps taps
+    cdef double values, products
+    if which == BACKWARD_WEIGHT:
+        return gradient_cost(desc, not find_taps(&desc.g, &taps))
+    m = matrices_of(desc)
+    values = (<double>m.groups) * m.values
+    products = values * m.filters
+    return Cost(
+        arithmetic=2 * products / (
+            (COMBINE_RATE if which == BACKWARD_DATA else DOT_RATE) * peak(desc.g.itemsize)),
         transform=products * COPIED_SECONDS if copies_weights(m) else 0.0,
         traffic=desc.g.itemsize * (products * WEIGHT_BYTE_SECONDS + values * IMAGE_BYTE_SECONDS),
         start=CALL_SECONDS + m.groups * GROUP_SECONDS,
