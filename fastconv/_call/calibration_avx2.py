@@ -103,25 +103,26 @@ CONSTANTS = {
         "gather": 0.72, "transform": 1.8, "start": 0.18,
     },
     ("inner_product", "backward_data", "first"): {
-        "call": 5.7e-06, "groups": 2.9e-08, "input": 1.8e-10, "arithmetic": 1.3, "transform": 1.1,
+        "call": 1.1e-05, "groups": 4e-08, "weights": 8.5e-11, "arithmetic": 0.91, "gather": 2.3,
     },
     ("inner_product", "backward_data", "last"): {
-        "call": 1.2e-05, "groups": 3.4e-08, "taps": 6.6e-08, "traffic": 0.98,
-    },
-    ("inner_product", "backward_weight", "first"): {
-        "call": 5.5e-06, "channels": 2.9e-09, "groups": 2.1e-08, "output_rows": 5.5e-09,
-        "arithmetic": 4.7, "transform": 0.45,
-    },
-    ("inner_product", "backward_weight", "last"): {
-        "call": 1.1e-05, "groups": 4.3e-08, "lines": 6.9e-10, "output": 9.3e-09,
+        "call": 1.1e-05, "groups": 6.1e-08, "filled_filters": 1.3, "gather": 0.95,
         "transform": 0.27,
     },
+    ("inner_product", "backward_weight", "first"): {
+        "call": 1e-05, "groups": 4.7e-08, "arithmetic": 0.82, "gather": 1.9, "traffic": 1.6,
+    },
+    ("inner_product", "backward_weight", "last"): {
+        "call": 8.4e-06, "groups": 7.1e-08, "arithmetic": 0.85, "gather": 1, "transform": 0.51,
+        "traffic": 1.5,
+    },
     ("inner_product", "forward", "first"): {
-        "call": 4e-06, "groups": 2e-08, "input": 9.9e-11, "output": 4.8e-09, "arithmetic": 1.3,
-        "transform": 0.13,
+        "call": 5.5e-06, "groups": 2.4e-08, "weights": 8.5e-11, "output": 2e-09,
+        "arithmetic": 0.51, "gather": 1.4,
     },
     ("inner_product", "forward", "last"): {
-        "call": 4.3e-06, "groups": 5.1e-08, "weights": 8.9e-10,
+        "call": 3.7e-06, "groups": 3.9e-08, "weights": 1.9e-10, "output": 1.1e-09,
+        "filled_filters": 0.56, "gather": 0.67,
     },
     ("sliding", "backward_data", "first"): {
         "call": 6.7e-06, "lines": 9.8e-09, "input": 1.1e-08, "arithmetic": 0.14,

@@ -130,25 +130,25 @@ CONSTANTS = {
         "transform": 1.1, "traffic": 1.8, "start": 0.18,
     },
     ("inner_product", "backward_data", "first"): {
-        "call": 5.8e-06, "groups": 2.9e-08, "output_rows": 9.3e-09, "filled_filters": 0.77,
-        "transform": 0.89,
+        "call": 1e-05, "groups": 3.4e-08, "input": 3.4e-10, "arithmetic": 1.5, "gather": 1.4,
     },
     ("inner_product", "backward_data", "last"): {
-        "call": 1.2e-05, "groups": 3.9e-08, "transform": 0.36,
+        "call": 9.2e-06, "groups": 5.1e-08, "filled_filters": 0.98, "gather": 0.73,
+        "transform": 0.16, "traffic": 0.3,
     },
     ("inner_product", "backward_weight", "first"): {
-        "call": 9.6e-06, "groups": 4.7e-08, "arithmetic": 0.56, "gather": 1.5, "traffic": 1.4,
+        "call": 9.6e-06, "groups": 4.7e-08, "arithmetic": 0.56, "gather": 1.5, "traffic": 1.2,
     },
     ("inner_product", "backward_weight", "last"): {
         "call": 7.9e-06, "groups": 7.3e-08, "filled_filters": 0.86, "gather": 0.71,
-        "transform": 0.37, "traffic": 1.2,
+        "transform": 0.37, "traffic": 1,
     },
     ("inner_product", "forward", "first"): {
-        "call": 3.8e-06, "filters": 4.2e-09, "groups": 3.4e-08, "arithmetic": 3.5,
-        "transform": 0.33,
+        "call": 6.3e-06, "groups": 4.8e-08, "weights": 1.1e-10, "arithmetic": 0.99, "gather": 2,
     },
     ("inner_product", "forward", "last"): {
-        "call": 5.5e-06, "groups": 4.5e-08, "weights": 6.8e-10,
+        "call": 4.1e-06, "groups": 6.3e-08, "weights": 1.6e-10, "output": 1e-09,
+        "filled_filters": 0.89, "gather": 0.71, "transform": 0.12,
     },
     ("sliding", "backward_data", "first"): {
         "call": 6.6e-06, "taps": 1.6e-07, "input": 9.5e-09, "arithmetic": 0.31,

@@ -191,20 +191,25 @@ cdef inline int multiply(Matrices m, cnp.ndarray x, cnp.ndarray weight, cnp.ndar
                          int threads) except -1:
     """out = x weight', group by group; all are C-contiguous."""
     cdef Job job = make_job(m)
-    cdef Scratch scratch, offset
     job.terms, job.rows = cnp.PyArray_DIM(x, 0), m.filters
     job.x, job.x_group, job.x_row = cnp.PyArray_BYTES(x), m.values, m.groups * m.values
     job.factor, job.factor_row = cnp.PyArray_BYTES(weight), m.values
     job.factor_group = m.filters * m.values
     job.out, job.out_group, job.out_row = cnp.PyArray_BYTES(out), m.filters, m.groups * m.filters
-    job.blocks = ceil_div(m.filters, job.kernels.conv_backward_weight_taps)
+    return multiply_rows(&job, threads)
+
+
+cdef inline int multiply_rows(Job *job, int threads) except -1:
+    """The same, once it is known where all lies."""
+    cdef Scratch scratch, offset
+    job.blocks = ceil_div(job.rows, job.kernels.conv_backward_weight_taps)
     offset = offsets(job.kernels.conv_backward_weight_taps, job.factor_row)
     job.offset = <const Py_ssize_t *>offset.data
-    job.tile_bytes = dot_bytes(&job)
+    job.tile_bytes = dot_bytes(job)
     scratch = acquire(job.tile_bytes * threads)
     job.scratch = scratch.data
-    return parallel_for(dot_task, &job, m.groups * job.blocks, threads,
-                        2.0 * job.terms * m.groups * m.filters * m.values)
+    return parallel_for(dot_task, job, job.groups * job.blocks, threads,
+                        2.0 * job.terms * job.groups * job.rows * job.values)
 
 
 cdef inline Py_ssize_t dot_bytes(const Job *job) noexcept:

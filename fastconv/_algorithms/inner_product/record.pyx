@@ -8,7 +8,7 @@ from fastconv._algorithms.inner_product.matrices cimport (
     Matrices, Taps, find_taps, matrices_of,
 )
 from fastconv._algorithms.inner_product.positions cimport (
-    MOST_POSITIONS, images_at_once, positions, sum_positions,
+    MOST_POSITIONS, FewPositions, columns_size, images_at_once, positions, sum_positions,
 )
 from fastconv._algorithms.inner_product.products cimport (
     MOST_CHANNELS, Job, combine, dot_bytes, make_job, multiply, new_job, tile_bytes,
@@ -29,17 +29,16 @@ cdef enum:
 # Fitted by hand to one thread of a Zen 4 at 3.7 GHz. Parts of the peak:
 cdef double DOT_RATE = 0.5
 cdef double COMBINE_RATE = 0.4
+cdef double SUM_RATE = 0.7
 # Seconds:
 cdef double CALL_SECONDS = 2.5e-6       # one call is for all images; others start anew for each
 cdef double COPIED_SECONDS = 2e-9       # a weight that does not lie in a row of its own
 cdef double GROUP_SECONDS = 0.1e-6
 cdef double WEIGHT_BYTE_SECONDS = 0.06e-9
 cdef double IMAGE_BYTE_SECONDS = 0.1e-9
-# Gradients of weights: elements of columns and of gradients that are turned, and bytes of sums.
+# Elements of the columns of few positions, and of results or gradients that are turned:
 cdef double COLUMN_SECONDS = 1.0e-9
 cdef double TURNED_SECONDS = 2.0e-9
-cdef double SUM_BYTE_SECONDS = 0.05e-9
-cdef double SUM_RATE = 0.7      # of the peak, beside that
 
 
 @cython.final
@@ -94,8 +93,17 @@ cdef class InnerProduct:
 
 
 def prepare(ConvDesc desc, which, cnp.ndarray weight, int threads=1):
-    cdef Matrices matrices = matrices_of(desc)
-    cdef InnerProduct self = InnerProduct.__new__(InnerProduct)
+    cdef Matrices matrices
+    cdef InnerProduct self
+    cdef FewPositions few
+    cdef Taps taps
+    if not find_taps(&desc.g, &taps):
+        few = FewPositions.__new__(FewPositions)
+        few.desc, few.backward = desc, which == BACKWARD_DATA
+        few.weight = np.ascontiguousarray(weight)
+        return few
+    matrices = matrices_of(desc)
+    self = InnerProduct.__new__(InnerProduct)
     self.matrices, self.backward = matrices, which == BACKWARD_DATA
     if not self.backward and not matrices.finite(weight, threads):
         return None
@@ -157,9 +165,7 @@ def supports(ConvDesc desc, which):
     cdef Taps taps
     if find_taps(&desc.g, &taps):
         return None
-    if which != BACKWARD_WEIGHT:
-        return "needs a kernel with one position, which meets the image"
-    if not 1 <= positions(&desc.g) <= MOST_POSITIONS or desc.g.channels == 0:
+    if not 1 <= positions(&desc.g) <= MOST_POSITIONS or not desc.g.channels or not desc.g.filters:
         return f"needs a kernel with 1 to {<int>MOST_POSITIONS} positions"
     return None
 
@@ -189,47 +195,39 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 cdef Py_ssize_t positions_workspace(ConvDesc desc, int threads) except -1:
-    """Columns and gradients of some images, the latter as rows and packed, and tiles."""
+    """Columns and results of some images, the latter as rows and packed, and tiles."""
     cdef Job job = new_job(desc.g.itemsize, desc.g.groups)
-    cdef Py_ssize_t terms = images_at_once(&desc.g) * positions(&desc.g)
-    cdef Py_ssize_t columns = desc.g.channels * desc.g.kernel[0] * desc.g.kernel[1] * (
-        desc.g.kernel[2])
-    cdef Py_ssize_t filters = 2 * desc.g.filters + MOST_CHANNELS * desc.g.groups
+    cdef Py_ssize_t columns = columns_size(&desc.g)
+    cdef Py_ssize_t filters = 2 * desc.g.filters + MOST_CHANNELS * desc.g.groups, weights = 0
+    job.terms = images_at_once(&desc.g) * positions(&desc.g)
     if columns < desc.g.groups * job.kernels.lanes:  # short rows are copied to whole vectors
         columns += desc.g.groups * job.kernels.lanes
-    return (terms * ((columns + filters) * desc.g.itemsize + <Py_ssize_t>sizeof(Py_ssize_t))
-            + tile_bytes(&job) * threads + 4 * CACHE_LINE)
-
-
-cdef object gradient_cost(ConvDesc desc, bint few):
-    """The gradient of the weights of one image; few: of few positions, by columns."""
-    cdef const conv_geometry *g = &desc.g
-    cdef double taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2], n = positions(g)
-    cdef double sums = taps * g.filters * (g.channels // g.groups)
-    return Cost(
-        arithmetic=2 * sums * n / (SUM_RATE * peak(g.itemsize)),
-        gather=(n * taps * g.channels * COLUMN_SECONDS + n * g.filters * TURNED_SECONDS) * few,
-        transform=0 if few or not copies_weights(matrices_of(desc)) else sums * COPIED_SECONDS,
-        traffic=sums * g.itemsize * SUM_BYTE_SECONDS,
-        start=CALL_SECONDS + g.groups * GROUP_SECONDS,
-    )
+        weights = desc.g.filters * job.kernels.lanes
+    return (job.terms * ((columns + filters) * desc.g.itemsize + <Py_ssize_t>sizeof(Py_ssize_t))
+            + (weights + desc.g.filters) * desc.g.itemsize + desc.g.filters * sizeof(Py_ssize_t)
+            + (tile_bytes(&job) + dot_bytes(&job)) * threads + 4 * CACHE_LINE)
 
 
 def cost(ConvDesc desc, which):
-    cdef Matrices m
+    """One image, whose columns are gathered or added up where there are several positions."""
+    cdef const conv_geometry *g = &desc.g
     cdef Taps taps
-    cdef double values, products
+    cdef bint few = not find_taps(g, &taps)
+    cdef double values = columns_size(g), n = positions(g), products, rate = DOT_RATE
+    cdef double start = CALL_SECONDS + g.groups * GROUP_SECONDS
+    if not few:
+        values = (<double>g.groups) * taps.values
+    products = values * (g.filters // g.groups)
     if which == BACKWARD_WEIGHT:
-        return gradient_cost(desc, not find_taps(&desc.g, &taps))
-    m = matrices_of(desc)
-    values = (<double>m.groups) * m.values
-    products = values * m.filters
+        rate = SUM_RATE
+    elif which == BACKWARD_DATA:
+        rate = SUM_RATE if few else COMBINE_RATE
     return Cost(
-        arithmetic=2 * products / (
-            (COMBINE_RATE if which == BACKWARD_DATA else DOT_RATE) * peak(desc.g.itemsize)),
-        transform=products * COPIED_SECONDS if copies_weights(m) else 0.0,
-        traffic=desc.g.itemsize * (products * WEIGHT_BYTE_SECONDS + values * IMAGE_BYTE_SECONDS),
-        start=CALL_SECONDS + m.groups * GROUP_SECONDS,
+        arithmetic=2 * products * n / (rate * peak(g.itemsize)),
+        gather=(n * values * COLUMN_SECONDS + n * g.filters * TURNED_SECONDS) * few,
+        transform=0 if few or not copies_weights(matrices_of(desc)) else products * COPIED_SECONDS,
+        traffic=g.itemsize * (products * WEIGHT_BYTE_SECONDS + values * IMAGE_BYTE_SECONDS),
+        start=start,
     )
 
 
