@@ -51,9 +51,9 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, positions, str op, bin
     """Reduce every window of x into `out`; both are C-contiguous and have a batch axis.
 
     op: "max", "min" (`out` has the dtype of x), "mean" or "norm" (that of x where that is float,
-    else float64; means of integers of up to 16 bits also float32, if the divisor is that, or, with
-    no divisor of their own, the dtype of x, to the nearest); positions: None, or an int64 array like `out` for those of extremes; divisor: of
-    averages, or 0 for what each window counts.
+    else float64; means of integers of up to 16 bits also float32, or, without a divisor of their
+    own, the dtype of x, to the nearest); positions: None, or an int64 array like `out` for those of
+    extremes; divisor: of averages, or 0 for what each window counts.
     """
     cdef double work = desc.work()
     cdef Pooling p

@@ -212,7 +212,9 @@ cdef void weight_part(const Job *job, Py_ssize_t task, real_t *cols,
     cdef Py_ssize_t images = job.schedule.images, tile = job.schedule.tile
     cdef Py_ssize_t size = job.filters * columns.rows, in_row = 0, n, t, pixel, count
     cdef real_t *out = (<real_t *>job.weight) + task * size
-    memset(out, 0, size * sizeof(real_t))
+    cdef real_t *target = out  # of the first row; then `sums`, which are added to that
+    if columns.batch == 0 or job.schedule.tiles == 0:
+        memset(out, 0, size * sizeof(real_t))
     for n in range(part * images, min(columns.batch, (part + 1) * images)):
         for t in range(job.schedule.tiles):
             pixel = t * tile
@@ -221,12 +223,13 @@ cdef void weight_part(const Job *job, Py_ssize_t task, real_t *cols,
                            0, columns.rows, pixel, count, tile, cols)
             gemm(job.g.channels_last, True, job.filters, columns.rows, count,
                  (<const real_t *>job.grad.data) + grad_at(job, n, group, pixel), grad_row(job),
-                 cols, tile, in_row > 0, sums, max(columns.rows, 1))
+                 cols, tile, in_row > 0, target, max(columns.rows, 1))
             in_row += count
             if in_row >= LONG_SUM:
-                columns.kernels.add(size, sums, out)
-                in_row = 0
-    if in_row:
+                if target != out:
+                    columns.kernels.add(size, sums, out)
+                target, in_row = sums, 0
+    if in_row and target != out:
         columns.kernels.add(size, sums, out)
 
 

@@ -1,4 +1,4 @@
-"""Inner products: a kernel with one position, so that images are rows of a matrix.
+"""Inner products: a kernel with one position, or few, so that images are rows of a matrix.
 
 With x as (images, values) and the weights as (filters, values), the forward pass is x weights', the
 gradient of the data grad weights, and that of the weights grad' x: what oneDNN calls an inner
@@ -8,11 +8,11 @@ convolution of one pixel is its gradient of the data.
 
 Rows are read in place. Nothing is packed but the smaller factor of the gradients.
 
-The gradient of the weights is such a product, too, of a kernel that has few positions: of the columns
-that it meets there.
+A kernel with few positions is one, too, with the columns that it meets there as rows: then nothing
+is packed, and results are few.
 
 - `matrices`: which taps meet the image, and arrays as matrices.
-- `positions`: columns of few positions, and their gradient.
+- `positions`: columns of few positions, and all passes by them.
 - `products`: rows by rows, and sums of rows.
 - `record`: the passes, and what the layer that selects sees.
 """

@@ -16,8 +16,8 @@ cdef class FewPositions:
     cdef int forward(self, cnp.ndarray x, cnp.ndarray out, int threads) except -1
     cdef int backward_data(self, cnp.ndarray grad, cnp.ndarray out, int threads) except -1
 
-cdef Py_ssize_t positions(const conv_geometry *g) noexcept
-cdef Py_ssize_t columns_size(const conv_geometry *g) noexcept
+cdef Py_ssize_t positions(const conv_geometry *g) noexcept nogil
+cdef Py_ssize_t columns_size(const conv_geometry *g) noexcept nogil
 cdef Py_ssize_t images_at_once(const conv_geometry *g) noexcept
 cdef int sum_positions(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
                        bint per_sample, int threads) except -1

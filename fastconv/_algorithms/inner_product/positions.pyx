@@ -23,7 +23,7 @@ cdef enum:
     TERMS = 96  # positions, about, whose columns are kept at once
 
 
-cdef Py_ssize_t positions(const conv_geometry *g) noexcept:
+cdef Py_ssize_t positions(const conv_geometry *g) noexcept nogil:
     """Elements of a plane of the result."""
     return g.output[0] * g.output[1] * g.output[2]
 
@@ -33,7 +33,7 @@ cdef Py_ssize_t images_at_once(const conv_geometry *g) noexcept:
     return max(<Py_ssize_t>1, TERMS // positions(g))
 
 
-cdef Py_ssize_t columns_size(const conv_geometry *g) noexcept:
+cdef Py_ssize_t columns_size(const conv_geometry *g) noexcept nogil:
     """Elements of the columns of one position."""
     return g.channels * g.kernel[0] * g.kernel[1] * g.kernel[2]
 
@@ -165,25 +165,32 @@ cdef void move_columns(const conv_geometry *g, cnp.ndarray x, cnp.ndarray column
 cdef void move_image(const conv_geometry *g, const Strided5 *images, real_t *x, real_t *row,
                      bint back) noexcept nogil:
     """Those of one image."""
-    cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2], tap, o0, o1, o2, t0, t1, t2
+    cdef Py_ssize_t o[AXES]
+    for o[0] in range(g.output[0]):
+        for o[1] in range(g.output[1]):
+            for o[2] in range(g.output[2]):
+                move_position(g, images, x, o, row, back)
+                row += columns_size(g)
+
+
+cdef inline void move_position(const conv_geometry *g, const Strided5 *images, real_t *x,
+                               const Py_ssize_t *o, real_t *row, bint back) noexcept nogil:
+    """What the kernel meets at one output."""
+    cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2], tap, t0, t1, t2
     cdef Py_ssize_t i[AXES]
     cdef real_t outside = <real_t>g.padding_value if g.padding_mode == PAD_CONSTANT else 0
-    for o0 in range(g.output[0]):
-        for o1 in range(g.output[1]):
-            for o2 in range(g.output[2]):
-                tap = taps - 1 if g.flip else 0
-                for t0 in range(g.kernel[0]):
-                    i[0] = met(g, 0, o0, t0)
-                    for t1 in range(g.kernel[1]):
-                        i[1] = met(g, 1, o1, t1)
-                        for t2 in range(g.kernel[2]):
-                            i[2] = met(g, 2, o2, t2)
-                            if not back:
-                                gather_tap(g.channels, images, x, i, outside, taps, row + tap)
-                            elif i[0] >= 0 and i[1] >= 0 and i[2] >= 0:
-                                add_tap(g.channels, images, row + tap, taps, i, x)
-                            tap += -1 if g.flip else 1
-                row += g.channels * taps
+    tap = taps - 1 if g.flip else 0
+    for t0 in range(g.kernel[0]):
+        i[0] = met(g, 0, o[0], t0)
+        for t1 in range(g.kernel[1]):
+            i[1] = met(g, 1, o[1], t1)
+            for t2 in range(g.kernel[2]):
+                i[2] = met(g, 2, o[2], t2)
+                if not back:
+                    gather_tap(g.channels, images, x, i, outside, taps, row + tap)
+                elif i[0] >= 0 and i[1] >= 0 and i[2] >= 0:
+                    add_tap(g.channels, images, row + tap, taps, i, x)
+                tap += -1 if g.flip else 1
 
 
 cdef inline Py_ssize_t met(const conv_geometry *g, int a, Py_ssize_t o,
