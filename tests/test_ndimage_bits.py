@@ -125,6 +125,29 @@ def test_threads_make_no_difference(name, dtype):
         assert difference(run(ndimage, name, x, num_threads=threads), whole) is None, threads
 
 
+@pytest.mark.parametrize("seed", range(150))
+def test_large_kernels_of_integers(seed):
+    """By products of integers, into every dtype, where sums fit 32 bits; else as others."""
+    rng = np.random.default_rng(seed)
+    shape, most = [((4_000,), 600), ((70, 90), 24), ((20, 18, 22), 8)][seed % 3]
+    x = rng.integers(-(2**15), 2**16, shape).astype(rng.choice(["u1", "i1", "u2", "i2"]))
+    sizes = rng.integers(most // 2, most, len(shape))
+    top = rng.choice([1, 9, 127, 300, 40_000])
+    weights = rng.integers(-top, top + 1, sizes).astype(rng.choice(["f8", "i8", "f4"]))
+    if seed % 10 == 0:
+        weights.flat[0] += 0.5
+    options = {"mode": str(rng.choice(MODES)), "cval": float(rng.choice([0, 7])),
+               "origin": [int(rng.integers(-(n // 2), (n - 1) // 2 + 1)) for n in sizes],
+               "output": str(rng.choice(["u1", "i1", "u2", "i2", "u4", "i4", "i8", "f4", "f8"]))}
+    for name in ("correlate", "convolve"):
+        if name == "convolve":
+            options["origin"] = [-one - (n % 2 == 0) for one, n in zip(options["origin"], sizes)]
+        want = getattr(scipy.ndimage, name)(x, weights, **options)
+        got = getattr(ndimage, name)(x, weights, **options)
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want, err_msg=str(options))
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["gaussian_filter", "uniform_filter", "sobel", "laplace"])
 def test_volumes(name, mode):

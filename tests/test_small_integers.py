@@ -184,6 +184,25 @@ def test_a_method_that_is_asked_for_is_taken():
         assert wide is (method != "direct")
 
 
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("length", [1_000, 3_000, 10_000, 70_000, 300_000, 3_000_000])
+@pytest.mark.parametrize("dtype", SMALL)
+def test_rows_of_any_length(dtype, length, rows):
+    """Signals, and strips of pictures: longer than any cache, or than a thread's memory."""
+    rng = np.random.default_rng(length + rows)
+    taps, stride = int(rng.integers(1, 32)), int(rng.integers(1, 4))
+    shape = (length,) if rows == 1 else (rows, length // rows)
+    info = np.iinfo(dtype)
+    x = rng.integers(info.min, info.max, (1, 1, *shape), dtype, endpoint=True)
+    w = rng.integers(-9, 10, (1, 1, *(min(rows, 3),) * (len(shape) - 1), taps)).astype(np.int8)
+    exact = sum(
+        np.correlate(x[0, 0].reshape(rows, -1)[line].astype(np.int64), kernel)
+        for line, kernel in enumerate(w[0, 0].reshape(-1, taps).astype(np.int64))
+    )[::stride]
+    y = fastconv.conv(x, w, stride=stride)
+    np.testing.assert_array_equal(y[0, 0].reshape(-1, y.shape[-1])[0], exact)
+
+
 @pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
 @pytest.mark.parametrize("dtype", SMALL)
 def test_taps_that_lie_far_apart_take_no_memory(dtype, data_format):

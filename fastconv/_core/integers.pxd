@@ -12,8 +12,8 @@ cdef inline Py_ssize_t round_up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
 
 
 cdef inline Py_ssize_t even_size(Py_ssize_t n, Py_ssize_t most) noexcept nogil:
-    """The size of nearly equal blocks that cover n and are no longer than `most`."""
-    cdef Py_ssize_t count = ceil_div(n, most)
+    """The size of nearly equal blocks that cover n and are no longer than `most`, or than 1."""
+    cdef Py_ssize_t count = ceil_div(n, max(most, <Py_ssize_t>1))
     return ceil_div(n, count) if count else 1
 
 

@@ -60,7 +60,8 @@ cdef bint serves_byte_pixels(ConvDesc desc) except -1:
     """
     cdef const conv_geometry *g = &desc.g
     return (g.channels == g.groups == g.filters and g.channels_last
-            and g.channels >= LEAST_CHANNELS and taps_meet(g)
+            and g.channels >= LEAST_CHANNELS
+            and taps_meet(g, min(g.channels, <Py_ssize_t>MOST_CHANNELS))
             and (g.kernel[2] <= QUAD or QUAD * g.dilation[2] % g.stride[2] == 0)
             and have_bytes())
 

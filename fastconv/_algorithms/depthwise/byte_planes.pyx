@@ -66,7 +66,7 @@ cdef bint serves_byte_planes(ConvDesc desc) except -1:
     cdef const conv_geometry *g = &desc.g
     return (g.channels == g.groups
             and (not g.channels_last or (g.channels == 1 and g.filters == 1))
-            and g.stride[2] + g.dilation[2] <= 5 and taps_meet(g)
+            and g.stride[2] + g.dilation[2] <= 5 and taps_meet(g, 1)
             and (g.kernel[2] <= QUAD or QUAD * g.dilation[2] % g.stride[2] == 0)
             and have_bytes())
 
@@ -95,7 +95,7 @@ cdef void set_layout(ByteLayout *layout, const conv_geometry *g, Py_ssize_t lane
     layout.reach = g.dilation[1] * (g.kernel[1] - 1)
     row_bytes = g.kernel[0] * classes * (4 * layout.pitch + layout.width) + 4 * layout.pitch
     layout.block = FIRST_CACHE // row_bytes - ceil_div(layout.reach, classes)
-    if layout.block < 4 * ceil_div(layout.reach, classes):  # too much would be made again
+    if layout.block < max(1, 4 * ceil_div(layout.reach, classes)):  # too much would be made again
         layout.block = max(1, CACHE // 8 // row_bytes - ceil_div(layout.reach, classes))
     layout.block = max(even_size(max(g.output[1], 1), layout.block), 1)
     layout.lines = layout.block + ceil_div(layout.reach, classes)

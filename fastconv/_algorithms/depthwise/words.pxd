@@ -37,7 +37,7 @@ cdef class WordRows:
 
 
 cdef bint serves(ConvDesc desc)
-cdef bint taps_meet(const conv_geometry *g) noexcept
+cdef bint taps_meet(const conv_geometry *g, Py_ssize_t channels) noexcept
 cdef WordRows word_rows(ConvDesc desc, cnp.ndarray weight, int zero_point, Requantization way_out)
 cdef double word_rows_seconds(ConvDesc desc)
 

@@ -31,6 +31,8 @@ cnp.import_array()
 cdef enum:
     VECTORS = 8        # of sums in flight
     SPARE = 64         # elements that a kernel may be longer than the image
+    ELEMENT_BYTES = 4
+    MOST_BYTES = 8 << 20  # of the elements that a row of outputs needs: what a thread may take
 
 cdef double RATE = 0.5          # of the peak, with elements for numbers
 cdef double ELEMENT = 0.3e-9    # seconds an element: of making lines, and of results
@@ -61,17 +63,22 @@ cdef struct Job:
 cdef bint serves(ConvDesc desc):
     """Whether each group has one channel, and its rows lie side by side in memory."""
     cdef const conv_geometry *g = &desc.g
-    return g.channels == g.groups and taps_meet(g) and (
+    return g.channels == g.groups and taps_meet(g, 1) and (
         not g.channels_last or (g.channels == 1 and g.filters == 1))
 
 
-cdef bint taps_meet(const conv_geometry *g) noexcept:
-    """Whether a kernel is hardly longer than the image: elements between its taps are made too."""
+cdef bint taps_meet(const conv_geometry *g, Py_ssize_t channels) noexcept:
+    """Whether what a row of outputs of so many channels needs is little enough to be made at once.
+
+    A kernel is hardly longer than the image, since elements between its taps are made too, and rows
+    are not too long, since they are not cut.
+    """
+    cdef double lines = <double>g.kernel[0] * (g.dilation[1] * (g.kernel[1] - 1) + g.stride[1])
     cdef int axis
     for axis in range(1, AXES):
         if g.dilation[axis] * (g.kernel[axis] - 1) > g.input[axis] + SPARE:
             return False
-    return True
+    return ELEMENT_BYTES * lines * g.output[2] * g.stride[2] * channels <= MOST_BYTES
 
 
 cdef double word_rows_seconds(ConvDesc desc):
