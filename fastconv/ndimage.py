@@ -484,7 +484,7 @@ _PADDING_MODES = {"reflect": "symmetric", "grid-mirror": "symmetric", "mirror": 
                   "constant": "zeros", "grid-constant": "zeros"}
 
 
-# Taps from which on products of integers, by the bytes of the image's, are faster than those of floats
+# Taps from which on products of integers, of so many bytes, are faster than those of floats
 # (1024x1024, AVX2 and VNNI).
 _WORTH_INTEGERS = {1: 64, 2: 196}
 
