@@ -6,6 +6,8 @@ other functions and other types of elements too, SciPy's module answers.
 """
 import functools
 import inspect
+import itertools
+import math
 import operator
 
 import numpy as np
@@ -503,13 +505,38 @@ def _convolved(x, y, weights, origins, mode, outside, num_threads, precision):
             or any(max(pair) >= n for pair, n in zip(padding, image))
             or (_PADDING_MODES[mode] == "zeros" and outside != 0)):
         return False
+    x, y, mode = x.reshape(-1, 1, *image), y.reshape(-1, 1, *image), _PADDING_MODES[mode]
+    if exact is not None:
+        return _convolved_in_strips(x, exact.reshape(1, 1, *kernel), y, padding, mode, num_threads)
     with np.errstate(over="ignore"):
-        weights = weights.astype(x.dtype) if exact is None else exact
+        weights = weights.reshape(1, 1, *kernel).astype(x.dtype)
     if not np.isfinite(weights).all():
         return False
-    conv(x.reshape(-1, 1, *image), weights.reshape(1, 1, *kernel), padding=padding,
-         padding_mode=_PADDING_MODES[mode], num_threads=num_threads, out=y.reshape(-1, 1, *image),
-         **({"precision": precision} if exact is None else {"casting": "wrap"}))
+    conv(x, weights, padding=padding, padding_mode=mode, precision=precision,
+         num_threads=num_threads, out=y)
+    return True
+
+
+_STRIP = 1 << 20  # elements of a result that are computed at once, so that little memory is needed
+
+
+def _convolved_in_strips(x, weights, y, padding, mode, num_threads):
+    """The same of integers, whose sums do not depend on the cut; False where none is possible."""
+    (before, after), length = padding[0], x.shape[2]
+    row = math.prod(x.shape[3:])
+    images = max(1, _STRIP // (length * row))
+    # what is repeated around a strip at an end lies in that strip
+    strips = max(1, length // max(_STRIP // row, before + after + 1))
+    if strips > 1 and mode == "circular":
+        return False
+    ends = [length * i // strips for i in range(strips + 1)]
+    for n in range(0, len(x), images):
+        for start, stop in itertools.pairwise(ends):
+            low, high = max(start - before, 0), min(stop + after, length)
+            outside = before - (start - low), after - (high - stop)
+            conv(x[n:n + images, :, low:high], weights, padding=[outside, *padding[1:]],
+                 padding_mode=mode, num_threads=num_threads, casting="wrap",
+                 out=y[n:n + images, :, start:stop])
     return True
 
 
