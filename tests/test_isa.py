@@ -22,10 +22,12 @@ each_level = pytest.mark.parametrize(
     "level", [pytest.param(level, marks=needs(level)) for level in LEVELS]
 )
 # The level of this session is left to the session itself, which runs all of the suite at it.
-OTHERS = [level for level in LEVELS if level != fastconv.show_runtime(mode="dicts")["isa"]]
+HERE_IS = fastconv.show_runtime(mode="dicts")["isa"]
+OTHERS = [level for level in LEVELS if level != HERE_IS]
 # Levels beyond avx512 have its kernels, but for small integers (which are tested at every level in
-# `test_small_integers`) and matrix units.
-OTHERS_IN_FULL = [level for level in OTHERS if "_" not in level]
+# `test_small_integers`) and matrix units: a session at one of them runs the suite with these, too.
+OTHERS_IN_FULL = [level for level in OTHERS
+                  if "_" not in level and not HERE_IS.startswith(f"{level}_")]  # fmt: skip
 other_levels = pytest.mark.parametrize(
     "level", [pytest.param(level, marks=needs(level)) for level in OTHERS_IN_FULL]
 )
@@ -76,6 +78,8 @@ SAMPLE = {
         "lines_of_every_length",
     )],
     "matrix units": ["test_matrix_unit.py"],
+    "guard pages of small integers": [f"test_guard_pages.py::test_{name}" for name in (
+        "small_integers", "output_channels_of_small_integers")],
     "all random cases": ["test_random_cases.py", "test_special_values.py", "test_conv2d.py",
                          "test_conv2d_backward.py", "test_ndimage_bits.py"],
 }
@@ -96,9 +100,13 @@ def run_pytest(level, targets, directory):
 
 
 # avx512_vnni has more products of bytes than avx512, and nothing else.
-OF_A_LEVEL = [(level, sample) for level in OTHERS for sample in list(SAMPLE)[:-1]
-              if level in OTHERS_IN_FULL
-              or (sample == "matrix units" and level != "avx512_vnni")]  # fmt: skip
+SAMPLES_BEYOND = {"avx512": ["guard pages of small integers", "matrix units"],
+                  "avx512_bf16": ["matrix units"], "avx512_amx": ["matrix units"]}  # fmt: skip
+OF_A_LEVEL = [
+    (level, sample) for level in OTHERS for sample in (
+        [name for name in SAMPLE if name not in ("all random cases", *SAMPLES_BEYOND["avx512"][:1])]
+        if level in OTHERS_IN_FULL else SAMPLES_BEYOND.get(level, []))
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
