@@ -527,7 +527,9 @@ def _convolved_in_strips(x, weights, y, padding, mode, num_threads):
     images = max(1, _STRIP // (length * row))
     # what is repeated around a strip at an end lies in that strip
     strips = max(1, length // max(_STRIP // row, before + after + 1))
-    if strips > 1 and mode == "circular":
+    cut = strips > 1 or images < len(x)
+    # a strip has neither the other end of the image, nor what another one has written over
+    if cut and (np.may_share_memory(x, y) or (strips > 1 and mode == "circular")):
         return False
     ends = [length * i // strips for i in range(strips + 1)]
     for n in range(0, len(x), images):

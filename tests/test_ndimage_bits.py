@@ -150,6 +150,21 @@ def test_large_kernels_of_integers(monkeypatch, seed):
         np.testing.assert_array_equal(got, want, err_msg=str(options))
 
 
+@pytest.mark.parametrize("strip", [1 << 20, 4_000])
+@pytest.mark.parametrize("shift", [0, 10])
+@pytest.mark.parametrize("sizes", [(9, 9), (1, 5, 17)])
+def test_large_kernels_of_integers_over_the_input(monkeypatch, sizes, shift, strip):
+    """In strips, too, of an image or of several: none reads what another has written."""
+    monkeypatch.setattr(ndimage, "_STRIP", strip)
+    rng = np.random.default_rng(shift)
+    memory = rng.integers(0, 256, (210, 7, 40) if len(sizes) == 3 else (210, 100), np.uint8)
+    image, over = memory[:200], memory[shift:shift + 200]
+    weights = rng.integers(-3, 4, sizes)
+    want = scipy.ndimage.correlate(image.copy(), weights)
+    ndimage.correlate(image, weights, output=over)
+    np.testing.assert_array_equal(over, want)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["gaussian_filter", "uniform_filter", "sobel", "laplace"])
 def test_volumes(name, mode):
