@@ -22,7 +22,7 @@ cdef enum:
     TASK_PIXELS = 1 << 14  # that a task converts
 
 cdef object int32 = np.dtype(np.int32)
-cdef tuple NEAR = (1e-30, 1e28)  # scales that float32 has, with their products by 32 bits
+cdef tuple NEAR = (1e-30, 0.99)  # scales that float32 has, with products of 32 bits
 cdef dict TYPES = {np.dtype(name): number for name, number in (
     ("u1", FC_U8), ("i1", FC_I8), ("u2", FC_U16), ("i2", FC_I16), ("i4", FC_I32), ("i8", FC_I64),
     ("?", FC_U8))}

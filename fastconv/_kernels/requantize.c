@@ -54,28 +54,7 @@ WORDS(i16, int16_t)
 
 /* ---- out ---- */
 
-/* A result of 8 bits that float32 tells: sum, scale and product are each rounded to 2^-24 of it, and
- * what lies within the bounds is at most 255, so that it is no further off than 255 * 3 * 2^-24, a
- * little less than 2^-14. So it rounds as in float64, unless it is as near as that to a half; DOUBT
- * leaves as much room again. Added to 1.5 * 2^23, a number is rounded to whole ones, halves to
- * even, and lies in the low bits of what represents it. */
-#define DOUBT (0.5f - 0x1p-13f)
-#define WHOLES 0x1.8p23f
-#define WHOLES_BITS 0x4b400000
-
 #if defined(__AVX512F__)
-/* Sixteen sums scaled and rounded by float32, and those that it does not tell. */
-FC_INLINE __m512i sixteen_near(__m512i v, __m512 scale, __m512 lo, __m512 hi, __m512i zero_point,
-                               __mmask16 *doubtful)
-{
-    const __m512 p = _mm512_min_ps(_mm512_max_ps(_mm512_cvtepi32_ps(v) * scale, lo), hi);
-    const __m512 whole = p + WHOLES;
-    const __m512 rest = _mm512_abs_ps(p - (whole - WHOLES));
-    *doubtful = _mm512_cmp_ps_mask(rest, _mm512_set1_ps(DOUBT), _CMP_GT_OQ);
-    return _mm512_add_epi32(_mm512_sub_epi32((__m512i)whole, _mm512_set1_epi32(WHOLES_BITS)),
-                            zero_point);
-}
-
 /* Sixteen sums scaled and rounded; and the first of them stored as what they fit. */
 FC_INLINE __m512i sixteen(__m512i v, __m512d scale0, __m512d scale1, __m512d lo, __m512d hi,
                           __m512i zero_point)
@@ -113,20 +92,14 @@ FC_INLINE void put_i64(int64_t *y, __mmask16 m, __m512i v)
         const __m512i v = _mm512_add_epi32(                                                    \
             _mm512_maskz_loadu_epi32(m, sum + i),                                              \
             each ? _mm512_maskz_loadu_epi32(m, bias + i) : _mm512_set1_epi32(b));              \
-        __mmask16 doubtful = (__mmask16)-1;                                                    \
-        __m512i result = v;                                                                    \
-        if (scaled == 2)                                                                       \
-            result = sixteen_near(v, each ? _mm512_maskz_loadu_ps(m, near + i)                 \
-                                          : _mm512_set1_ps(*near),                             \
-                                  _mm512_set1_ps((float)lo), _mm512_set1_ps((float)hi),        \
-                                  _mm512_set1_epi32(zero_point), &doubtful);                   \
-        if (scaled && doubtful)                                                                \
+        __m512i result;                                                                        \
+        if (scaled)                                                                            \
             result = sixteen(                                                                  \
                 v, each ? _mm512_maskz_loadu_pd((__mmask8)m, scale + i) : _mm512_set1_pd(s),   \
                 each ? _mm512_maskz_loadu_pd((__mmask8)(m >> 8), scale + i + 8)                \
                      : _mm512_set1_pd(s),                                                      \
                 _mm512_set1_pd(lo), _mm512_set1_pd(hi), _mm512_set1_epi32(zero_point));        \
-        if (!scaled)                                                                           \
+        else                                                                                   \
             result = _mm512_min_epi32(_mm512_max_epi32(v, _mm512_set1_epi32(low)),             \
                                       _mm512_set1_epi32(high));                                \
         FC_PASTE(put, tag)(y + i, m, result);                                                  \
@@ -151,18 +124,6 @@ FC_INLINE __m256i eight(__m256i v, __m256d scale0, __m256d scale1, __m256d lo, _
     const __m128i low = _mm256_cvtpd_epi32(_mm256_min_pd(_mm256_max_pd(a, lo), hi));
     const __m128i high = _mm256_cvtpd_epi32(_mm256_min_pd(_mm256_max_pd(b, lo), hi));
     return _mm256_add_epi32(_mm256_set_m128i(high, low), zero_point);
-}
-
-/* Eight sums scaled and rounded by float32, and whether it does not tell them all. */
-FC_INLINE __m256i eight_near(__m256i v, __m256 scale, __m256 lo, __m256 hi, __m256i zero_point,
-                             int *doubtful)
-{
-    const __m256 p = _mm256_min_ps(_mm256_max_ps(_mm256_cvtepi32_ps(v) * scale, lo), hi);
-    const __m256 whole = p + WHOLES;
-    const __m256 rest = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), p - (whole - WHOLES));
-    *doubtful = _mm256_movemask_ps(_mm256_cmp_ps(rest, _mm256_set1_ps(DOUBT), _CMP_GT_OQ));
-    return _mm256_add_epi32(_mm256_sub_epi32((__m256i)whole, _mm256_set1_epi32(WHOLES_BITS)),
-                            zero_point);
 }
 
 /* And stored as what they fit. */
@@ -205,17 +166,9 @@ FC_INLINE void put_i64(int64_t *y, __m256i v)
                                      : _mm256_set1_epi32(b)     ;                               \
             const __m256i v = _mm256_add_epi32(                                                \
                 _mm256_loadu_si256((const __m256i *)(sum + i)), add);                          \
-            int doubtful = 1;                                                                  \
-            __m256i result;                                                                    \
-            if (scaled == 2)                                                                   \
-                result = eight_near(v, each ? _mm256_loadu_ps(near + i) : _mm256_set1_ps(*near), \
-                                    _mm256_set1_ps((float)lo), _mm256_set1_ps((float)hi),      \
-                                    zero, &doubtful);                                          \
-            if (doubtful)                                                                      \
-                result = eight(                                                                \
-                    v, each ? _mm256_loadu_pd(scale + i) : _mm256_set1_pd(s)     ,             \
-                    each ? _mm256_loadu_pd(scale + i + 4) : _mm256_set1_pd(s)     , low_,      \
-                    high_, zero);                                                              \
+            const __m256i result = eight(                                                      \
+                v, each ? _mm256_loadu_pd(scale + i) : _mm256_set1_pd(s),                      \
+                each ? _mm256_loadu_pd(scale + i + 4) : _mm256_set1_pd(s), low_, high_, zero); \
             FC_PASTE(put, tag)(y + i, result);                                                 \
         }                                                                                      \
     }
@@ -224,8 +177,8 @@ FC_INLINE void put_i64(int64_t *y, __m256i v)
 #endif
 
 /* Rows of sums with bias, bounds and, with `scaled`, requantization: y = zero_point + round(clip((sum
- * + bias) * scale)), halves to even; with `scaled` 2, by way of float32. Bias and scale are the same
- * for all, or, with `each`, for a column. */
+ * + bias) * scale)), halves to even. Bias and scale are the same for all, or, with `each`, for a
+ * column. */
 #define LINES(tag, TYPE)                                                                       \
     FC_INLINE void FC_PASTE(tag, lines)(ptrdiff_t rows, ptrdiff_t n, const int32_t *sum,       \
                                         ptrdiff_t sum_r, TYPE *y, ptrdiff_t y_r,               \
@@ -235,11 +188,9 @@ FC_INLINE void put_i64(int64_t *y, __m256i v)
         const int32_t b = bias[at], low = (int32_t)e->lo, high = (int32_t)e->hi;               \
         const double lo = e->lo, hi = e->hi;                                                   \
         const double *scale = scaled ? e->scale + (bias - e->bias) + at : 0;                   \
-        const float *near = scaled == 2 ? e->near_scale + (bias - e->bias) + at : 0;           \
         const double s = scaled ? *scale : 1;                                                  \
         const int zero_point = scaled ? e->zero_point : 0;                                     \
         bias += at;                                                                            \
-        (void)near;                                                                            \
         for (ptrdiff_t r = 0; r < rows; r++, sum += sum_r, y += y_r) {                         \
             VECTORS(tag)                                                                       \
             for (; i < n; i++) {                                                               \
@@ -262,17 +213,33 @@ FC_INLINE void put_i64(int64_t *y, __m256i v)
                                     const int32_t *bias, ptrdiff_t at, int each,               \
                                     const fc_epilogue *e)                                      \
     {                                                                                          \
-        const int near = sizeof *y == 1 && e->near_scale;                                      \
         if (each) {                                                                            \
             if (!e->scale) FC_PASTE(tag, lines)(nr, nc, sum, sum_r, y, y_r, bias, at, e, 0, 1); \
-            else if (near) FC_PASTE(tag, lines)(nr, nc, sum, sum_r, y, y_r, bias, at, e, 2, 1); \
             else FC_PASTE(tag, lines)(nr, nc, sum, sum_r, y, y_r, bias, at, e, 1, 1);          \
         } else {                                                                               \
             if (!e->scale) FC_PASTE(tag, lines)(nr, nc, sum, sum_r, y, y_r, bias, at, e, 0, 0); \
-            else if (near) FC_PASTE(tag, lines)(nr, nc, sum, sum_r, y, y_r, bias, at, e, 2, 0); \
             else FC_PASTE(tag, lines)(nr, nc, sum, sum_r, y, y_r, bias, at, e, 1, 0);          \
         }                                                                                      \
-    }                                                                                          \
+    }
+LINES(u8, uint8_t)
+LINES(i8, int8_t)
+LINES(u16, uint16_t)
+LINES(i16, int16_t)
+LINES(i32, int32_t)
+LINES(i64, int64_t)
+
+#define TAG u8
+#define TYPE uint8_t
+#define SATURATE packus_epi16
+#define SIGN epu8
+#include "requantize_bytes.h"
+#define TAG i8
+#define TYPE int8_t
+#define SATURATE packs_epi16
+#define SIGN epi8
+#include "requantize_bytes.h"
+
+#define STORE(tag, TYPE, rows)                                                                 \
     static void FC_PASTE(tag, store)(ptrdiff_t nr, ptrdiff_t nc, const int32_t *sum,           \
                                      ptrdiff_t sum_r, void *y_, ptrdiff_t y_r,                 \
                                      const int32_t *bias, ptrdiff_t bias_r, ptrdiff_t bias_c,  \
@@ -286,12 +253,12 @@ FC_INLINE void put_i64(int64_t *y, __m256i v)
                 FC_PASTE(tag, rows)(1, nc, sum + r * sum_r, sum_r, y + r * y_r, y_r, bias,     \
                                     r * bias_r, bias_c != 0, e);                               \
     }
-LINES(u8, uint8_t)
-LINES(i8, int8_t)
-LINES(u16, uint16_t)
-LINES(i16, int16_t)
-LINES(i32, int32_t)
-LINES(i64, int64_t)
+STORE(u8, uint8_t, bytes)
+STORE(i8, int8_t, bytes)
+STORE(u16, uint16_t, rows)
+STORE(i16, int16_t, rows)
+STORE(i32, int32_t, rows)
+STORE(i64, int64_t, rows)
 
 static void store(ptrdiff_t nr, ptrdiff_t nc, const void *sum, ptrdiff_t sum_r, void *y,
                   ptrdiff_t y_r, const void *bias, ptrdiff_t bias_r, ptrdiff_t bias_c,

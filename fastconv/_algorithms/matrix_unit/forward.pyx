@@ -27,12 +27,15 @@ cnp.import_array()
 
 cdef enum:
     TASKS_PER_THREAD = 8  # more end no more evenly
+    GROUP_TILES = 4       # whose sums of a block of channels stay in the nearest cache: 8 KB
 
 # How the work of one call is cut. Sums do not depend on it.
 cdef struct Schedule:
     Py_ssize_t row_parts          # of a block's rows of outputs,
     Py_ssize_t channel_parts      # and of its output channels: a task each
     Py_ssize_t tasks
+    Py_ssize_t group              # tiles that one block of output channels is computed of at a time
+    Py_ssize_t kept               # places of sums that a block of output channels keeps, or 0
     # Places in a thread's scratch memory; the window is at its beginning.
     Py_ssize_t split_at, low, sums_at, transposed_at, index_at, offsets_at
     Py_ssize_t scratch_size
@@ -147,19 +150,32 @@ cdef Schedule plan_tasks(const Layout *layout, Py_ssize_t batch, int threads) no
 cdef void reserve_scratch(const Layout *layout, Schedule *schedule) noexcept:
     cdef Arena arena
     cdef Py_ssize_t window = layout.window.size + layout.window.slack
-    cdef Py_ssize_t places = layout.tiles * FC_MATRIX
+    cdef Py_ssize_t places
+    schedule.group = group_of(layout)
+    schedule.kept = layout.tiles * FC_MATRIX if layout.chunks > 1 else 0
+    places = schedule.group * FC_MATRIX
     arena.size = 0
     reserve(&arena, window * sizeof(float))
     schedule.split_at, schedule.low = 0, 0
     if layout.itemsize == 2:
         schedule.split_at = reserve(&arena, window * layout.itemsize)
         schedule.low = reserve(&arena, window * layout.itemsize) - schedule.split_at
-    schedule.sums_at = reserve(&arena, layout.channel_blocks * places * WIDTH * sizeof(float))
+    schedule.sums_at = reserve(&arena, max(
+        layout.channel_blocks * schedule.kept, places) * WIDTH * sizeof(float))
     schedule.transposed_at = reserve(
         &arena, transposed_size(layout.kernels, WIDTH, places) * sizeof(float))
     schedule.index_at = reserve(&arena, index_bytes(&layout.window))
     schedule.offsets_at = reserve(&arena, chunk_steps(layout, 0) * sizeof(Py_ssize_t))
     schedule.scratch_size = arena.size
+
+
+cdef Py_ssize_t group_of(const Layout *layout) noexcept:
+    """A few tiles, in whole rows of tiles where there are such; planes want long rows instead."""
+    if not layout.g.channels_last:
+        return layout.tiles
+    if not layout.flat:
+        return layout.row_tiles * max(1, GROUP_TILES // layout.row_tiles)
+    return min(<Py_ssize_t>GROUP_TILES, layout.tiles)
 
 
 # ---- a task ----
@@ -170,7 +186,7 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     cdef BlockRef block = unravel_task(job, task)
     cdef char *scratch = job.scratch + thread * job.schedule.scratch_size
     cdef WindowIndex index
-    cdef Py_ssize_t chunk, k
+    cdef Py_ssize_t chunk
     cdef bint trusted = True
     if block.count[1] == 0:  # the last block may have fewer rows than parts
         return
@@ -183,8 +199,6 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     layout.matrix.end()
     if not trusted:
         job.refused[block.image] = 1
-    for k in range(block.first_k, block.end_k):
-        store_block(job, &block, k, scratch)
 
 
 cdef inline BlockRef unravel_task(const Job *job, Py_ssize_t task) noexcept nogil:
@@ -260,27 +274,44 @@ cdef bint split_window(const Job *job, const WindowIndex *index, const float *ga
 
 cdef void multiply(const Job *job, const BlockRef *block, Py_ssize_t chunk,
                    char *scratch) noexcept nogil:
-    """Add a chunk's products to the sums of two tiles of places at a time, which stay in the
-    nearest cache while all weights pass."""
+    """Add a chunk's products to the sums, and store those that are complete.
+
+    Two tiles of places at a time stay in the nearest cache while all weights pass, and a group's
+    sums until they are stored.
+    """
+    cdef const Layout *layout = job.layout
+    cdef Py_ssize_t group = job.schedule.group, i, first, n, k
+    cdef float *sums
+    find_offsets(layout, chunk, <Py_ssize_t *>(scratch + job.schedule.offsets_at))
+    for i in range(ceil_div(block.tiles, group)):
+        first = i * group
+        n = min(group, block.tiles - first)
+        for k in range(block.first_k, block.end_k):
+            sums = sums_of(job, k, first, scratch)
+            multiply_group(job, block, chunk, k, first, n, scratch, sums)
+            if chunk == layout.chunks - 1:
+                store_group(job, block, k, first, n, scratch, sums)
+
+
+cdef inline void multiply_group(const Job *job, const BlockRef *block, Py_ssize_t chunk,
+                                Py_ssize_t k, Py_ssize_t first, Py_ssize_t tiles, char *scratch,
+                                float *sums) noexcept nogil:
+    """Some tiles of places with the weights of a block of output channels."""
     cdef const Layout *layout = job.layout
     cdef const WindowAxis *axis = &layout.axis[0]
     cdef const Window *window = &layout.window
-    cdef Py_ssize_t *offset = <Py_ssize_t *>(scratch + job.schedule.offsets_at)
-    cdef Py_ssize_t steps = chunk_steps(layout, chunk), i, k, n, halves
+    cdef const Py_ssize_t *offset = <const Py_ssize_t *>(scratch + job.schedule.offsets_at)
+    cdef Py_ssize_t steps = chunk_steps(layout, chunk), i
     cdef Py_ssize_t pixel = axis[2].window_step * window.position[2] * layout.itemsize
     cdef Py_ssize_t row = axis[1].window_step * window.position[1] * layout.itemsize
+    cdef Py_ssize_t halves = 1 + (layout.out_channels - k * WIDTH > FC_MATRIX)
+    cdef const char *weights = job.packed + packed_at(layout, block.group, chunk, k)
     cdef Py_ssize_t tile[2]
-    cdef float *sums
-    find_offsets(layout, chunk, offset)
-    for i in range(0, block.tiles, 2):
-        n = min(<Py_ssize_t>2, block.tiles - i)
+    for i in range(first, first + tiles, 2):
         tile[0], tile[1] = tile_at(layout, i, pixel, row), tile_at(layout, i + 1, pixel, row)
-        for k in range(block.first_k, block.end_k):
-            halves = 1 + (layout.out_channels - k * WIDTH > FC_MATRIX)
-            sums = sums_of(job, k, scratch) + i * FC_MATRIX * WIDTH
-            layout.matrix.product[layout.kind][n - 1][halves - 1](
-                steps, offset, scratch + job.schedule.split_at, tile, pixel, job.schedule.low,
-                job.packed + packed_at(layout, block.group, chunk, k), sums, chunk > 0)
+        layout.matrix.product[layout.kind][i + 1 < first + tiles][halves - 1](
+            steps, offset, scratch + job.schedule.split_at, tile, pixel, job.schedule.low,
+            weights, sums + (i - first) * FC_MATRIX * WIDTH, chunk > 0)
 
 
 cdef inline Py_ssize_t tile_at(const Layout *layout, Py_ssize_t i, Py_ssize_t pixel,
@@ -291,10 +322,13 @@ cdef inline Py_ssize_t tile_at(const Layout *layout, Py_ssize_t i, Py_ssize_t pi
     return i // layout.row_tiles * row + i % layout.row_tiles * FC_MATRIX * pixel
 
 
-cdef inline float *sums_of(const Job *job, Py_ssize_t k, char *scratch) noexcept nogil:
-    """Those of a block of output channels, [place][channel]."""
-    return (<float *>(scratch + job.schedule.sums_at)) + (
-        k * job.layout.tiles * FC_MATRIX * WIDTH)
+cdef inline float *sums_of(const Job *job, Py_ssize_t k, Py_ssize_t first,
+                           char *scratch) noexcept nogil:
+    """Those of a block of output channels from a tile on, [place][channel]."""
+    cdef float *sums = <float *>(scratch + job.schedule.sums_at)
+    if job.schedule.kept:
+        sums += (k * job.schedule.kept + first * FC_MATRIX) * WIDTH
+    return sums
 
 
 cdef void find_offsets(const Layout *layout, Py_ssize_t chunk,
@@ -314,26 +348,39 @@ cdef void find_offsets(const Layout *layout, Py_ssize_t chunk,
                     offset += 1
 
 
-cdef void store_block(const Job *job, const BlockRef *block, Py_ssize_t k,
-                      char *scratch) noexcept nogil:
-    """Sums of a block of output channels, row by row, or whole rows as one."""
+cdef void store_group(const Job *job, const BlockRef *block, Py_ssize_t k, Py_ssize_t first,
+                      Py_ssize_t tiles, char *scratch, float *sums) noexcept nogil:
+    """Sums of some tiles and a block of output channels, row by row, or whole rows as one."""
     cdef const Layout *layout = job.layout
     cdef const Output *output = &job.output
-    cdef float *sums = sums_of(job, k, scratch)
     cdef float *transposed = <float *>(scratch + job.schedule.transposed_at)
-    cdef Py_ssize_t channel = block.group * layout.out_channels + k * WIDTH, i
+    cdef Py_ssize_t channel = block.group * layout.out_channels + k * WIDTH, r, low, high
     cdef Py_ssize_t channels = min(<Py_ssize_t>WIDTH, layout.out_channels - k * WIDTH)
-    cdef Py_ssize_t rows = block.count[1], columns = block.count[2]
+    cdef Py_ssize_t columns = block.count[2], pitch = layout.pitch
+    cdef Py_ssize_t begin = first * FC_MATRIX
+    cdef Py_ssize_t end = min(begin + tiles * FC_MATRIX, block.count[1] * pitch)
     cdef Py_ssize_t place = (
         block.image * output.image + channel * output.channel + block.first[0] * output.axis[0]
         + block.first[1] * output.axis[1] + block.first[2] * output.axis[2])
-    if columns == layout.out_size[2]:
-        for i in range(1, rows if layout.pitch > columns else 1):
-            memmove(sums + i * columns * WIDTH, sums + i * layout.pitch * WIDTH,
-                    columns * WIDTH * sizeof(float))
-        store_tile(output, sums, WIDTH, False, transposed, rows * columns, channels, channel,
-                   place)
+    if columns == layout.out_size[2] and (pitch == columns or not layout.g.channels_last):
+        place += begin // pitch * output.axis[1] + begin % pitch * output.pixel
+        if pitch > columns:
+            end = begin + without_gaps(sums, end - begin, columns, pitch)
+        store_tile(output, sums, WIDTH, False, transposed, end - begin, channels, channel, place)
         return
-    for i in range(rows):
-        store_tile(output, sums + i * layout.pitch * WIDTH, WIDTH, False, transposed, columns,
-                   channels, channel, place + i * output.axis[1])
+    for r in range(begin // pitch, ceil_div(end, pitch)):
+        low, high = max(begin - r * pitch, <Py_ssize_t>0), min(end - r * pitch, columns)
+        if low < high:
+            store_tile(output, sums + (r * pitch + low - begin) * WIDTH, WIDTH, False, transposed,
+                       high - low, channels, channel,
+                       place + r * output.axis[1] + low * output.pixel)
+
+
+cdef Py_ssize_t without_gaps(float *sums, Py_ssize_t places, Py_ssize_t columns,
+                             Py_ssize_t pitch) noexcept nogil:
+    """Rows of sums moved together; returns the places that they take."""
+    cdef Py_ssize_t rows = ceil_div(places, pitch), i
+    for i in range(1, rows):
+        memmove(sums + i * columns * WIDTH, sums + i * pitch * WIDTH,
+                columns * WIDTH * sizeof(float))
+    return rows * columns
