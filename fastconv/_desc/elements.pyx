@@ -16,7 +16,7 @@ from fastconv._core.padding cimport PAD_CONSTANT
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.words cimport lent, type_of
 from fastconv._desc.conv cimport ConvDesc, conv_geometry, copied
-from fastconv._kernels.bytes cimport byte_functions, fc_bytes
+from fastconv._kernels.bytes cimport byte_functions, fc_bytes, fc_spread
 from fastconv._kernels.dispatch cimport fc_integers, kernels
 
 cnp.import_array()
@@ -24,6 +24,9 @@ cnp.import_array()
 cdef enum:
     COPY_BYTES = 4 << 20   # of elements at once; or one image
     TASK_PIXELS = 1 << 14  # that a task brings into elements
+    COLOURS = 3            # channels of pictures
+    SPREAD_READS = 64      # bytes from a vector's first on,
+    SPREAD_MAKES = 16      # elements at a time
 
 # ---- the way in ----
 
@@ -42,6 +45,15 @@ cdef struct Packing:
     Py_ssize_t planes           # of elements of all images
     Py_ssize_t groups
     Py_ssize_t pixels, blocks   # of a plane, or of all images; blocks of them
+    fc_spread spread            # for three bytes a group
+
+
+cdef bint are_elements(cnp.ndarray images, Py_ssize_t channels, Py_ssize_t packed,
+                       int zero_point, bint channels_last) noexcept:
+    """Whether they lie in memory as their elements do."""
+    return (channels_last and zero_point == 0 and channels % packed == 0
+            and packed * cnp.PyArray_ITEMSIZE(images) == sizeof(int32_t)
+            and <size_t>cnp.PyArray_DATA(images) % sizeof(int32_t) == 0)
 
 
 cdef cnp.ndarray elements(cnp.ndarray source, Py_ssize_t groups, Py_ssize_t packed,
@@ -55,11 +67,15 @@ cdef cnp.ndarray elements(cnp.ndarray source, Py_ssize_t groups, Py_ssize_t pack
     packing.channels = shape[last if channels_last else 1] // groups
     packing.packed, packing.elements = packed, ceil_div(packing.channels, packed)
     packing.groups = groups
+    if are_elements(images, packing.channels, packed, zero_point, channels_last):
+        return images.view(np.float32)
     shape[last if channels_last else 1] = groups * packing.elements
     out = lent(tuple(shape))
     if cnp.PyArray_SIZE(out) == 0:
         return out
     packing.words, packing.bytes = &kernels().integers, byte_functions()
+    if packed == 4 and packing.channels == COLOURS:
+        packing.bytes.set_spread(COLOURS, 1, &packing.spread)
     packing.type = type_of(images)
     packing.itemsize = cnp.PyArray_ITEMSIZE(images)
     packing.zero_point = zero_point
@@ -105,9 +121,25 @@ cdef void pack_pixels(void *context, Py_ssize_t task, int thread) noexcept nogil
     if p.channels % p.packed == 0:
         pack_row(p, n * channels, source, out)
         return
-    for i in range(n * p.groups):
+    i = 0
+    if p.packed == 4 and p.channels == COLOURS:
+        i = spread_colours(p, n * p.groups, source, out)
+    for i in range(i, n * p.groups):
         out[(i + 1) * p.elements - 1] = 0
         pack_row(p, p.channels, source + i * p.channels * p.itemsize, out + i * p.elements)
+
+
+cdef inline Py_ssize_t spread_colours(const Packing *p, Py_ssize_t n, const char *source,
+                                      int32_t *out) noexcept nogil:
+    """Groups of three bytes, as many as vectors can read; the fourth of an element is that of the
+    next, and meets a weight of zero. Returns how many."""
+    if COLOURS * n < SPREAD_READS:
+        return 0
+    n = ((COLOURS * n - SPREAD_READS) // (COLOURS * SPREAD_MAKES) + 1) * SPREAD_MAKES
+    p.bytes.spread(n, source, &p.spread, out)
+    if p.zero_point:
+        p.bytes.bytes(4 * n, out, p.zero_point, out)
+    return n
 
 
 cdef inline void pack_row(const Packing *p, Py_ssize_t n, const char *source,

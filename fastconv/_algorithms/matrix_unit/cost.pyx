@@ -11,13 +11,20 @@ from fastconv._kernels.dispatch cimport FC_MATRIX
 cdef double CALL_SECONDS = 2.5e-6       # of a call
 cdef double TASK_SECONDS = 0.3e-6       # of a block of outputs
 cdef double GATHER_SECONDS = 0.25e-9    # of a number of the window, gathered and split
-cdef double STORE_SECONDS = 0.15e-9     # of a place of a sum, loaded, stored or moved
+cdef double STORE_SECONDS = 0.08e-9     # of a place of a sum, loaded and stored,
+cdef double PLANE_SECONDS = 0.18e-9     # and transposed, if channels come first
 cdef double PACK_SECONDS = 0.6e-9       # of a weight
 
 
 cdef double products_of(const Layout *layout) noexcept:
     """That a cycle multiplies and adds up; a step of elements of bytes has four times as many."""
     return layout.matrix.products if layout.itemsize == 2 else layout.matrix.products / 2
+
+
+cdef double store_seconds(const Layout *layout) noexcept:
+    """Of a place, from its first product to the result."""
+    return (1 + layout.chunks) * STORE_SECONDS + (
+        0 if layout.g.channels_last else PLANE_SECONDS)
 
 
 cdef double task_seconds(const Layout *layout, Py_ssize_t rows, Py_ssize_t channel_parts) noexcept:
@@ -30,7 +37,7 @@ cdef double task_seconds(const Layout *layout, Py_ssize_t rows, Py_ssize_t chann
     gathered = (<double>layout.window.size) * layout.chunks * window / max(axis.window, 1)
     products = ((<double>places) * blocks * WIDTH * all_steps(layout) * layout.step_channels
                 * layout.products / (products_of(layout) * CLOCK))
-    stored = (<double>places) * blocks * WIDTH * (1 + layout.chunks) * STORE_SECONDS
+    stored = (<double>places) * blocks * WIDTH * store_seconds(layout)
     if packed_bytes(layout) > CACHE // 2:
         weights = packed_bytes(layout) / (<double>layout.groups * BANDWIDTH * channel_parts)
     return TASK_SECONDS + gathered * GATHER_SECONDS + products + stored + weights
@@ -50,7 +57,7 @@ cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
                         * layout.products / (products_of(layout) * CLOCK))
     terms.gather = blocks * layout.window.size * layout.chunks * GATHER_SECONDS
     terms.transform = 0 if planned else weights * PACK_SECONDS
-    terms.traffic = places * channels * (1 + layout.chunks) * STORE_SECONDS
+    terms.traffic = places * channels * store_seconds(layout)
     if packed_bytes(layout) > CACHE // 2:
         terms.traffic += blocks * packed_bytes(layout) / layout.groups / BANDWIDTH
     terms.start = CALL_SECONDS + blocks * TASK_SECONDS
