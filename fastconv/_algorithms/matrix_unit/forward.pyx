@@ -27,7 +27,8 @@ cnp.import_array()
 
 cdef enum:
     TASKS_PER_THREAD = 8  # more end no more evenly
-    GROUP_TILES = 4       # whose sums of a block of channels stay in the nearest cache: 8 KB
+    GROUP_TILES = 4       # at most: whose sums of a block of channels, 8 KB, stay in the nearest cache
+    GROUP_STEPS = 24      # of the sums of a group's tiles, whose pixels, 24 KB, do as well
 
 # How the work of one call is cut. Sums do not depend on it.
 cdef struct Schedule:
@@ -170,12 +171,13 @@ cdef void reserve_scratch(const Layout *layout, Schedule *schedule) noexcept:
 
 
 cdef Py_ssize_t group_of(const Layout *layout) noexcept:
-    """A few tiles, in whole rows of tiles where there are such; planes want long rows instead."""
+    """Some pairs of tiles, in whole rows of tiles where there are such; planes want long rows."""
+    cdef Py_ssize_t pairs = min(GROUP_TILES, GROUP_STEPS // max(chunk_steps(layout, 0), 1)) // 2
     if not layout.g.channels_last:
         return layout.tiles
     if not layout.flat:
-        return layout.row_tiles * max(1, GROUP_TILES // layout.row_tiles)
-    return min(<Py_ssize_t>GROUP_TILES, layout.tiles)
+        return layout.row_tiles * max(1, 2 * pairs // layout.row_tiles)
+    return min(2 * max(1, pairs), layout.tiles)
 
 
 # ---- a task ----
