@@ -80,6 +80,8 @@ class Case:
     threads: int = 1
     series: str = ""  # what a random point was drawn as, which is then its group
 
+    largest = None  # value that errors are measured by: that of the result
+
     @property
     def pools(self):
         """Whether the layer is a pooling."""

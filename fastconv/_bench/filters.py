@@ -91,6 +91,7 @@ class FilterCase:
     threads: int = 1
 
     pools = False
+    largest = None  # value that errors are measured by: that of the result
 
     @property
     def x(self):

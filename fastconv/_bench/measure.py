@@ -125,7 +125,8 @@ def measure(case, contenders, seconds=0.4, rounds=5, progress=lambda name: None)
         if actual.shape != expected.shape:
             result.refusals[contender.name] = f"WRONG: shape {actual.shape}"
             continue
-        largest = np.max(np.abs(expected)) or 1.0  # no window may reach an element
+        # no window may reach an element
+        largest = case.largest or np.max(np.abs(expected)) or 1.0
         apart = float(np.max(np.abs(actual - expected)) / largest)
         if not apart <= case.tolerance:
             result.refusals[contender.name] = f"WRONG: error {apart:.1e} of the largest value"

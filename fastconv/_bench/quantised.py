@@ -1,14 +1,17 @@
-"""Quantised layers: `plan_qconv`, ONNX Runtime's QLinearConv and PyTorch's operator, in turn.
+"""Quantised layers: `plan_qconv`, and what the peers have for them, in turn.
 
-Images are of uint8 and weights of int8, with a scale for each filter; results are of uint8. Beside
-them stand our own direct sums of the same layer in float32, without any requantization.
+Images are of uint8 and weights of int8, with a scale for each filter; results are of uint8. ncnn
+knows no zero points: its images and results are of int8, and the numbers such that these hold
+them. Beside them stand our own direct sums of the same layer in float32, without any requantization.
 """
 
 import fnmatch
 import importlib
 import math
+import tempfile
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +23,9 @@ from fastconv._bench.peers import Contender, Fastconv
 from fastconv._bench.targets import Result, Row
 
 X_ZERO, Y_ZERO = 7, 3   # zero points
+X_END = X_ZERO + 128    # that images stay below
+X_RMS, WEIGHT_RMS = 71, 36.5  # of a pixel less its zero point, and of a weight
+STEPS_OF_STD = 12       # that the standard deviation of a filter's sums is on the average in results
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class QuantisedCase:
     pools = False
     dtype = "uint8"
     # ONNX Runtime multiplies by scales in float32: a result may be one unit off.
-    tolerance = 1.01 / 255
+    largest, tolerance = 255, 1.01 / 255
 
     @property
     def filter(self):
@@ -100,16 +106,16 @@ class QuantisedCase:
 
     @property
     def arrays(self):
-        """x, weight, bias, and a scale for each filter that uses the results' range."""
+        """x, weight, bias, and a scale for each filter."""
         rng = np.random.default_rng(0)
         one = self.layer
         shape = one.filters, one.channels // one.groups, one.kernel, one.kernel
-        x = rng.integers(0, 256, self.shape, np.uint8)
+        x = rng.integers(0, X_END, self.shape, np.uint8)
         # of seven bits, as quantisers for x86 reduce them: some peers add products in 16 bits
         weight = rng.integers(-63, 64, shape, np.int8)
         bias = rng.integers(-1000, 1000, one.filters, np.int32)
-        # a standard deviation of sums is half of the results' range, so that some reach its ends
-        scale = (0.5 + rng.random(one.filters)) * 127 / (140 * 36.5 * math.sqrt(weight[0].size))
+        deviation = X_RMS * WEIGHT_RMS * math.sqrt(weight[0].size)
+        scale = (0.5 + rng.random(one.filters)) * STEPS_OF_STD / deviation
         return x, weight, bias, scale.astype(np.float32).astype(np.float64)
 
     @property
@@ -222,25 +228,116 @@ class OnnxRuntime(Contender):
                                            providers=["CPUExecutionProvider"])
         return partial(session.run, None, {"x": x}), lambda y: y[0].astype(np.float64)
 
-    def _model(self, case, weight, bias, scale):
-        from onnx import TensorProto, helper, numpy_helper
+    @staticmethod
+    def _model(case, weight, bias, scale):
+        constants = _constants(weight, scale) | {"b": bias}
+        return _onnx_model(case, [("QLinearConv", ["x", *constants], "y")], constants)
 
-        constants = {
-            "xs": np.float32(1), "xz": np.uint8(X_ZERO), "w": weight,
+
+def _constants(weight, scale):
+    """Of `QLinearConv`, in its order."""
+    return {"xs": np.float32(1), "xz": np.uint8(X_ZERO), "w": weight,
             "ws": scale.astype(np.float32), "wz": np.zeros(len(scale), np.int8),
-            "ys": np.float32(1), "yz": np.uint8(Y_ZERO), "b": bias,
-        }  # fmt: skip
-        node = helper.make_node(
-            "QLinearConv", ["x", *constants], ["y"], strides=[case.layer.stride] * 2,
-            pads=[case.padding] * 4, group=case.layer.groups)
-        graph = helper.make_graph(
-            [node], "layer",
-            [helper.make_tensor_value_info("x", TensorProto.UINT8, case.shape)],
-            [helper.make_tensor_value_info("y", TensorProto.UINT8, None)],
-            [numpy_helper.from_array(np.asarray(value), name)
-             for name, value in constants.items()])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-        return model.SerializeToString()
+            "ys": np.float32(1), "yz": np.uint8(Y_ZERO)}
+
+
+def _onnx_model(case, nodes, constants):
+    """A model of nodes, each an operator's name, its inputs and its output."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    options = {"strides": [case.layer.stride] * 2, "pads": [case.padding] * 4,
+               "group": case.layer.groups}
+    graph = helper.make_graph(
+        [helper.make_node(operator, inputs, [output],
+                          **options if "Conv" in operator else {"axis": 0})
+         for operator, inputs, output in nodes], "layer",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, case.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return model.SerializeToString()
+
+
+class OpenVino(Contender):
+    """OpenVINO's CPU plugin, of a convolution between its dequantization and quantization, which
+    it makes one of integers."""
+
+    name, module, package, packs = "openvino", "openvino", "openvino", True
+
+    installed = OnnxRuntime.installed
+
+    def refuses(self, case):
+        return None
+
+    def prepare(self, case):
+        ov = importlib.import_module("openvino")
+        core = ov.Core()
+        compiled = core.compile_model(
+            core.read_model(model=self._model(case)), "CPU",
+            {"INFERENCE_NUM_THREADS": case.threads, "PERFORMANCE_HINT": "LATENCY"})
+        request = compiled.create_infer_request()
+        request.set_input_tensor(ov.Tensor(case.arrays[0], shared_memory=False))
+        return request.infer, lambda _: request.get_output_tensor().data.astype(np.float64)
+
+    @staticmethod
+    def _model(case):
+        _, weight, bias, scale = case.arrays
+        constants = _constants(weight, scale) | {"b": (bias * scale).astype(np.float32)}
+        return _onnx_model(case, [
+            ("DequantizeLinear", ["x", "xs", "xz"], "images"),
+            ("DequantizeLinear", ["w", "ws", "wz"], "weights"),
+            ("Conv", ["images", "weights", "b"], "sums"),
+            ("QuantizeLinear", ["sums", "ys", "yz"], "y")], constants)
+
+
+class Ncnn(Contender):
+    """ncnn's quantised convolution, with images and results less their zero points, as int8."""
+
+    name, module, package, packs = "ncnn", "ncnn", "ncnn", True
+
+    INT8_WEIGHTS = 0x000D4B38   # the tag before them
+    SCALED_RESULTS = 101        # of int8, with a scale of their own
+
+    def refuses(self, case):
+        if 1 < case.layer.groups < case.layer.filters:
+            return "has one scale for all filters of a group"
+        return None
+
+    def _model(self, case):
+        """A text of layers; and weights, bias in results, and scales by which ncnn multiplies."""
+        one, (_, weight, bias, scale) = case.layer, case.arrays
+        kind = "Convolution" if one.groups == 1 else "ConvolutionDepthWise"
+        values = {0: one.filters, 1: one.kernel, 3: one.stride, 4: case.padding, 5: 1,
+                  6: weight.size, 8: self.SCALED_RESULTS}
+        if one.groups > 1:
+            values[7] = one.groups
+        arguments = " ".join(f"{key}={value}" for key, value in values.items())
+        text = f"7767517\n2 2\nInput x 0 1 x\n{kind} layer 1 1 x y {arguments}\n"
+        floats = np.concatenate([bias * scale, 1 / scale, [1, 1]]).astype(np.float32)
+        return text, (np.uint32(self.INT8_WEIGHTS).tobytes() + weight.tobytes()
+                      + bytes(-weight.size % 4) + floats.tobytes())
+
+    def prepare(self, case):
+        ncnn = importlib.import_module("ncnn")
+        net = ncnn.Net()
+        net.opt.num_threads = case.threads
+        net.opt.use_vulkan_compute = False
+        text, weights = self._model(case)
+        with tempfile.TemporaryDirectory() as folder:
+            param, model = Path(folder, "net.param"), Path(folder, "net.bin")
+            param.write_text(text)
+            model.write_bytes(weights)
+            if net.load_param(str(param)) or net.load_model(str(model)):
+                raise RuntimeError("the model was not accepted")
+        pixels = (case.arrays[0][0] - X_ZERO).view(np.int8)
+        image = ncnn.Mat(pixels).clone()
+
+        def call():
+            extractor = net.create_extractor()
+            extractor.input("x", image)
+            return extractor.extract("y")[1]
+
+        return call, lambda y: (np.array(y)[None] + np.float64(Y_ZERO)).clip(0, 255)
 
 
 class Torch(Contender):
@@ -268,7 +365,7 @@ class Torch(Contender):
         return call, lambda y: y.int_repr().contiguous().numpy().astype(np.float64)
 
 
-OURS, PEERS = (Ours, OursLast, OursInFloats), (OnnxRuntime, Torch)
+OURS, PEERS = (Ours, OursLast, OursInFloats), (OnnxRuntime, Torch, OpenVino, Ncnn)
 
 
 contenders = partial(named, ours=OURS, rivals=PEERS, what="quantised layers")
