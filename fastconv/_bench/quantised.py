@@ -2,7 +2,8 @@
 
 Images are of uint8 and weights of int8, with a scale for each filter; results are of uint8. ncnn
 knows no zero points: its images and results are of int8, and the numbers such that these hold
-them. Beside them stand our own direct sums of the same layer in float32, without any requantization.
+them. Beside them stand our own direct sums of the same layer in float32, without any
+requantization.
 """
 
 import fnmatch
@@ -25,7 +26,7 @@ from fastconv._bench.targets import Result, Row
 X_ZERO, Y_ZERO = 7, 3   # zero points
 X_END = X_ZERO + 128    # that images stay below
 X_RMS, WEIGHT_RMS = 71, 36.5  # of a pixel less its zero point, and of a weight
-STEPS_OF_STD = 12       # that the standard deviation of a filter's sums is on the average in results
+STEPS_OF_STD = 12       # of results, that a filter's sums deviate by on the average
 
 
 @dataclass(frozen=True)
