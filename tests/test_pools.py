@@ -300,6 +300,30 @@ def test_averages_of_small_integers_have_the_bits_of_float64(dtype, seed, data_f
             assert_exact(unlaid(got, data_format), same_as(average, out_dtype, casting), str(how))
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [2, 3])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16],
+                         ids=lambda d: np.dtype(d).name)  # fmt: skip
+def test_small_square_windows_of_small_integers(dtype, kernel, stride):
+    """Rows that are parts of vectors, whole ones and several; sums that end on a half, and all
+    at the ends of the range."""
+    info = np.iinfo(dtype)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        shape = (2, 2, *rng.integers(kernel, rng.choice([8, 20, 75, 140]), 2))
+        x = rng.integers(info.min, info.max, shape, dtype, endpoint=True)
+        if seed % 4 == 0:
+            x = rng.choice([info.min, info.min + 1, info.max], shape).astype(dtype)
+        window = {"kernel_size": kernel, "stride": stride, "padding": int(rng.integers(0, 2)),
+                  "ceil_mode": bool(rng.integers(2))}  # fmt: skip
+        wide = x.astype(np.float64)
+        for pool in (fastconv.max_pool2d, fastconv.min_pool2d):
+            assert_exact(pool(x, **window), pool(wide, **window).astype(dtype))
+        average = fastconv.avg_pool2d(wide, **window)
+        got = fastconv.avg_pool2d(x, **window, out_dtype=dtype, casting="round")
+        assert_exact(got, np.rint(average).astype(dtype))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("p", [1, 2, 3, 8, 20.5, 100])
 def test_norms_neither_overflow_nor_underflow(dtype, p):

@@ -276,8 +276,9 @@ typedef void (*fc_shifted)(ptrdiff_t n, ptrdiff_t shift, void *row);
 typedef void (*fc_search_shifted)(ptrdiff_t n, ptrdiff_t shift, void *row, void *where);
 
 /* Square windows of a plane (height, width) with padding `top` and `left` of it: outputs row ...
- * row + rows - 1 of columns col ... col + cols - 1, in rows of out_width. Sums are multiplied by
- * `factor`, or divided by `divisor` where that is 0. */
+ * row + rows - 1 of columns col ... col + cols - 1, in rows of out_width. Sums of floats are multiplied
+ * by `factor`, or divided by `divisor` where that is 0; those of integers by the elements of a window,
+ * with halves to even, into their own type. */
 typedef struct {
     ptrdiff_t height, width, top, left, row, rows, col, cols, out_width;
     double divisor, factor;
@@ -310,7 +311,7 @@ typedef struct {
     /* Index: the type of dst. NULL but for f32 and those of sums. */
     void (*convert[FC_TYPES])(ptrdiff_t n, const void *src, void *dst);
     /* Index: operation, kernel - 2, stride - 1. NULL where vectors cannot be loaded in part, and
-     * for all but f32 and f64. */
+     * for integers of more than 16 bits. */
     fc_pool_2x2_3x3 pool_2x2_3x3[3][2][2];
     /* Index: operation. NULL where `pool_2x2_3x3` is. */
     fc_global_pool global_pool[3];

@@ -328,8 +328,13 @@ cdef inline fc_pool_2x2_3x3 square_kernel(const Pooling *p, const Schedule *s) n
     """The kernel of small square windows, or NULL if these are not."""
     cdef const pool_axis *rows = &p.axis[1]
     cdef const pool_axis *columns = &p.axis[2]
-    if (s.input != s.accumulator or (p.op == MEAN and p.divisor == 0)
-            or rows.dilation != 1 or columns.dilation != 1
+    cdef bint floats = p.type == FC_F32 or p.type == FC_F64
+    if p.op == MEAN and not floats:
+        if p.out_type != p.type or p.divisor != rows.kernel * columns.kernel:
+            return NULL
+    elif s.input != s.accumulator or (p.op == MEAN and p.divisor == 0):
+        return NULL
+    if (rows.dilation != 1 or columns.dilation != 1
             or rows.kernel != columns.kernel or rows.stride != columns.stride
             or not 2 <= rows.kernel <= 3 or not 1 <= rows.stride <= 2):
         return NULL
