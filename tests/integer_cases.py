@@ -101,7 +101,7 @@ def wrong(what, got, expected):
 # ---- convolutions --------------------------------------------------------------------------------
 
 def conv_findings(seed):
-    """What is wrong with the results of a layer: forward, plan, gradient and transposed."""
+    """What is wrong with the results of a layer: forward, plan, gradients and transposed."""
     rng = np.random.default_rng((1, seed))
     layer = draw(rng)
     x, weight, bias = layer.x, layer.weight, layer.bias
@@ -122,6 +122,15 @@ def conv_findings(seed):
         fastconv.conv_backward_data(viewed(rng, grad), arrays[1], x.shape, **options, **threads),
         reference.conv_backward_data(grad, weight, x.shape, **options),
     )
+    other = numbers(rng, rng.choice(SMALL), y.shape)
+    per_sample = bool(len(y.shape) == weight.ndim and rng.random() < 0.2)
+    found += wrong(
+        "backward_weight",
+        fastconv.conv_backward_weight(
+            viewed(rng, other), arrays[0], weight.shape, **options, **threads,
+            per_sample=per_sample, method=str(rng.choice(["auto", "direct"]))),
+        reference.conv_backward_weight(other, x, weight.shape, **options, per_sample=per_sample),
+    )  # fmt: skip
     del options["flip"]
     options.pop("padding_mode", None)
     return [f"{line}: layer {seed}: {layer}"

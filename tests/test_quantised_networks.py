@@ -1,4 +1,4 @@
-"""Whole quantised networks: quantised by ONNX Runtime, run by it and by us.
+"""Functions: whole quantised networks, quantised by ONNX Runtime, run by it and by us.
 
 Digits, read by a network that is made here; and the direction of text, by one that a package ships.
 """
@@ -137,13 +137,12 @@ def test_a_quantised_network(tmp_path, per_channel, signed):
 
 # ---- a network that a package ships ----
 
-@pytest.fixture
+SHIPPED = importlib.util.find_spec("rapidocr_onnxruntime")
+
+
 def text_direction():
     """Of the family of MobileNet v3: 53 convolutions, 11 of them depthwise and 41 of 1x1."""
-    found = importlib.util.find_spec("rapidocr_onnxruntime")
-    if found is None:
-        pytest.skip("rapidocr-onnxruntime is not installed")
-    return (Path(found.submodule_search_locations[0]) / "models"
+    return (Path(SHIPPED.submodule_search_locations[0]) / "models"
             / "ch_ppocr_mobile_v2.0_cls_infer.onnx")
 
 
@@ -169,15 +168,16 @@ def ours_of(node, constants, x, taken):
     return operator._run(None, x, *arguments, **options)[0]
 
 
+@pytest.mark.needs(SHIPPED is not None, "the networks of the package rapidocr-onnxruntime")
 @pytest.mark.parametrize("per_channel", [False, True])
-def test_a_shipped_network(tmp_path, text_direction, per_channel):
+def test_a_shipped_network(tmp_path, per_channel):
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     quantization = pytest.importorskip("onnxruntime.quantization", reason="of ONNX Runtime")
     prepare = pytest.importorskip("onnxruntime.quantization.shape_inference").quant_pre_process
     from onnx.reference import ReferenceEvaluator
 
-    newer = onnx.version_converter.convert_version(onnx.load(text_direction), 21)
+    newer = onnx.version_converter.convert_version(onnx.load(text_direction()), 21)
     onnx.save(newer, tmp_path / "newer.onnx")
     prepare(str(tmp_path / "newer.onnx"), str(tmp_path / "float.onnx"), skip_symbolic_shape=True)
     images = pictures(20)

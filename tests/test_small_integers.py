@@ -109,6 +109,34 @@ def test_the_last_sum_that_32_bits_hold(dtypes):
         bias[0] += sign
 
 
+@pytest.mark.parametrize("most", [255, 2**12, 2**13 - 1, 2**14, 2**15 - 1, 2**15])
+def test_gradients_of_weights_whose_sums_pass_32_bits(most):
+    """Lanes are added to 64 bits before they pass; where few products fit, doubles take over."""
+    x = np.full((3, 2, 70, 90), most, np.uint16)
+    grad = np.full((3, 5, 68, 88), -min(most, 2**15 - 1), np.int16)
+    got = fastconv.conv2d_backward_weight(grad, x, (5, 2, 3, 3), method="direct")
+    assert got.dtype == np.int64
+    assert (got == 3 * 68 * 88 * int(x[0, 0, 0, 0]) * int(grad[0, 0, 0, 0])).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+def test_gradients_of_weights_in_strips(dtype):
+    """Images beyond what is laid out at once: by rows, and some at a time."""
+    rng = np.random.default_rng(0)
+    for shape, weight_shape, options in (
+        ((1, 2, 900, 700), (3, 2, 4, 3), {"stride": (3, 1), "padding": (2, 1)}),
+        ((9, 4, 200, 300), (6, 2, 2, 2), {"groups": 2, "dilation": 2}),
+        ((1, 1, 30, 200, 210), (2, 1, 3, 1, 2), {"padding": 1, "stride": (2, 1, 2)}),
+    ):
+        x = rng.integers(0, 200, shape).astype(dtype)
+        shape = fastconv.conv_output_shape(shape, weight_shape, **options)
+        grad = rng.integers(-99, 99, shape).astype(np.int8)
+        got = fastconv.conv_backward_weight(grad, x, weight_shape, **options, method="direct")
+        wide = fastconv.conv_backward_weight(grad.astype(np.int64), x.astype(np.int64),
+                                             weight_shape, **options)  # fmt: skip
+        np.testing.assert_array_equal(got, wide)
+
+
 def test_words_of_16_bits_that_are_none():
     """uint16 above 32767 is no word: float32 where sums stay below 2^24, else wider sums."""
     weight = np.ones((3, 2, 1), np.int16)

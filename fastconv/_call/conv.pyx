@@ -310,7 +310,7 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
     if parts:
         weight_gradient_by_parts(desc, algorithm, add_batch(grad_output, desc.batched),
                                  add_batch(x, desc.batched), outside_of(geometry, x.dtype),
-                                 result, output.array, per_sample, threads)
+                                 result, output.array, per_sample, is_auto(method), threads)
     else:
         algorithm.weight_gradient(desc, batched(grad_output, arithmetic, desc.batched),
                                   batched(x, arithmetic, desc.batched), output.array,
@@ -319,7 +319,7 @@ def backward_weight(Geometry geometry, grad_output, x, weight_shape, *, per_samp
 
 
 def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, outside, result, out,
-                             per_sample, int threads):
+                             per_sample, bint by_choice, int threads):
     """The gradient of the weight for complex numbers or integers; outside: as of `ByParts`."""
     cdef int axis
     dtype = desc.dtype
@@ -340,8 +340,11 @@ def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, outside, 
         terms = 1 if per_sample else desc.batch
         for axis in range(AXES):
             terms *= desc.g.output[axis]
+        from fastconv._call.integers import weight_gradient_in_words
         largest = largest_magnitude(grad_output), largest_magnitude(x, outside)
-        multiply_integers(desc.function, largest, product, terms, [], out)
+        if not weight_gradient_in_words(desc, algorithm, by_choice, grad_output, x, outside,
+                                        largest, out, per_sample, threads):
+            multiply_integers(desc.function, largest, product, terms, [], out)
 
 
 def backward_bias(str function, rank, grad_output, data_format):

@@ -21,6 +21,9 @@ from fastconv._algorithms.depthwise.byte_planes cimport (
 )
 from fastconv._algorithms.depthwise.words cimport serves as rows_serve
 from fastconv._algorithms.depthwise.words cimport word_rows, word_rows_seconds
+from fastconv._algorithms.direct.word_gradient cimport (
+    serves_word_gradient, word_gradient_seconds,
+)
 from fastconv._algorithms.direct.words cimport bytes_of, takes_bytes, words, words_seconds
 from fastconv._algorithms.matrix_unit.bytes cimport tiles_of_bytes, tiles_seconds
 from fastconv._call.cache cimport strict_algorithm
@@ -29,6 +32,7 @@ from fastconv._core.words cimport Requantization, from_floats, in_floats, lent
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.bytes cimport have_bytes
 
+from fastconv._algorithms.direct.word_gradient import word_gradient
 from fastconv._algorithms.record import BACKWARD_WEIGHT, FORWARD
 from fastconv._parts import largest_magnitude
 
@@ -37,8 +41,10 @@ cnp.import_array()
 cdef enum:
     COPY_BYTES = 4 << 20   # of images in float32 at once; or one image
     SHORT = 8              # results of a row, half a vector of 64 bytes
+    USUAL = 1 << 13        # magnitude of words, of whose products some fit 32 bits
 
 cdef double RESULT_SECONDS = 0.1e-9     # that a sum takes to become a result of 8 bits
+cdef double DOUBLE_SECONDS = 1.2e-9     # that an integer takes to become a double, or one of it
 
 WORDS_HOLD = (1 << 31) - 1      # sums of 32 bits
 FLOATS_HOLD = 1 << 24           # float32 holds every integer up to here
@@ -348,6 +354,39 @@ def exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint by_choic
     return self
 
 
+cdef bint takes_words(ConvDesc desc, algorithm, bint by_choice, tuple largest) except -1:
+    """Whether the gradient of weights of these magnitudes is best of words."""
+    cdef conv_geometry *g = &desc.g
+    cdef double elements = (<double>g.channels * g.input[0] * g.input[1] * g.input[2]
+                            + <double>g.filters * g.output[0] * g.output[1] * g.output[2])
+    cdef double results = (<double>g.filters * (g.channels // g.groups)
+                           * g.kernel[0] * g.kernel[1] * g.kernel[2])
+    if not serves_word_gradient(desc, largest):
+        return False
+    if not by_choice:
+        return algorithm.name == "direct"
+    return word_gradient_seconds(desc) < (
+        algorithm.cost(desc, BACKWARD_WEIGHT).seconds
+        + (elements + results / max(desc.batch, 1)) * DOUBLE_SECONDS)
+
+
+def weight_gradient_in_words(ConvDesc desc, algorithm, bint by_choice, grad_output, x, outside,
+                             tuple largest, out, per_sample, int threads):
+    """Write the gradient of weights as sums of words, unless another way is better; returns
+    whether it did. outside: as of `ByParts`; largest: the magnitudes of both."""
+    cdef Py_ssize_t i
+    if not (is_small(grad_output.dtype) and is_small(x.dtype)
+            and takes_words(desc, algorithm, by_choice, largest)):
+        return False
+    if not per_sample:
+        word_gradient(desc, grad_output, x, outside, largest, out, threads)
+    else:
+        for i in range(len(x)):
+            word_gradient(desc, grad_output[i:i + 1], x[i:i + 1], outside, largest, out[i],
+                          threads)
+    return True
+
+
 def sums_dtype(ConvDesc desc, x_dtype, weight_dtype, bias, out, out_dtype):
     """The dtype of a forward pass of integers before any conversion.
 
@@ -386,8 +425,15 @@ def integers_in_words(ConvDesc desc, str which, algorithm, dtype, bint by_choice
     cdef conv_geometry *g = &desc.g
     cdef bint fast
     wide = f"{dtype} is converted to float64, in parts where sums might pass 2^53."
-    if not is_small(dtype) or which == BACKWARD_WEIGHT or g.padding_value != 0 or not (
-            by_choice or algorithm.name == "direct"):
+    if not is_small(dtype):
+        return wide
+    if which == BACKWARD_WEIGHT:
+        most = magnitude(limits_of(dtype))
+        if not takes_words(desc, algorithm, by_choice, (min(most, USUAL), min(most, USUAL))):
+            return wide
+        large = "" if most <= USUAL else ", unless numbers are so large that few products fit 32"
+        return f"{dtype} is multiplied as words, with sums of 64 bits{large}."
+    if g.padding_value != 0 or not (by_choice or algorithm.name == "direct"):
         return wide
     small = small_integers(
         real_pass(desc, which, algorithm), np.empty(0, native(np.empty(0, dtype)).dtype),

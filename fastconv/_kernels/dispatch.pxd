@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int16_t, int32_t, int64_t
 
 
 cdef enum:
@@ -98,6 +98,9 @@ cdef extern from "table.h" nogil:
             Py_ssize_t rows, Py_ssize_t n, const Py_ssize_t *offset, const void *x,
             Py_ssize_t x_row, const void *g, Py_ssize_t g_filter, Py_ssize_t g_row,
             const void *prefetch, void *out, int more) noexcept nogil
+        void (*word_sums)(Py_ssize_t n, Py_ssize_t filters, const int16_t *g, Py_ssize_t g_f,
+                          Py_ssize_t taps, const Py_ssize_t *offset, const int16_t *x,
+                          int64_t *sums, Py_ssize_t sums_f) noexcept nogil
         void (*copy)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r,
                      Py_ssize_t src_c, void *dst, Py_ssize_t dst_r) noexcept nogil
         void (*scatter)(Py_ssize_t nr, Py_ssize_t nc, const void *src, Py_ssize_t src_r, void *dst,

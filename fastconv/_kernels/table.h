@@ -195,6 +195,13 @@ typedef struct {
         const void *g, ptrdiff_t g_filter, ptrdiff_t g_row, const void *prefetch, void *out,
         int more);
 
+    /* sums[f * sums_f + t] += sum_i g[f * g_f + i] * x[offset[t] + i] of words of 16 bits, for f <
+     * filters, t < taps, i < n, which is a number of whole vectors; the sum of each lane, two words wide, is
+     * to fit 32 bits. Of `i16_pairs` alone. */
+    void (*word_sums)(ptrdiff_t n, ptrdiff_t filters, const int16_t *g, ptrdiff_t g_f,
+                      ptrdiff_t taps, const ptrdiff_t *offset, const int16_t *x, int64_t *sums,
+                      ptrdiff_t sums_f);
+
     /* dst[r][c] = src[r * src_r + c * src_c] for r < nr, c < nc. */
     void (*copy)(ptrdiff_t nr, ptrdiff_t nc, const void *src, ptrdiff_t src_r, ptrdiff_t src_c,
                  void *dst, ptrdiff_t dst_r);
