@@ -161,8 +161,8 @@ class Layout:
                 to.append(slice(low, high))
                 of.append(slice(at, at + (high - low - 1) * self.stride[a] + 1, self.stride[a])
                           if high > low else slice(0, 0))
-            planes[(slice(None), *index, slice(None), *to)] = x[(slice(None), slice(None), *of)
-                                                               ].swapaxes(0, 1)
+            part = x[(slice(None), slice(None), *of)]
+            planes[(slice(None), *index, slice(None), *to)] = part.swapaxes(0, 1)
         return flat
 
     def within(self, a, at, length, size):

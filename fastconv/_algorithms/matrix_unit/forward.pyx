@@ -27,8 +27,8 @@ cnp.import_array()
 
 cdef enum:
     TASKS_PER_THREAD = 8  # more end no more evenly
-    GROUP_TILES = 4       # at most: whose sums of a block of channels, 8 KB, stay in the nearest cache
-    GROUP_STEPS = 24      # of the sums of a group's tiles, whose pixels, 24 KB, do as well
+    GROUP_TILES = 4       # at most: whose sums of a block of channels, 8 KB, stay in the cache
+    GROUP_STEPS = 24      # of the sums of its tiles, whose pixels, 24 KB, do as well
 
 # How the work of one call is cut. Sums do not depend on it.
 cdef struct Schedule:
