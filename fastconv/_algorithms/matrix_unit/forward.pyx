@@ -172,12 +172,14 @@ cdef void reserve_scratch(const Layout *layout, Schedule *schedule) noexcept:
 
 cdef Py_ssize_t group_of(const Layout *layout) noexcept:
     """Some pairs of tiles, in whole rows of tiles where there are such; planes want long rows."""
-    cdef Py_ssize_t pairs = min(GROUP_TILES, GROUP_STEPS // max(chunk_steps(layout, 0), 1)) // 2
+    cdef Py_ssize_t tiles = 2 * max(
+        1, min(GROUP_TILES, GROUP_STEPS // max(chunk_steps(layout, 0), 1)) // 2), rows
     if not layout.g.channels_last:
         return layout.tiles
-    if not layout.flat:
-        return layout.row_tiles * max(1, 2 * pairs // layout.row_tiles)
-    return min(2 * max(1, pairs), layout.tiles)
+    if layout.flat:
+        return min(tiles, layout.tiles)
+    rows = max(1, tiles // layout.row_tiles)
+    return layout.row_tiles * (rows + rows * layout.row_tiles % 2)
 
 
 # ---- a task ----
@@ -236,7 +238,7 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
     cdef float *gathered = <float *>scratch
     cdef Py_ssize_t first = block.group * layout.in_channels + chunk * layout.chunk
     window.channels = chunk_channels(layout, chunk)
-    if has_gaps(&window, block):
+    if layout.itemsize == 2 and has_gaps(&window, block):
         memset(gathered, 0, window.size * sizeof(float))
     gather_window(&window, index, (<const float *>input.data) + block.image * input.stride[0]
                   + first * input.stride[1], &input.stride[1], layout.kernels, True, gathered)
@@ -248,7 +250,8 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
 cdef inline bint has_gaps(const Window *window, const BlockRef *block) noexcept nogil:
     """Whether some numbers of the window's rows are not gathered.
 
-    What fills up steps or lines, strides, and the last block of a row: they are to be numbers.
+    What fills up steps or lines, strides, and the last block of a row: they are to be numbers,
+    which all bytes are.
     """
     cdef const WindowAxis *axis = window.axis
     return (window.channels < window.position[2] or block.count[2] < axis[2].block
