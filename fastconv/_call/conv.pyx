@@ -123,7 +123,8 @@ def forward(Geometry geometry, x, weight, bias, *, activation, residual, precisi
     if parts and result.kind == "i" and bounds is None and residual is None:
         # where it is needed: its drivers would double the time of `import fastconv`
         from fastconv._call.integers import sums_dtype
-        computed = sums_dtype(desc, x.dtype, weight.dtype, bias, out, out_dtype)
+        computed = sums_dtype(desc, algorithm, is_auto(method), x.dtype, weight, None, bias,
+                              out, out_dtype, casting)
     output = destination(function, out, out_dtype, casting, shape, result, computed,
                          None if out is None else (x, weight, bias, residual),
                          INFINITY if bounds is not None or parts and desc.batch > 1

@@ -290,7 +290,7 @@ cdef SmallIntegers small_integers(RealPass real, cnp.ndarray weight, tuple weigh
 cdef class Exactly:
     """A pass of integers into int64: the fast ways, and `ByParts` for what they do not take.
 
-    Or into int32, where `sums_dtype` says so.
+    Or into what `sums_dtype` says; in fewer than 32 bits results saturate.
     """
 
     cdef ByParts parts
@@ -311,7 +311,8 @@ cdef class Exactly:
                 addend = bias
             small = self.small[dtype] = small_integers(
                 self.parts.real, self.weight, limits(self.weight.dtype), 0,
-                Requantization(addend, INT32, dtype), self.by_choice)
+                Requantization(addend, limits(dtype) if is_small(dtype) else INT32, dtype),
+                self.by_choice)
         return small
 
     def prepare(self, like, bias, int threads):
@@ -334,9 +335,20 @@ cdef class Exactly:
         if residual is None and is_small(source.dtype):
             small = self.small_for(out.dtype, bias)
         if small is None or not small.run(native(source), out, threads):
-            self.parts.run(source, bias, residual, out, threads)
+            self.run_wide(source, bias, residual, out, threads)
         elif bias is not None and not small.forward:  # also where no sum reaches
             out += along_channels(bias, desc.g.channels_last, desc.g.rank)
+
+
+    cdef int run_wide(self, source, bias, residual, out, int threads) except -1:
+        """By parts, in int64; a result of fewer bits saturates."""
+        if not is_small(out.dtype):
+            self.parts.run(source, bias, residual, out, threads)
+            return 0
+        sums = np.empty(out.shape, int64)
+        self.parts.run(source, bias, residual, sums, threads)
+        np.clip(sums, *limits(out.dtype), out=sums)
+        out[...] = sums
 
 
 def exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint by_choice):
@@ -347,7 +359,7 @@ def exact_pass(RealPass real, weight, result, cnp.ndarray outside, bint by_choic
     cdef Exactly self
     cdef ByParts parts = by_parts(real, weight, result, outside)
     if (result.kind != "i" or outside is not None or not is_small(weight.dtype)
-            or not (by_choice or real.algorithm.name == "direct")):
+            or not goes_exactly(real.desc, real.algorithm, by_choice)):
         return parts
     self = Exactly.__new__(Exactly)
     self.parts, self.weight, self.by_choice, self.small = parts, native(weight), by_choice, {}
@@ -387,10 +399,18 @@ def weight_gradient_in_words(ConvDesc desc, algorithm, bint by_choice, grad_outp
     return True
 
 
-def sums_dtype(ConvDesc desc, x_dtype, weight_dtype, bias, out, out_dtype):
-    """The dtype of a forward pass of integers before any conversion.
+def sum_of_small(ConvDesc desc, weight):
+    """The largest sum of magnitudes of a filter's weights, if these are small integers."""
+    return largest_sum(weight, True, desc.g.groups) if is_small(weight.dtype) else None
 
-    int32 where a result of at most as many bits is asked for and no sum of the dtypes can pass it.
+
+def sums_dtype(ConvDesc desc, algorithm, bint by_choice, x_dtype, weight, sum_of_weights, bias,
+               out, out_dtype, casting):
+    """The dtype of a forward pass of integers before any conversion; `sum_of_weights` is that of
+    `sum_of_small` or None, if that is to be found when needed.
+
+    int32 where a result of at most as many bits is asked for and no sum of the dtypes can pass it;
+    that result's own where it saturates, or no sum of these weights can pass that.
     """
     cdef conv_geometry *g = &desc.g
     if out_dtype is not None:
@@ -403,13 +423,24 @@ def sums_dtype(ConvDesc desc, x_dtype, weight_dtype, bias, out, out_dtype):
     else:
         return int64
     if asked.kind not in "iu" or asked.itemsize > 4 or not (
-            is_small(x_dtype) and is_small(weight_dtype)):
+            is_small(x_dtype) and is_small(weight.dtype)):
         return int64
-    bound = magnitude(limits_of(x_dtype)) * magnitude(limits_of(weight_dtype)) * (
-        g.channels // g.groups) * g.kernel[0] * g.kernel[1] * g.kernel[2]
-    if bias is not None:
-        bound += largest_magnitude(bias)
-    return int32 if bound <= WORDS_HOLD else int64
+    largest = magnitude(limits_of(x_dtype))
+    addend = 0 if bias is None else largest_magnitude(bias)
+    if largest * magnitude(limits_of(weight.dtype)) * (g.channels // g.groups) * (
+            g.kernel[0] * g.kernel[1] * g.kernel[2]) + addend > WORDS_HOLD:
+        return int64
+    if is_small(asked) and goes_exactly(desc, algorithm, by_choice) and (
+            casting == "saturate" or asked.kind == "i"
+            and largest * (sum_of_small(desc, weight) if sum_of_weights is None
+                           else sum_of_weights) + addend <= limits(asked)[1]):
+        return asked.newbyteorder("=")
+    return int32
+
+
+cdef bint goes_exactly(ConvDesc desc, algorithm, bint by_choice):
+    """Whether a pass of small integers is one of `Exactly`, which stores in any dtype."""
+    return desc.g.padding_value == 0 and (by_choice or algorithm.name == "direct")
 
 
 cdef tuple limits_of(dtype):

@@ -38,7 +38,8 @@ cdef class Prepared:
     cdef object bounds     # of an activation of integers
     cdef readonly object dtype   # of what is returned, where no `out` says otherwise
     cdef object out_dtype, casting
-    cdef object weight_dtype
+    cdef object weight, sum_of_weights  # an array without elements, and as of `sums_dtype`
+    cdef bint by_choice
     cdef object num_threads
     cdef readonly object algorithm
     cdef tuple image       # x's shape without the batch
@@ -50,7 +51,7 @@ cdef class Prepared:
         weight = as_array(function, "weight", weight, True)
         if bias is not None:
             bias = as_array(function, "bias", bias, True)
-        self.weight_dtype = weight.dtype
+        self.weight = np.empty(0, weight.dtype)
         like = np.empty(0, weight.dtype if dtype is None else as_dtype(function, "dtype", dtype))
         geometry = settled(geometry, like.dtype)
         self.outside = outside_of(geometry, like.dtype)
@@ -93,6 +94,8 @@ cdef class Prepared:
                               self.outside, by_choice)
         if self.parts:
             self.kernel.prepare(like, self.bias, threads)
+            from fastconv._call.integers import sum_of_small
+            self.by_choice, self.sum_of_weights = by_choice, sum_of_small(self.desc, weight)
         return 0
 
     @property
@@ -153,8 +156,9 @@ cdef class Prepared:
         computed = self.result if self.parts else self.arithmetic
         if self.parts and self.result.kind == "i" and self.bounds is None and residual is None:
             from fastconv._call.integers import sums_dtype
-            computed = sums_dtype(self.desc, x.dtype, self.weight_dtype, self.bias, out,
-                                  self.out_dtype)
+            computed = sums_dtype(self.desc, self.algorithm, self.by_choice, x.dtype, self.weight,
+                                  self.sum_of_weights, self.bias, out, self.out_dtype,
+                                  self.casting)
         output = destination("plan", out, self.out_dtype, self.casting, shape, self.result,
                              computed, None if out is None else (x, residual),
                              INFINITY if self.parts and batch > 1
