@@ -33,11 +33,47 @@ FC_INLINE uint32_t beyond(uint32_t bits)
     return magnitude - FC_MATRIX_LEAST > FC_MATRIX_MOST - FC_MATRIX_LEAST ? magnitude : 0;
 }
 
+#if defined(__AVX512BF16__)
+/* The same by the instruction that rounds two vectors, for the first n of 32 numbers; the mask of those
+ * whose parts would not do. */
+FC_INLINE __mmask32 split_some(ptrdiff_t n, const float *x, uint16_t *high, uint16_t *low)
+{
+    const __m512i least = _mm512_set1_epi32((int)FC_MATRIX_LEAST);
+    const __m512i room = _mm512_set1_epi32((int)(FC_MATRIX_MOST - FC_MATRIX_LEAST));
+    const __m512i digits = _mm512_set1_epi32(0x7fffffff);
+    const __mmask32 all = n < 32 ? (__mmask32)((1u << n) - 1) : ~(__mmask32)0;
+    __m512 v[2], rest[2];
+    __mmask16 bad[2];
+    FC_UNROLL for (int i = 0; i < 2; i++) {
+        v[i] = _mm512_maskz_loadu_ps((__mmask16)(all >> 16 * i), x + 16 * i);
+        const __m512i magnitude = _mm512_and_si512((__m512i)v[i], digits);
+        bad[i] = _mm512_mask_cmpgt_epu32_mask(_mm512_test_epi32_mask(magnitude, magnitude),
+                                              _mm512_sub_epi32(magnitude, least), room);
+    }
+    const __m512i near = (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0]);
+    _mm512_mask_storeu_epi16(high, all, near);
+    if (low) {
+        FC_UNROLL for (int i = 0; i < 2; i++) {
+            const __m256i half = i ? _mm512_extracti64x4_epi64(near, 1)
+                                   : _mm512_castsi512_si256(near);
+            rest[i] = v[i] - (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16);
+        }
+        _mm512_mask_storeu_epi16(low, all, (__m512i)_mm512_cvtne2ps_pbh(rest[1], rest[0]));
+    }
+    return (__mmask32)bad[0] | (__mmask32)bad[1] << 16;
+}
+#endif
+
 static int split(ptrdiff_t n, const void *x_, void *high_, void *low_)
 {
     const fc_float *restrict x = x_;
     uint16_t *restrict high = high_, *restrict low = low_;
     uint32_t bad = 0;
+#if defined(__AVX512BF16__)
+    for (; n >= 32; n -= 32, x += 32, high += 32, low += low ? 32 : 0)
+        bad |= split_some(32, x, high, low);
+    return (n > 0 ? split_some(n, x, high, low) | bad : bad) != 0;
+#endif
     if (!low) {
         for (ptrdiff_t i = 0; i < n; i++) {
             const uint32_t bits = bits_of(x[i]);

@@ -238,8 +238,8 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
     cdef float *gathered = <float *>scratch
     cdef Py_ssize_t first = block.group * layout.in_channels + chunk * layout.chunk
     window.channels = chunk_channels(layout, chunk)
-    if layout.itemsize == 2 and has_gaps(&window, block):
-        memset(gathered, 0, window.size * sizeof(float))
+    if layout.itemsize == 2:
+        fill_gaps(&window, block, gathered)
     gather_window(&window, index, (<const float *>input.data) + block.image * input.stride[0]
                   + first * input.stride[1], &input.stride[1], layout.kernels, True, gathered)
     if layout.itemsize == 2:
@@ -247,15 +247,19 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
     return True
 
 
-cdef inline bint has_gaps(const Window *window, const BlockRef *block) noexcept nogil:
-    """Whether some numbers of the window's rows are not gathered.
+cdef inline void fill_gaps(const Window *window, const BlockRef *block,
+                           float *gathered) noexcept nogil:
+    """Zeros where numbers of the window's rows are not gathered: they are to be numbers.
 
-    What fills up steps or lines, strides, and the last block of a row: they are to be numbers,
-    which all bytes are.
+    That is what fills up lines of a pixel; and strides, and the last block of a row.
     """
     cdef const WindowAxis *axis = window.axis
-    return (window.channels < window.position[2] or block.count[2] < axis[2].block
-            or window.position[1] > axis[2].window * window.position[2])
+    cdef Py_ssize_t pixel = window.position[2], gap = pixel - window.channels, i
+    if block.count[2] < axis[2].block or window.position[1] > axis[2].window * pixel:
+        memset(gathered, 0, window.size * sizeof(float))
+    elif gap > 0:
+        for i in range(window.size // pixel):
+            memset(gathered + i * pixel + window.channels, 0, gap * sizeof(float))
 
 
 cdef bint split_window(const Job *job, const WindowIndex *index, const float *gathered,
