@@ -13,7 +13,8 @@ from fastconv._algorithms.matrix_unit.types cimport (
 )
 from fastconv._algorithms.matrix_unit.weights cimport pack_weights
 from fastconv._core.blocks cimport Arena, reserve, unravel
-from fastconv._core.integers cimport ceil_div
+from fastconv._core.integers cimport ceil_div, round_up
+from fastconv._core.padding cimport AXES
 from fastconv._core.output cimport Output, make_output, store_tile, transposed_size
 from fastconv._core.scratch cimport acquire
 from fastconv._core.strided cimport Strided5, strided_images
@@ -238,6 +239,8 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
     cdef float *gathered = <float *>scratch
     cdef Py_ssize_t first = block.group * layout.in_channels + chunk * layout.chunk
     window.channels = chunk_channels(layout, chunk)
+    if layout.itemsize == 2 and are_pixels(layout, input):
+        return split_pixels(job, block, &window, first, scratch)
     if layout.itemsize == 2:
         fill_gaps(&window, block, gathered)
     gather_window(&window, index, (<const float *>input.data) + block.image * input.stride[0]
@@ -245,6 +248,56 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
     if layout.itemsize == 2:
         return split_window(job, index, gathered, scratch)
     return True
+
+
+cdef inline bint are_pixels(const Layout *layout, const Strided5 *input) noexcept nogil:
+    """Whether a window is some pixels of the source that follow each other, each one an output."""
+    cdef const WindowAxis *axis
+    cdef int a
+    for a in range(AXES):
+        axis = &layout.axis[a]
+        if axis.taps > 1 or axis.step > 1 or axis.tap[0] != 0 or axis.length != layout.out_size[a]:
+            return False
+    return (layout.axis[2].block == layout.out_size[2] == layout.pitch
+            and input.stride[3] == layout.out_size[2] * input.stride[4])
+
+
+cdef bint split_pixels(const Job *job, const BlockRef *block, const Window *window,
+                       Py_ssize_t first, char *scratch) noexcept nogil:
+    """The parts of these pixels' numbers, of channels from `first` on; whether they do.
+
+    A tile's at a time, so that what is turned stays in the nearest cache.
+    """
+    cdef const Layout *layout = job.layout
+    cdef const Strided5 *input = &job.input
+    cdef Py_ssize_t pixels = block.count[1] * block.count[2], pixel = window.position[2]
+    cdef Py_ssize_t channel = input.stride[1], step = input.stride[4], p, i
+    cdef Py_ssize_t full = round_up(window.channels, layout.step_channels)
+    cdef Py_ssize_t rest = (full - window.channels) * layout.itemsize
+    cdef const float *x = (<const float *>input.data) + (
+        block.image * input.stride[0] + first * channel + block.first[0] * input.stride[2]
+        + block.first[1] * input.stride[3])
+    cdef const float *row
+    cdef float *turned = <float *>scratch
+    cdef char *high = scratch + job.schedule.split_at
+    cdef char *low
+    cdef bint bad = False
+    for p in range(pixels):
+        i = p % FC_MATRIX
+        row = x + p * step
+        if channel > 1:
+            if i == 0:
+                layout.kernels.transpose(window.channels, min(<Py_ssize_t>FC_MATRIX, pixels - p),
+                                         row, channel, turned, pixel)
+            row = turned + i * pixel
+        low = high + job.schedule.low if layout.parts == 2 else NULL
+        bad |= layout.matrix.split(window.channels, row, high, low) != 0
+        if rest > 0:
+            memset(high + window.channels * layout.itemsize, 0, rest)
+            if low != NULL:
+                memset(low + window.channels * layout.itemsize, 0, rest)
+        high += pixel * layout.itemsize
+    return not bad
 
 
 cdef inline void fill_gaps(const Window *window, const BlockRef *block,
