@@ -339,7 +339,6 @@ cdef class Exactly:
         elif bias is not None and not small.forward:  # also where no sum reaches
             out += along_channels(bias, desc.g.channels_last, desc.g.rank)
 
-
     cdef int run_wide(self, source, bias, residual, out, int threads) except -1:
         """By parts, in int64; a result of fewer bits saturates."""
         if not is_small(out.dtype):
