@@ -109,6 +109,40 @@ def test_the_last_sum_that_32_bits_hold(dtypes):
         bias[0] += sign
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+@pytest.mark.parametrize("seed", range(12))
+def test_small_filters_whose_sums_fit_16_bits(dtype, seed):
+    """Planes of any width, stored in any dtype; and the last sum that fits, and the next."""
+    rng = np.random.default_rng(seed)
+    most = 128 if dtype == np.uint8 else 255  # of magnitudes of weights
+    channels, per_channel = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    height, width = rng.integers(1, 40), int(rng.choice([1, 9, 31, 33, 64, 100, 129, 300]))
+    kernel = int(rng.integers(1, min(7, height + 4))), int(rng.integers(1, min(7, width + 4)))
+    x = integer_cases.numbers(rng, dtype, (2, channels, height, width))
+    weight = np.zeros((channels * per_channel, 1, *kernel), np.int8)
+    for one in weight:  # shared out among the taps, with either sign
+        one.ravel()[:] = rng.multinomial(min(most, 120), np.ones(one.size) / one.size)
+        one *= rng.choice([-1, 1], one.shape).astype(np.int8)
+    bias = rng.integers(-127, 127, len(weight)) if seed % 2 else None
+    options = {"padding": [(int(a), int(b)) for a, b in rng.integers(2, 6, (2, 2))],
+               "groups": channels, "flip": bool(seed % 3 == 0)}  # fmt: skip
+    if seed % 4 == 0:
+        options["dilation"] = (2, 1) if kernel[1] > 1 else (1, 2)
+    y = reference.conv(x, weight, bias, **options)
+    assert abs(y).max() < 2**15
+    np.testing.assert_array_equal(fastconv.conv(x, weight, bias, **options, num_threads=2), y)
+    for out_dtype in (np.int8, np.uint8, np.int16, np.uint16, np.int32):
+        info = np.iinfo(out_dtype)
+        got = fastconv.conv(x, weight, bias, **options, out_dtype=out_dtype, casting="saturate")
+        np.testing.assert_array_equal(got, y.clip(info.min, info.max).astype(out_dtype))
+    ends = np.full((1, 1, 3, 50), np.iinfo(dtype).min or 255, dtype)
+    weights = np.full((2, 1, 1, 1), 128 if dtype == np.uint8 else 255, np.int16)
+    for addend in (126, 127, 128, 129):  # 255 * 128 + 127 = 2^15 - 1, and 128 * 255
+        pair = fastconv.conv2d(ends, weights, np.array([addend, -addend]))
+        assert (pair[0, :, 0, 0] == int(ends[0, 0, 0, 0]) * weights[0, 0, 0, 0]
+                + np.array([addend, -addend])).all()
+
+
 @pytest.mark.parametrize("most", [255, 2**12, 2**13 - 1, 2**14, 2**15 - 1, 2**15])
 def test_gradients_of_weights_whose_sums_pass_32_bits(most):
     """Lanes are added to 64 bits before they pass; where few products fit, doubles take over."""

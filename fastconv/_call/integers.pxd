@@ -25,6 +25,7 @@ cdef class SmallIntegers:
     cdef bint has_bytes(self) except -1
     cdef bint weights_are_bytes(self) except -1
     cdef bint takes_single_channels(self) except -1
+    cdef bint fits_words(self, bint signed_source) except -1
     cdef object sum_of_weights(self)
     cdef bint takes_tiles(self)
     cdef object of_bytes(self, bint signed_source, int threads)

@@ -2,8 +2,8 @@
 
 There are two fast ways to exact sums. Those below 2^31 are sums of words, two at a time, or of
 bytes, four at a time: of neighbouring channels (`direct/words`), or of one channel's neighbours
-(in `depthwise`: `words`, and bytes in `byte_planes` and `byte_pixels`). Those below 2^24 are exact
-in float32, whose kernels serve what these do not, and depthwise layers of small planes of words,
+(in `depthwise`: `words`, and bytes in `byte_planes` and `byte_pixels`; in `byte_sums` those whose
+sums fit words). Those below 2^24 are exact in float32, whose kernels serve what these do not, and depthwise layers of small planes of words,
 where they are faster.
 For the rest there are the parts of `ByParts`, in float64. Which way it is depends on bounds: what
 the dtype of x can hold and the weights' magnitudes, and where these do not suffice, what x holds.
@@ -19,6 +19,7 @@ from fastconv._algorithms.depthwise.byte_pixels cimport (
 from fastconv._algorithms.depthwise.byte_planes cimport (
     byte_planes, byte_planes_seconds, serves_byte_planes,
 )
+from fastconv._algorithms.depthwise.byte_sums cimport byte_sums, serves_byte_sums
 from fastconv._algorithms.depthwise.words cimport serves as rows_serve
 from fastconv._algorithms.depthwise.words cimport word_rows, word_rows_seconds
 from fastconv._algorithms.direct.word_gradient cimport (
@@ -183,6 +184,8 @@ cdef class SmallIntegers:
 
     cdef object of_bytes(self, bint signed_source, int threads):
         if self.takes_single_channels():
+            if self.fits_words(signed_source):
+                return byte_sums(self.real.desc, self.weight, signed_source, self.way_out)
             if serves_byte_planes(self.real.desc):
                 return byte_planes(self.real.desc, self.weight, signed_source, self.zero_point,
                                    self.way_out)
@@ -193,6 +196,12 @@ cdef class SmallIntegers:
                                   self.way_out, threads)
         return bytes_of(self.real.desc, self.weight, signed_source, self.zero_point,
                         self.way_out, threads)
+
+    cdef bint fits_words(self, bint signed_source) except -1:
+        """Whether a driver keeps sums of 16 bits, which these weights cannot pass."""
+        return serves_byte_sums(self.real.desc, self.way_out, self.zero_point) and (
+            (128 if signed_source else 255) * self.sum_of_weights() + self.most_bias
+            < 1 << 15)
 
     cdef object sum_of_weights(self):
         if self.largest_sum is None:

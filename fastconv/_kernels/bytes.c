@@ -130,10 +130,145 @@ static void dwconv(ptrdiff_t pixels, ptrdiff_t taps, const ptrdiff_t *offset, co
     for (; p < pixels; p++) dw_pixels(taps, offset, x + p * step, step, w, sums + p * step, 1);
 }
 
+#if defined(__AVX512BW__)
+enum { STRIP = 4 }; /* vectors of sums, each of 32 words */
+
+FC_INLINE __mmask32 within(ptrdiff_t at, ptrdiff_t width)
+{
+    const ptrdiff_t low = at < 0 ? -at : 0, high = width - at;
+    const __mmask32 below = high <= 0 ? 0 : high < 32 ? (1u << high) - 1 : ~(__mmask32)0;
+    return low > 31 ? 0 : below & ~(__mmask32)0 << low;
+}
+
+FC_INLINE __m512i words_of(__m256i bytes, const int has_sign)
+{
+    return has_sign ? _mm512_cvtepi8_epi16(bytes) : _mm512_cvtepu8_epi16(bytes);
+}
+
+/* A vector of results, or some of them, as what they are to be. */
+FC_INLINE void put_words(const fc_byte_plane *p, __m512i v, __mmask32 m, void *y, ptrdiff_t at)
+{
+    const __m256i half[2] = {_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1)};
+    __m256i small;
+    switch (p->type) {
+    case FC_U8:
+    case FC_I8:
+        small = _mm512_cvtepi16_epi8(v);
+        __asm__ volatile("" : "+v"(small)); /* narrowing into memory in part is slow */
+        _mm256_mask_storeu_epi8((uint8_t *)y + at, m, small);
+        break;
+    case FC_U16:
+    case FC_I16: _mm512_mask_storeu_epi16((int16_t *)y + at, m, v); break;
+    case FC_I32:
+        FC_UNROLL for (int i = 0; i < 2; i++)
+            _mm512_mask_storeu_epi32((int32_t *)y + at + 16 * i, (__mmask16)(m >> 16 * i),
+                                     _mm512_cvtepi16_epi32(half[i]));
+        break;
+    default:
+        FC_UNROLL for (int i = 0; i < 4; i++)
+            _mm512_mask_storeu_epi64((int64_t *)y + at + 8 * i, (__mmask8)(m >> 8 * i),
+                                     _mm512_cvtepi16_epi64(
+                                         i % 2 ? _mm256_extracti128_si256(half[i / 2], 1)
+                                               : _mm256_castsi256_si128(half[i / 2])));
+    }
+}
+
+/* Columns col ... of all rows. With four vectors a tap should be 4 vpmovzxbw of memory, 4 vpmullw, 4 vpaddw
+ * and 1 load of its weight. */
+FC_INLINE void plane_strip(const fc_byte_plane *p, const uint8_t *x, const int16_t *w, void *y,
+                           ptrdiff_t col, const int vectors, const int edge, const int has_sign)
+{
+    const ptrdiff_t at = col - p->left;
+    const __m512i bias = _mm512_set1_epi16((short)p->bias);
+    const __m512i low = _mm512_set1_epi16((short)p->low), high = _mm512_set1_epi16((short)p->high);
+    __mmask32 some[FC_PLANE_COLUMNS][STRIP], out[STRIP];
+    FC_UNROLL for (int v = 0; v < vectors; v++) {
+        out[v] = within(0, p->out_width - col - 32 * v);
+        if (edge)
+            for (ptrdiff_t j = 0; j < p->kernel[1]; j++)
+                some[j][v] = within(at + j * p->dilation[1] + 32 * v, p->width) & out[v];
+    }
+    for (ptrdiff_t r = p->first; r < p->first + p->rows; r++) {
+        __m512i sum[STRIP];
+        FC_UNROLL for (int v = 0; v < vectors; v++) sum[v] = bias;
+        for (ptrdiff_t i = 0; i < p->kernel[0]; i++) {
+            const ptrdiff_t row = r - p->top + i * p->dilation[0];
+            if ((size_t)row >= (size_t)p->height) continue;
+            const uint8_t *from = x + (row * p->width + at);
+            const int16_t *weight = w + i * p->kernel[1] * 32;
+            for (ptrdiff_t j = 0; j < p->kernel[1]; j++, from += p->dilation[1], weight += 32) {
+                const __m512i factor = _mm512_loadu_si512(weight);
+                FC_UNROLL for (int v = 0; v < vectors; v++) {
+                    const __m256i bytes = edge
+                        ? _mm256_maskz_loadu_epi8(some[j][v], from + 32 * v)
+                        : _mm256_loadu_si256((const __m256i *)(from + 32 * v));
+                    sum[v] = _mm512_add_epi16(
+                        sum[v], _mm512_mullo_epi16(words_of(bytes, has_sign), factor));
+                }
+            }
+        }
+        FC_UNROLL for (int v = 0; v < vectors; v++)
+            put_words(p, _mm512_min_epi16(_mm512_max_epi16(sum[v], low), high), out[v], y,
+                      r * p->out_width + col + 32 * v);
+    }
+}
+
+FC_INLINE void plane_of(const fc_byte_plane *p, const uint8_t *x, const int16_t *w, void *y,
+                        const int has_sign)
+{
+    const ptrdiff_t reach = (p->kernel[1] - 1) * p->dilation[1];
+    for (ptrdiff_t col = 0; col < p->out_width;) {
+        const ptrdiff_t left = p->out_width - col, at = col - p->left;
+        if (left >= 32 * STRIP && at >= 0 && at + reach + 32 * STRIP <= p->width)
+            plane_strip(p, x, w, y, col, STRIP, 0, has_sign), col += 32 * STRIP;
+        else if (left > 64)
+            plane_strip(p, x, w, y, col, STRIP, 1, has_sign), col += 32 * STRIP;
+        else if (left > 32)
+            plane_strip(p, x, w, y, col, 2, 1, has_sign), col += 64;
+        else
+            plane_strip(p, x, w, y, col, 1, 1, has_sign), col += 32;
+    }
+}
+
+static void plane(const fc_byte_plane *p, const void *x, const int16_t *w, void *y)
+{
+    if (p->has_sign) plane_of(p, x, w, y, 1);
+    else plane_of(p, x, w, y, 0);
+}
+#else
+static void plane(const fc_byte_plane *p, const void *x_, const int16_t *w, void *y)
+{
+    const uint8_t *x = x_;
+    for (ptrdiff_t r = p->first; r < p->first + p->rows; r++)
+        for (ptrdiff_t c = 0; c < p->out_width; c++) {
+            int32_t sum = p->bias;
+            for (ptrdiff_t i = 0; i < p->kernel[0]; i++)
+                for (ptrdiff_t j = 0; j < p->kernel[1]; j++) {
+                    const ptrdiff_t row = r - p->top + i * p->dilation[0];
+                    const ptrdiff_t column = c - p->left + j * p->dilation[1];
+                    if ((size_t)row >= (size_t)p->height || (size_t)column >= (size_t)p->width)
+                        continue;
+                    const uint8_t byte = x[row * p->width + column];
+                    sum += (p->has_sign ? (int8_t)byte : byte) * w[(i * p->kernel[1] + j) * 32];
+                }
+            sum = sum < p->low ? p->low : sum > p->high ? p->high : sum;
+            const ptrdiff_t at = r * p->out_width + c;
+            switch (p->type) {
+            case FC_U8:
+            case FC_I8: ((uint8_t *)y)[at] = (uint8_t)sum; break;
+            case FC_U16:
+            case FC_I16: ((uint16_t *)y)[at] = (uint16_t)sum; break;
+            case FC_I32: ((int32_t *)y)[at] = sum; break;
+            default: ((int64_t *)y)[at] = sum;
+            }
+        }
+}
+#endif
+
 void fc_fill_words(fc_kernels *); /* of integers.c, compiled for VNNI */
 
 static fc_bytes offered = {fc_fill_words, fill_products, quads, bytes, byte_rows, set_spread, spread,
-                           dwconv};
+                           dwconv, plane};
 
 #define FC_OFFER_LEVEL avx512_vnni
 #define FC_OFFER_NAME "fastconv.bytes"

@@ -11,6 +11,16 @@ typedef struct {
     uint8_t byte[64];    /* and where in these 16 bytes each lies */
 } fc_spread;
 
+/* A plane (height, width) with zeros around, `top` above and `left` of it, whose window has kernel[0] by
+ * kernel[1] elements, dilation[0] and dilation[1] apart: rows first ... first + rows - 1 of results of
+ * a type, bounded, of elements with a sign or without. */
+enum { FC_PLANE_COLUMNS = 32 }; /* of a kernel, at most */
+typedef struct {
+    ptrdiff_t height, width, top, left, first, rows, out_width, kernel[2], dilation[2];
+    int32_t bias, low, high, has_sign;
+    fc_type type;
+} fc_byte_plane;
+
 typedef struct {
     /* Put products of words, by VNNI, or of bytes in the place of other products. */
     void (*fill_words)(fc_kernels *kernels);
@@ -30,6 +40,10 @@ typedef struct {
      * Pixels, taps' weights and sums are `step` apart. */
     void (*dwconv)(ptrdiff_t pixels, ptrdiff_t taps, const ptrdiff_t *offset, const void *x,
                    ptrdiff_t step, const void *w, void *sums);
+    /* y[r][c] = clip(bias + sum_{i, j} x[r - top + i * dilation][c - left + j * dilation] * w[i][j]), from
+     * the first elements of the planes, where no sum passes 16 bits; each weight stands in the 32 words of
+     * a vector. */
+    void (*plane)(const fc_byte_plane *plane, const void *x, const int16_t *w, void *y);
 } fc_bytes;
 
 #endif

@@ -1,9 +1,21 @@
-from fastconv._kernels.dispatch cimport fc_kernels
+from libc.stdint cimport int16_t, int32_t
+
+from fastconv._kernels.dispatch cimport fc_kernels, fc_type
 
 
 cdef extern from "bytes.h" nogil:
     ctypedef struct fc_spread:
         pass
+
+    enum:
+        FC_PLANE_COLUMNS
+
+    ctypedef struct fc_byte_plane:
+        Py_ssize_t height, width, top, left, first, rows, out_width
+        Py_ssize_t kernel[2]
+        Py_ssize_t dilation[2]
+        int32_t bias, low, high, has_sign
+        fc_type type
 
     ctypedef struct fc_bytes:
         void (*fill_words)(fc_kernels *kernels) noexcept nogil
@@ -19,6 +31,8 @@ cdef extern from "bytes.h" nogil:
                        void *dst) noexcept nogil
         void (*dwconv)(Py_ssize_t pixels, Py_ssize_t taps, const Py_ssize_t *offset, const void *x,
                        Py_ssize_t step, const void *w, void *sums) noexcept nogil
+        void (*plane)(const fc_byte_plane *plane, const void *x, const int16_t *w,
+                      void *y) noexcept nogil
 
 
 cdef bint have_bytes() except -1
