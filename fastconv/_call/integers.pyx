@@ -3,8 +3,8 @@
 There are two fast ways to exact sums. Those below 2^31 are sums of words, two at a time, or of
 bytes, four at a time: of neighbouring channels (`direct/words`), or of one channel's neighbours
 (in `depthwise`: `words`, and bytes in `byte_planes` and `byte_pixels`; in `byte_sums` those whose
-sums fit words). Those below 2^24 are exact in float32, whose kernels serve what these do not, and depthwise layers of small planes of words,
-where they are faster.
+sums fit words). Those below 2^24 are exact in float32, whose kernels serve what these do not, and
+depthwise layers of small planes of words, where they are faster.
 For the rest there are the parts of `ByParts`, in float64. Which way it is depends on bounds: what
 the dtype of x can hold and the weights' magnitudes, and where these do not suffice, what x holds.
 """
