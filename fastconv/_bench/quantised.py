@@ -208,10 +208,10 @@ class OursInFloats(Ours):
         return partial(plan, images, out=plan(images)), fetch
 
 
-class OnnxRuntime(Contender):
-    """`QLinearConv`, channels first as ONNX has it."""
+class OfOnnx(Contender):
+    """What reads a model of ONNX's, which that package writes."""
 
-    name, module, package, packs = "ort", "onnxruntime", "onnxruntime", True
+    packs = True
 
     @classmethod
     def installed(cls):
@@ -219,6 +219,12 @@ class OnnxRuntime(Contender):
 
     def refuses(self, case):
         return None
+
+
+class OnnxRuntime(OfOnnx):
+    """`QLinearConv`, channels first as ONNX has it."""
+
+    name, module, package = "ort", "onnxruntime", "onnxruntime"
 
     def prepare(self, case):
         runtime = importlib.import_module("onnxruntime")
@@ -259,16 +265,11 @@ def _onnx_model(case, nodes, constants):
     return model.SerializeToString()
 
 
-class OpenVino(Contender):
+class OpenVino(OfOnnx):
     """OpenVINO's CPU plugin, of a convolution between its dequantization and quantization, which
     it makes one of integers."""
 
-    name, module, package, packs = "openvino", "openvino", "openvino", True
-
-    installed = OnnxRuntime.installed
-
-    def refuses(self, case):
-        return None
+    name, module, package = "openvino", "openvino", "openvino"
 
     def prepare(self, case):
         ov = importlib.import_module("openvino")
