@@ -10,6 +10,22 @@ import pytest
 
 import fastconv
 
+
+def reader(images):
+    """What calibrates scales: the images in four batches."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Images(CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter(np.split(images, 4))
+
+        def get_next(self):
+            batch = next(self.batches, None)
+            return None if batch is None else {"x": batch}
+
+    return Images()
+
+
 # ---- digits ----
 
 def features(x, layers):
@@ -97,17 +113,9 @@ def test_a_quantised_network(tmp_path, per_channel, signed):
     x, labels, layers = trained_network()
     onnx.save(onnx_model(onnx, layers), tmp_path / "float.onnx")
 
-    class Images(quantization.CalibrationDataReader):
-        def __init__(self):
-            self.batches = iter(np.split(x[:200], 4))
-
-        def get_next(self):
-            batch = next(self.batches, None)
-            return None if batch is None else {"x": batch}
-
     kind = quantization.QuantType.QInt8 if signed else quantization.QuantType.QUInt8
     quantization.quantize_static(
-        tmp_path / "float.onnx", tmp_path / "int8.onnx", Images(), activation_type=kind,
+        tmp_path / "float.onnx", tmp_path / "int8.onnx", reader(x[:200]), activation_type=kind,
         quant_format=quantization.QuantFormat.QOperator, per_channel=per_channel,
         weight_type=quantization.QuantType.QInt8,
         reduce_range=not signed)  # without VNNI its sums of bytes saturate  # fmt: skip
@@ -174,24 +182,17 @@ def test_a_shipped_network(tmp_path, per_channel):
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     quantization = pytest.importorskip("onnxruntime.quantization", reason="of ONNX Runtime")
-    prepare = pytest.importorskip("onnxruntime.quantization.shape_inference").quant_pre_process
     from onnx.reference import ReferenceEvaluator
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     newer = onnx.version_converter.convert_version(onnx.load(text_direction()), 21)
     onnx.save(newer, tmp_path / "newer.onnx")
-    prepare(str(tmp_path / "newer.onnx"), str(tmp_path / "float.onnx"), skip_symbolic_shape=True)
+    quant_pre_process(str(tmp_path / "newer.onnx"), str(tmp_path / "float.onnx"),
+                      skip_symbolic_shape=True)  # fmt: skip
     images = pictures(20)
 
-    class Images(quantization.CalibrationDataReader):
-        def __init__(self):
-            self.batches = iter(np.split(images[:16], 4))
-
-        def get_next(self):
-            batch = next(self.batches, None)
-            return None if batch is None else {"x": batch}
-
     quantization.quantize_static(
-        tmp_path / "float.onnx", tmp_path / "int8.onnx", Images(),
+        tmp_path / "float.onnx", tmp_path / "int8.onnx", reader(images[:16]),
         quant_format=quantization.QuantFormat.QOperator, per_channel=per_channel,
         op_types_to_quantize=["Conv"], activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,

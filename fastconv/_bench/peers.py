@@ -368,21 +368,28 @@ class Ncnn(Engine):
         weights = bytes(4) + case.weight.tobytes() + case.bias.tobytes() if not case.pools else b""
         return self._param(case), weights
 
-    def prepare(self, case):
+    @staticmethod
+    def net(text, weights, threads):
+        """A network of a text of layers and their weights, held to float32 and integers."""
         import ncnn
 
         net = ncnn.Net()
-        net.opt.num_threads = case.threads
+        net.opt.num_threads = threads
         net.opt.use_vulkan_compute = False
         net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
         net.opt.use_bf16_storage = False
-        text, weights = self.model(case)
         with tempfile.TemporaryDirectory() as folder:
             param, model = Path(folder, "net.param"), Path(folder, "net.bin")
             param.write_text(text)
             model.write_bytes(weights)
             if net.load_param(str(param)) or net.load_model(str(model)):
                 raise RuntimeError("the model was not accepted")
+        return net
+
+    def prepare(self, case):
+        import ncnn
+
+        net = self.net(*self.model(case), case.threads)
         images = [ncnn.Mat(image).clone() for image in case.x]
 
         def call():

@@ -9,14 +9,13 @@ requantization.
 import fnmatch
 import importlib
 import math
-import tempfile
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 import fastconv
+from fastconv._bench import peers
 from fastconv._bench.filters import against
 from fastconv._bench.filters import contenders as named
 from fastconv._bench.filters import run as run_cases
@@ -321,16 +320,7 @@ class Ncnn(Contender):
 
     def prepare(self, case):
         ncnn = importlib.import_module("ncnn")
-        net = ncnn.Net()
-        net.opt.num_threads = case.threads
-        net.opt.use_vulkan_compute = False
-        text, weights = self._model(case)
-        with tempfile.TemporaryDirectory() as folder:
-            param, model = Path(folder, "net.param"), Path(folder, "net.bin")
-            param.write_text(text)
-            model.write_bytes(weights)
-            if net.load_param(str(param)) or net.load_model(str(model)):
-                raise RuntimeError("the model was not accepted")
+        net = peers.Ncnn.net(*self._model(case), case.threads)
         pixels = (case.arrays[0][0] - X_ZERO).view(np.int8)
         image = ncnn.Mat(pixels).clone()
 

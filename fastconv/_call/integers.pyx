@@ -324,16 +324,16 @@ cdef class Exactly:
                 self.by_choice)
         return small
 
-    def prepare(self, like, bias, int threads):
-        """Make what every call is likely to need, for a source like this."""
+    def prepare(self, like, bias, int threads, computed):
+        """Make what every call is likely to need, for a source like this and that dtype."""
         cdef SmallIntegers small = None
         way = None
         if is_small(like.dtype):
-            small = self.small_for(int64, bias)
+            small = self.small_for(computed, bias)
         if small is not None:
             way = small.way(native(like))
         if way is None:
-            self.parts.prepare(like, bias, threads)
+            self.parts.prepare(like, bias, threads, computed)
         else:
             small.kernel(way, threads)
 
@@ -472,7 +472,7 @@ def integers_in_words(ConvDesc desc, str which, algorithm, dtype, bint by_choice
             return wide
         large = "" if most <= USUAL else ", unless numbers are so large that few products fit 32"
         return f"{dtype} is multiplied as words, with sums of 64 bits{large}."
-    if g.padding_value != 0 or not (by_choice or algorithm.name == "direct"):
+    if not goes_exactly(desc, algorithm, by_choice):
         return wide
     small = small_integers(
         real_pass(desc, which, algorithm), np.empty(0, native(np.empty(0, dtype)).dtype),

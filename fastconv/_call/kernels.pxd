@@ -22,7 +22,7 @@ cdef class ByParts:
     cdef cnp.ndarray outside
     cdef dict kernels
 
-    cpdef prepare(self, like, bias, int threads)
+    cpdef prepare(self, like, bias, int threads, computed)
     cdef object kernel(self, part, source_part, int threads)
     cdef object strict(self, part, source_part, int threads)
     cdef RealPass padded(self, source_part)

@@ -235,8 +235,9 @@ cdef class ByParts:
     part of the source has kernels of its own.
     """
 
-    cpdef prepare(self, like, bias, int threads):
-        """Make what every call is likely to need, for a source like this."""
+    cpdef prepare(self, like, bias, int threads, computed):
+        """Make what every call is likely to need, for a source like this; `computed` is the dtype
+        that integers are stored in."""
         for part in usual_parts(self.weight, self.result):
             self.kernel(part, usual_parts(like, self.result)[0], threads)
 

@@ -93,10 +93,20 @@ cdef class Prepared:
         self.slabs = slabs_of(self.desc, self.algorithm, weight, self.result, arithmetic,
                               self.outside, by_choice)
         if self.parts:
-            self.kernel.prepare(like, self.bias, threads)
             from fastconv._call.integers import sum_of_small
             self.by_choice, self.sum_of_weights = by_choice, sum_of_small(self.desc, weight)
+            self.kernel.prepare(like, self.bias, threads, self.computed(like.dtype, None, None))
         return 0
+
+    cdef object computed(self, x_dtype, residual, out):
+        """The dtype of results before any conversion."""
+        if not self.parts:
+            return self.arithmetic
+        if self.result.kind != "i" or self.bounds is not None or residual is not None:
+            return self.result
+        from fastconv._call.integers import sums_dtype
+        return sums_dtype(self.desc, self.algorithm, self.by_choice, x_dtype, self.weight,
+                          self.sum_of_weights, self.bias, out, self.out_dtype, self.casting)
 
     @property
     def description(self):
@@ -153,14 +163,9 @@ cdef class Prepared:
             check_residual("plan", residual, shape, self.result)
         work = self.desc.work(batch, False)
         threads = threads_for("plan", self.num_threads, work)
-        computed = self.result if self.parts else self.arithmetic
-        if self.parts and self.result.kind == "i" and self.bounds is None and residual is None:
-            from fastconv._call.integers import sums_dtype
-            computed = sums_dtype(self.desc, self.algorithm, self.by_choice, x.dtype, self.weight,
-                                  self.sum_of_weights, self.bias, out, self.out_dtype,
-                                  self.casting)
         output = destination("plan", out, self.out_dtype, self.casting, shape, self.result,
-                             computed, None if out is None else (x, residual),
+                             self.computed(x.dtype, residual, out),
+                             None if out is None else (x, residual),
                              INFINITY if self.parts and batch > 1
                              else beside(out, self.algorithm, work), has_batch,
                              converted_by(self.parts, self.arithmetic, x, residual, shape))

@@ -5,53 +5,38 @@
  * Elements are widened to twice their bits: a lane is an output at either stride, since two neighbours
  * are the halves of a wide element; and sums fit. */
 #define OUTPUTS (512 / (2 * BITS)) /* of a vector */
+#define NUMBERS (512 / BITS)       /* that one is made of, or two */
 #define MY(name) FC_PASTE(TAG, name)
 #undef WIDE
+#undef SMALL
+#undef WIDENED
+#undef NARROWED
+#undef SOME
+#undef SOME_OF_HALF
 #if BITS == 8
 #define WIDE(name) _mm512_##name##_epi16
-typedef __mmask64 MY(some);
-FC_INLINE MY(some) MY(first)(ptrdiff_t n) { return n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0; }
-FC_INLINE __m512i MY(widened)(__m256i v)
-{
-    return SIGNED ? _mm512_cvtepi8_epi16(v) : _mm512_cvtepu8_epi16(v);
-}
-FC_INLINE __m256i MY(load_half)(__m256i other, MY(some) m, const REAL *x)
-{
-    return _mm256_mask_loadu_epi8(other, (__mmask32)m, x);
-}
-FC_INLINE __m512i MY(load)(__m512i other, MY(some) m, const REAL *x)
-{
-    return _mm512_mask_loadu_epi8(other, m, x);
-}
-FC_INLINE void MY(save)(REAL *y, MY(some) m, __m512i v)
-{
-    __m256i small = _mm512_cvtepi16_epi8(v);
-    __asm__ volatile("" : "+v"(small)); /* narrowing into memory in part takes some times as long */
-    _mm256_mask_storeu_epi8(y, (__mmask32)m, small);
-}
+#define SMALL(size, name) _mm##size##_##name##_epi8
+#define WIDENED(v) (SIGNED ? _mm512_cvtepi8_epi16(v) : _mm512_cvtepu8_epi16(v))
+#define NARROWED(v) _mm512_cvtepi16_epi8(v)
+#define SOME __mmask64
+#define SOME_OF_HALF __mmask32
 #else
 #define WIDE(name) _mm512_##name##_epi32
-typedef __mmask32 MY(some);
-FC_INLINE MY(some) MY(first)(ptrdiff_t n) { return n < 32 ? ((__mmask32)1 << n) - 1 : ~(__mmask32)0; }
-FC_INLINE __m512i MY(widened)(__m256i v)
-{
-    return SIGNED ? _mm512_cvtepi16_epi32(v) : _mm512_cvtepu16_epi32(v);
-}
-FC_INLINE __m256i MY(load_half)(__m256i other, MY(some) m, const REAL *x)
-{
-    return _mm256_mask_loadu_epi16(other, (__mmask16)m, x);
-}
-FC_INLINE __m512i MY(load)(__m512i other, MY(some) m, const REAL *x)
-{
-    return _mm512_mask_loadu_epi16(other, m, x);
-}
-FC_INLINE void MY(save)(REAL *y, MY(some) m, __m512i v)
-{
-    __m256i small = _mm512_cvtepi32_epi16(v);
-    __asm__ volatile("" : "+v"(small)); /* narrowing into memory in part takes some times as long */
-    _mm256_mask_storeu_epi16(y, (__mmask16)m, small);
-}
+#define SMALL(size, name) _mm##size##_##name##_epi16
+#define WIDENED(v) (SIGNED ? _mm512_cvtepi16_epi32(v) : _mm512_cvtepu16_epi32(v))
+#define NARROWED(v) _mm512_cvtepi32_epi16(v)
+#define SOME __mmask32
+#define SOME_OF_HALF __mmask16
 #endif
+
+FC_INLINE SOME MY(first)(ptrdiff_t n) { return n < NUMBERS ? ((SOME)1 << n) - 1 : ~(SOME)0; }
+
+FC_INLINE void MY(save)(REAL *y, SOME some, __m512i v)
+{
+    __m256i small = NARROWED(v);
+    __asm__ volatile("" : "+v"(small)); /* narrowing into memory in part takes some times as long */
+    SMALL(256, mask_storeu)(y, (SOME_OF_HALF)some, small);
+}
 
 FC_INLINE __m512i MY(even)(__m512i pair)
 {
@@ -94,7 +79,7 @@ FC_INLINE REAL MY(neutral)(const fc_reduction op)
 }
 
 /* What a strip finds in a row of input: the reduction of each window's elements there. */
-FC_INLINE __m512i MY(windows_row)(const REAL *x, const MY(some) *some, const fc_reduction op,
+FC_INLINE __m512i MY(windows_row)(const REAL *x, const SOME *some, const fc_reduction op,
                                   const int kernel, const int stride)
 {
     const __m512i none = BITS == 8 ? _mm512_set1_epi8((char)MY(neutral)(op))
@@ -103,11 +88,11 @@ FC_INLINE __m512i MY(windows_row)(const REAL *x, const MY(some) *some, const fc_
     __m512i v[3];
     if (stride == 1) {
         FC_UNROLL for (int t = 0; t < kernel; t++)
-            v[t] = MY(widened)(MY(load_half)(half, some[t], x + t));
+            v[t] = WIDENED(SMALL(256, mask_loadu)(half, (SOME_OF_HALF)some[t], x + t));
     } else {
-        const __m512i pairs = MY(load)(none, some[0], x);
+        const __m512i pairs = SMALL(512, mask_loadu)(none, some[0], x);
         v[0] = MY(even)(pairs), v[1] = MY(odd)(pairs);
-        if (kernel == 3) v[2] = MY(even)(MY(load)(none, some[2], x + 2));
+        if (kernel == 3) v[2] = MY(even)(SMALL(512, mask_loadu)(none, some[2], x + 2));
     }
     return kernel == 3 ? MY(combine)(MY(combine)(v[0], v[1], op), v[2], op)
                        : MY(combine)(v[0], v[1], op);
@@ -121,8 +106,8 @@ FC_INLINE void MY(windows_strip)(const fc_pool_windows *shape, const REAL *x, RE
     const ptrdiff_t at = col * stride - shape->left;
     const __m512i neutral = WIDE(set1)(MY(neutral)(op));
     const ptrdiff_t height = shape->height, width = shape->width, out_width = shape->out_width;
-    const MY(some) results = MY(first)(n);
-    MY(some) some[3];
+    const SOME results = MY(first)(n);
+    SOME some[3];
     __m512i h[3];
     FC_UNROLL for (int t = 0; t < 3; t++) {
         const ptrdiff_t left = -(at + t), right = width - (at + t);
@@ -186,6 +171,7 @@ static void MY(fill_pool_2x2_3x3)(fc_pools *k)
 }
 #undef MY
 #undef OUTPUTS
+#undef NUMBERS
 #undef TAG
 #undef REAL
 #undef BITS
