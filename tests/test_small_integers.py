@@ -153,6 +153,17 @@ def test_gradients_of_weights_whose_sums_pass_32_bits(most):
     assert (got == 3 * 68 * 88 * int(x[0, 0, 0, 0]) * int(grad[0, 0, 0, 0])).all()
 
 
+def test_explain_says_how_gradients_of_weights_are_summed():
+    def says(dtype, **options):
+        return fastconv.explain((1, 64, 56, 56), (64, 64, 3, 3), padding=1, dtype=dtype,
+                                which="backward_weight", **options).head  # fmt: skip
+
+    assert "int8 is multiplied as words, with sums of 64 bits." in says("int8")
+    assert "with sums of 64 bits, unless numbers are so large" in says("int16")
+    assert "converted to float64" in says("int32")
+    assert "converted to float64" in says("int8", method="im2col")
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16])
 def test_gradients_of_weights_in_strips(dtype):
     """Images beyond what is laid out at once: by rows, and some at a time."""
