@@ -79,23 +79,27 @@ FC_INLINE void fetch(const char *w, const int lines)
         if (halves > 1) DOT(3, 5, 7);                                                          \
     }
 
-#define PRODUCT(name, DOT, parts_, tiles_, halves_)                                            \
+#define PRODUCT(name, DOT, parts_, planes, tiles_, halves_)                                    \
     static void name##_##tiles_##x##halves_(                                                   \
         ptrdiff_t steps, const ptrdiff_t *offset, const char *x, const ptrdiff_t *tile,        \
-        ptrdiff_t row, ptrdiff_t low, const void *w_, void *out, int more)                     \
+        ptrdiff_t row, ptrdiff_t low, const void *w_, void *out, ptrdiff_t out_row, int more)  \
     {                                                                                          \
-        enum { parts = parts_, tiles = tiles_, halves = halves_, NEXT = 2 * FC_MATRIX * 4 };   \
+        enum { parts = parts_, tiles = tiles_, halves = halves_ };                             \
+        const ptrdiff_t next_tile = planes ? 64 : FC_MATRIX * out_row;                         \
+        const ptrdiff_t next_half = planes ? FC_MATRIX * out_row : 64;                         \
         const ptrdiff_t second = tiles > 1 ? tile[1] - tile[0] : 0;                            \
         const char *w = w_;                                                                    \
         char *to = out;                                                                        \
         (void)second;                                                                          \
         (void)low;                                                                             \
+        (void)next_tile;                                                                       \
+        (void)next_half;                                                                       \
         x += tile[0];                                                                          \
         if (more) {                                                                            \
-            _tile_loadd(0, to, NEXT);                                                          \
-            if (halves > 1) _tile_loadd(1, to + 64, NEXT);                                     \
-            if (tiles > 1) _tile_loadd(2, to + FC_MATRIX * NEXT, NEXT);                        \
-            if (tiles * halves > 2) _tile_loadd(3, to + FC_MATRIX * NEXT + 64, NEXT);          \
+            _tile_loadd(0, to, out_row);                                                       \
+            if (halves > 1) _tile_loadd(1, to + next_half, out_row);                           \
+            if (tiles > 1) _tile_loadd(2, to + next_tile, out_row);                            \
+            if (tiles * halves > 2) _tile_loadd(3, to + next_tile + next_half, out_row);       \
         } else {                                                                               \
             _tile_zero(0);                                                                     \
             if (halves > 1) _tile_zero(1);                                                     \
@@ -123,24 +127,35 @@ FC_INLINE void fetch(const char *w, const int lines)
             }                                                                                  \
             w += parts * 2 * TILE;                                                             \
         }                                                                                      \
-        _tile_stored(0, to, NEXT);                                                             \
-        if (halves > 1) _tile_stored(1, to + 64, NEXT);                                        \
-        if (tiles > 1) _tile_stored(2, to + FC_MATRIX * NEXT, NEXT);                           \
-        if (tiles * halves > 2) _tile_stored(3, to + FC_MATRIX * NEXT + 64, NEXT);             \
+        _tile_stored(0, to, out_row);                                                          \
+        if (halves > 1) _tile_stored(1, to + next_half, out_row);                              \
+        if (tiles > 1) _tile_stored(2, to + next_tile, out_row);                               \
+        if (tiles * halves > 2) _tile_stored(3, to + next_tile + next_half, out_row);          \
     }
-#define PRODUCTS(name, DOT, parts)                                                             \
-    PRODUCT(name, DOT, parts, 1, 1)                                                            \
-    PRODUCT(name, DOT, parts, 1, 2)                                                            \
-    PRODUCT(name, DOT, parts, 2, 1)                                                            \
-    PRODUCT(name, DOT, parts, 2, 2)
-PRODUCTS(bf16x3, _tile_dpbf16ps, 2)
-PRODUCTS(bf16, _tile_dpbf16ps, 1)
-PRODUCTS(bytes, _tile_dpbusd, 1)
-PRODUCTS(signed_bytes, _tile_dpbssd, 1)
+#define PRODUCTS(name, DOT, parts, planes)                                                     \
+    PRODUCT(name, DOT, parts, planes, 1, 1)                                                    \
+    PRODUCT(name, DOT, parts, planes, 1, 2)                                                    \
+    PRODUCT(name, DOT, parts, planes, 2, 1)                                                    \
+    PRODUCT(name, DOT, parts, planes, 2, 2)
+PRODUCTS(bf16x3, _tile_dpbf16ps, 2, 0)
+PRODUCTS(bf16, _tile_dpbf16ps, 1, 0)
+PRODUCTS(bytes, _tile_dpbusd, 1, 0)
+PRODUCTS(signed_bytes, _tile_dpbssd, 1, 0)
+
+/* Of planes weights are the first operand. */
+#define BF16(sum, pixels, weights) _tile_dpbf16ps(sum, weights, pixels)
+#define BYTES(sum, pixels, weights) _tile_dpbsud(sum, weights, pixels)
+#define SIGNED_BYTES(sum, pixels, weights) _tile_dpbssd(sum, weights, pixels)
+PRODUCTS(bf16x3_planes, BF16, 2, 1)
+PRODUCTS(bf16_planes, BF16, 1, 1)
+PRODUCTS(bytes_planes, BYTES, 1, 1)
+PRODUCTS(signed_bytes_planes, SIGNED_BYTES, 1, 1)
 
 #define ALL(name) {{name##_1x1, name##_1x2}, {name##_2x1, name##_2x2}}
 static fc_matrix offered = {
-    512, begin, end, {ALL(bf16x3), ALL(bf16), ALL(bytes), ALL(signed_bytes)}, split, split_pairs,
+    512, begin, end, {ALL(bf16x3), ALL(bf16), ALL(bytes), ALL(signed_bytes)},
+    {ALL(bf16x3_planes), ALL(bf16_planes), ALL(bytes_planes), ALL(signed_bytes_planes)},
+    split, split_planes, split_pairs,
 };
 
 #define FC_OFFER_LEVEL avx512_amx

@@ -204,14 +204,18 @@ cdef extern from "table.h" nogil:
 
     ctypedef void (*fc_matrix_product)(Py_ssize_t steps, const Py_ssize_t *offset, const char *x,
                                        const Py_ssize_t *tile, Py_ssize_t row, Py_ssize_t low,
-                                       const void *w, void *out, int more) noexcept nogil
+                                       const void *w, void *out, Py_ssize_t out_row,
+                                       int more) noexcept nogil
 
     ctypedef struct fc_matrix:
         double products
         void (*begin)() noexcept nogil
         void (*end)() noexcept nogil
         fc_matrix_product product[4][2][2]
+        fc_matrix_product planes[4][2][2]
         int (*split)(Py_ssize_t n, const void *x, void *high, void *low) noexcept nogil
+        int (*split_planes)(Py_ssize_t channels, Py_ssize_t n, const void *x, Py_ssize_t x_row,
+                            void *high, void *low, Py_ssize_t row) noexcept nogil
         void (*split_pairs)(const void *first, const void *second, void *high, void *low,
                             void *largest) noexcept nogil
 

@@ -35,15 +35,16 @@ FC_INLINE void dot(vec *even, vec *odd, uint32_t x, uvec w)
 }
 #endif
 
-/* One step of some pixels and vectors of channels, the second a tile behind. */
+/* One step of some rows of x and vectors of w, each `next` behind, whose elements are `element` apart.
+ * Of planes what is called x here are weights. */
 FC_INLINE void step(vec acc[GROUP][COLUMNS], const char *x, ptrdiff_t row, const char *w,
-                    const int columns)
+                    ptrdiff_t element, ptrdiff_t next, const int columns)
 {
 #if defined(__AVX512BF16__)
     for (int e = 0; e < FC_MATRIX; e++) {
         __m512bh wv[COLUMNS];
         FC_UNROLL for (int v = 0; v < columns; v++)
-            wv[v] = (__m512bh)_mm512_loadu_si512(w + v * TILE + e * FC_MATRIX * 4);
+            wv[v] = (__m512bh)_mm512_loadu_si512(w + v * next + e * element);
         FC_UNROLL for (int p = 0; p < GROUP; p++) {
             const __m512bh xv = (__m512bh)_mm512_set1_epi32(((const int *)(x + p * row))[e]);
             FC_UNROLL for (int v = 0; v < columns; v++)
@@ -53,9 +54,10 @@ FC_INLINE void step(vec acc[GROUP][COLUMNS], const char *x, ptrdiff_t row, const
 #else
     vec even[GROUP], odd[GROUP];
     (void)columns;
+    (void)next;
     FC_UNROLL for (int p = 0; p < GROUP; p++) even[p] = odd[p] = (vec){0};
     for (int e = 0; e < FC_MATRIX; e++) {
-        const uvec wv = *(const uvec *)(w + e * FC_MATRIX * 4);
+        const uvec wv = *(const uvec *)(w + e * element);
         FC_UNROLL for (int p = 0; p < GROUP; p++)
             dot(&even[p], &odd[p], ((const fc_bits *)(x + p * row))[e], wv);
     }
@@ -63,54 +65,77 @@ FC_INLINE void step(vec acc[GROUP][COLUMNS], const char *x, ptrdiff_t row, const
 #endif
 }
 
-/* All steps of a group of pixels and of `columns` vectors of channels. */
-FC_INLINE void sum_group(ptrdiff_t steps, const ptrdiff_t *offset, const char *x, ptrdiff_t row,
-                         ptrdiff_t low, const char *w, float *out, int more, const int parts,
-                         const int columns)
+/* Where a group of rows and its vectors are in the first step, with high and low parts. */
+typedef struct {
+    const char *x, *w;
+    ptrdiff_t row, x_low, element, next, w_low;
+} operands;
+
+/* All steps of a group of rows and of `columns` vectors. */
+FC_INLINE void sum_group(ptrdiff_t steps, const ptrdiff_t *offset, const operands *of, float *out,
+                         ptrdiff_t out_row, int more, const int parts, const int columns,
+                         const int planes)
 {
     vec acc[GROUP][COLUMNS];
     FC_UNROLL for (int p = 0; p < GROUP; p++)
         FC_UNROLL for (int v = 0; v < columns; v++)
-            acc[p][v] = more ? *(const vec *)(out + p * 2 * FC_MATRIX + v * FC_MATRIX) : (vec){0};
-    for (ptrdiff_t t = 0; t < steps; t++, w += parts * 2 * TILE) {
-        const char *high = x + offset[t];
-        if (parts == 2) step(acc, high + low, row, w, columns);
-        step(acc, high, row, w, columns);
-        if (parts == 2) step(acc, high, row, w + 2 * TILE, columns);
+            acc[p][v] = more ? *(const vec *)(out + p * out_row + v * FC_MATRIX) : (vec){0};
+    for (ptrdiff_t t = 0; t < steps; t++) {
+        const char *x = of->x + (planes ? t * parts * 2 * TILE : offset[t]);
+        const char *w = of->w + (planes ? offset[t] : t * parts * 2 * TILE);
+        if (parts == 2) /* the low parts of pixels come first */
+            step(acc, planes ? x : x + of->x_low, of->row, planes ? w + of->w_low : w, of->element,
+                 of->next, columns);
+        step(acc, x, of->row, w, of->element, of->next, columns);
+        if (parts == 2)
+            step(acc, planes ? x + of->x_low : x, of->row, planes ? w : w + of->w_low, of->element,
+                 of->next, columns);
     }
     FC_UNROLL for (int p = 0; p < GROUP; p++)
         FC_UNROLL for (int v = 0; v < columns; v++)
-            *(vec *)(out + p * 2 * FC_MATRIX + v * FC_MATRIX) = acc[p][v];
+            *(vec *)(out + p * out_row + v * FC_MATRIX) = acc[p][v];
 }
 
 FC_INLINE void product(ptrdiff_t steps, const ptrdiff_t *offset, const char *x,
                        const ptrdiff_t *tile, ptrdiff_t row, ptrdiff_t low, const char *w,
-                       float *out, int more, const int parts, const int tiles, const int halves)
+                       float *out, ptrdiff_t out_row, int more, const int parts, const int planes,
+                       const int tiles, const int halves)
 {
-    const int columns = halves < COLUMNS ? halves : COLUMNS;
-    for (int i = 0; i < tiles; i++)
+    const int rows = planes ? halves : tiles, vectors = VECTORS * (planes ? tiles : halves);
+    const int columns = vectors / VECTORS < COLUMNS ? vectors / VECTORS : COLUMNS;
+    out_row /= sizeof *out;
+    for (int i = 0; i < rows; i++)
         for (int p = 0; p < FC_MATRIX; p += GROUP)
-            for (int v = 0; v < halves * VECTORS; v += columns)
-                sum_group(steps, offset, x + tile[i] + p * row, row, low,
-                          w + v / VECTORS * TILE + v % VECTORS * LANES * 4,
-                          out + (i * FC_MATRIX + p) * 2 * FC_MATRIX + v * LANES, more, parts,
-                          columns);
+            for (int v = 0; v < vectors; v += columns) {
+                const ptrdiff_t at = v % VECTORS * LANES * 4;
+                operands of = {x + tile[i] + p * row, w + v / VECTORS * TILE + at, row, low,
+                               FC_MATRIX * 4, TILE, 2 * TILE};
+                if (planes)
+                    of = (operands){w + i * TILE + p * FC_MATRIX * 4, x + tile[v / VECTORS] + at,
+                                    FC_MATRIX * 4, 2 * TILE, row,
+                                    tiles > 1 ? tile[1] - tile[0] : 0, low};
+                sum_group(steps, offset, &of, out + (i * FC_MATRIX + p) * out_row + v * LANES,
+                          out_row, more, parts, columns, planes);
+            }
 }
 
-#define PRODUCT(name, parts, tiles, halves)                                                    \
+#define PRODUCT(name, parts, planes, tiles, halves)                                            \
     static void name##_##tiles##x##halves(                                                     \
         ptrdiff_t steps, const ptrdiff_t *offset, const char *x, const ptrdiff_t *tile,        \
-        ptrdiff_t row, ptrdiff_t low, const void *w, void *out, int more)                      \
+        ptrdiff_t row, ptrdiff_t low, const void *w, void *out, ptrdiff_t out_row, int more)   \
     {                                                                                          \
-        product(steps, offset, x, tile, row, low, w, out, more, parts, tiles, halves);         \
+        product(steps, offset, x, tile, row, low, w, out, out_row, more, parts, planes, tiles, \
+                halves);                                                                       \
     }
-#define PRODUCTS(name, parts)                                                                  \
-    PRODUCT(name, parts, 1, 1)                                                                 \
-    PRODUCT(name, parts, 1, 2)                                                                 \
-    PRODUCT(name, parts, 2, 1)                                                                 \
-    PRODUCT(name, parts, 2, 2)
-PRODUCTS(bf16x3, 2)
-PRODUCTS(bf16, 1)
+#define PRODUCTS(name, parts, planes)                                                          \
+    PRODUCT(name, parts, planes, 1, 1)                                                         \
+    PRODUCT(name, parts, planes, 1, 2)                                                         \
+    PRODUCT(name, parts, planes, 2, 1)                                                         \
+    PRODUCT(name, parts, planes, 2, 2)
+PRODUCTS(bf16x3, 2, 0)
+PRODUCTS(bf16, 1, 0)
+PRODUCTS(bf16x3_planes, 2, 1)
+PRODUCTS(bf16_planes, 1, 1)
 
 static void nothing(void) {}
 
@@ -118,7 +143,8 @@ static void nothing(void) {}
 
 #if defined(__AVX512BF16__)
 static fc_matrix offered = {
-    32, nothing, nothing, {ALL(bf16x3), ALL(bf16)}, split, split_pairs,
+    32, nothing, nothing, {ALL(bf16x3), ALL(bf16)},
+    {ALL(bf16x3_planes), ALL(bf16_planes)}, split, split_planes, split_pairs,
 };
 
 #define FC_OFFER_LEVEL avx512_bf16
@@ -129,7 +155,8 @@ void fc_fill_matrix(fc_table *table)
 {
     /* two vectors are multiplied a cycle; to take elements apart takes as long again */
     const fc_matrix kernels = {
-        FC_VECTOR_BYTES / 4, nothing, nothing, {ALL(bf16x3), ALL(bf16)}, split, split_pairs,
+        FC_VECTOR_BYTES / 4, nothing, nothing, {ALL(bf16x3), ALL(bf16)},
+        {ALL(bf16x3_planes), ALL(bf16_planes)}, split, split_planes, split_pairs,
     };
     table->matrix = kernels;
 }

@@ -16,10 +16,13 @@ typedef enum { FC_BF16X3, FC_BF16, FC_BYTES, FC_SIGNED_BYTES, FC_MATRIX_KINDS } 
 /* out[p][k] = sum over steps t and elements e of x[t][p][e] . w[t][e][k], for one or two tiles of
  * pixels and one or two of channels; or added to what `out` holds if `more`. Tile i of pixels is at
  * x + tile[i] + offset[t] + p * row, and the low parts `low` behind; all in bytes. `w` is packed
- * [step][part][two tiles][element][channel]; `out` is (pixels, two tiles of channels). */
+ * [step][part][two tiles][element][channel]; `out` has rows of channels, `out_row` apart.
+ *
+ * Of planes everything is turned: x[t][e][p] is at x + tile[i] + offset[t] + e * row, `w` is
+ * [step][part][two tiles][channel][element], `out` has rows of pixels. The sums are the same. */
 typedef void (*fc_matrix_product)(ptrdiff_t steps, const ptrdiff_t *offset, const char *x,
                                   const ptrdiff_t *tile, ptrdiff_t row, ptrdiff_t low,
-                                  const void *w, void *out, int more);
+                                  const void *w, void *out, ptrdiff_t out_row, int more);
 
 typedef struct {
     /* What a cycle multiplies and adds up, of bfloat16; of bytes twice that. */
@@ -30,11 +33,16 @@ typedef struct {
     void (*end)(void);
 
     /* Index: [kind][tiles of pixels - 1][tiles of channels - 1]. */
-    fc_matrix_product product[FC_MATRIX_KINDS][2][2];
+    fc_matrix_product product[FC_MATRIX_KINDS][2][2], planes[FC_MATRIX_KINDS][2][2];
 
     /* The parts of n numbers; returns whether there are some whose parts would not do: magnitudes
      * beyond FC_MATRIX_LEAST ... FC_MATRIX_MOST, but for zeros. `low` may be NULL. */
     int (*split)(ptrdiff_t n, const void *x, void *high, void *low);
+
+    /* The same of n numbers of each channel, `x_row` numbers apart, as elements of two channels; those
+     * of the next two are `row` bytes on. */
+    int (*split_planes)(ptrdiff_t channels, ptrdiff_t n, const void *x, ptrdiff_t x_row, void *high,
+                        void *low, ptrdiff_t row);
 
     /* The same of FC_MATRIX pairs, a number of each row, as elements, unchecked; `largest` are the bits of
      * the largest magnitude that each lane has met. */

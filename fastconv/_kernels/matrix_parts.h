@@ -33,6 +33,18 @@ FC_INLINE uint32_t beyond(uint32_t bits)
     return magnitude - FC_MATRIX_LEAST > FC_MATRIX_MOST - FC_MATRIX_LEAST ? magnitude : 0;
 }
 
+/* A pair's parts, of channels that are neighbours in the sum, as an element. */
+FC_INLINE fc_bits high_pair(float first, float second)
+{
+    return nearest(bits_of(first)) >> 16 | nearest(bits_of(second));
+}
+
+FC_INLINE fc_bits low_pair(float first, float second)
+{
+    return high_pair(first - float_of(nearest(bits_of(first))),
+                     second - float_of(nearest(bits_of(second))));
+}
+
 #if defined(__AVX512BF16__)
 /* The same by the instruction that rounds two vectors, for the first n of 32 numbers; the mask of those
  * whose parts would not do. */
@@ -91,19 +103,80 @@ static int split(ptrdiff_t n, const void *x_, void *high_, void *low_)
     return bad != 0;
 }
 
+#if defined(__AVX512BF16__)
+/* The parts of some positions of two channels. `most` collects the largest magnitude of each lane,
+ * `least` the smallest less one, of which that of zero is the largest of all. */
+FC_INLINE void split_vectors(__mmask16 some, const float *first, const float *second, char *high,
+                             char *low, __m512i *most, __m512i *least)
+{
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9,
+                                           24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
+                                           16, 0);
+    const __m512i digits = _mm512_set1_epi32(0x7fffffff), ones = _mm512_set1_epi32(-1);
+    __m512 v[2];
+    v[0] = _mm512_maskz_loadu_ps(some, first);
+    v[1] = second ? _mm512_maskz_loadu_ps(some, second) : _mm512_setzero_ps();
+    FC_UNROLL for (int i = 0; i < 2; i++) {
+        const __m512i magnitude = _mm512_and_si512((__m512i)v[i], digits);
+        *most = _mm512_max_epu32(*most, magnitude);
+        *least = _mm512_min_epu32(*least, _mm512_add_epi32(magnitude, ones));
+    }
+    const __m512i near = _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0]));
+    _mm512_mask_storeu_epi32(high, some, near);
+    if (!low) return;
+    v[0] -= (__m512)_mm512_slli_epi32(near, 16);
+    v[1] -= (__m512)_mm512_andnot_si512(_mm512_set1_epi32(0xffff), near);
+    _mm512_mask_storeu_epi32(
+        low, some, _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0])));
+}
+#endif
+
+static int split_planes(ptrdiff_t channels, ptrdiff_t n, const void *x_, ptrdiff_t x_row,
+                        void *high_, void *low_, ptrdiff_t row)
+{
+#if defined(__AVX512BF16__)
+    __m512i most = _mm512_setzero_si512(), least = _mm512_set1_epi32(-1);
+#else
+    uint32_t bad = 0;
+#endif
+    for (ptrdiff_t c = 0; c < channels; c += 2) {
+        const fc_float *first = (const fc_float *)x_ + c * x_row;
+        const fc_float *second = c + 1 < channels ? first + x_row : NULL;
+        char *to = (char *)high_ + c / 2 * row, *rest = low_ ? (char *)low_ + c / 2 * row : NULL;
+#if defined(__AVX512BF16__)
+        for (ptrdiff_t i = 0; i < n; i += 16)
+            split_vectors(n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : 0xffff, first + i,
+                          second ? second + i : NULL, to + 4 * i, rest ? rest + 4 * i : NULL,
+                          &most, &least);
+#else
+        fc_bits *restrict high = (fc_bits *)to, *restrict low = (fc_bits *)rest;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            const float a = first[i], b = second ? second[i] : 0.0f;
+            bad |= beyond(bits_of(a)) | beyond(bits_of(b));
+            high[i] = high_pair(a, b);
+            if (low) low[i] = low_pair(a, b);
+        }
+#endif
+    }
+#if defined(__AVX512BF16__)
+    return _mm512_reduce_max_epu32(most) > FC_MATRIX_MOST
+        || _mm512_reduce_min_epu32(least) < FC_MATRIX_LEAST - 1;
+#else
+    return bad != 0;
+#endif
+}
+
 static void split_pairs(const void *first_, const void *second_, void *high_, void *low_,
                         void *largest_)
 {
     const fc_float *restrict first = first_, *restrict second = second_;
     fc_bits *restrict high = high_, *restrict low = low_, *restrict largest = largest_;
     for (int i = 0; i < FC_MATRIX; i++) {
-        const uint32_t x = bits_of(first[i]), y = bits_of(second[i]);
-        const uint32_t a = x & 0x7fffffffu, b = y & 0x7fffffffu, most = a > b ? a : b;
+        const uint32_t a = bits_of(first[i]) & 0x7fffffffu, b = bits_of(second[i]) & 0x7fffffffu;
+        const uint32_t most = a > b ? a : b;
         largest[i] = largest[i] > most ? largest[i] : most;
-        high[i] = nearest(x) >> 16 | nearest(y);
+        high[i] = high_pair(first[i], second[i]);
     }
     if (!low) return;
-    for (int i = 0; i < FC_MATRIX; i++)
-        low[i] = nearest(bits_of(first[i] - float_of(nearest(bits_of(first[i]))))) >> 16
-               | nearest(bits_of(second[i] - float_of(nearest(bits_of(second[i])))));
+    for (int i = 0; i < FC_MATRIX; i++) low[i] = low_pair(first[i], second[i]);
 }

@@ -8,14 +8,16 @@ cimport numpy as cnp
 from fastconv._algorithms.matrix_unit.cost cimport task_seconds
 from fastconv._algorithms.matrix_unit.layout cimport PassLayout
 from fastconv._algorithms.matrix_unit.types cimport (
-    STEP_BYTES, WIDTH, Layout, block_tiles, chunk_channels, chunk_steps, packed_at, packed_bytes,
-    steps_of_run,
+    FLOAT_BYTES, STEP_BYTES, WIDTH, Layout, block_tiles, chunk_channels, chunk_steps, packed_at,
+    packed_bytes, plane_bytes, steps_of_run,
 )
 from fastconv._algorithms.matrix_unit.weights cimport pack_weights
 from fastconv._core.blocks cimport Arena, reserve, unravel
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.padding cimport AXES
-from fastconv._core.output cimport Output, make_output, store_tile, transposed_size
+from fastconv._core.output cimport (
+    Output, make_output, store_rows, store_tile, transposed_size,
+)
 from fastconv._core.scratch cimport acquire
 from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport parallel_for
@@ -30,6 +32,7 @@ cdef enum:
     TASKS_PER_THREAD = 8  # more end no more evenly
     GROUP_TILES = 4       # at most: whose sums of a block of channels, 8 KB, stay in the cache
     GROUP_STEPS = 24      # of the sums of its tiles, whose pixels, 24 KB, do as well
+    GROUP_PLACES = 128    # of planes: shorter rows of results are stored slowly
 
 # How the work of one call is cut. Sums do not depend on it.
 cdef struct Schedule:
@@ -175,6 +178,8 @@ cdef Py_ssize_t group_of(const Layout *layout) noexcept:
     """Some pairs of tiles, in whole rows of tiles where there are such; planes want long rows."""
     cdef Py_ssize_t tiles = 2 * max(
         1, min(GROUP_TILES, GROUP_STEPS // max(chunk_steps(layout, 0), 1)) // 2), rows
+    if layout.planes and layout.flat:
+        return min(GROUP_PLACES // FC_MATRIX, layout.tiles)
     if not layout.g.channels_last:
         return layout.tiles
     if layout.flat:
@@ -240,11 +245,16 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
     cdef Py_ssize_t first = block.group * layout.in_channels + chunk * layout.chunk
     window.channels = chunk_channels(layout, chunk)
     if layout.itemsize == 2 and are_pixels(layout, input):
+        if layout.planes:
+            return split_channels(job, block, window.channels, pixels_of(job, block, first),
+                                  input.stride[1], block.count[1] * block.count[2], 0, scratch)
         return split_pixels(job, block, &window, first, scratch)
     if layout.itemsize == 2:
         fill_gaps(&window, block, gathered)
     gather_window(&window, index, (<const float *>input.data) + block.image * input.stride[0]
                   + first * input.stride[1], &input.stride[1], layout.kernels, True, gathered)
+    if layout.itemsize == 2 and layout.planes:
+        return split_planes(job, block, &window, index, gathered, scratch)
     if layout.itemsize == 2:
         return split_window(job, index, gathered, scratch)
     return True
@@ -259,7 +269,17 @@ cdef inline bint are_pixels(const Layout *layout, const Strided5 *input) noexcep
         if axis.taps > 1 or axis.step > 1 or axis.tap[0] != 0 or axis.length != layout.out_size[a]:
             return False
     return (layout.axis[2].block == layout.out_size[2] == layout.pitch
-            and input.stride[3] == layout.out_size[2] * input.stride[4])
+            and input.stride[3] == layout.out_size[2] * input.stride[4]
+            and (input.stride[4] == 1 or not layout.planes))
+
+
+cdef inline const float *pixels_of(const Job *job, const BlockRef *block,
+                                   Py_ssize_t channel) noexcept nogil:
+    """Of a block whose window they are."""
+    cdef const Strided5 *input = &job.input
+    return (<const float *>input.data) + (
+        block.image * input.stride[0] + channel * input.stride[1]
+        + block.first[0] * input.stride[2] + block.first[1] * input.stride[3])
 
 
 cdef bint split_pixels(const Job *job, const BlockRef *block, const Window *window,
@@ -274,9 +294,7 @@ cdef bint split_pixels(const Job *job, const BlockRef *block, const Window *wind
     cdef Py_ssize_t channel = input.stride[1], step = input.stride[4], p, i
     cdef Py_ssize_t full = round_up(window.channels, layout.step_channels)
     cdef Py_ssize_t rest = (full - window.channels) * layout.itemsize
-    cdef const float *x = (<const float *>input.data) + (
-        block.image * input.stride[0] + first * channel + block.first[0] * input.stride[2]
-        + block.first[1] * input.stride[3])
+    cdef const float *x = pixels_of(job, block, first)
     cdef const float *row
     cdef float *turned = <float *>scratch
     cdef char *high = scratch + job.schedule.split_at
@@ -300,6 +318,37 @@ cdef bint split_pixels(const Job *job, const BlockRef *block, const Window *wind
     return not bad
 
 
+cdef bint split_channels(const Job *job, const BlockRef *block, Py_ssize_t channels,
+                         const float *x, Py_ssize_t channel, Py_ssize_t n, Py_ssize_t position,
+                         char *scratch) noexcept nogil:
+    """Parts of n positions of planes, which the window has from a position on."""
+    cdef const Layout *layout = job.layout
+    cdef Py_ssize_t plane = plane_bytes(layout), full = round_up(channels, layout.step_channels)
+    cdef Py_ssize_t rest = (full - channels) // 2 * plane
+    cdef char *high = scratch + job.schedule.split_at + position * FLOAT_BYTES
+    cdef char *low = high + job.schedule.low if layout.parts == 2 else NULL
+    cdef bint bad = layout.matrix.split_planes(channels, n, x, channel, high, low, plane) != 0
+    if rest > 0:
+        high += full * plane // 2 - rest
+        memset(high, 0, rest - position * FLOAT_BYTES)
+        if low != NULL:
+            memset(high + job.schedule.low, 0, rest - position * FLOAT_BYTES)
+    return not bad
+
+
+cdef bint split_planes(const Job *job, const BlockRef *block, const Window *window,
+                       const WindowIndex *index, const float *gathered,
+                       char *scratch) noexcept nogil:
+    """Parts of the window's planes, those of axis 0 one after the other."""
+    cdef Py_ssize_t i, at
+    cdef bint trusted = True
+    for i in range(index.planes):
+        at = i * window.position[0]
+        trusted = split_channels(job, block, window.channels, gathered + at, window.channel,
+                                 index.rows * window.position[1], at, scratch) and trusted
+    return trusted
+
+
 cdef inline void fill_gaps(const Window *window, const BlockRef *block,
                            float *gathered) noexcept nogil:
     """Zeros where numbers of the window's rows are not gathered: they are to be numbers.
@@ -308,6 +357,10 @@ cdef inline void fill_gaps(const Window *window, const BlockRef *block,
     """
     cdef const WindowAxis *axis = window.axis
     cdef Py_ssize_t pixel = window.position[2], gap = pixel - window.channels, i
+    if not window.channels_last:
+        if block.count[2] < axis[2].block:
+            memset(gathered, 0, window.channels * window.channel * sizeof(float))
+        return
     if block.count[2] < axis[2].block or window.position[1] > axis[2].window * pixel:
         memset(gathered, 0, window.size * sizeof(float))
     elif gap > 0:
@@ -351,7 +404,9 @@ cdef void multiply(const Job *job, const BlockRef *block, Py_ssize_t chunk,
         for k in range(block.first_k, block.end_k):
             sums = sums_of(job, k, first, scratch)
             multiply_group(job, block, chunk, k, first, n, scratch, sums)
-            if chunk == layout.chunks - 1:
+            if chunk == layout.chunks - 1 and layout.planes:
+                store_planes(job, block, k, first, n, sums)
+            elif chunk == layout.chunks - 1:
                 store_group(job, block, k, first, n, scratch, sums)
 
 
@@ -364,16 +419,24 @@ cdef inline void multiply_group(const Job *job, const BlockRef *block, Py_ssize_
     cdef const Window *window = &layout.window
     cdef const Py_ssize_t *offset = <const Py_ssize_t *>(scratch + job.schedule.offsets_at)
     cdef Py_ssize_t steps = chunk_steps(layout, chunk), i
-    cdef Py_ssize_t pixel = axis[2].window_step * window.position[2] * layout.itemsize
-    cdef Py_ssize_t row = axis[1].window_step * window.position[1] * layout.itemsize
+    cdef Py_ssize_t pixel = axis[2].window_step * window.position[2] * layout.place_bytes
+    cdef Py_ssize_t row = axis[1].window_step * window.position[1] * layout.place_bytes
     cdef Py_ssize_t halves = 1 + (layout.out_channels - k * WIDTH > FC_MATRIX)
+    cdef Py_ssize_t sums_row = places_of(job) if layout.planes else WIDTH
     cdef const char *weights = job.packed + packed_at(layout, block.group, chunk, k)
     cdef Py_ssize_t tile[2]
     for i in range(first, first + tiles, 2):
         tile[0], tile[1] = tile_at(layout, i, pixel, row), tile_at(layout, i + 1, pixel, row)
-        layout.matrix.product[layout.kind][i + 1 < first + tiles][halves - 1](
-            steps, offset, scratch + job.schedule.split_at, tile, pixel, job.schedule.low,
-            weights, sums + (i - first) * FC_MATRIX * WIDTH, chunk > 0)
+        if layout.planes:
+            layout.matrix.planes[layout.kind][i + 1 < first + tiles][halves - 1](
+                steps, offset, scratch + job.schedule.split_at, tile, plane_bytes(layout),
+                job.schedule.low, weights, sums + (i - first) * FC_MATRIX,
+                sums_row * sizeof(float), chunk > 0)
+        else:
+            layout.matrix.product[layout.kind][i + 1 < first + tiles][halves - 1](
+                steps, offset, scratch + job.schedule.split_at, tile, pixel, job.schedule.low,
+                weights, sums + (i - first) * FC_MATRIX * WIDTH, sums_row * sizeof(float),
+                chunk > 0)
 
 
 cdef inline Py_ssize_t tile_at(const Layout *layout, Py_ssize_t i, Py_ssize_t pixel,
@@ -386,11 +449,17 @@ cdef inline Py_ssize_t tile_at(const Layout *layout, Py_ssize_t i, Py_ssize_t pi
 
 cdef inline float *sums_of(const Job *job, Py_ssize_t k, Py_ssize_t first,
                            char *scratch) noexcept nogil:
-    """Those of a block of output channels from a tile on, [place][channel]."""
+    """Those of a block of output channels from a tile on, [place][channel], or turned of planes."""
     cdef float *sums = <float *>(scratch + job.schedule.sums_at)
     if job.schedule.kept:
-        sums += (k * job.schedule.kept + first * FC_MATRIX) * WIDTH
+        sums += k * job.schedule.kept * WIDTH + first * FC_MATRIX * (
+            1 if job.layout.planes else WIDTH)
     return sums
+
+
+cdef inline Py_ssize_t places_of(const Job *job) noexcept nogil:
+    """Of which there are sums, from a channel of planes to the next."""
+    return job.schedule.kept if job.schedule.kept else job.schedule.group * FC_MATRIX
 
 
 cdef void find_offsets(const Layout *layout, Py_ssize_t chunk,
@@ -399,6 +468,7 @@ cdef void find_offsets(const Layout *layout, Py_ssize_t chunk,
     cdef const WindowAxis *axis = &layout.axis[0]
     cdef const Window *window = &layout.window
     cdef Py_ssize_t taps = 1 if layout.folded else axis[2].taps, t0, t1, t2, i, at
+    cdef Py_ssize_t step = FC_MATRIX * plane_bytes(layout) if layout.planes else STEP_BYTES
     cdef Py_ssize_t steps = steps_of_run(layout, chunk_channels(layout, chunk))
     for t0 in range(axis[0].taps):
         for t1 in range(axis[1].taps):
@@ -406,7 +476,7 @@ cdef void find_offsets(const Layout *layout, Py_ssize_t chunk,
                 at = (axis[0].at[t0] * window.position[0] + axis[1].at[t1] * window.position[1]
                       + axis[2].at[t2] * window.position[2])
                 for i in range(steps):
-                    offset[0] = at * layout.itemsize + i * STEP_BYTES
+                    offset[0] = at * layout.place_bytes + i * step
                     offset += 1
 
 
@@ -436,6 +506,30 @@ cdef void store_group(const Job *job, const BlockRef *block, Py_ssize_t k, Py_ss
             store_tile(output, sums + (r * pitch + low - begin) * WIDTH, WIDTH, False, transposed,
                        high - low, channels, channel,
                        place + r * output.axis[1] + low * output.pixel)
+
+
+cdef void store_planes(const Job *job, const BlockRef *block, Py_ssize_t k, Py_ssize_t first,
+                       Py_ssize_t tiles, const float *sums) noexcept nogil:
+    """The same of planes: rows of outputs, or what follows each other in all channels."""
+    cdef const Layout *layout = job.layout
+    cdef const Output *output = &job.output
+    cdef Py_ssize_t channel = block.group * layout.out_channels + k * WIDTH, r, low, high
+    cdef Py_ssize_t channels = min(<Py_ssize_t>WIDTH, layout.out_channels - k * WIDTH)
+    cdef Py_ssize_t columns = block.count[2], pitch = layout.pitch, begin = first * FC_MATRIX
+    cdef Py_ssize_t end = min(begin + tiles * FC_MATRIX, block.count[1] * pitch)
+    cdef Py_ssize_t place = (
+        block.image * output.image + channel * output.channel + block.first[0] * output.axis[0]
+        + block.first[1] * output.axis[1] + block.first[2])
+    if columns == layout.out_size[2] == pitch:
+        store_rows(output, channels, end - begin, sums, places_of(job), place + begin,
+                   output.channel, channel, True)
+        return
+    for r in range(begin // pitch, ceil_div(end, pitch)):
+        low, high = max(begin - r * pitch, <Py_ssize_t>0), min(end - r * pitch, columns)
+        if low < high:
+            store_rows(output, channels, high - low, sums + (r * pitch + low - begin),
+                       places_of(job), place + r * output.axis[1] + low, output.channel, channel,
+                       True)
 
 
 cdef Py_ssize_t without_gaps(float *sums, Py_ssize_t places, Py_ssize_t columns,

@@ -6,7 +6,7 @@ block.
 from libc.stdlib cimport free, malloc
 
 from fastconv._algorithms.matrix_unit.types cimport (
-    STEP_BYTES, WIDTH, Layout, runs_of, steps_of_run,
+    FLOAT_BYTES, STEP_BYTES, WIDTH, Layout, runs_of, steps_of_run,
 )
 from fastconv._algorithms.record import BACKWARD_DATA
 from fastconv._core.integers cimport ceil_div, even_size, round_up
@@ -23,7 +23,6 @@ cdef enum:
     LONG_ROW = 256          # and outputs of a row that are cut off a long one
     MOST_TRIED = 4          # blocks, of which the best is taken
     FOLDED_CHANNELS = 64    # at most; the more there are, the less is gained
-    FLOAT_BYTES = 4
 
 
 cdef class PassLayout:
@@ -111,6 +110,9 @@ cdef void set_chunk(Layout *layout) noexcept:
         layout.chunk = layout.step_channels * even_size(
             steps_of_run(layout, layout.in_channels), steps)
         layout.chunks = ceil_div(layout.in_channels, layout.chunk)
+    # Planes stay planes where neighbours in a row of outputs read neighbours.
+    layout.planes = not (layout.g.channels_last or layout.folded or layout.g.stride[2] > 1)
+    layout.place_bytes = FLOAT_BYTES if layout.planes else layout.itemsize
 
 
 cdef void set_blocks(Layout *layout) noexcept:
@@ -154,19 +156,24 @@ cdef void set_window(Layout *layout, Py_ssize_t rows, Py_ssize_t columns) noexce
         axis[2].window_step = axis[2].step if columns > 1 else 1
         for pixel in range(axis[2].taps):
             axis[2].at[pixel] = pixel
-    pixel = layout.chunk
-    if not layout.folded:
+    pixel = 1 if layout.planes else layout.chunk
+    if not (layout.folded or layout.planes):
         lines = layout.chunk // layout.step_channels
         pixel = (lines if lines < 4 else lines | 1) * layout.step_channels
     along = round_up(axis[2].window, axis[2].window_step)
     layout.window.axis = layout.axis
-    layout.window.channels, layout.window.channels_last = layout.chunk, True
+    layout.window.channels, layout.window.channels_last = layout.chunk, not layout.planes
     layout.window.channel = 1
     layout.window.joined = 0
     layout.window.position[2] = pixel
     layout.window.position[1] = pixel * along
     layout.window.position[0] = layout.window.position[1] * axis[1].window
     layout.window.size = layout.window.position[0] * axis[0].window
+    if layout.planes:  # an odd number of lines apart, so that tiles fit the nearest cache
+        lines = ceil_div(layout.window.size, FC_MATRIX) | 1
+        layout.window.channel = lines * FC_MATRIX
+        layout.window.size = layout.window.channel * layout.step_channels * (
+            steps_of_run(layout, layout.chunk))
     for a in range(AXES):
         axis[a].segment_step = axis[a].segment * layout.window.position[a]
     layout.window.slack = (FC_MATRIX * axis[2].window_step + 1) * pixel + layout.step_channels

@@ -9,6 +9,7 @@ cdef enum:
     WIDTH = 2 * FC_MATRIX                       # output channels of a block: two tiles
     TILE_BYTES = FC_MATRIX * FC_MATRIX * 4      # of packed weights
     STEP_BYTES = FC_MATRIX * 4                  # of a pixel, that a step of the sum takes
+    FLOAT_BYTES = 4                             # and of an element
 
 # How one pass of one description is blocked.
 cdef struct Layout:
@@ -24,6 +25,8 @@ cdef struct Layout:
     Py_ssize_t spatial_taps
     bint folded                     # a tap along the last axis and its channels are one run
     Py_ssize_t step_channels        # numbers of a step
+    bint planes                     # windows have a plane for each element of a step
+    Py_ssize_t place_bytes          # in the window, from a position to the next
     Py_ssize_t chunk, chunks        # of channels, whose window is gathered at once
     # Blocks of outputs.
     Py_ssize_t out_size[AXES]
@@ -75,6 +78,11 @@ cdef inline Py_ssize_t packed_at(const Layout *layout, Py_ssize_t group, Py_ssiz
     return step * (group * layout.channel_blocks * all_steps(layout)
                    + chunk * chunk_steps(layout, 0) * layout.channel_blocks
                    + k * chunk_steps(layout, chunk))
+
+
+cdef inline Py_ssize_t plane_bytes(const Layout *layout) noexcept nogil:
+    """From an element of a position to the next: each pair of channels has one, in parts."""
+    return layout.window.channel * FLOAT_BYTES
 
 
 cdef inline Py_ssize_t packed_bytes(const Layout *layout) noexcept nogil:

@@ -1,7 +1,8 @@
 """Weights, packed in the order in which tiles of them are loaded (see `packed_at`).
 
 Of each chunk of channels and block of output channels that is [step][part][two
-tiles][element][channel], where zeros fill up the last steps of a run and the last tiles.
+tiles][element][channel], or [channel][element] for planes, where zeros fill up the last steps of a
+run and the last tiles.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
@@ -97,7 +98,18 @@ cdef void pack_chunk(const Layout *layout, const float *turned, Py_ssize_t chann
                 one += channel
         if waiting != NULL:
             put_element(layout, waiting, zeros, element_at(n, parts, out), largest)
+        if layout.planes:
+            turn_tiles(layout, size // TILE_BYTES, <float *>out)
         out += size
+
+
+cdef inline void turn_tiles(const Layout *layout, Py_ssize_t tiles, float *tile) noexcept nogil:
+    """Rows of elements of a channel in place of rows of channels."""
+    cdef float[FC_MATRIX * FC_MATRIX] turned
+    for _ in range(tiles):
+        layout.kernels.transpose(FC_MATRIX, FC_MATRIX, tile, FC_MATRIX, turned, FC_MATRIX)
+        memcpy(tile, turned, TILE_BYTES)
+        tile += FC_MATRIX * FC_MATRIX
 
 
 cdef inline char *element_at(Py_ssize_t n, Py_ssize_t parts, char *out) noexcept nogil:
