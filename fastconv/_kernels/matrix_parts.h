@@ -144,10 +144,16 @@ static int split_planes(ptrdiff_t channels, ptrdiff_t n, const void *x_, ptrdiff
         const fc_float *second = c + 1 < channels ? first + x_row : NULL;
         char *to = (char *)high_ + c / 2 * row, *rest = low_ ? (char *)low_ + c / 2 * row : NULL;
 #if defined(__AVX512BF16__)
-        for (ptrdiff_t i = 0; i < n; i += 16)
-            split_vectors(n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : 0xffff, first + i,
-                          second ? second + i : NULL, to + 4 * i, rest ? rest + 4 * i : NULL,
-                          &most, &least);
+        ptrdiff_t i = 0;
+        for (; i + 16 <= n; i += 16) {
+            split_vectors(0xffff, first + i, second ? second + i : NULL, to + 4 * i,
+                          rest ? rest + 4 * i : NULL, &most, &least);
+            __builtin_prefetch(first + 2 * x_row + i, 0, 3); /* planes are pages apart */
+            __builtin_prefetch(first + 3 * x_row + i, 0, 3);
+        }
+        if (i < n)
+            split_vectors((__mmask16)((1u << (n - i)) - 1), first + i, second ? second + i : NULL,
+                          to + 4 * i, rest ? rest + 4 * i : NULL, &most, &least);
 #else
         fc_bits *restrict high = (fc_bits *)to, *restrict low = (fc_bits *)rest;
         for (ptrdiff_t i = 0; i < n; i++) {

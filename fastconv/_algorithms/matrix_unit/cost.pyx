@@ -10,9 +10,10 @@ from fastconv._kernels.dispatch cimport FC_MATRIX
 
 cdef double CALL_SECONDS = 2.5e-6       # of a call
 cdef double TASK_SECONDS = 0.3e-6       # of a block of outputs
-cdef double GATHER_SECONDS = 0.25e-9    # of a number of the window, gathered and split
+cdef double GATHER_SECONDS = 0.25e-9    # of a number of the window, gathered and split,
+cdef double SPLIT_SECONDS = 0.17e-9     # or of planes
 cdef double STORE_SECONDS = 0.08e-9     # of a place of a sum, loaded and stored,
-cdef double PLANE_SECONDS = 0.18e-9     # and transposed, if channels come first
+cdef double PLANE_SECONDS = 0.18e-9     # and transposed, but for planes, if channels come first
 cdef double PACK_SECONDS = 0.6e-9       # of a weight
 
 
@@ -24,7 +25,12 @@ cdef double products_of(const Layout *layout) noexcept:
 cdef double store_seconds(const Layout *layout) noexcept:
     """Of a place, from its first product to the result."""
     return (1 + layout.chunks) * STORE_SECONDS + (
-        0 if layout.g.channels_last else PLANE_SECONDS)
+        0 if layout.g.channels_last or layout.planes else PLANE_SECONDS)
+
+
+cdef double gather_seconds(const Layout *layout) noexcept:
+    """Of a number of a window."""
+    return SPLIT_SECONDS if layout.planes and layout.itemsize == 2 else GATHER_SECONDS
 
 
 cdef double task_seconds(const Layout *layout, Py_ssize_t rows, Py_ssize_t channel_parts) noexcept:
@@ -40,7 +46,7 @@ cdef double task_seconds(const Layout *layout, Py_ssize_t rows, Py_ssize_t chann
     stored = (<double>places) * blocks * WIDTH * store_seconds(layout)
     if packed_bytes(layout) > CACHE // 2:
         weights = packed_bytes(layout) / (<double>layout.groups * BANDWIDTH * channel_parts)
-    return TASK_SECONDS + gathered * GATHER_SECONDS + products + stored + weights
+    return TASK_SECONDS + gathered * gather_seconds(layout) + products + stored + weights
 
 
 cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
@@ -55,7 +61,7 @@ cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
         channels -= FC_MATRIX
     terms.arithmetic = (places * channels * all_steps(layout) * layout.step_channels
                         * layout.products / (products_of(layout) * CLOCK))
-    terms.gather = blocks * layout.window.size * layout.chunks * GATHER_SECONDS
+    terms.gather = blocks * layout.window.size * layout.chunks * gather_seconds(layout)
     terms.transform = 0 if planned else weights * PACK_SECONDS
     terms.traffic = places * channels * store_seconds(layout)
     if packed_bytes(layout) > CACHE // 2:

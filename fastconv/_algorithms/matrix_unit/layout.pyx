@@ -110,8 +110,8 @@ cdef void set_chunk(Layout *layout) noexcept:
         layout.chunk = layout.step_channels * even_size(
             steps_of_run(layout, layout.in_channels), steps)
         layout.chunks = ceil_div(layout.in_channels, layout.chunk)
-    # Planes stay planes where neighbours in a row of outputs read neighbours.
-    layout.planes = not (layout.g.channels_last or layout.folded or layout.g.stride[2] > 1)
+    # Planes stay planes where tiles read whole lines of them: other taps would read parts of two.
+    layout.planes = layout.spatial_taps == 1 == layout.g.stride[2] and not layout.g.channels_last
     layout.place_bytes = FLOAT_BYTES if layout.planes else layout.itemsize
 
 
