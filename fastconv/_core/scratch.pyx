@@ -2,8 +2,10 @@
 
 A fresh large block costs a page fault for every 4 KiB at its first use, which is as much as a
 small convolution takes; so a few blocks are kept. What is kept is bounded: `KEPT` blocks of at
-most `LARGE` bytes each, but for one that may have up to `LARGEST`.
+most `LARGE` bytes each, but for one that may have up to `largest`, since it serves all threads.
 """
+import os
+
 cimport cython
 
 cdef extern from *:
@@ -57,8 +59,19 @@ cdef Py_ssize_t CACHE = fc_cache_bytes()
 cdef enum:
     KEPT = 4
     LARGE = 16 << 20
-    LARGEST = 64 << 20
+    LARGEST = 64 << 20     # or, where that is more,
+    OF_THREAD = 4 << 20    # so much for every processor
 
+cdef Py_ssize_t largest = 0
+
+
+def keep_for(processors):
+    """Bound what is kept for a machine of so many processors."""
+    global largest
+    largest = max(<Py_ssize_t>LARGEST, <Py_ssize_t>OF_THREAD * <Py_ssize_t>processors)
+
+
+keep_for(os.cpu_count() or 1)
 kept = []  # list.append and list.pop are atomic, with and without the interpreter lock
 
 
@@ -77,7 +90,7 @@ cdef class Scratch:
 
     def __dealloc__(self):
         cdef Block candidate
-        if self.block is None or kept is None or self.block.size > LARGEST:
+        if self.block is None or kept is None or self.block.size > largest:
             return
         try:
             if self.block.size > LARGE:  # the only one of its kind

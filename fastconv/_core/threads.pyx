@@ -19,6 +19,7 @@ from cython.parallel cimport prange
 from fastconv._core.room cimport can_have
 
 from fastconv._core.messages import shown
+from fastconv._core.scratch import keep_for
 
 cdef extern from *:
     """
@@ -46,6 +47,7 @@ cdef double SHORTEST_PAUSE = 1e-2, LONGEST_PAUSE = 1.0  # seconds without a team
 cdef double crowded_until = 0.0, pause = 0.0  # on the clock of `seconds`; the last such pause
 cdef int default_threads = 0  # 0: not asked for yet
 cdef bint forked = False
+cdef list rehearsed = None    # loops of a rehearsal, or None
 
 override = contextvars.ContextVar("fastconv.num_threads", default=0)
 
@@ -213,7 +215,7 @@ cdef int threads_for(str function, object num_threads, double work) except -1:
 
 cdef int team_of(int n) noexcept:
     """n, or 1 where no such team can be had: libgomp, unasked, would end the process."""
-    if n <= 1 or forked:
+    if n <= 1 or forked or rehearsed is not None:
         return 1
     if seconds() < crowded_until or (n > last_team() and not can_start(n - 1)):
         return 1
@@ -260,6 +262,9 @@ cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int th
     cdef Py_ssize_t *next = NULL
     cdef double began, worked
     cdef int part, finished
+    if rehearsed is not None:
+        rehearse(run, context, tasks, threads)
+        return 0
     if is_long(work):
         piece = max(threads, <Py_ssize_t>(tasks * (SIGNAL_WORK * threads / work)))
     threads = team_of(<int>min(<Py_ssize_t>threads, tasks))
@@ -286,6 +291,38 @@ cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int th
         start = stop
         if start < tasks:
             PyErr_CheckSignals()
+    return 0
+
+
+@contextlib.contextmanager
+def rehearsal(processors):
+    """Loops cut as for the threads that calls ask for, but run by the caller alone, task by task.
+
+    Yields a list to which every `parallel_for` of this process adds (threads, seconds of each task):
+    what a machine of so many processors would have to share out. The results are the usual ones.
+    """
+    global rehearsed
+    if rehearsed is not None:
+        raise RuntimeError("a rehearsal is going on")
+    rehearsed = []
+    keep_for(processors)
+    try:
+        yield rehearsed
+    finally:
+        rehearsed = None
+        keep_for(os.cpu_count() or 1)
+
+
+cdef int rehearse(task_function run, void *context, Py_ssize_t tasks, int threads) except -1:
+    cdef list taken = []
+    cdef double began
+    cdef Py_ssize_t task
+    for task in range(tasks):
+        began = seconds()
+        with nogil:
+            run(context, task, 0)
+        taken.append(seconds() - began)
+    rehearsed.append((threads, taken))
     return 0
 
 

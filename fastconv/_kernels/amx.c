@@ -37,8 +37,7 @@ FC_INLINE void fetch(const char *w, const int lines)
 {
     FC_UNROLL for (int i = 0; i < lines; i++) __builtin_prefetch(w + i * 64, 0, 3);
 }
-#define FETCH(i) \
-    if (!planes) fetch(w + parts * 2 * TILE * (8 + (i)) / 8, parts * 2 * TILE / 64 / 8);
+#define FETCH(i) fetch(w + parts * 2 * TILE * (8 + (i)) / 8, parts * 2 * TILE / 64 / 8);
 
 /* Sums of tile i of pixels and tile h of channels are in register 2 i + h; pixels in 4 and 5,
  * weights in 6 and 7. A macro, since registers are numbers. With bf16x3 and all tiles an iteration should
@@ -80,12 +79,12 @@ FC_INLINE void fetch(const char *w, const int lines)
         if (halves > 1) DOT(3, 5, 7);                                                          \
     }
 
-#define PRODUCT(name, DOT, parts_, planes_, tiles_, halves_)                                   \
+#define PRODUCT(name, DOT, parts_, planes, tiles_, halves_)                                    \
     static void name##_##tiles_##x##halves_(                                                   \
         ptrdiff_t steps, const ptrdiff_t *offset, const char *x, const ptrdiff_t *tile,        \
         ptrdiff_t row, ptrdiff_t low, const void *w_, void *out, ptrdiff_t out_row, int more)  \
     {                                                                                          \
-        enum { parts = parts_, planes = planes_, tiles = tiles_, halves = halves_ };           \
+        enum { parts = parts_, tiles = tiles_, halves = halves_ };                             \
         const ptrdiff_t next_tile = planes ? 64 : FC_MATRIX * out_row;                         \
         const ptrdiff_t next_half = planes ? FC_MATRIX * out_row : 64;                         \
         const ptrdiff_t second = tiles > 1 ? tile[1] - tile[0] : 0;                            \

@@ -39,7 +39,9 @@ cdef double task_seconds(const Layout *layout, Py_ssize_t rows, Py_ssize_t chann
     cdef Py_ssize_t places, window, blocks = ceil_div(layout.channel_blocks, channel_parts)
     cdef double products, stored, gathered, weights = 0
     places = block_tiles(layout, rows) * FC_MATRIX
-    window = axis.window - (axis.block - rows) * axis.window_step
+    window = axis.window  # of segments all are gathered, with zeros
+    if not axis.segment:
+        window -= (axis.block - rows) * axis.window_step
     gathered = (<double>layout.window.size) * layout.chunks * window / max(axis.window, 1)
     products = ((<double>places) * blocks * WIDTH * all_steps(layout) * layout.step_channels
                 * layout.products / (products_of(layout) * CLOCK))

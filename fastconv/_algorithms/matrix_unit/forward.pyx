@@ -250,7 +250,7 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
                                   input.stride[1], block.count[1] * block.count[2], 0, scratch)
         return split_pixels(job, block, &window, first, scratch)
     if layout.itemsize == 2:
-        fill_gaps(&window, block, gathered)
+        fill_gaps(&window, index, block, gathered)
     gather_window(&window, index, (<const float *>input.data) + block.image * input.stride[0]
                   + first * input.stride[1], &input.stride[1], layout.kernels, True, gathered)
     if layout.itemsize == 2 and layout.planes:
@@ -349,23 +349,27 @@ cdef bint split_planes(const Job *job, const BlockRef *block, const Window *wind
     return trusted
 
 
-cdef inline void fill_gaps(const Window *window, const BlockRef *block,
+cdef inline void fill_gaps(const Window *window, const WindowIndex *index, const BlockRef *block,
                            float *gathered) noexcept nogil:
     """Zeros where numbers of the window's rows are not gathered: they are to be numbers.
 
     That is what fills up lines of a pixel; and strides, and the last block of a row.
     """
     cdef const WindowAxis *axis = window.axis
-    cdef Py_ssize_t pixel = window.position[2], gap = pixel - window.channels, i
-    if not window.channels_last:
-        if block.count[2] < axis[2].block:
-            memset(gathered, 0, window.channels * window.channel * sizeof(float))
+    cdef Py_ssize_t pixel = window.position[2], used = index.rows * window.position[1], i, c, p
+    cdef bint columns = (block.count[2] < axis[2].block
+                         or window.position[1] > axis[2].window * pixel)
+    if not columns and (not window.channels_last or pixel == window.channels):
         return
-    if block.count[2] < axis[2].block or window.position[1] > axis[2].window * pixel:
-        memset(gathered, 0, window.size * sizeof(float))
-    elif gap > 0:
-        for i in range(window.size // pixel):
-            memset(gathered + i * pixel + window.channels, 0, gap * sizeof(float))
+    for i in range(index.planes):
+        if columns:
+            for c in range(1 if window.channels_last else window.channels):
+                memset(gathered + i * window.position[0] + c * window.channel, 0,
+                       used * sizeof(float))
+        else:
+            for p in range(used // pixel):
+                memset(gathered + i * window.position[0] + p * pixel + window.channels, 0,
+                       (pixel - window.channels) * sizeof(float))
 
 
 cdef bint split_window(const Job *job, const WindowIndex *index, const float *gathered,

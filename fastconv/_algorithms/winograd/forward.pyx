@@ -35,7 +35,8 @@ cdef struct Schedule:
     Py_ssize_t batch
     Py_ssize_t images             # that share a task,
     Py_ssize_t image_blocks       # and how many such
-    Py_ssize_t channel_parts      # of the output channels, a task each
+    Py_ssize_t row_parts          # of a block's rows of spans,
+    Py_ssize_t channel_parts      # and of its output channels: a task each
     Py_ssize_t tasks
     bint packs_weights            # tasks transform the weights that they need
     Py_ssize_t v_step, m_step     # elements from frequency to frequency
@@ -138,9 +139,9 @@ cdef Schedule plan_correlation(const Layout *layout, Py_ssize_t batch, int threa
     schedule.images = images_of_task(layout, batch, threads, on_demand)
     schedule.image_blocks = ceil_div(batch, schedule.images)
     schedule.tasks = schedule.image_blocks * layout.groups * block_count(layout)
-    schedule.channel_parts = split_channels(layout, schedule.tasks, threads)
-    schedule.tasks *= schedule.channel_parts
     schedule.packs_weights = on_demand and schedule.image_blocks == 1
+    cut_blocks(layout, &schedule, threads)
+    schedule.tasks *= schedule.row_parts * schedule.channel_parts
     reserve_scratch(layout, &schedule)
     return schedule
 
@@ -166,23 +167,38 @@ cdef Py_ssize_t images_of_task(const Layout *layout, Py_ssize_t batch, int threa
     return even_size(batch, images)
 
 
-cdef Py_ssize_t split_channels(const Layout *layout, Py_ssize_t tasks, int threads) noexcept:
-    """Output channels are split where tasks are too few to keep all threads busy to the end.
+cdef void cut_blocks(const Layout *layout, Schedule *schedule, int threads) noexcept:
+    """Rows and output channels are split where tasks are too few to keep all threads busy to the end.
 
-    Each part transforms its input again, since what one core makes is far from another.
+    Parts of the channels transform their input again, since what one core makes is far from
+    another; parts of the rows read all weights again, and transform those that are not.
     """
-    cdef Py_ssize_t best = 1, parts
-    cdef double share, time, least = 0
-    if threads == 1 or not 0 < tasks < MIN_TASKS * threads:
-        return 1
-    for parts in range(1, min(layout.channel_blocks, <Py_ssize_t>(2 * threads)) + 1):
-        share = ceil_div(layout.channel_blocks, parts) / <double>layout.channel_blocks
-        time = ceil_div(tasks * parts, threads) * (
-            layout.input_share + (1 - layout.input_share) * share)
-        if parts == 1 or time < 0.98 * least:
-            least = time
-            best = parts
-    return best
+    cdef Py_ssize_t most = MIN_TASKS * threads, rows = layout.block.rows, row_part, part, parts
+    cdef double time, least = 0
+    schedule.row_parts = schedule.channel_parts = 1
+    if threads == 1 or not 0 < schedule.tasks < most:
+        return
+    for row_part in range(1, 1 + (1 if schedule.packs_weights else min(
+            rows, most // schedule.tasks))):
+        parts = min(layout.channel_blocks, <Py_ssize_t>(2 * threads))
+        for part in range(1, max(1, min(parts, most // (schedule.tasks * row_part))) + 1):
+            time = ceil_div(schedule.tasks * row_part * part, threads) * part_time(
+                layout, schedule.images, ceil_div(rows, row_part),
+                ceil_div(layout.channel_blocks, part))
+            if least == 0 or time < 0.98 * least:
+                least = time
+                schedule.row_parts, schedule.channel_parts = row_part, part
+
+
+cdef double part_time(const Layout *layout, Py_ssize_t images, Py_ssize_t rows,
+                      Py_ssize_t channel_blocks) noexcept:
+    """Of a part of a block, the whole block's time being 1."""
+    cdef double share = channel_blocks / <double>layout.channel_blocks
+    cdef double all_tiles = images * tiles_of(layout, layout.block.rows * layout.block.columns)
+    cdef double tiles = images * tiles_of(layout, rows * layout.block.columns)
+    cdef double few = 2 * layout.kernels.half  # fewer take as long: weights have to be read
+    return (layout.input_share * rows / layout.block.rows
+            + (1 - layout.input_share) * share * max(tiles, few) / max(all_tiles, few))
 
 
 cdef void reserve_scratch(const Layout *layout, Schedule *schedule) noexcept:
@@ -228,11 +244,14 @@ cdef void run_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
 cdef inline BlockRef unravel_task(const Job *job, Py_ssize_t task) noexcept nogil:
     cdef const Layout *layout = job.layout
     cdef const Schedule *schedule = &job.schedule
-    cdef Py_ssize_t part = task % schedule.channel_parts
+    cdef Py_ssize_t parts = schedule.channel_parts, rows, low
+    cdef Py_ssize_t[2] extent
+    cdef Py_ssize_t[2] part
     cdef BlockRef block
-    task = unravel(task // schedule.channel_parts, layout.blocks, 3, block.first)
-    block.first_k = layout.channel_blocks * part // schedule.channel_parts
-    block.end_k = layout.channel_blocks * (part + 1) // schedule.channel_parts
+    extent[0], extent[1] = schedule.row_parts, parts
+    task = unravel(unravel(task, extent, 2, part), layout.blocks, 3, block.first)
+    block.first_k = layout.channel_blocks * part[1] // parts
+    block.end_k = layout.channel_blocks * (part[1] + 1) // parts
     block.group = task % layout.groups
     block.image = task // layout.groups * schedule.images
     block.images = min(schedule.images, schedule.batch - block.image)
@@ -241,6 +260,10 @@ cdef inline BlockRef unravel_task(const Job *job, Py_ssize_t task) noexcept nogi
     block.count[0] = 1
     block.count[1] = min(layout.block.rows, layout.axis[1].count - block.first[1])
     block.count[2] = min(layout.block.columns, layout.axis[2].count - block.first[2])
+    rows = block.count[1]
+    low = rows * part[0] // schedule.row_parts
+    block.count[1] = rows * (part[0] + 1) // schedule.row_parts - low
+    block.first[1] += low
     block.tiles = block.images * tiles_of(layout, block.count[1] * block.count[2])
     return block
 
@@ -253,6 +276,8 @@ cdef void run_block(const Job *job, const BlockRef *block, real_t *scratch) noex
     cdef real_t *largest = <real_t *>(<char *>scratch + schedule.largest_at)
     cdef Py_ssize_t lanes = layout.kernels.lanes, k = block.first_k, end, i
     cdef Py_ssize_t step = 1 if schedule.packs_weights else layout.block.channel_blocks
+    if block.count[1] == 0:  # the last block may have fewer rows than parts
+        return
     memset(largest, 0, block.images * lanes * sizeof(real_t))
     transform_input(job, block, scratch)
     while k < block.end_k:
