@@ -139,7 +139,7 @@ def main():
         print(*rows[-1], sep="  ", flush=True)
     if options.rst:
         with open(options.rst, "w") as file:
-            print(".. Made by `python scaling.py --rst` in bench/; see performance.rst.\n", file=file)
+            print(".. Made by `python scaling.py --rst` in bench/.\n", file=file)
             print(".. csv-table:: Speed-up on paper, float32, batch 1, planned", file=file)
             print("   :header: " + ", ".join(f'"{h}"' for h in header) + "\n", file=file)
             for row in rows:

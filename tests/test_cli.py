@@ -475,6 +475,10 @@ def test_random_points_are_those_of_their_seed():
     points = draw.points(5, draw.KINDS, 60)
     assert points == draw.points(5, draw.KINDS, 60)
     assert points != draw.points(6, draw.KINDS, 60)
+    batches = draw.points(5, ["layers"], 60, (1, 2), (1, 8))
+    assert {(case.threads, case.batch) for case in batches} == {(1, 1), (1, 8), (2, 1), (2, 8)}
+    assert [case for case in batches if case.threads == case.batch == 1] == [
+        case for case in points if case.series == "layers"]
     assert [sum(case.series == kind for case in points) for kind in draw.KINDS] == [60] * 3
     filters, layers, pools = (
         [case for case in points if case.series == kind] for kind in draw.KINDS)

@@ -20,6 +20,11 @@ LAYERS = {
     "few channels": ((2, 17, 21, 23), (35, 17, 7, 7), {"stride": 2, "padding": 3}),
     "few channels, no padding": ((1, 18, 16, 17), (16, 18, 4, 4), {}),
     "pixels": ((3, 300, 9, 8), (33, 300, 1, 1), {}),
+    "many pixels": ((2, 135, 30, 41), (70, 135, 1, 1), {}),
+    "pixels of volumes": ((1, 129, 3, 6, 7), (40, 129, 1, 1, 1), {}),
+    "pixels and padding": ((1, 160, 9, 11), (20, 160, 1, 1), {"padding": (1, 2)}),
+    "pixels of groups": ((2, 288, 8, 9), (60, 144, 1, 1), {"groups": 2}),
+    "pixels, strided rows": ((1, 130, 21, 20), (20, 130, 1, 1), {"stride": (2, 1)}),
     "pixels apart": ((1, 130, 21, 20), (20, 130, 1, 1), {"stride": 2}),
     "strides": ((1, 40, 20, 19), (34, 40, 3, 2), {"stride": (3, 2), "padding": ((1, 0), (0, 2))}),
     "dilation": ((1, 48, 13, 12), (16, 48, 3, 3), {"dilation": 4, "padding": 4}),
@@ -83,8 +88,31 @@ def test_layers_are_blocked_in_every_way():
         desc = describe_conv(geometry("conv", rank, **arguments), x_shape, weight_shape, 4)
         how = record.blocking(desc, "forward")
         seen |= {("flat", how["flat"]), ("folded", how["folded"]), ("chunks", how["chunks"] > 1),
-                 ("columns", how["blocks"][2] > 1), ("rows", how["block"][1] > 1)}
-    assert len(seen) == 10
+                 ("columns", how["blocks"][2] > 1), ("rows", how["block"][1] > 1),
+                 ("planes", how["planes"])}
+    assert len(seen) == 12
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if "pixels" in name])
+def test_pixels_wherever_they_lie(name):
+    """Planes that are views, biases, residuals and activations, on any number of threads."""
+    x, weight, arguments = draw(name)
+    rng = np.random.default_rng(3)
+    bias = rng.standard_normal(len(weight)).astype("f4")
+    how = {"method": "bf16x3", "bias": bias, "activation": "silu", **arguments}
+    shape = fastconv.conv(x, weight, **how).shape
+    residual = rng.standard_normal(shape).astype("f4")
+    last = [np.ascontiguousarray(np.moveaxis(a, 1, -1)) for a in (x, residual)]
+    expected = np.moveaxis(fastconv.conv(
+        last[0], weight, residual=last[1], data_format="channels_last", **how), -1, 1)
+    wide = np.full((x.shape[0], x.shape[1] + 2, *(2 * n for n in x.shape[2:])), np.nan, "f4")
+    view = wide[(slice(None), slice(1, -1)) + (slice(None, None, 2),) * (x.ndim - 2)]
+    view[...] = x
+    for source in (x, view, np.asfortranarray(x)):
+        for threads in (1, 2, 5):
+            np.testing.assert_array_equal(
+                fastconv.conv(source, weight, residual=residual, num_threads=threads, **how),
+                expected)
 
 
 @pytest.mark.parametrize("name", ["rows run on", "groups", "dilation", "volumes", "flipped"])

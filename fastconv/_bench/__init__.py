@@ -166,7 +166,8 @@ def run_layers(
         peers = _installed(peers)
         layers = cases.select(layers or ("performance", "tiny")) if layers or not targets else None
         if random is not None:
-            some = draw.points(random, kinds or draw.KINDS, points or 50, threads or (1,))
+            some = draw.points(random, kinds or draw.KINDS, points or 50, threads or (1,),
+                               batches or (1,))  # fmt: skip
             ours = (*rows.Row.ours, *METHODS)
             wanted = {rows.Row("", "", 0, None, peers=peers, ours=ours): some}
         elif targets:

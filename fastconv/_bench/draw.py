@@ -18,8 +18,8 @@ _MAX_FILTER_FLOPS = 1e12  # of a filter's: a transform may be far cheaper
 _MAX_BYTES = 256 << 20  # that a point reads and writes
 
 
-def points(seed, kinds, count, threads=(1,)):
-    """`count` cases of each kind, for each number of threads.
+def points(seed, kinds, count, threads=(1,), batches=(1,)):
+    """`count` cases of each kind, for each number of threads and each batch that is not too large.
 
     Raises
     ------
@@ -30,7 +30,8 @@ def points(seed, kinds, count, threads=(1,)):
         raise ValueError(f"no kind of points is called {unknown.pop()!r}; there are "
                          f"{', '.join(KINDS)}")  # fmt: skip
     drawn = [case for kind in kinds for case in _draw(kind, seed, count)]
-    return [replace(case, threads=n) for n in threads for case in drawn]
+    cases = [replace(case, threads=n, batch=b) for n in threads for b in batches for case in drawn]
+    return [case for case in cases if case.batch == 1 or case.bytes <= _MAX_BYTES]
 
 
 def _draw(kind, seed, count):

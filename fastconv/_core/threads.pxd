@@ -10,8 +10,8 @@ cdef struct Slices:
 cdef object plain_threads(str function, num_threads)
 cdef int threads_for(str function, object num_threads, double work) except -1
 cdef bint is_long(double work) noexcept
+cdef bint has_forked() noexcept
 cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int threads,
                       double work) except -1
-cdef int python_parallel_for(object function, Py_ssize_t tasks, int threads) except -1
 cdef Slices slices(Py_ssize_t tasks, double work, int threads) noexcept
 cdef bint next_slice(Slices *s) except -1

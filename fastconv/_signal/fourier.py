@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv._algorithms.fft import transforms
-from fastconv._core.threads import call_in_parallel
+from fastconv._core.python_threads import call_in_parallel
 from fastconv.runtime import get_num_threads
 
 CHUNK = 1 << 16           # elements that a thread transforms at a time: some L2 caches hold them

@@ -12,7 +12,7 @@ from fastconv._algorithms.fft.weights cimport fill_weights
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.output cimport Output, make_output
 from fastconv._core.strided cimport Strided5, strided_images
-from fastconv._core.threads cimport python_parallel_for
+from fastconv._core.python_threads cimport python_parallel_for
 from fastconv._desc.conv cimport ConvDesc
 from fastconv._kernels.dispatch cimport fc_kernels, kernels_for
 

@@ -14,7 +14,7 @@ from fastconv._algorithms.fft.weights cimport scatter_weights
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport AXES
 from fastconv._core.strided cimport Strided5, strided_images
-from fastconv._core.threads cimport python_parallel_for
+from fastconv._core.python_threads cimport python_parallel_for
 from fastconv._desc.conv cimport ConvDesc
 
 from fastconv._algorithms.fft.correlation import complex_of

@@ -1,5 +1,5 @@
 """The forward pass, and backward_data, which is the same with reversed kernels."""
-from libc.string cimport memmove, memset
+from libc.string cimport memmove
 
 import numpy as np
 
@@ -8,22 +8,18 @@ cimport numpy as cnp
 from fastconv._algorithms.matrix_unit.cost cimport task_seconds
 from fastconv._algorithms.matrix_unit.layout cimport PassLayout
 from fastconv._algorithms.matrix_unit.types cimport (
-    FLOAT_BYTES, STEP_BYTES, WIDTH, Layout, block_tiles, chunk_channels, chunk_steps, packed_at,
-    packed_bytes, plane_bytes, steps_of_run,
+    STEP_BYTES, WIDTH, Layout, block_tiles, chunk_channels, chunk_steps, packed_at, packed_bytes,
+    plane_bytes, steps_of_run,
 )
 from fastconv._algorithms.matrix_unit.weights cimport pack_weights
+from fastconv._algorithms.matrix_unit.window cimport BlockRef, Job, Schedule, bring_window
 from fastconv._core.blocks cimport Arena, reserve, unravel
-from fastconv._core.integers cimport ceil_div, round_up
-from fastconv._core.padding cimport AXES
-from fastconv._core.output cimport (
-    Output, make_output, store_rows, store_tile, transposed_size,
-)
+from fastconv._core.integers cimport ceil_div
+from fastconv._core.output cimport Output, make_output, store_rows, store_tile, transposed_size
 from fastconv._core.scratch cimport acquire
-from fastconv._core.strided cimport Strided5, strided_images
+from fastconv._core.strided cimport strided_images
 from fastconv._core.threads cimport parallel_for
-from fastconv._core.window cimport (
-    Window, WindowAxis, WindowIndex, gather_window, index_bytes, locate_window,
-)
+from fastconv._core.window cimport Window, WindowAxis, WindowIndex, index_bytes, locate_window
 from fastconv._kernels.dispatch cimport FC_MATRIX
 
 cnp.import_array()
@@ -33,35 +29,6 @@ cdef enum:
     GROUP_TILES = 4       # at most: whose sums of a block of channels, 8 KB, stay in the cache
     GROUP_STEPS = 24      # of the sums of its tiles, whose pixels, 24 KB, do as well
     GROUP_PLACES = 128    # of planes: shorter rows of results are stored slowly
-
-# How the work of one call is cut. Sums do not depend on it.
-cdef struct Schedule:
-    Py_ssize_t row_parts          # of a block's rows of outputs,
-    Py_ssize_t channel_parts      # and of its output channels: a task each
-    Py_ssize_t tasks
-    Py_ssize_t group              # tiles that one block of output channels is computed of at a time
-    Py_ssize_t kept               # places of sums that a block of output channels keeps, or 0
-    # Places in a thread's scratch memory; the window is at its beginning.
-    Py_ssize_t split_at, low, sums_at, transposed_at, index_at, offsets_at
-    Py_ssize_t scratch_size
-
-# What the tasks of one call read.
-cdef struct Job:
-    const Layout *layout
-    Schedule schedule
-    Strided5 input
-    Output output
-    const char *packed
-    char *scratch
-    char *refused                 # a byte for every image
-
-# The outputs of a task.
-cdef struct BlockRef:
-    Py_ssize_t image, group
-    Py_ssize_t first[3]
-    Py_ssize_t count[3]
-    Py_ssize_t first_k, end_k     # blocks of output channels
-    Py_ssize_t tiles
 
 
 cdef class PreparedPass:
@@ -233,162 +200,6 @@ cdef inline BlockRef unravel_task(const Job *job, Py_ssize_t task) noexcept nogi
     block.first[1] += low
     block.tiles = block_tiles(layout, block.count[1])
     return block
-
-
-cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex *index,
-                       Py_ssize_t chunk, char *scratch) noexcept nogil:
-    """The window of a chunk of channels, in parts; whether they do for its numbers."""
-    cdef const Layout *layout = job.layout
-    cdef const Strided5 *input = &job.input
-    cdef Window window = layout.window
-    cdef float *gathered = <float *>scratch
-    cdef Py_ssize_t first = block.group * layout.in_channels + chunk * layout.chunk
-    window.channels = chunk_channels(layout, chunk)
-    if layout.itemsize == 2 and are_pixels(layout, input):
-        if layout.planes:
-            return split_channels(job, block, window.channels, pixels_of(job, block, first),
-                                  input.stride[1], block.count[1] * block.count[2], 0, scratch)
-        return split_pixels(job, block, &window, first, scratch)
-    if layout.itemsize == 2:
-        fill_gaps(&window, index, block, gathered)
-    gather_window(&window, index, (<const float *>input.data) + block.image * input.stride[0]
-                  + first * input.stride[1], &input.stride[1], layout.kernels, True, gathered)
-    if layout.itemsize == 2 and layout.planes:
-        return split_planes(job, block, &window, index, gathered, scratch)
-    if layout.itemsize == 2:
-        return split_window(job, index, gathered, scratch)
-    return True
-
-
-cdef inline bint are_pixels(const Layout *layout, const Strided5 *input) noexcept nogil:
-    """Whether a window is some pixels of the source that follow each other, each one an output."""
-    cdef const WindowAxis *axis
-    cdef int a
-    for a in range(AXES):
-        axis = &layout.axis[a]
-        if axis.taps > 1 or axis.step > 1 or axis.tap[0] != 0 or axis.length != layout.out_size[a]:
-            return False
-    return (layout.axis[2].block == layout.out_size[2] == layout.pitch
-            and input.stride[3] == layout.out_size[2] * input.stride[4]
-            and (input.stride[4] == 1 or not layout.planes))
-
-
-cdef inline const float *pixels_of(const Job *job, const BlockRef *block,
-                                   Py_ssize_t channel) noexcept nogil:
-    """Of a block whose window they are."""
-    cdef const Strided5 *input = &job.input
-    return (<const float *>input.data) + (
-        block.image * input.stride[0] + channel * input.stride[1]
-        + block.first[0] * input.stride[2] + block.first[1] * input.stride[3])
-
-
-cdef bint split_pixels(const Job *job, const BlockRef *block, const Window *window,
-                       Py_ssize_t first, char *scratch) noexcept nogil:
-    """The parts of these pixels' numbers, of channels from `first` on; whether they do.
-
-    A tile's at a time, so that what is turned stays in the nearest cache.
-    """
-    cdef const Layout *layout = job.layout
-    cdef const Strided5 *input = &job.input
-    cdef Py_ssize_t pixels = block.count[1] * block.count[2], pixel = window.position[2]
-    cdef Py_ssize_t channel = input.stride[1], step = input.stride[4], p, i
-    cdef Py_ssize_t full = round_up(window.channels, layout.step_channels)
-    cdef Py_ssize_t rest = (full - window.channels) * layout.itemsize
-    cdef const float *x = pixels_of(job, block, first)
-    cdef const float *row
-    cdef float *turned = <float *>scratch
-    cdef char *high = scratch + job.schedule.split_at
-    cdef char *low
-    cdef bint bad = False
-    for p in range(pixels):
-        i = p % FC_MATRIX
-        row = x + p * step
-        if channel > 1:
-            if i == 0:
-                layout.kernels.transpose(window.channels, min(<Py_ssize_t>FC_MATRIX, pixels - p),
-                                         row, channel, turned, pixel)
-            row = turned + i * pixel
-        low = high + job.schedule.low if layout.parts == 2 else NULL
-        bad |= layout.matrix.split(window.channels, row, high, low) != 0
-        if rest > 0:
-            memset(high + window.channels * layout.itemsize, 0, rest)
-            if low != NULL:
-                memset(low + window.channels * layout.itemsize, 0, rest)
-        high += pixel * layout.itemsize
-    return not bad
-
-
-cdef bint split_channels(const Job *job, const BlockRef *block, Py_ssize_t channels,
-                         const float *x, Py_ssize_t channel, Py_ssize_t n, Py_ssize_t position,
-                         char *scratch) noexcept nogil:
-    """Parts of n positions of planes, which the window has from a position on."""
-    cdef const Layout *layout = job.layout
-    cdef Py_ssize_t plane = plane_bytes(layout), full = round_up(channels, layout.step_channels)
-    cdef Py_ssize_t rest = (full - channels) // 2 * plane
-    cdef char *high = scratch + job.schedule.split_at + position * FLOAT_BYTES
-    cdef char *low = high + job.schedule.low if layout.parts == 2 else NULL
-    cdef bint bad = layout.matrix.split_planes(channels, n, x, channel, high, low, plane) != 0
-    if rest > 0:
-        high += full * plane // 2 - rest
-        memset(high, 0, rest - position * FLOAT_BYTES)
-        if low != NULL:
-            memset(high + job.schedule.low, 0, rest - position * FLOAT_BYTES)
-    return not bad
-
-
-cdef bint split_planes(const Job *job, const BlockRef *block, const Window *window,
-                       const WindowIndex *index, const float *gathered,
-                       char *scratch) noexcept nogil:
-    """Parts of the window's planes, those of axis 0 one after the other."""
-    cdef Py_ssize_t i, at
-    cdef bint trusted = True
-    for i in range(index.planes):
-        at = i * window.position[0]
-        trusted = split_channels(job, block, window.channels, gathered + at, window.channel,
-                                 index.rows * window.position[1], at, scratch) and trusted
-    return trusted
-
-
-cdef inline void fill_gaps(const Window *window, const WindowIndex *index, const BlockRef *block,
-                           float *gathered) noexcept nogil:
-    """Zeros where numbers of the window's rows are not gathered: they are to be numbers.
-
-    That is what fills up lines of a pixel; and strides, and the last block of a row.
-    """
-    cdef const WindowAxis *axis = window.axis
-    cdef Py_ssize_t pixel = window.position[2], used = index.rows * window.position[1], i, c, p
-    cdef bint columns = (block.count[2] < axis[2].block
-                         or window.position[1] > axis[2].window * pixel)
-    if not columns and (not window.channels_last or pixel == window.channels):
-        return
-    for i in range(index.planes):
-        if columns:
-            for c in range(1 if window.channels_last else window.channels):
-                memset(gathered + i * window.position[0] + c * window.channel, 0,
-                       used * sizeof(float))
-        else:
-            for p in range(used // pixel):
-                memset(gathered + i * window.position[0] + p * pixel + window.channels, 0,
-                       (pixel - window.channels) * sizeof(float))
-
-
-cdef bint split_window(const Job *job, const WindowIndex *index, const float *gathered,
-                       char *scratch) noexcept nogil:
-    """Numbers as parts, with zeros behind the last of each plane: steps reach beyond a run."""
-    cdef const Layout *layout = job.layout
-    cdef const Window *window = &layout.window
-    cdef char *high = scratch + job.schedule.split_at
-    cdef char *low = high + job.schedule.low if layout.parts == 2 else NULL
-    cdef Py_ssize_t n = index.rows * window.position[1], i, at
-    cdef bint bad = False
-    for i in range(index.planes):
-        at = i * window.position[0]
-        bad |= layout.matrix.split(n, gathered + at, high + at * layout.itemsize,
-                                   low + at * layout.itemsize if low != NULL else NULL) != 0
-        memset(high + (at + n) * layout.itemsize, 0, STEP_BYTES)
-        if low != NULL:
-            memset(low + (at + n) * layout.itemsize, 0, STEP_BYTES)
-    return not bad
 
 
 cdef void multiply(const Job *job, const BlockRef *block, Py_ssize_t chunk,

@@ -80,5 +80,6 @@ def blocking(ConvDesc desc, which, int kind=FC_BF16X3):
     return {"blocks": (layout.blocks[0], layout.blocks[1], layout.blocks[2]),
             "block": (layout.axis[0].block, layout.axis[1].block, layout.axis[2].block),
             "tiles": layout.tiles, "flat": bool(layout.flat), "pitch": layout.pitch,
+            "planes": bool(layout.planes),
             "folded": bool(layout.folded), "chunk": layout.chunk, "chunks": layout.chunks,
             "steps": chunk_steps(layout, 0), "window": layout.window.size}

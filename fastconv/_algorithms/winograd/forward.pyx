@@ -168,7 +168,7 @@ cdef Py_ssize_t images_of_task(const Layout *layout, Py_ssize_t batch, int threa
 
 
 cdef void cut_blocks(const Layout *layout, Schedule *schedule, int threads) noexcept:
-    """Rows and output channels are split where tasks are too few to keep all threads busy to the end.
+    """Rows and output channels are split where tasks are too few to keep threads busy to the end.
 
     Parts of the channels transform their input again, since what one core makes is far from
     another; parts of the rows read all weights again, and transform those that are not.

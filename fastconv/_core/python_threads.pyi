@@ -1,0 +1,3 @@
+from collections.abc import Callable
+
+def call_in_parallel(function: Callable[[int], object], tasks: int, threads: int) -> None: ...
