@@ -109,9 +109,9 @@ def row_of(name, counts, bandwidth, socket_cores):
     parts = [(run.compute(), run.starts(), run.memory(bandwidth, socket_cores)) for run in runs]
     seconds = [max(compute + start, memory) for compute, start, memory in parts]
     compute, start, memory = parts[-1]
-    even = last.beside + last.work / last.threads
-    bound = max(("memory", memory), ("start", start), ("tasks", compute - even), ("work", even),
-                key=lambda pair: pair[1])[0]  # fmt: skip
+    even = (last.work - last.beside) / last.threads
+    bound = max(("memory", memory), ("start", start), ("beside", last.beside), ("work", even),
+                ("tasks", compute - last.beside - even), key=lambda pair: pair[1])[0]  # fmt: skip
     return [name, last.plan.method, f"{seconds[0] * 1e6:.0f}us",
             *(f"{seconds[0] / s:.1f}" for s in seconds[1:]),
             f"{last.tasks / last.threads:.1f}", f"{last.work / one.work:.2f}", bound]  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv._core import threads
+from fastconv._core import scratch, threads
 
 BENCH = Path(__file__).parents[1] / "bench"
 
@@ -55,6 +55,18 @@ def test_a_rehearsal_ends_with_its_block():
         pass
     fastconv.conv2d(np.ones((1, 8, 32, 32), "f4"), np.ones((8, 8, 3, 3), "f4"))
     assert loops == []
+
+
+def test_scratch_of_many_threads_is_kept_where_there_are_as_many_processors():
+    """Winograd's of 64 threads passes what fewer processors keep."""
+    x, weight = np.ones((1, 256, 56, 56), "f4"), np.ones((64, 256, 3, 3), "f4")
+    plan = fastconv.plan_conv(x.shape, weight, method="winograd", precision="high",
+                              num_threads=64)
+    for processors, blocks in ((1, 0), (64, 1)):
+        with threads.rehearsal(processors):
+            scratch.kept.clear()
+            plan(x)
+            assert len(scratch.kept) == blocks
 
 
 def test_the_table(tmp_path):

@@ -60,7 +60,7 @@ cdef enum:
     KEPT = 4
     LARGE = 16 << 20
     LARGEST = 64 << 20     # or, where that is more,
-    OF_THREAD = 4 << 20    # so much for every processor
+    OF_THREAD = 8 << 20    # so much for every processor: the largest blocks are those of Winograd
 
 cdef Py_ssize_t largest = 0
 

@@ -20,7 +20,7 @@ from fastconv._core.scratch cimport acquire
 from fastconv._core.strided cimport strided_images
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.window cimport Window, WindowAxis, WindowIndex, index_bytes, locate_window
-from fastconv._kernels.dispatch cimport FC_MATRIX
+from fastconv._kernels.dispatch cimport FC_MATRIX, fc_matrix_product
 
 cnp.import_array()
 
@@ -219,9 +219,7 @@ cdef void multiply(const Job *job, const BlockRef *block, Py_ssize_t chunk,
         for k in range(block.first_k, block.end_k):
             sums = sums_of(job, k, first, scratch)
             multiply_group(job, block, chunk, k, first, n, scratch, sums)
-            if chunk == layout.chunks - 1 and layout.planes:
-                store_planes(job, block, k, first, n, sums)
-            elif chunk == layout.chunks - 1:
+            if chunk == layout.chunks - 1:
                 store_group(job, block, k, first, n, scratch, sums)
 
 
@@ -237,21 +235,21 @@ cdef inline void multiply_group(const Job *job, const BlockRef *block, Py_ssize_
     cdef Py_ssize_t pixel = axis[2].window_step * window.position[2] * layout.place_bytes
     cdef Py_ssize_t row = axis[1].window_step * window.position[1] * layout.place_bytes
     cdef Py_ssize_t halves = 1 + (layout.out_channels - k * WIDTH > FC_MATRIX)
+    cdef Py_ssize_t step = 1 if layout.planes else WIDTH
     cdef Py_ssize_t sums_row = places_of(job) if layout.planes else WIDTH
+    cdef Py_ssize_t operand_row = plane_bytes(layout) if layout.planes else pixel
+    cdef fc_matrix_product product
     cdef const char *weights = job.packed + packed_at(layout, block.group, chunk, k)
     cdef Py_ssize_t tile[2]
     for i in range(first, first + tiles, 2):
         tile[0], tile[1] = tile_at(layout, i, pixel, row), tile_at(layout, i + 1, pixel, row)
         if layout.planes:
-            layout.matrix.planes[layout.kind][i + 1 < first + tiles][halves - 1](
-                steps, offset, scratch + job.schedule.split_at, tile, plane_bytes(layout),
-                job.schedule.low, weights, sums + (i - first) * FC_MATRIX,
-                sums_row * sizeof(float), chunk > 0)
+            product = layout.matrix.planes[layout.kind][i + 1 < first + tiles][halves - 1]
         else:
-            layout.matrix.product[layout.kind][i + 1 < first + tiles][halves - 1](
-                steps, offset, scratch + job.schedule.split_at, tile, pixel, job.schedule.low,
-                weights, sums + (i - first) * FC_MATRIX * WIDTH, sums_row * sizeof(float),
-                chunk > 0)
+            product = layout.matrix.product[layout.kind][i + 1 < first + tiles][halves - 1]
+        product(steps, offset, scratch + job.schedule.split_at, tile, operand_row,
+                job.schedule.low, weights, sums + (i - first) * FC_MATRIX * step,
+                sums_row * sizeof(float), chunk > 0)
 
 
 cdef inline Py_ssize_t tile_at(const Layout *layout, Py_ssize_t i, Py_ssize_t pixel,
@@ -300,7 +298,7 @@ cdef void store_group(const Job *job, const BlockRef *block, Py_ssize_t k, Py_ss
     """Sums of some tiles and a block of output channels, row by row, or whole rows as one."""
     cdef const Layout *layout = job.layout
     cdef const Output *output = &job.output
-    cdef float *transposed = <float *>(scratch + job.schedule.transposed_at)
+    cdef Py_ssize_t step = 1 if layout.planes else WIDTH
     cdef Py_ssize_t channel = block.group * layout.out_channels + k * WIDTH, r, low, high
     cdef Py_ssize_t channels = min(<Py_ssize_t>WIDTH, layout.out_channels - k * WIDTH)
     cdef Py_ssize_t columns = block.count[2], pitch = layout.pitch
@@ -309,42 +307,29 @@ cdef void store_group(const Job *job, const BlockRef *block, Py_ssize_t k, Py_ss
     cdef Py_ssize_t place = (
         block.image * output.image + channel * output.channel + block.first[0] * output.axis[0]
         + block.first[1] * output.axis[1] + block.first[2] * output.axis[2])
-    if columns == layout.out_size[2] and (pitch == columns or not layout.g.channels_last):
+    if columns == layout.out_size[2] and (
+            pitch == columns or not (layout.planes or layout.g.channels_last)):
         place += begin // pitch * output.axis[1] + begin % pitch * output.pixel
         if pitch > columns:
             end = begin + without_gaps(sums, end - begin, columns, pitch)
-        store_tile(output, sums, WIDTH, False, transposed, end - begin, channels, channel, place)
+        store_places(job, sums, end - begin, channels, channel, place, scratch)
         return
     for r in range(begin // pitch, ceil_div(end, pitch)):
         low, high = max(begin - r * pitch, <Py_ssize_t>0), min(end - r * pitch, columns)
         if low < high:
-            store_tile(output, sums + (r * pitch + low - begin) * WIDTH, WIDTH, False, transposed,
-                       high - low, channels, channel,
-                       place + r * output.axis[1] + low * output.pixel)
+            store_places(job, sums + (r * pitch + low - begin) * step, high - low, channels,
+                         channel, place + r * output.axis[1] + low * output.pixel, scratch)
 
 
-cdef void store_planes(const Job *job, const BlockRef *block, Py_ssize_t k, Py_ssize_t first,
-                       Py_ssize_t tiles, const float *sums) noexcept nogil:
-    """The same of planes: rows of outputs, or what follows each other in all channels."""
-    cdef const Layout *layout = job.layout
-    cdef const Output *output = &job.output
-    cdef Py_ssize_t channel = block.group * layout.out_channels + k * WIDTH, r, low, high
-    cdef Py_ssize_t channels = min(<Py_ssize_t>WIDTH, layout.out_channels - k * WIDTH)
-    cdef Py_ssize_t columns = block.count[2], pitch = layout.pitch, begin = first * FC_MATRIX
-    cdef Py_ssize_t end = min(begin + tiles * FC_MATRIX, block.count[1] * pitch)
-    cdef Py_ssize_t place = (
-        block.image * output.image + channel * output.channel + block.first[0] * output.axis[0]
-        + block.first[1] * output.axis[1] + block.first[2])
-    if columns == layout.out_size[2] == pitch:
-        store_rows(output, channels, end - begin, sums, places_of(job), place + begin,
-                   output.channel, channel, True)
-        return
-    for r in range(begin // pitch, ceil_div(end, pitch)):
-        low, high = max(begin - r * pitch, <Py_ssize_t>0), min(end - r * pitch, columns)
-        if low < high:
-            store_rows(output, channels, high - low, sums + (r * pitch + low - begin),
-                       places_of(job), place + r * output.axis[1] + low, output.channel, channel,
-                       True)
+cdef inline void store_places(const Job *job, float *sums, Py_ssize_t n, Py_ssize_t channels,
+                              Py_ssize_t channel, Py_ssize_t place, char *scratch) noexcept nogil:
+    """Neighbouring outputs of some channels."""
+    cdef float *transposed = <float *>(scratch + job.schedule.transposed_at)
+    if job.layout.planes:
+        store_rows(&job.output, channels, n, sums, places_of(job), place, job.output.channel,
+                   channel, True)
+    else:
+        store_tile(&job.output, sums, WIDTH, False, transposed, n, channels, channel, place)
 
 
 cdef Py_ssize_t without_gaps(float *sums, Py_ssize_t places, Py_ssize_t columns,

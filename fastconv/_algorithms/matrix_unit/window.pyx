@@ -22,7 +22,7 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
     window.channels = chunk_channels(layout, chunk)
     if layout.itemsize == 2 and are_pixels(layout, input):
         if layout.planes:
-            return split_channels(job, block, window.channels, pixels_of(job, block, first),
+            return split_channels(job, window.channels, pixels_of(job, block, first),
                                   input.stride[1], block.count[1] * block.count[2], 0, scratch)
         return split_pixels(job, block, &window, first, scratch)
     if layout.itemsize == 2:
@@ -30,7 +30,7 @@ cdef bint bring_window(const Job *job, const BlockRef *block, const WindowIndex 
     gather_window(&window, index, (<const float *>input.data) + block.image * input.stride[0]
                   + first * input.stride[1], &input.stride[1], layout.kernels, True, gathered)
     if layout.itemsize == 2 and layout.planes:
-        return split_planes(job, block, &window, index, gathered, scratch)
+        return split_planes(job, &window, index, gathered, scratch)
     if layout.itemsize == 2:
         return split_window(job, index, gathered, scratch)
     return True
@@ -94,9 +94,8 @@ cdef bint split_pixels(const Job *job, const BlockRef *block, const Window *wind
     return not bad
 
 
-cdef bint split_channels(const Job *job, const BlockRef *block, Py_ssize_t channels,
-                         const float *x, Py_ssize_t channel, Py_ssize_t n, Py_ssize_t position,
-                         char *scratch) noexcept nogil:
+cdef bint split_channels(const Job *job, Py_ssize_t channels, const float *x, Py_ssize_t channel,
+                         Py_ssize_t n, Py_ssize_t position, char *scratch) noexcept nogil:
     """Parts of n positions of planes, which the window has from a position on."""
     cdef const Layout *layout = job.layout
     cdef Py_ssize_t plane = plane_bytes(layout), full = round_up(channels, layout.step_channels)
@@ -112,15 +111,14 @@ cdef bint split_channels(const Job *job, const BlockRef *block, Py_ssize_t chann
     return not bad
 
 
-cdef bint split_planes(const Job *job, const BlockRef *block, const Window *window,
-                       const WindowIndex *index, const float *gathered,
-                       char *scratch) noexcept nogil:
+cdef bint split_planes(const Job *job, const Window *window, const WindowIndex *index,
+                       const float *gathered, char *scratch) noexcept nogil:
     """Parts of the window's planes, those of axis 0 one after the other."""
     cdef Py_ssize_t i, at
     cdef bint trusted = True
     for i in range(index.planes):
         at = i * window.position[0]
-        trusted = split_channels(job, block, window.channels, gathered + at, window.channel,
+        trusted = split_channels(job, window.channels, gathered + at, window.channel,
                                  index.rows * window.position[1], at, scratch) and trusted
     return trusted
 
