@@ -209,7 +209,20 @@ def test_rows_that_crowd_in_the_cache_have_the_same_sums(dtype):
         same_bits(got, whole[..., n:n + 100], (k, stride, dilation))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_many_large_planes_have_the_same_sums(dtype):
+    """1x1 layers copy planes that come from beyond the caches; parts of them they read in place."""
+    rng = np.random.default_rng(2)
+    for channels, filters, size in ((65, 7, 120), (100, 24, 96)):
+        x = numbers(rng, (channels, size, size), dtype)
+        weight = numbers(rng, (filters, channels, 1, 1), dtype)
+        whole = fastconv.conv2d(x, weight, method="direct")
+        got = fastconv.conv2d(x[:, 11:40], weight, method="direct")
+        same_bits(got, whole[:, 11:40], (channels, filters))
+
+
 @test_isa.other_levels
 def test_at_other_instruction_sets(level, tmp_path):
-    names = ["random_cuts", "rows_that_crowd_in_the_cache_have_the_same_sums"]
+    names = ["random_cuts", "rows_that_crowd_in_the_cache_have_the_same_sums",
+             "many_large_planes_have_the_same_sums"]
     test_isa.run_pytest(level, [f"test_cuts.py::test_{name}" for name in names], tmp_path)

@@ -20,4 +20,4 @@ cdef class Correlation(SerialKernel):
 
     cdef int pack(self, int threads) except -1
     cdef bint packs_on_the_way(self, Py_ssize_t batch) noexcept
-    cdef bint reads_in_place(self, const Strided5 *source) noexcept
+    cdef bint reads_in_place(self, const Strided5 *source, Py_ssize_t batch) noexcept
