@@ -56,8 +56,8 @@ cdef extern from "table.h" nogil:
                             const void *x1, Py_ssize_t step, const void *w, void *out,
                             int more) noexcept nogil
         void (*igemm_pixels[3][4])(Py_ssize_t taps, const Py_ssize_t *offset, const void *x,
-                                   const void *w, void *out,
-                                   const fc_output *output) noexcept nogil
+                                   const void *w, void *out, const fc_output *output,
+                                   int more) noexcept nogil
         void (*store)(Py_ssize_t nr, Py_ssize_t nc, const void *acc, Py_ssize_t acc_r, void *y,
                       Py_ssize_t y_r, const void *bias, Py_ssize_t bias_r, Py_ssize_t bias_c,
                       const void *residual, Py_ssize_t res_r,

@@ -107,8 +107,8 @@ FC_INLINE void NAME(write_pixels)(vec acc[8][8], const fc_output *output, const 
 
 FC_INLINE void NAME(igemm_pixels)(ptrdiff_t taps, const ptrdiff_t *restrict offset,
                                   const REAL *restrict x, const REAL *restrict w,
-                                  REAL *restrict out, const fc_output *output, const int channels,
-                                  const int vectors)
+                                  REAL *restrict out, const fc_output *output, const int more,
+                                  const int channels, const int vectors)
 {
     for (ptrdiff_t first = 0; first < taps || first == 0; first += FC_SUM_BLOCK) {
         const ptrdiff_t end = taps - first < FC_SUM_BLOCK ? taps : first + FC_SUM_BLOCK;
@@ -129,7 +129,7 @@ FC_INLINE void NAME(igemm_pixels)(ptrdiff_t taps, const ptrdiff_t *restrict offs
             w += channels;
         }
         REAL *o = out;
-        if (first) {
+        if (first || more) {
             FC_UNROLL for (int k = 0; k < channels; k++)
                 FC_UNROLL for (int v = 0; v < vectors; v++, o += LANES)
                     acc[k][v] += NAME(load)(o);
@@ -147,9 +147,9 @@ FC_INLINE void NAME(igemm_pixels)(ptrdiff_t taps, const ptrdiff_t *restrict offs
 #define IGEMM_PIXELS(channels, vectors)                                                        \
     static void FC_TILE(NAME(igemm_pixels), channels, vectors)(                                \
         ptrdiff_t taps, const ptrdiff_t *offset, const void *x, const void *w, void *out,      \
-        const fc_output *output)                                                               \
+        const fc_output *output, int more)                                                     \
     {                                                                                          \
-        NAME(igemm_pixels)(taps, offset, x, w, out, output, channels, vectors);                \
+        NAME(igemm_pixels)(taps, offset, x, w, out, output, more, channels, vectors);          \
     }
 IGEMM_PIXELS(1, 1)
 IGEMM_PIXELS(1, 2)

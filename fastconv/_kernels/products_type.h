@@ -52,11 +52,13 @@ IGEMM(2, FC_FULL, 2)
  * 12 vpmaddwd, of which 4 have an operand in memory, 12 vpaddd, 4 vpbroadcastd and 2 loads. */
 FC_INLINE void igemm_pixels(ptrdiff_t taps, const ptrdiff_t *restrict offset,
                             const int32_t *restrict x, const int32_t *restrict w,
-                            int32_t *restrict out, const int channels, const int vectors)
+                            int32_t *restrict out, const int more, const int channels,
+                            const int vectors)
 {
     ivec acc[8][8];
     FC_UNROLL for (int k = 0; k < channels; k++)
-        FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] = (ivec){0};
+        FC_UNROLL for (int v = 0; v < vectors; v++)
+            acc[k][v] = more ? load(out + (k * vectors + v) * LANES) : (ivec){0};
     for (ptrdiff_t t = 0; t < taps; t++) {
         const int32_t *p = x + offset[t];
         ivec xv[8];
@@ -79,10 +81,10 @@ FC_INLINE void igemm_pixels(ptrdiff_t taps, const ptrdiff_t *restrict offset,
 #define IGEMM_PIXELS(channels, vectors)                                                        \
     static void FC_TILE(igemm_pixels, channels, vectors)(                                      \
         ptrdiff_t taps, const ptrdiff_t *offset, const void *x, const void *w, void *out,      \
-        const fc_output *output)                                                               \
+        const fc_output *output, int more)                                                     \
     {                                                                                          \
         (void)output;                                                                          \
-        igemm_pixels(taps, offset, x, w, out, channels, vectors);                              \
+        igemm_pixels(taps, offset, x, w, out, more, channels, vectors);                        \
     }
 IGEMM_PIXELS(1, 1)
 IGEMM_PIXELS(1, 2)

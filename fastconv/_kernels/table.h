@@ -110,9 +110,10 @@ typedef struct {
      * else 1, 2, 3, or 4 where `igemm_pixels` has that.
      * Index: [which channels][which vectors].
      * `w` is packed (taps, channels); `out` has room for (channels, vectors * lanes), and
-     * receives the sums unless there is an `output` for them. */
+     * receives the sums unless there is an `output` for them. If `more`, sums of taps before
+     * these wait there, and are added. */
     void (*igemm_pixels[3][4])(ptrdiff_t taps, const ptrdiff_t *offset, const void *x,
-                               const void *w, void *out, const fc_output *output);
+                               const void *w, void *out, const fc_output *output, int more);
 
     /* y[r][c] = act(acc[r][c] + bias + residual[r][c]) for an (nr, nc) block that is
      * contiguous along c. bias may be NULL; it advances by bias_r per row and bias_c

@@ -52,5 +52,5 @@ cdef inline void sum_line(const fc_kernels *k, Py_ssize_t taps, const Py_ssize_t
         size = 0
         while size < 3 and (k.lanes << size) < n - o:
             size += 1
-        k.igemm_pixels[0][size](taps, offset, x + o, weights, sums + o, NULL)
+        k.igemm_pixels[0][size](taps, offset, x + o, weights, sums + o, NULL, False)
         o += k.lanes << size

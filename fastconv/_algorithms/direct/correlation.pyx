@@ -10,8 +10,8 @@ from cpython.exc cimport PyErr_CheckSignals
 from fastconv._algorithms.direct.blocks cimport BlockRef, Job, cut_into_runs, find_block
 from fastconv._algorithms.direct.cost cimport passes_over_weights
 from fastconv._algorithms.direct.layout cimport PassLayout, is_one_line, lines_fit
-from fastconv._algorithms.direct.schedule cimport Call, Schedule, plan_phase
-from fastconv._algorithms.direct.sums cimport accumulate_channels
+from fastconv._algorithms.direct.schedule cimport Call, Schedule, plan_phase, sums_wait
+from fastconv._algorithms.direct.sums cimport accumulate_channels, accumulate_runs
 from fastconv._algorithms.direct.types cimport CHUNK_TAPS, Layout, Phase, phase_work
 from fastconv._algorithms.direct.weights cimport pack_all, packs_together, weights_from
 from fastconv._core.integers cimport ceil_div
@@ -253,6 +253,9 @@ cdef void run_block(const Job *job, Py_ssize_t task, real_t *scratch) noexcept n
         for i in range(ceil_div(block.n_runs, block.runs_per_pass)):
             first = i * block.runs_per_pass
             stop = min(block.n_runs, first + block.runs_per_pass)
+            if sums_wait(job.layout, job.phase):
+                accumulate_runs(job, &block, group, first, stop, window)
+                continue
             for channels in range(block.first_channels, block.end_channels):
                 accumulate_channels(job, &block, group, channels, first, stop, window)
 

@@ -1,7 +1,8 @@
 """Schedules: how one call's outputs are cut into tasks for its batch and threads."""
 from fastconv._algorithms.direct.cost cimport part_seconds
+from fastconv._algorithms.direct.long_sums cimport LONG_SUM
 from fastconv._algorithms.direct.types cimport (
-    Layout, Phase, PixelRun, STRIP_TILES, block_runs, blocked_axis, phase_blocks, phase_work,
+    Layout, Phase, PixelRun, RUN_BLOCKS, RUN_TAPS, STRIP_TILES, block_runs, blocked_axis, phase_blocks, phase_work,
     weights_at_once,
 )
 from fastconv._core.blocks cimport Arena, CACHE_LINE, reserve
@@ -26,7 +27,8 @@ cdef struct Schedule:
     Py_ssize_t part_unit               # in such units
     Py_ssize_t tasks
     # Places in a thread's scratch memory; the windows are at its beginning.
-    Py_ssize_t tile_at, total_at, transposed_at, index_at, runs_at, weights_at, scratch_size
+    Py_ssize_t tile_at, total_at, transposed_at, index_at, runs_at, weights_at, sums_at
+    Py_ssize_t scratch_size
 
 
 cdef enum:
@@ -123,6 +125,16 @@ cdef inline double parts_seconds(const Layout *layout, const Phase *phase, const
                         window * phase.window.size * schedule.images)
 
 
+cdef inline bint sums_wait(const Layout *layout, const Phase *phase) noexcept nogil:
+    """Whether runs of `igemm_pixels` meet all channels with some of their taps, then with the next.
+
+    A run of a 1x1 kernel has lines of its own for each tap. Where those of all taps exceed the
+    first-level cache, they would come from the next one for every few channels.
+    """
+    return (layout.by_pixels and layout.pixels_kernel > 0 and layout.channel_blocks > 1
+            and phase.spatial_taps == 1 and RUN_TAPS < phase.taps <= LONG_SUM)
+
+
 cdef inline void reserve_scratch(const Layout *layout, const Phase *phase, bint packs,
                                  Schedule *schedule) noexcept:
     """Scratch memory of a thread: windows, tiles of sums, one that is transposed, tables."""
@@ -141,6 +153,9 @@ cdef inline void reserve_scratch(const Layout *layout, const Phase *phase, bint 
         &arena, block_runs(layout, phase) * schedule.images * sizeof(PixelRun))
     schedule.weights_at = reserve(&arena,
                                   weights_at_once(layout, phase) * itemsize if packs else 0)
+    schedule.sums_at = reserve(
+        &arena, min(layout.channel_blocks, RUN_BLOCKS) * layout.width * layout.run_pixels * itemsize
+        if sums_wait(layout, phase) else 0)
     schedule.scratch_size = arena.size + CACHE_LINE  # that no thread shares
 
 

@@ -5,7 +5,9 @@ sums one run after the other. Then sums go to their places in the result.
 """
 from fastconv._algorithms.direct.blocks cimport BlockRef, Job
 from fastconv._algorithms.direct.long_sums cimport LONG_SUM, carry
-from fastconv._algorithms.direct.types cimport CHUNK_TAPS, Layout, Phase, PixelRun, STRIP_TILES
+from fastconv._algorithms.direct.types cimport (
+    CHUNK_TAPS, Layout, Phase, PixelRun, RUN_BLOCKS, RUN_TAPS, STRIP_TILES,
+)
 from fastconv._algorithms.direct.weights cimport pack_taps
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.output cimport Output, store_tile
@@ -25,22 +27,35 @@ cdef struct ChannelRef:
     Py_ssize_t place   # of the first in the result
 
 
+cdef inline ChannelRef channels_of(const Job *job, Py_ssize_t group, Py_ssize_t number) noexcept nogil:
+    """The channels of one block of a group."""
+    cdef const Layout *layout = job.layout
+    cdef Py_ssize_t start = number * layout.width
+    cdef ChannelRef channels
+    channels.group, channels.block = group, number
+    channels.count = min(layout.width, layout.out_channels - start)
+    channels.first = group * layout.out_channels + start
+    channels.place = channels.first * job.output.channel
+    return channels
+
+
+cdef inline const real_t *packed_weights(const Job *job, const ChannelRef *channels,
+                                         const real_t *typed) noexcept nogil:
+    """Those of a block of channels; `typed`: any pointer, which tells the elements' type."""
+    cdef const Layout *layout = job.layout
+    return (<const real_t *>job.packed) + (job.phase.packed + job.phase.taps * (
+        channels.group * layout.padded_channels + channels.block * layout.width))
+
+
 cdef inline void accumulate_channels(const Job *job, const BlockRef *block, Py_ssize_t group,
                                      Py_ssize_t channel_block, Py_ssize_t first, Py_ssize_t stop,
                                      const real_t *window) noexcept nogil:
     """One block of output channels of a group, for runs first … stop - 1: sum and store."""
     cdef const Layout *layout = job.layout
-    cdef const Phase *phase = job.phase
+    cdef ChannelRef channels = channels_of(job, group, channel_block)
     cdef const real_t *weights = NULL
-    cdef Py_ssize_t start = channel_block * layout.width
-    cdef ChannelRef channels
-    channels.group, channels.block = group, channel_block
-    channels.count = min(layout.width, layout.out_channels - start)
-    channels.first = group * layout.out_channels + start
-    channels.place = channels.first * job.output.channel
     if job.weights == NULL:
-        weights = (<const real_t *>job.packed) + (
-            phase.packed + phase.taps * (group * layout.padded_channels + start))
+        weights = packed_weights(job, &channels, window)
     if not layout.by_pixels:
         sum_tiles(job, block, &channels, first, stop, window, weights)
     elif block.fuses:
@@ -80,37 +95,87 @@ cdef inline Py_ssize_t weights_ahead(const Job *job, const ChannelRef *channels,
     return min(most, job.phase.taps) if channels.block + 1 < job.layout.channel_blocks else 0
 
 
+cdef inline void accumulate_runs(const Job *job, const BlockRef *block, Py_ssize_t group,
+                                 Py_ssize_t first, Py_ssize_t stop,
+                                 const real_t *window) noexcept nogil:
+    """All output channels of a group, one run after the other: sum and store.
+
+    The pixels of some taps meet a block of channels after the other while they lie in the
+    first-level cache.
+    """
+    cdef const Layout *layout = job.layout
+    cdef real_t *sums = <real_t *>(block.scratch + job.schedule.sums_at)
+    cdef Py_ssize_t room = layout.width * layout.run_pixels, low, high, i, part, channels
+    low = block.first_channels
+    while low < block.end_channels:
+        high = min(block.end_channels, low + RUN_BLOCKS)
+        for i in range(first, stop):
+            for part in range(ceil_div(job.phase.taps, RUN_TAPS)):
+                for channels in range(low, high):
+                    accumulate_run(job, block, group, channels, &block.runs[i], part * RUN_TAPS,
+                                   window, sums + (channels - low) * room)
+        low = high
+
+
+cdef inline void accumulate_run(const Job *job, const BlockRef *block, Py_ssize_t group,
+                                Py_ssize_t number, const PixelRun *run, Py_ssize_t tap,
+                                const real_t *window, real_t *sums) noexcept nogil:
+    """RUN_TAPS taps of a run, for one block of channels; after the last, its sums are stored."""
+    cdef const Layout *layout = job.layout
+    cdef Py_ssize_t taps = min(<Py_ssize_t>RUN_TAPS, job.phase.taps - tap), row
+    cdef bint last = tap + taps == job.phase.taps
+    cdef ChannelRef channels = channels_of(job, group, number)
+    cdef fc_output out
+    cdef int kernel
+    row = pixel_vectors(layout, run.pixels, &kernel) * layout.kernels.lanes
+    if last and block.fuses:
+        out = output_of(job, &channels, run, window)
+    layout.kernels.igemm_pixels[layout.pixels_kernel][kernel](
+        taps, block.offset + tap, window + run.window,
+        packed_weights(job, &channels, window) + tap * layout.width, sums,
+        &out if last and block.fuses else NULL, tap > 0)
+    if last and not block.fuses:
+        store_run(job, block, &channels, run, sums, row)
+
+
+cdef inline fc_output output_of(const Job *job, const ChannelRef *channels, const PixelRun *run,
+                                const real_t *typed) noexcept nogil:
+    """Where the sums of a run go from the registers; `typed` as above."""
+    cdef const Output *output = &job.output
+    cdef Py_ssize_t place = channels.place + run.place
+    cdef fc_output out
+    out.epilogue = output.epilogue
+    out.y_row = output.channel
+    out.channels, out.pixels = channels.count, run.pixels
+    out.y = (<real_t *>output.data) + place
+    out.bias = out.residual = NULL
+    if output.bias != NULL:
+        out.bias = (<const real_t *>output.bias) + channels.first
+    if output.residual != NULL:
+        out.residual = (<const real_t *>output.residual) + place
+    return out
+
+
 cdef inline void stream_pixels(const Job *job, const BlockRef *block, const ChannelRef *channels,
                                Py_ssize_t first, Py_ssize_t stop, const real_t *window,
                                const real_t *weights) noexcept nogil:
     """`igemm_pixels` whose sums go from the registers to the result."""
     cdef const Layout *layout = job.layout
-    cdef const Output *output = &job.output
     cdef const PixelRun *run
     cdef fc_output out
-    cdef Py_ssize_t i, place, share = ceil_div(
+    cdef Py_ssize_t i, share = ceil_div(
         weights_ahead(job, channels, job.phase.taps, job.phase.taps, stop - first)
         * job.layout.width, max(stop - first, 1))
     cdef const real_t *ahead = weights + job.phase.taps * layout.width
     cdef int kernel
-    out.epilogue = output.epilogue
-    out.y_row = output.channel
-    out.channels = channels.count
-    out.bias = out.residual = NULL
-    if output.bias != NULL:
-        out.bias = (<const real_t *>output.bias) + channels.first
     for i in range(first, stop):
         run = &block.runs[i]
-        place = channels.place + run.place
-        out.y = (<real_t *>output.data) + place
-        if output.residual != NULL:
-            out.residual = (<const real_t *>output.residual) + place
-        out.pixels = run.pixels
+        out = output_of(job, channels, run, window)
         pixel_vectors(layout, run.pixels, &kernel)
         fc_fetch(ahead + (i - first) * share, share * sizeof(real_t))
         layout.kernels.igemm_pixels[layout.pixels_kernel][kernel](
             run.high - run.low, block.offset + run.low, window + run.window,
-            weights + run.low * layout.width, block.scratch + job.schedule.tile_at, &out)
+            weights + run.low * layout.width, block.scratch + job.schedule.tile_at, &out, False)
 
 
 cdef inline void sum_pixels(const Job *job, const BlockRef *block, const ChannelRef *channels,
@@ -136,7 +201,7 @@ cdef inline void sum_pixels(const Job *job, const BlockRef *block, const Channel
             low, high = max(tap, run.low), min(tap + LONG_SUM, run.high)
             layout.kernels.igemm_pixels[layout.pixels_kernel][kernel](
                 max(high - low, 0), block.offset + low, window + run.window,
-                weights + low * layout.width, tile, NULL)
+                weights + low * layout.width, tile, NULL, False)
             carry(layout.kernels, tap, taps, layout.width * row, tile, totals)
         store_run(job, block, channels, run, tile, row)
 

@@ -116,7 +116,7 @@ cdef inline void combine_rows(const Job *job, Py_ssize_t task, real_t *tile) noe
                 packed = (<const real_t *>job.packed) + (
                     ((group * row_blocks + block) * job.terms + first) * job.channels)
                 kernels.igemm_pixels[job.kind][job.vectors](
-                    terms, job.offset, x, packed, tile, NULL)
+                    terms, job.offset, x, packed, tile, NULL, False)
                 out = (<real_t *>job.out) + group * job.out_group + row * job.out_row + at
                 for r in range(rows):
                     add_row(kernels, tile + r * job.width + skip,
