@@ -15,6 +15,7 @@ bytes, `calibration_avx2.py` for all others.
 """
 
 import argparse
+import itertools
 import math
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from scipy.optimize import nnls
 
 import fastconv
 from fastconv import _select
+from fastconv._bench.draw import points
 from fastconv._bench.report import processor
 from fastconv._call import calibration
 from fastconv._desc.conv import describe_conv
@@ -64,11 +66,19 @@ class Sample(NamedTuple):
 # ---- layers ----
 
 
-def draw(rng):
-    """A random layer: small ones of all kinds, those of networks, and filters of one channel."""
+def yardstick(seed):
+    """The layers of ``fastconv bench --random``, of which nobody has tuned any, without an end."""
+    for more in itertools.count():
+        yield from points(1000 * seed + more, ("layers",), 500)
+
+
+def draw(rng, cases):
+    """A random layer: of the yardstick, small ones of all kinds, networks', filters' of one channel."""
+    arguments = {"data_format": str(rng.choice(("channels_first", "channels_last")))}
+    if rng.random() < 0.4:
+        return of_case(rng, next(cases), arguments)
     kind, planned = rng.random(), False
     rank = int(rng.choice((1, 2, 2, 2, 3)))
-    arguments = {"data_format": str(rng.choice(("channels_first", "channels_last")))}
     if kind < 0.62:
         size = lengths(rng, rank, 1, (4096, 120, 25)[rank - 1])
         kernel = tuple(map(min, lengths(rng, rank, 1, (15, 9, 5)[rank - 1]), size))
@@ -98,6 +108,16 @@ def draw(rng):
         x_shape = (1, *size, channels)
     return Layer(x_shape, (filters, channels // groups, *kernel), {**arguments, "groups": groups},
                  str(rng.choice(("float32", "float32", "float64"))), which, planned)
+
+
+def of_case(rng, case, arguments):
+    """A case of the yardstick, in either layout."""
+    shape = case.layer
+    geometry = {"stride": shape.stride, "padding": shape.padding, "dilation": shape.dilation,
+                "groups": shape.groups}  # fmt: skip
+    return Layer(shape.input_shape(1, arguments["data_format"]), shape.weight_shape,
+                 arguments | geometry, "float32", case.operation,
+                 case.operation == "forward" and rng.random() < 0.5)
 
 
 def between(rng, low, high):
@@ -155,10 +175,10 @@ def seconds_of(call):
 
 def measure(seconds, seed):
     """Samples of layers that are drawn for so many seconds."""
-    rng = np.random.default_rng(seed)
+    rng, cases = np.random.default_rng(seed), yardstick(seed)
     end, samples, layers = time.perf_counter() + seconds, [], 0
     while time.perf_counter() < end:
-        layer = draw(rng)
+        layer = draw(rng, cases)
         desc = describe(layer)
         if desc is None:
             continue

@@ -25,9 +25,9 @@ def test_prices_are_found(fit):
     rng = np.random.default_rng(1)
     counts = 10 ** rng.uniform(0, 3, (300, len(calibration.COUNTS)))
     counts[:, 3] = 0  # a count that no layer has
-    counts[:, 11:] *= 1e-6  # terms, in seconds
+    counts[:, 17:] *= 1e-6  # terms, in seconds
     true = np.zeros(len(calibration.COUNTS))
-    true[[0, 2, 9, 11]] = 3e-6, 5e-8, 1e-7, 0.75
+    true[[0, 2, 11, 17]] = 3e-6, 5e-8, 1e-7, 0.75
     seconds = counts @ true
     found = fit.fit(counts, seconds)
     np.testing.assert_allclose(found, true, rtol=1e-3, atol=1e-12)

@@ -8,6 +8,7 @@ that some plain counts take, and the factors of the model's terms. Counts of no 
 there.
 """
 from fastconv._core.integers cimport round_up
+from fastconv._core.scratch cimport CACHE
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport kernels, kernels_for
 
@@ -16,15 +17,18 @@ from fastconv._algorithms.record import Algorithm, Cost
 # What is counted, and which term of the cost it belongs to. The factors of a model's own terms
 # follow; of arithmetic also with the lanes that filters of a group, or a row's pixels, leave empty.
 COUNTS = {
-    "call": "start", "channels": "start", "filters": "start", "groups": "start", "taps": "start",
+    "call": "start", "unplanned": "start", "channels": "start", "filters": "start",
+    "groups": "start", "taps": "start",
     "input_rows": "gather", "output_rows": "traffic", "lines": "arithmetic",
-    "weights": "transform", "input": "gather", "output": "traffic",
+    "plane_taps": "arithmetic",
+    "weights": "transform", "input": "gather", "strided_input": "gather", "output": "traffic",
+    "far_weights": "transform", "far_input": "gather", "far_output": "traffic",
     "arithmetic": "arithmetic", "filled_filters": "arithmetic", "filled_rows": "arithmetic",
     "gather": "gather", "transform": "transform", "traffic": "traffic", "start": "start",
 }
 
 cdef enum:
-    KINDS = 18       # of counts
+    KINDS = 24       # of counts
     TERMS = 5        # of a cost
     FLOAT_BYTES = 4  # elements are counted as so many of this size
 
@@ -75,7 +79,9 @@ cdef dict prices_here():
 cdef int set_counts(ConvDesc desc, model, double *count) except -1:
     """What there is of one image, in the order of `COUNTS`.
 
-    `lines` are rows of outputs, once for each row of a kernel's taps and channel that they meet.
+    `lines` are rows of outputs, once for each row of a kernel's taps and channel that they meet;
+    `plane_taps` are planes, for each of a kernel's. An input is `strided_input` where neighbours in
+    a row are read apart; what is larger than the second-level cache is `far_` once more.
     """
     cdef const conv_geometry *g = &desc.g
     cdef Py_ssize_t vector = kernels_for(g.itemsize).lanes, row = max(g.output[2], 1)
@@ -84,16 +90,25 @@ cdef int set_counts(ConvDesc desc, model, double *count) except -1:
     cdef double in_rows = (<double>g.input[0]) * g.input[1] * g.channels
     cdef double out_rows = (<double>g.output[0]) * g.output[1] * g.filters
     cdef double taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2]
-    cdef double arithmetic = model[0]
-    count[0], count[1], count[2], count[3], count[4] = 1, g.channels, g.filters, g.groups, taps
-    count[5], count[6], count[7] = in_rows, out_rows, out_rows * taps * channels
-    count[8] = 0 if desc.planned else g.filters * channels * taps  # a plan has them packed
-    count[9], count[10] = in_rows * g.input[2] * size, out_rows * g.output[2] * size
-    count[11] = arithmetic
-    count[12] = arithmetic * round_up(filters, vector) / filters
-    count[13] = arithmetic * round_up(row, vector) / row
-    count[14], count[15], count[16], count[17] = model[1], model[2], model[3], model[4]
+    cdef double arithmetic = model[0], weights = g.filters * channels * taps
+    cdef double inputs = in_rows * g.input[2] * size, outputs = out_rows * g.output[2] * size
+    count[0], count[1] = 1, not desc.planned
+    count[2], count[3], count[4], count[5] = g.channels, g.filters, g.groups, taps
+    count[6], count[7], count[8] = in_rows, out_rows, out_rows * taps * channels
+    count[9] = (<double>g.output[0]) * g.filters * g.kernel[0]
+    count[10] = 0 if desc.planned else weights  # a plan has them packed
+    count[11], count[12], count[13] = inputs, inputs if g.stride[2] > 1 else 0, outputs
+    count[14], count[15], count[16] = far(weights * size), far(inputs), far(outputs)
+    count[17] = arithmetic
+    count[18] = arithmetic * round_up(filters, vector) / filters
+    count[19] = arithmetic * round_up(row, vector) / row
+    count[20], count[21], count[22], count[23] = model[1], model[2], model[3], model[4]
     return 0
+
+
+cdef inline double far(double elements) noexcept:
+    """Elements that come from beyond the second-level cache."""
+    return elements if elements * FLOAT_BYTES > CACHE else 0.0
 
 
 def counts(ConvDesc desc, model):

@@ -53,11 +53,27 @@ FC_INLINE void NAME(long_column)(vec acc[7][8], const REAL *restrict x, ptrdiff_
         NAME(column_row)(acc, x, w, q + 1, rows, vectors, wide);
 }
 
-/* A block of outputs. `wide`: each tap has weights of its own for every lane. Of the last vector
- * and those before it, n lanes are stored. */
+/* A column for outputs that do not share input: x_row apart, each with rows of its own. */
+FC_INLINE void NAME(apart_column)(vec acc[7][8], const REAL *restrict x, ptrdiff_t x_row,
+                                  ptrdiff_t x_tap, const REAL *restrict w, ptrdiff_t taps,
+                                  const int rows, const int vectors, const int wide)
+{
+    for (ptrdiff_t q = 0; q < taps; q++, x += x_tap, w += wide ? vectors * LANES : 1) {
+        vec wv[2];
+        FC_UNROLL for (int v = 0; v < (wide ? vectors : 1); v++)
+            wv[v] = wide ? NAME(load)(w + v * LANES) : NAME(spread)(w[0]);
+        FC_UNROLL for (int r = 0; r < rows; r++)
+            FC_UNROLL for (int v = 0; v < vectors; v++)
+                acc[r][v] += NAME(load)(x + r * x_row + v * LANES) * wv[wide ? v : 0];
+    }
+}
+
+/* A block of outputs. `wide`: each tap has weights of its own for every lane. `apart`: outputs are
+ * x_row apart, else x_tap. Of the last vector and those before it, n lanes are stored. */
 FC_INLINE void NAME(block)(ptrdiff_t columns, const fc_column *restrict column, const REAL *x,
-                           ptrdiff_t x_tap, const REAL *w, REAL *y, ptrdiff_t y_row, ptrdiff_t n,
-                           const int rows, const int vectors, const int wide)
+                           ptrdiff_t x_row, ptrdiff_t x_tap, const REAL *w, REAL *y,
+                           ptrdiff_t y_row, ptrdiff_t n, const int rows, const int vectors,
+                           const int wide, const int apart)
 {
     REAL part[16 * LANES], sums[2 * 16 * LANES];
     ptrdiff_t products = 0, blocks = 0;
@@ -72,7 +88,9 @@ FC_INLINE void NAME(block)(ptrdiff_t columns, const fc_column *restrict column, 
             products = 0;
         }
         products += taps;
-        if (rows == 1 || taps > 5)
+        if (apart)
+            NAME(apart_column)(acc, start, x_row, x_tap, w, taps, rows, vectors, wide);
+        else if (rows == 1 || taps > 5)
             NAME(long_column)(acc, start, x_tap, w, taps, rows, vectors, wide);
 #define SHORT(n)                                                                               \
         else if (taps == n)                                                                    \
@@ -103,7 +121,7 @@ typedef void NAME(block_function)(ptrdiff_t columns, const fc_column *column, co
         ptrdiff_t columns, const fc_column *column, const REAL *x, ptrdiff_t x_tap,            \
         const REAL *w, REAL *y, ptrdiff_t y_row, ptrdiff_t n)                                  \
     {                                                                                          \
-        NAME(block)(columns, column, x, x_tap, w, y, y_row, n, rows, vectors, wide);           \
+        NAME(block)(columns, column, x, x_tap, x_tap, w, y, y_row, n, rows, vectors, wide, 0); \
     }
 BLOCK(dwconv_window, 1, 1, 0)
 BLOCK(dwconv_window, 1, 2, 0)
@@ -122,6 +140,20 @@ BLOCK(dwconv_pixels, 1, 2, 1)
 BLOCK(dwconv_pixels, 4, 1, 1)
 BLOCK(dwconv_pixels, 4, 2, 1)
 #undef BLOCK
+
+/* Four outputs, pixels side by side or rows: sums enough that none waits for the one before. */
+#define FOUR_APART(kind, vectors, wide)                                                        \
+    static void FC_PASTE(NAME(kind), vectors)(                                                 \
+        ptrdiff_t columns, const fc_column *column, const REAL *x, ptrdiff_t x_row,            \
+        ptrdiff_t x_tap, const REAL *w, REAL *y, ptrdiff_t y_row, ptrdiff_t n)                 \
+    {                                                                                          \
+        NAME(block)(columns, column, x, x_row, x_tap, w, y, y_row, n, 4, vectors, wide, 1);    \
+    }
+FOUR_APART(dwconv_pixels_apart, 1, 1)
+FOUR_APART(dwconv_pixels_apart, 2, 1)
+FOUR_APART(dwconv_rows_apart, 1, 0)
+FOUR_APART(dwconv_rows_apart, 2, 0)
+#undef FOUR_APART
 
 /* Ask for what a later call will copy, a little with every block, so that memory and arithmetic
  * work at the same time. Prefetching never faults. */
@@ -175,6 +207,21 @@ static void NAME(dwconv_window)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns,
         height = 7;
         block = seven[vectors - 1];
     }
+    if (!together && rows >= 4 && n <= 2 * LANES) {
+        for (ptrdiff_t r = 0; r < rows; r += 4) {
+            if (r > rows - 4) r = rows - 4;
+            const REAL *x = (const REAL *)x_ + r * x_row;
+            REAL *y = (REAL *)y_ + r * y_row;
+            NAME(prefetch)(prefetch, r, 4, 0, n);
+            if (n > LANES)
+                FC_PASTE(NAME(dwconv_rows_apart), 2)(columns, column, x, x_row, x_tap, w, y,
+                                                     y_row, n);
+            else
+                FC_PASTE(NAME(dwconv_rows_apart), 1)(columns, column, x, x_row, x_tap, w, y,
+                                                     y_row, n);
+        }
+        return;
+    }
     for (ptrdiff_t r = 0; r < rows; r += height) {
         if (r > rows - height) r = rows - height;
         const REAL *x = (const REAL *)x_ + r * x_row;
@@ -204,7 +251,23 @@ static void NAME(dwconv_pixels)(ptrdiff_t rows, ptrdiff_t pixels, ptrdiff_t n, p
                            : FC_TILE(NAME(dwconv_pixels), 4, 1))
                     : (two ? FC_TILE(NAME(dwconv_pixels), 1, 2)
                            : FC_TILE(NAME(dwconv_pixels), 1, 1));
-        for (ptrdiff_t p = 0; p < pixels; p++)
+        ptrdiff_t p = 0;
+        if (!by_four && pixels >= 4)
+            for (; p < pixels; p += 4) {
+                if (p > pixels - 4) p = pixels - 4; /* some are computed again */
+                for (ptrdiff_t r = 0; r < rows; r++) {
+                    const REAL *from = (const REAL *)x + r * x_row + p * x_pixel + c;
+                    REAL *to = (REAL *)y + r * y_row + p * y_pixel + c;
+                    if (two)
+                        FC_PASTE(NAME(dwconv_pixels_apart), 2)(columns, column, from, x_pixel,
+                                                               x_tap, w, to, y_pixel, width);
+                    else
+                        FC_PASTE(NAME(dwconv_pixels_apart), 1)(columns, column, from, x_pixel,
+                                                               x_tap, w, to, y_pixel, width);
+                    for (int i = 0; c == 0 && i < 4; i++) NAME(prefetch)(prefetch, r, 1, p + i, 1);
+                }
+            }
+        for (; p < pixels; p++)
             for (ptrdiff_t r = 0; r < rows; r += height) {
                 if (r > rows - height) r = rows - height;
                 block(columns, column, (const REAL *)x + r * x_row + p * x_pixel + c, x_tap, w,

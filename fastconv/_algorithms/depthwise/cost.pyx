@@ -1,4 +1,5 @@
 """The estimated time of one image on one thread, term by term: docs/algorithms/choice.rst."""
+from fastconv._algorithms.depthwise.axes cimport Axis
 from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD, Layout, OutputPhase
 from fastconv._algorithms.depthwise.make_layout cimport get_layout
 from fastconv._core.integers cimport ceil_div, round_up
@@ -123,14 +124,30 @@ cdef double columns_met(const Layout *layout) noexcept:
 cdef double strided_gather(const Layout *layout, const Shape *shape) noexcept:
     """Elements that are copied to, or from, where they are neighbours."""
     cdef const conv_geometry *g = layout.g
+    cdef double rows
     # forward, two vectors of a row are taken apart in registers
     cdef Py_ssize_t most = 1 if layout.backward or g.channels_last else 2
     if g.stride[2] <= most or layout.method == PLANES_BACKWARD:
         return 0.0
     if layout.interleaves:  # planes are turned whole
         return STRIDED_ELEMENT_SECONDS * shape.inputs
-    return (STRIDED_ELEMENT_SECONDS * shape.inputs
-            + STRIDED_ROW_SECONDS * shape.inputs / max(g.input[2], 1))
+    rows = moved_rows(layout)
+    return rows * (STRIDED_ELEMENT_SECONDS * g.input[2] + STRIDED_ROW_SECONDS)
+
+
+cdef double moved_rows(const Layout *layout) noexcept:
+    """Rows that are taken apart, or backward put together: forward, strides may leave out some."""
+    cdef const Axis *axis
+    cdef double rows = layout.g.channels
+    cdef Py_ssize_t length
+    cdef int a
+    for a in range(AXES - 1):
+        axis = &layout.phase[0].axis[a]
+        length = layout.g.input[a]
+        if not layout.backward:
+            length = min(length, axis.input_phases * (max(axis.count, <Py_ssize_t>1) + axis.extra))
+        rows *= length
+    return rows
 
 
 cdef bint by_planes(const Layout *layout) noexcept:
