@@ -23,6 +23,9 @@ cdef enum:
     # lines from the first-level cache: 1x1 layers, Zen 4, 0.7 to 0.95 of the time below, 1.0 to 1.2
     # from here on.
     MIN_TURNED = 96
+    # Pixels of a block, at least, whose weights come from beyond the cache, at some 10 bytes a
+    # nanosecond: as many multiply-adds for each take as long.
+    FAR_WEIGHTS_PIXELS = 56
     TAKEN_APART = 2  # times as long to copy as neighbours: elements of a row that lie at steps
 
 
@@ -105,10 +108,14 @@ cdef void make_blocks(Layout *layout) noexcept:
 
 
 cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
-    """The longest block of columns, then the most rows, whose window fits half the cache."""
+    """The longest block of columns, then the most rows, whose window fits half the cache.
+
+    But not fewer outputs than large weights need, since each block reads all of them.
+    """
     cdef WindowAxis *axis = phase.axis
     cdef Py_ssize_t budget = max(CACHE // 2 // layout.g.itemsize, 1), columns, rows = 1, one, fit
     cdef Py_ssize_t unit = layout.run_pixels if layout.by_pixels else 2 * layout.run_pixels
+    cdef Py_ssize_t pixels = least_pixels(layout, phase), least
     cdef int a
     phase.window.axis = axis
     phase.window.channels = layout.in_channels
@@ -117,23 +124,32 @@ cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
     columns = max(axis[2].count, 1)
     block_window(layout, phase, 1, columns)
     if not layout.joined and phase.window.size > budget and columns > unit:
-        fit = max(1, columns * budget // phase.window.size // unit) * unit
+        fit = max(ceil_div(pixels, unit), columns * budget // phase.window.size // unit) * unit
         if fit < columns:
             columns = round_up(even_size(columns, fit), unit)
     block_window(layout, phase, 1, columns)
+    one = phase.window.size
     a = blocked_axis(layout)
-    if phase.window.size < budget and axis[a].count > 1:
-        # a window of two rows of outputs tells what a further row costs
-        one = phase.window.size
-        block_window(layout, phase, 2, columns)
-        rows = 1 + (budget - one) // max(phase.window.size - one, 1)
-        rows = even_size(axis[a].count, max(1, min(rows, axis[a].count)))
+    if axis[a].count > 1:
+        least = min(axis[a].count, ceil_div(pixels, columns * (
+            axis[1].count if layout.joined == 2 else 1)))
+        if one < budget:  # a window of two rows of outputs tells what a further row costs
+            block_window(layout, phase, 2, columns)
+            rows = 1 + (budget - one) // max(phase.window.size - one, 1)
+        rows = even_size(axis[a].count, max(least, min(rows, axis[a].count)))
         block_window(layout, phase, rows, columns)
-        while phase.window.size > budget and rows > 1:
-            rows = (rows + 1) // 2
+        while phase.window.size > budget and rows > least:
+            rows = max((rows + 1) // 2, least)
             block_window(layout, phase, rows, columns)
     for a in range(AXES):
         phase.blocks[a] = ceil_div(axis[a].count, axis[a].block)
+
+
+cdef Py_ssize_t least_pixels(const Layout *layout, const Phase *phase) noexcept:
+    """Outputs that a block should have for what it reads of the weights."""
+    if phase.taps * layout.padded_channels * layout.g.itemsize <= CACHE:
+        return 1
+    return FAR_WEIGHTS_PIXELS
 
 
 cdef void block_window(const Layout *layout, Phase *phase, Py_ssize_t rows,
