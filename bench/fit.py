@@ -35,7 +35,7 @@ from fastconv._desc.geometry import geometry
 MAX_SECONDS = 0.06     # of a call: longer ones would take the whole run
 HOPELESS = 10          # times the least estimate: what nobody would choose
 SAMPLE_SECONDS = 4e-3  # that calls are repeated for; the fastest counts
-MIN_SAMPLES = 25       # of an algorithm, pass and layout, to be fitted
+MIN_SAMPLES = 90       # of an algorithm, pass and layout, to be fitted
 HELD_BACK = 4          # every so many-th layer is not fitted, but judged by
 ROUNDS = 10            # of reweighting
 PRICED = "cropped"     # whose cost is that of others, at their prices
