@@ -73,7 +73,7 @@ def yardstick(seed):
 
 
 def draw(rng, cases):
-    """A random layer: of the yardstick, small ones of all kinds, networks', filters' of one channel."""
+    """A random layer: of the yardstick, or small, of a network, or a filter of one channel."""
     arguments = {"data_format": str(rng.choice(("channels_first", "channels_last")))}
     if rng.random() < 0.4:
         return of_case(rng, next(cases), arguments)

@@ -146,6 +146,23 @@ def test_a_column_of_outputs_costs_what_a_row_does(filters, kernel):
     assert_no_cliff(column, one_thread(fastconv.conv2d, x, w, method="direct"), 2.5, 5e-5)
 
 
+@pytest.mark.parametrize(("filters", "stride"), [(16, 2), (5, 1)])
+def test_large_weights_are_not_read_for_every_output(filters, stride):
+    """The window of an output takes half the cache here, and its weights come from memory.
+
+    Each quarter of the channels is a layer whose windows fit.
+    """
+    x, w = array(1, 160, 60, 36), array(filters, 160, 60, 36)
+    options = {"stride": stride, "padding": (29, 0), "method": "direct"}
+    parts = [(x[:, i:i + 40].copy(), w[:, i:i + 40].copy()) for i in range(0, 160, 40)]
+
+    def quarters():
+        for part in parts:
+            fastconv.conv2d(*part, num_threads=1, **options)
+
+    assert_no_cliff(one_thread(fastconv.conv2d, x, w, **options), quarters, 2.5)
+
+
 @pytest.mark.parametrize(("size", "taps"), [((200, 200), 63), ((48, 48, 48), 17)])
 def test_long_depthwise_kernels_keep_their_tiles(size, taps):
     """A window of fewer rows than a tile would take a third of the speed."""

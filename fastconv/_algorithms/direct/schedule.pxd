@@ -2,8 +2,8 @@
 from fastconv._algorithms.direct.cost cimport part_seconds
 from fastconv._algorithms.direct.long_sums cimport LONG_SUM
 from fastconv._algorithms.direct.types cimport (
-    Layout, Phase, PixelRun, RUN_BLOCKS, RUN_TAPS, STRIP_TILES, block_runs, blocked_axis, phase_blocks, phase_work,
-    weights_at_once,
+    Layout, Phase, PixelRun, RUN_BLOCKS, RUN_TAPS, STRIP_TILES, block_runs, blocked_axis,
+    phase_blocks, phase_work, weights_at_once,
 )
 from fastconv._core.blocks cimport Arena, CACHE_LINE, reserve
 from fastconv._core.integers cimport ceil_div, even_size, round_up

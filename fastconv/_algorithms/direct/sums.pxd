@@ -27,7 +27,8 @@ cdef struct ChannelRef:
     Py_ssize_t place   # of the first in the result
 
 
-cdef inline ChannelRef channels_of(const Job *job, Py_ssize_t group, Py_ssize_t number) noexcept nogil:
+cdef inline ChannelRef channels_of(const Job *job, Py_ssize_t group,
+                                   Py_ssize_t number) noexcept nogil:
     """The channels of one block of a group."""
     cdef const Layout *layout = job.layout
     cdef Py_ssize_t start = number * layout.width
