@@ -71,6 +71,25 @@ def test_the_terms_of_a_cost_are_added_up():
 def test_a_plan_has_its_weights_packed(fit):
     layer = fit.Layer((1, 8, 9, 9), (16, 8, 3, 3), {"groups": 1}, "float32", "forward", False)
     model = _select.UNCALIBRATED[1].cost(fit.describe(layer), "forward")
-    place = list(calibration.COUNTS).index("weights")
-    assert calibration.counts(fit.describe(layer), model)[place] == 16 * 8 * 9
-    assert calibration.counts(fit.describe(layer._replace(planned=True)), model)[place] == 0
+    for planned in (False, True):
+        counts = calibration.counts(fit.describe(layer._replace(planned=planned)), model)
+        counts = dict(zip(calibration.COUNTS, counts, strict=True))
+        assert counts["weights"] == (0 if planned else 16 * 8 * 9)
+        assert counts["unplanned"] == (not planned)
+
+
+def test_what_is_counted(fit):
+    layer = fit.Layer((1, 8, 7, 9000, 11), (20, 4, 3, 5, 2), {"groups": 2, "stride": (1, 2, 2)},
+                      "float64", "forward", True)  # fmt: skip
+    model = _select.UNCALIBRATED[1].cost(fit.describe(layer), "forward")
+    counts = calibration.counts(fit.describe(layer), model)
+    counts = dict(zip(calibration.COUNTS, counts, strict=True))
+    inputs, outputs = 2 * 8 * 7 * 9000 * 11, 2 * 20 * 5 * 4498 * 5  # of four bytes
+    expected = {"call": 1, "channels": 8, "filters": 20, "groups": 2, "taps": 30,
+                "input_rows": 8 * 7 * 9000, "output_rows": 20 * 5 * 4498,
+                "lines": 20 * 5 * 4498 * 30 * 4, "plane_taps": 20 * 5 * 3, "input": inputs,
+                "strided_input": inputs, "output": outputs, "far_weights": 0, "far_input": inputs,
+                "far_output": outputs}  # fmt: skip
+    assert {name: counts[name] for name in expected} == expected
+    terms = [counts[name] for name in ("arithmetic", "gather", "transform", "traffic", "start")]
+    assert terms == list(model)

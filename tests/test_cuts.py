@@ -217,17 +217,40 @@ def test_many_large_planes_have_the_same_sums(dtype):
     """
     rng = np.random.default_rng(2)
     for channels, filters, size in ((65, 7, 120), (100, 24, 96), (130, 9, 70), (333, 300, 50)):
-        x = numbers(rng, (channels, size, size), dtype)
+        x = numbers(rng, (2, channels, size, size), dtype)
         weight = numbers(rng, (filters, channels, 1, 1), dtype)
-        for activation in ("relu", "tanh"):
-            kwargs = {"method": "direct", "activation": activation}
-            whole = fastconv.conv2d(x, weight, **kwargs)
-            got = fastconv.conv2d(x[:, 11:40], weight, **kwargs)
-            same_bits(got, whole[:, 11:40], (channels, filters))
+        for activation, stride in (("relu", 1), ("tanh", 1), ("relu", 2)):
+            kwargs = {"method": "direct", "activation": activation, "stride": stride}
+            whole = fastconv.conv2d(x, weight, num_threads=2, **kwargs)
+            first = slice(12 // stride, 40 // stride)
+            got = fastconv.conv2d(x[:1, :, 12:40], weight, num_threads=1, **kwargs)
+            same_bits(got, whole[:1, :, first], (channels, filters))
+            last = np.moveaxis(x, 1, -1).copy()
+            got = fastconv.conv2d(last, weight, data_format="channels_last", **kwargs)
+            same_bits(np.moveaxis(got, -1, 1), whole, (channels, filters))
+            # a few filters do not wait for others
+            got = fastconv.conv2d(x, weight[3:6], **kwargs)
+            same_bits(got, whole[:, 3:6], (channels, filters))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_rows_have_the_sums_of_many(dtype):
+    """Depthwise tiles of four pixels, or of four rows where kernels have one, keep the order."""
+    rng = np.random.default_rng(3)
+    square, row = ((1, 4), (2, 5), (3, 7), (1, 15)), ((5, 9), (4, 30))
+    for kernel, sizes in (((9, 9), square), ((1, 70), row)):
+        weight = numbers(rng, (40, 1, *kernel), dtype)
+        rows, columns = kernel[0] - 1, kernel[1] - 1
+        x = numbers(rng, (40, rows + 60, columns + 70), dtype)
+        kwargs = {"groups": 40, "method": "depthwise"}
+        whole = fastconv.conv2d(x, weight, **kwargs)
+        for a, b in sizes:
+            got = fastconv.conv2d(x[:, 2:2 + rows + a, 3:3 + columns + b], weight, **kwargs)
+            same_bits(got, whole[:, 2:2 + a, 3:3 + b], (kernel, a, b))
 
 
 @test_isa.other_levels
 def test_at_other_instruction_sets(level, tmp_path):
     names = ["random_cuts", "rows_that_crowd_in_the_cache_have_the_same_sums",
-             "many_large_planes_have_the_same_sums"]
+             "many_large_planes_have_the_same_sums", "few_rows_have_the_sums_of_many"]
     test_isa.run_pytest(level, [f"test_cuts.py::test_{name}" for name in names], tmp_path)

@@ -1,4 +1,4 @@
-"""Random points: geometry that nobody has tuned for, the same for the same seed.
+"""Random points: geometry that nobody has chosen, the same for the same seed.
 
 Lengths and channels are log-uniform, so that small ones come as often as large ones. Three kinds:
 filters of one channel, layers of a network, poolings.

@@ -169,7 +169,8 @@ FC_INLINE void NAME(prefetch)(const fc_prefetch *prefetch, ptrdiff_t r, ptrdiff_
     }
 }
 
-/* Several rows at a time where taps and rows are equally far apart; the last may overlap those
+/* Several rows at a time where taps and rows are equally far apart, or, of up to two vectors, four
+ * that share nothing; the last may overlap those
  * before, and are then computed again. */
 static void NAME(dwconv_window)(ptrdiff_t rows, ptrdiff_t n, ptrdiff_t columns,
                                 const fc_column *column, const void *x_, ptrdiff_t x_row,

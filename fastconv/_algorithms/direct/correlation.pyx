@@ -159,7 +159,7 @@ cdef class Correlation(SerialKernel):
             return False
         if layout.by_pixels:  # lines come from the second-level cache
             if phase.taps > MAX_FAR_PLANES and (
-                    batch * phase.taps * layout.in_size[2] * itemsize > CACHE):
+                    batch * layout.groups * phase.taps * layout.in_size[2] * itemsize > CACHE):
                 return False
             return pixel == 1 and lines_fit(channel * itemsize, phase.taps, 1024, 16)
         if phase.window.channels_last:
@@ -243,6 +243,7 @@ cdef void run_block(const Job *job, Py_ssize_t task, real_t *scratch) noexcept n
     cdef WindowIndex index
     cdef const real_t *window
     cdef Py_ssize_t group, first, stop, i, channels
+    cdef bint by_run = sums_wait(job.layout, job.phase)
     if not find_block(job, task, <char *>scratch, &block):
         return
     cut_into_runs(job, &block)
@@ -253,7 +254,7 @@ cdef void run_block(const Job *job, Py_ssize_t task, real_t *scratch) noexcept n
         for i in range(ceil_div(block.n_runs, block.runs_per_pass)):
             first = i * block.runs_per_pass
             stop = min(block.n_runs, first + block.runs_per_pass)
-            if sums_wait(job.layout, job.phase):
+            if by_run:
                 accumulate_runs(job, &block, group, first, stop, window)
                 continue
             for channels in range(block.first_channels, block.end_channels):

@@ -9,8 +9,9 @@ that is compared with other algorithms.
 The constants were fitted by hand to layers measured on one thread of a Xeon of the Sapphire Rapids
 kind at 2.3 GHz; docs/algorithms/choice.rst tells which.
 """
+from fastconv._algorithms.direct.long_sums cimport waits
 from fastconv._algorithms.direct.types cimport (
-    RUN_TAPS, STRIP_TILES, GradientSchedule, Layout, Phase, block_runs, line_outputs, phase_blocks,
+    STRIP_TILES, GradientSchedule, Layout, Phase, block_runs, line_outputs, phase_blocks,
     phase_outputs, weights_at_once,
 )
 from fastconv._core.integers cimport ceil_div, round_up
@@ -188,8 +189,8 @@ cdef Kernel igemm_pixels(const Layout *layout, int joined) noexcept:
     elif channels <= 4 or round_up(channels, 4) < round_up(channels, many):
         kernel.number, kernel.width = 1, 4
     kernel.cycles = products_cycles(layout)
-    if layout.phases[0].spatial_taps > 1 or layout.phases[0].taps <= RUN_TAPS:
-        kernel.cycles *= PIXELS_INPUT  # else a run's pixels wait for all channels
+    if not waits(&layout.phases[0], kernel.number, ceil_div(channels, kernel.width)):
+        kernel.cycles *= PIXELS_INPUT
     if channels == 1:
         kernel.cycles *= ONE_CHANNEL_LOADS
     kernel.cycles *= filled(channels, kernel.width)

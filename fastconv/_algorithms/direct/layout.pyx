@@ -110,13 +110,16 @@ cdef void make_blocks(Layout *layout) noexcept:
 cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
     """The longest block of columns, then the most rows, whose window fits half the cache.
 
-    But not fewer outputs than large weights need, since each block reads all of them.
+    But not fewer outputs than large weights need, since each block reads all of them, unless their
+    window exceeds the weights.
     """
     cdef WindowAxis *axis = phase.axis
     cdef Py_ssize_t budget = max(CACHE // 2 // layout.g.itemsize, 1), columns, rows = 1, one, fit
     cdef Py_ssize_t unit = layout.run_pixels if layout.by_pixels else 2 * layout.run_pixels
-    cdef Py_ssize_t pixels = least_pixels(layout, phase), least
+    cdef Py_ssize_t weights = phase.taps * layout.padded_channels, pixels = 1, least
     cdef int a
+    if weights * layout.g.itemsize > CACHE:
+        pixels = FAR_WEIGHTS_PIXELS
     phase.window.axis = axis
     phase.window.channels = layout.in_channels
     phase.window.channels_last = not layout.by_pixels and (
@@ -124,9 +127,9 @@ cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
     columns = max(axis[2].count, 1)
     block_window(layout, phase, 1, columns)
     if not layout.joined and phase.window.size > budget and columns > unit:
-        fit = max(ceil_div(pixels, unit), columns * budget // phase.window.size // unit) * unit
+        fit = max(1, columns * budget // phase.window.size // unit) * unit
         if fit < columns:
-            columns = round_up(even_size(columns, fit), unit)
+            columns = round_up(least_size(columns, fit, pixels), unit)
     block_window(layout, phase, 1, columns)
     one = phase.window.size
     a = blocked_axis(layout)
@@ -136,20 +139,19 @@ cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
         if one < budget:  # a window of two rows of outputs tells what a further row costs
             block_window(layout, phase, 2, columns)
             rows = 1 + (budget - one) // max(phase.window.size - one, 1)
-        rows = even_size(axis[a].count, max(least, min(rows, axis[a].count)))
+        rows = least_size(axis[a].count, max(1, min(rows, axis[a].count)), least)
         block_window(layout, phase, rows, columns)
-        while phase.window.size > budget and rows > least:
-            rows = max((rows + 1) // 2, least)
+        while rows > 1 and phase.window.size > (budget if rows > least else max(budget, weights)):
+            rows = max((rows + 1) // 2, least) if rows > least else (rows + 1) // 2
             block_window(layout, phase, rows, columns)
     for a in range(AXES):
         phase.blocks[a] = ceil_div(axis[a].count, axis[a].block)
 
 
-cdef Py_ssize_t least_pixels(const Layout *layout, const Phase *phase) noexcept:
-    """Outputs that a block should have for what it reads of the weights."""
-    if phase.taps * layout.padded_channels * layout.g.itemsize <= CACHE:
-        return 1
-    return FAR_WEIGHTS_PIXELS
+cdef Py_ssize_t least_size(Py_ssize_t n, Py_ssize_t fit, Py_ssize_t least) noexcept:
+    """The size of even parts of n: `fit` at most, or `least` at least where that is more."""
+    cdef Py_ssize_t size = even_size(n, fit)
+    return size if size >= least else ceil_div(n, max(n // least, 1))
 
 
 cdef void block_window(const Layout *layout, Phase *phase, Py_ssize_t rows,

@@ -5,7 +5,7 @@ Kernels cut sums into blocks of 64 products and add the blocks up in a row; a ro
 """
 from libc.string cimport memcpy
 
-from fastconv._algorithms.direct.types cimport CHUNK_TAPS
+from fastconv._algorithms.direct.types cimport CHUNK_TAPS, Phase, RUN_TAPS
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_kernels
 
@@ -19,6 +19,17 @@ cdef struct LongSums:
     Py_ssize_t in_row
     bint fresh         # the next block begins a row
     bint has_totals
+
+
+cdef inline bint waits(const Phase *phase, int pixels_kernel, Py_ssize_t blocks) noexcept nogil:
+    """Whether sums of so many blocks of channels wait, by a kernel of `igemm_pixels`.
+
+    A run of a 1x1 kernel has lines of its own for each tap. Where those of all taps exceed the
+    first-level cache, they would come from the next one for every few channels. So all channels
+    meet RUN_TAPS of a run's taps before the next ones.
+    """
+    return (pixels_kernel > 0 and blocks > 1 and phase.spatial_taps == 1
+            and RUN_TAPS < phase.taps <= LONG_SUM)
 
 
 cdef inline void carry(const fc_kernels *kernels, Py_ssize_t tap, Py_ssize_t taps, Py_ssize_t n,

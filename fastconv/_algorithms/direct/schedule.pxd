@@ -1,9 +1,9 @@
 """Schedules: how one call's outputs are cut into tasks for its batch and threads."""
 from fastconv._algorithms.direct.cost cimport part_seconds
-from fastconv._algorithms.direct.long_sums cimport LONG_SUM
+from fastconv._algorithms.direct.long_sums cimport waits
 from fastconv._algorithms.direct.types cimport (
-    Layout, Phase, PixelRun, RUN_BLOCKS, RUN_TAPS, STRIP_TILES, block_runs, blocked_axis,
-    phase_blocks, phase_work, weights_at_once,
+    Layout, Phase, PixelRun, RUN_BLOCKS, STRIP_TILES, block_runs, blocked_axis, phase_blocks,
+    phase_work, weights_at_once,
 )
 from fastconv._core.blocks cimport Arena, CACHE_LINE, reserve
 from fastconv._core.integers cimport ceil_div, even_size, round_up
@@ -126,13 +126,8 @@ cdef inline double parts_seconds(const Layout *layout, const Phase *phase, const
 
 
 cdef inline bint sums_wait(const Layout *layout, const Phase *phase) noexcept nogil:
-    """Whether runs of `igemm_pixels` meet all channels with some of their taps, then with the next.
-
-    A run of a 1x1 kernel has lines of its own for each tap. Where those of all taps exceed the
-    first-level cache, they would come from the next one for every few channels.
-    """
-    return (layout.by_pixels and layout.pixels_kernel > 0 and layout.channel_blocks > 1
-            and phase.spatial_taps == 1 and RUN_TAPS < phase.taps <= LONG_SUM)
+    """Whether all channels of a run meet some of its taps before the next ones."""
+    return layout.by_pixels and waits(phase, layout.pixels_kernel, layout.channel_blocks)
 
 
 cdef inline void reserve_scratch(const Layout *layout, const Phase *phase, bint packs,

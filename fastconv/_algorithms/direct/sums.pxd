@@ -1,7 +1,8 @@
 """Sums: the kernels pass over the runs of a block, one block of output channels after the other.
 
 `igemm` has strips of tiles, of two runs each, which share every chunk of weights; `igemm_pixels`
-sums one run after the other. Then sums go to their places in the result.
+sums one run after the other. Where a run's pixels exceed the first-level cache, all channels meet
+some of its taps before the next ones. Then sums go to their places in the result.
 """
 from fastconv._algorithms.direct.blocks cimport BlockRef, Job
 from fastconv._algorithms.direct.long_sums cimport LONG_SUM, carry
@@ -11,7 +12,7 @@ from fastconv._algorithms.direct.types cimport (
 from fastconv._algorithms.direct.weights cimport pack_taps
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.output cimport Output, store_tile
-from fastconv._core.scratch cimport fc_fetch
+from fastconv._core.scratch cimport CACHE, fc_fetch
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_kernels, fc_output
 
@@ -107,9 +108,12 @@ cdef inline void accumulate_runs(const Job *job, const BlockRef *block, Py_ssize
     cdef const Layout *layout = job.layout
     cdef real_t *sums = <real_t *>(block.scratch + job.schedule.sums_at)
     cdef Py_ssize_t room = layout.width * layout.run_pixels, low, high, i, part, channels
+    # as many whose weights stay in the second-level cache from run to run
+    cdef Py_ssize_t most = max(1, min(<Py_ssize_t>RUN_BLOCKS, CACHE // 2 // (
+        layout.width * job.phase.taps * <Py_ssize_t>sizeof(real_t))))
     low = block.first_channels
     while low < block.end_channels:
-        high = min(block.end_channels, low + RUN_BLOCKS)
+        high = min(block.end_channels, low + most)
         for i in range(first, stop):
             for part in range(ceil_div(job.phase.taps, RUN_TAPS)):
                 for channels in range(low, high):

@@ -9,8 +9,8 @@ from fastconv._kernels.dispatch cimport FC_SUM_BLOCK, fc_epilogue, fc_kernels
 cdef enum:
     CHUNK_TAPS = 192  # whose weights share the first-level cache with the tiles' input
     STRIP_TILES = 32  # that pass over such a chunk
-    RUN_TAPS = 2 * FC_SUM_BLOCK  # of a run of pixels, three vectors each, that fit that cache
-    RUN_BLOCKS = 32   # of channels that meet a run's taps in turn, while their sums wait
+    RUN_TAPS = 2 * FC_SUM_BLOCK  # of a run of pixels, three or four vectors each, that fit it too
+    RUN_BLOCKS = 32   # of channels, at most, that meet these in turn while their sums wait
 
 # Outputs that are reached by the same taps: all of them forward, one phase of the stride backward,
 # or a range of such outputs for which other taps read outside of the source.
