@@ -49,6 +49,8 @@ class Cropped:
     ----------
     inner : ConvDesc or None
         The same convolution by those taps, if there are others.
+    judged : ConvDesc
+        The same for a call, if `inner` is for a plan: plans and calls take the same algorithm.
     place : tuple of slice
         Where weights have them.
     """
@@ -58,7 +60,10 @@ class Cropped:
         self.inner = None
         if all(count == k for (_, count), k in zip(met, g["kernel"], strict=True)):
             return  # nearly always, and for every new shape
-        self.inner = desc.of_taps(met)
+        self.inner = self.judged = desc.of_taps(met)
+        if desc.planned:
+            self.judged = desc.of_taps(met)
+            self.judged.planned = False
         places = [slice(first, first + count) for first, count in met]
         if g["flip"]:
             places = [slice(k - p.stop, k - p.start)
@@ -83,9 +88,9 @@ class Cropping:
         """The fastest for what is left."""
         key = "cropped", which
         if key not in desc.kept:
-            inner = self.job(desc).inner
-            fit = [a for a in self.algorithms if a.supports(inner, which) is None]
-            desc.kept[key] = min(fit, key=lambda a: a.cost(inner, which).seconds)
+            judged = self.job(desc).judged
+            fit = [a for a in self.algorithms if a.supports(judged, which) is None]
+            desc.kept[key] = min(fit, key=lambda a: a.cost(judged, which).seconds)
         return desc.kept[key]
 
     def supports(self, desc, which):
