@@ -146,6 +146,15 @@ def test_a_column_of_outputs_costs_what_a_row_does(filters, kernel):
     assert_no_cliff(column, one_thread(fastconv.conv2d, x, w, method="direct"), 2.5, 5e-5)
 
 
+@pytest.mark.parametrize(("channels", "filters"), [(2048, 1000), (4096, 2048)])
+def test_a_planned_dense_layer_reads_its_weights_once(channels, filters):
+    """What a plan chooses takes as long as the products of one position by weights from memory."""
+    x, w = array(1, channels, 1), array(filters, channels, 1)
+    plan = fastconv.plan_conv(x.shape, w, num_threads=1)
+    product = fastconv.plan_conv(x.shape, w, num_threads=1, method="inner_product")
+    assert_no_cliff(partial(plan, x), partial(product, x), 1.4)
+
+
 @pytest.mark.parametrize(("filters", "stride"), [(16, 2), (5, 1)])
 def test_large_weights_are_not_read_for_every_output(filters, stride):
     """The window of an output takes half the cache here, and its weights come from memory.
