@@ -38,6 +38,7 @@ SAMPLE_SECONDS = 4e-3  # that calls are repeated for; the fastest counts
 MIN_SAMPLES = 90       # of an algorithm, pass and layout, to be fitted
 HELD_BACK = 4          # every so many-th layer is not fitted, but judged by
 ROUNDS = 10            # of reweighting
+MOST_WEIGHTS = 1 << 24  # of a dense layer
 PRICED = "cropped"     # whose cost is that of others, at their prices
 WORTH = 1.006          # a count stays that makes the spread so much smaller
 
@@ -73,10 +74,12 @@ def yardstick(seed):
 
 
 def draw(rng, cases):
-    """A random layer: of the yardstick, or small, of a network, or a filter of one channel."""
+    """A random layer: of the yardstick, or small, of a network, dense, or a filter of one channel."""
     arguments = {"data_format": str(rng.choice(("channels_first", "channels_last")))}
     if rng.random() < 0.4:
         return of_case(rng, next(cases), arguments)
+    if rng.random() < 0.05:
+        return dense(rng, arguments)
     kind, planned = rng.random(), False
     rank = int(rng.choice((1, 2, 2, 2, 3)))
     if kind < 0.62:
@@ -118,6 +121,20 @@ def of_case(rng, case, arguments):
     return Layer(shape.input_shape(1, arguments["data_format"]), shape.weight_shape,
                  arguments | geometry, "float32", case.operation,
                  case.operation == "forward" and rng.random() < 0.5)
+
+
+def dense(rng, arguments):
+    """A layer of as many taps as its image has pixels, or little less, and many weights."""
+    rank = int(rng.choice((1, 2)))
+    kernel = (between(rng, 1, 8),) * rank
+    size = tuple(k + int(rng.choice((0, 0, 1, 2))) for k in kernel)
+    channels = between(rng, 64, min(4096, MOST_WEIGHTS // math.prod(kernel) // 64))
+    filters = between(rng, 64, min(4096, MOST_WEIGHTS // math.prod(kernel) // channels))
+    x_shape = (1, *size, channels)
+    if arguments["data_format"] == "channels_first":
+        x_shape = (1, channels, *size)
+    return Layer(x_shape, (filters, channels, *kernel), arguments, "float32", "forward",
+                 rng.random() < 0.6)  # fmt: skip
 
 
 def between(rng, low, high):

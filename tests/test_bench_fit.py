@@ -25,9 +25,11 @@ def test_prices_are_found(fit):
     rng = np.random.default_rng(1)
     counts = 10 ** rng.uniform(0, 3, (300, len(calibration.COUNTS)))
     counts[:, 3] = 0  # a count that no layer has
-    counts[:, 17:] *= 1e-6  # terms, in seconds
-    true = np.zeros(len(calibration.COUNTS))
-    true[[0, 2, 11, 17]] = 3e-6, 5e-8, 1e-7, 0.75
+    names = list(calibration.COUNTS)
+    counts[:, names.index("arithmetic"):] *= 1e-6  # terms, in seconds
+    true = np.zeros(len(names))
+    for name, price in (("call", 3e-6), ("channels", 5e-8), ("input", 1e-7), ("arithmetic", 0.75)):
+        true[names.index(name)] = price
     seconds = counts @ true
     found = fit.fit(counts, seconds)
     np.testing.assert_allclose(found, true, rtol=1e-3, atol=1e-12)
@@ -88,8 +90,30 @@ def test_what_is_counted(fit):
     expected = {"call": 1, "channels": 8, "filters": 20, "groups": 2, "taps": 30,
                 "input_rows": 8 * 7 * 9000, "output_rows": 20 * 5 * 4498,
                 "lines": 20 * 5 * 4498 * 30 * 4, "plane_taps": 20 * 5 * 3, "input": inputs,
-                "strided_input": inputs, "output": outputs, "far_weights": 0, "far_input": inputs,
-                "far_output": outputs}  # fmt: skip
+                "strided_input": inputs, "output": outputs, "far_weights": 0, "bare_weights": 0,
+                "far_input": inputs, "far_output": outputs}  # fmt: skip
     assert {name: counts[name] for name in expected} == expected
     terms = [counts[name] for name in ("arithmetic", "gather", "transform", "traffic", "start")]
     assert terms == list(model)
+
+
+def test_weights_from_memory_are_bare_where_few_pixels_meet_them(fit):
+    counted = []
+    for size in (7, 13, 100):  # 1, 7 and 94 pixels
+        layer = fit.Layer((1, 512, size), (1024, 512, 7), {"groups": 1}, "float32", "forward", True)
+        desc = fit.describe(layer)
+        model = _select.UNCALIBRATED[1].cost(desc, "forward")
+        counts = dict(zip(calibration.COUNTS, calibration.counts(desc, model), strict=True))
+        assert counts["far_weights"] == 1024 * 512 * 7
+        counted.append(counts["bare_weights"] / counts["far_weights"])
+    assert counted == [55 / 56, 49 / 56, 0]
+
+
+def test_dense_layers_are_drawn(fit):
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        layer = fit.dense(rng, {"data_format": str(rng.choice(("channels_first",
+                                                              "channels_last")))})  # fmt: skip
+        desc = fit.describe(layer)
+        assert desc.output_shape(1)[0] == 1
+        assert np.prod(layer.weight_shape) <= fit.MOST_WEIGHTS

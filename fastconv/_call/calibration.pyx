@@ -22,15 +22,17 @@ COUNTS = {
     "input_rows": "gather", "output_rows": "traffic", "lines": "arithmetic",
     "plane_taps": "arithmetic",
     "weights": "transform", "input": "gather", "strided_input": "gather", "output": "traffic",
-    "far_weights": "transform", "far_input": "gather", "far_output": "traffic",
+    "far_weights": "transform", "bare_weights": "transform", "far_input": "gather",
+    "far_output": "traffic",
     "arithmetic": "arithmetic", "filled_filters": "arithmetic", "filled_rows": "arithmetic",
     "gather": "gather", "transform": "transform", "traffic": "traffic", "start": "start",
 }
 
 cdef enum:
-    KINDS = 24       # of counts
+    KINDS = 25       # of counts
     TERMS = 5        # of a cost
     FLOAT_BYTES = 4  # elements are counted as so many of this size
+    FEW_PIXELS = 56  # of outputs, whose products take less time than weights from far to come
 
 
 cdef class Prices:
@@ -81,7 +83,8 @@ cdef int set_counts(ConvDesc desc, model, double *count) except -1:
 
     `lines` are rows of outputs, once for each row of a kernel's taps and channel that they meet;
     `plane_taps` are planes, for each of a kernel's. An input is `strided_input` where neighbours in
-    a row are read apart; what is larger than the second-level cache is `far_` once more.
+    a row are read apart; what is larger than the second-level cache is `far_` once more, and such
+    weights are `bare_` where there are too few pixels of outputs to hide behind.
     """
     cdef const conv_geometry *g = &desc.g
     cdef Py_ssize_t vector = kernels_for(g.itemsize).lanes, row = max(g.output[2], 1)
@@ -89,6 +92,7 @@ cdef int set_counts(ConvDesc desc, model, double *count) except -1:
     cdef double channels = g.channels // g.groups, size = g.itemsize / <double>FLOAT_BYTES
     cdef double in_rows = (<double>g.input[0]) * g.input[1] * g.channels
     cdef double out_rows = (<double>g.output[0]) * g.output[1] * g.filters
+    cdef double pixels = (<double>g.output[0]) * g.output[1] * g.output[2]
     cdef double taps = (<double>g.kernel[0]) * g.kernel[1] * g.kernel[2]
     cdef double arithmetic = model[0], weights = g.filters * channels * taps
     cdef double inputs = in_rows * g.input[2] * size, outputs = out_rows * g.output[2] * size
@@ -98,11 +102,14 @@ cdef int set_counts(ConvDesc desc, model, double *count) except -1:
     count[9] = (<double>g.output[0]) * g.filters * g.kernel[0]
     count[10] = 0 if desc.planned else weights  # a plan has them packed
     count[11], count[12], count[13] = inputs, inputs if g.stride[2] > 1 else 0, outputs
-    count[14], count[15], count[16] = far(weights * size), far(inputs), far(outputs)
-    count[17] = arithmetic
-    count[18] = arithmetic * round_up(filters, vector) / filters
-    count[19] = arithmetic * round_up(row, vector) / row
-    count[20], count[21], count[22], count[23] = model[1], model[2], model[3], model[4]
+    count[14], count[15] = far(weights * size), 0
+    if pixels < FEW_PIXELS:
+        count[15] = count[14] * (FEW_PIXELS - pixels) / FEW_PIXELS
+    count[16], count[17] = far(inputs), far(outputs)
+    count[18] = arithmetic
+    count[19] = arithmetic * round_up(filters, vector) / filters
+    count[20] = arithmetic * round_up(row, vector) / row
+    count[21], count[22], count[23], count[24] = model[1], model[2], model[3], model[4]
     return 0
 
 

@@ -19,7 +19,7 @@ from fastconv._kernels.dispatch cimport (
 )
 
 cdef enum:
-    PIECE = 64 << 10   # bytes of a piece's positions in the buffer: of the second-level cache
+    PIECE = 32 << 10   # bytes of a piece's positions in the buffer: of the second-level cache
     WINDOW = 24 << 10  # bytes of the positions of a window: of the first-level cache
     FEW = 8 << 10      # bytes of outputs that are computed and converted at a time: of the same
     FEW_BYTES = 3 << 12  # of such outputs, or of one position of most columns; and what is touched

@@ -46,6 +46,7 @@ cdef double PACKED_WEIGHT = 0.2e-9       # where all of them fit the cache,
 cdef double PACKED_WEIGHT_BEYOND = 0.6e-9    # and where they do not,
 cdef double PHASES_WEIGHT = 4            # times as much where phases or ranges take them apart
 cdef double STREAMED_WEIGHT = 0.1e-9     # that a thread reads again
+cdef double FAR_WEIGHT = 0.1e-9          # a byte of those that come from beyond the cache
 cdef double TRANSPOSED_GRADIENT = 0.25e-9
 cdef double GRADIENT_WEIGHT = 0.7e-9     # added up, and stored where its filter has it
 
@@ -234,8 +235,9 @@ cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
         terms.traffic += result_seconds(layout, phase)
         terms.start += blocks * layout.groups * (
             BLOCK if layout.groups == 1 or phase.axis[2].step == 1 else STRIDED_BLOCK)
+        terms.transform += waiting_seconds(layout, phase, blocks)
     if not planned:
-        terms.transform = packing_seconds(layout)
+        terms.transform += packing_seconds(layout)
     return terms
 
 
@@ -249,6 +251,17 @@ cdef double arithmetic_seconds(const Layout *layout, const Phase *phase) noexcep
     else:
         work *= filled(line_outputs(layout, phase), layout.kernels.half) * layout.padded_channels
     return work / (rate * peak(layout.g.itemsize))
+
+
+cdef double waiting_seconds(const Layout *layout, const Phase *phase, double blocks) noexcept:
+    """What weights from beyond the cache take longer to come than their products: every block reads
+    those of a group that does not fit.
+    """
+    cdef double bytes = (<double>phase.taps) * layout.padded_channels * layout.g.itemsize
+    if layout.packed_size * layout.g.itemsize <= CACHE:
+        return 0
+    return max(0.0, layout.groups * bytes * (blocks if bytes > CACHE else 1.0) * FAR_WEIGHT
+               - arithmetic_seconds(layout, phase))
 
 
 cdef double filled_line(const Layout *layout, const Phase *phase) noexcept:
