@@ -74,7 +74,7 @@ def yardstick(seed):
 
 
 def draw(rng, cases):
-    """A random layer: of the yardstick, or small, of a network, dense, or a filter of one channel."""
+    """A random layer: of the yardstick, a network or its end, small, or of one channel."""
     arguments = {"data_format": str(rng.choice(("channels_first", "channels_last")))}
     if rng.random() < 0.4:
         return of_case(rng, next(cases), arguments)

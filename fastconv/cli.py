@@ -211,7 +211,7 @@ def _parser():
         "--filters", type=_list(str), nargs="?", const=("all",), metavar="NAMES",
         help="measure fastconv.ndimage, all of it or these functions (gaussian, sobel, laplace,\n"
         "correlate1d, uniform, maximum, minimum, correlate) or globs (correlate1d*axis 1);\n"
-        "--dtype, --threads, --peers, --seconds, --rounds, --quick and --json apply",
+        "--dtype, --threads, --peers, --seconds, --rounds, --quick, --json and --rst apply",
     )  # fmt: skip
     bench.add_argument(
         "--quantised", type=_list(str), nargs="?", const=("all",), metavar="NAMES",

@@ -519,10 +519,13 @@ def test_bench_measures_filters(tmp_path, capsys):
     pytest.importorskip("tqdm")
     from fastconv._bench import filters
 
-    path = tmp_path / "bench.json"
+    path, tables = tmp_path / "bench.json", tmp_path / "tables.rst"
     arguments = ["--filters", "sobel,uniform 3,correlate 9x9", "--quick", "--seconds", "0.001",
-                 "--rounds", "1", "--json", str(path)]  # fmt: skip
+                 "--rounds", "1", "--json", str(path), "--rst", str(tables)]  # fmt: skip
     assert cli.main(["bench", *arguments]) == 0
+    written = tables.read_text()
+    assert re.search(r'"sobel, axis 1", "[\d.]+x", "[\d.]+ to [\d.]+", "[\d.]+x", "\\-"', written)
+    assert '"uniform, against SciPy"' in written
     printed = capsys.readouterr().out
     assert "uniform against scipy: geometric mean" in printed
     assert 'correlate from 9x9 at "high", against SciPy' in printed

@@ -19,9 +19,10 @@ def run(*, filters=None, quantised=None, **options):
     ----------
     filters : sequence of str, optional
         Functions of `fastconv.ndimage` to measure in place of layers: ``dtypes``, ``threads``,
-        ``peers``, ``seconds``, ``rounds``, ``quick`` and ``json`` are of use to them.
+        ``peers``, ``seconds``, ``rounds``, ``quick``, ``json`` and ``rst`` are of use to them.
     quantised : sequence of str, optional
-        Quantised layers to measure in place of others, with the same options but ``dtypes``.
+        Quantised layers to measure in place of others, with the same options but ``dtypes`` and
+        ``rst``.
     options
         As `run_layers` has them.
 
@@ -39,7 +40,7 @@ def run(*, filters=None, quantised=None, **options):
         )
         return 2
     if filters:
-        wanted = ("dtypes", "threads", "peers", "seconds", "rounds", "quick", "json")
+        wanted = ("dtypes", "threads", "peers", "seconds", "rounds", "quick", "json", "rst")
         return run_filters(filters, **{name: options.get(name) for name in wanted})
     if quantised:
         wanted = ("threads", "peers", "seconds", "rounds", "quick", "json")
@@ -47,7 +48,7 @@ def run(*, filters=None, quantised=None, **options):
     return run_layers(**options)
 
 
-def run_filters(names, *, dtypes, threads, peers, seconds, rounds, quick, json):
+def run_filters(names, *, dtypes, threads, peers, seconds, rounds, quick, json, rst):
     """Measure filters of `fastconv.ndimage`; return the exit status."""
     from fastconv._bench import filters
 
@@ -58,7 +59,7 @@ def run_filters(names, *, dtypes, threads, peers, seconds, rounds, quick, json):
         )  # fmt: skip
 
     form = {"seconds": seconds or (0.02 if quick else 0.1), "rounds": rounds or 3}
-    return _run_group(filters, cases, peers, form, json)
+    return _run_group(filters, cases, peers, form, json, rst)
 
 
 def run_quantised(names, *, threads, peers, seconds, rounds, quick, json):
@@ -70,13 +71,14 @@ def run_quantised(names, *, threads, peers, seconds, rounds, quick, json):
                       json)
 
 
-def _run_group(group, cases, peers, form, json):
+def _run_group(group, cases, peers, form, json, rst=None):
     """Measure the cases of a module that has contenders and a run of its own."""
     from fastconv._bench import filters, report
 
     try:
-        if json and not Path(json).resolve().parent.is_dir():
-            raise ValueError(f"the directory of {json} does not exist")
+        for path in filter(None, (json, rst)):
+            if not Path(path).resolve().parent.is_dir():
+                raise ValueError(f"the directory of {path} does not exist")
         contenders, cases = group.contenders(peers), cases()
     except ValueError as error:
         print(f"fastconv bench: {error}", file=sys.stderr)
@@ -87,6 +89,8 @@ def _run_group(group, cases, peers, form, json):
     if json:
         report.to_json(json, filters.records(measured), environment, results)
         print(f"\nFigures: {Path(json).resolve()}")
+    if rst:
+        group.to_rst(rst, measured, environment, results)
     wrong = any(r.startswith("WRONG") for m in measured for r in m.refusals.values())
     return 1 if wrong or len(measured) < len(cases) else 0
 

@@ -384,6 +384,32 @@ def records(measured):
     } for m in measured]  # fmt: skip
 
 
+def to_rst(path, measured, environment, results):
+    """Write a table of all filters, and that of the targets, in reStructuredText."""
+    filters = {}
+    for m in measured:
+        filters.setdefault(m.case.filter.name, []).append(m)
+    titles = "filter", "vs SciPy", "least, most", "on 32x32", "two threads", "vs OpenCV"
+    rows = [[name, *_cells(ms)] for name, ms in filters.items()]
+    report.write_rst(path, [*report.csv_table("Filters", titles, rows),
+                            *report.targets_table(results)], environment)  # fmt: skip
+
+
+def _cells(measured):
+    """Means of a filter over its images and dtypes; small images stand by themselves."""
+    large = [m for m in measured if m.case.shape != SMALL]
+    found = [[r for m in chosen if (r := figure(m))] for chosen, figure in (
+        (large, against("scipy")),
+        ([m for m in measured if m.case.shape == SMALL], against("scipy")),
+        (large, against("fastconv", "2 threads")),
+        (large, against("opencv")),
+    )]  # fmt: skip
+    scipy, *others = (f"{report.geometric_mean(ratios):.2f}x" if ratios else "-"
+                      for ratios in found)  # fmt: skip
+    ends = f"{min(found[0]):.1f} to {max(found[0]):.1f}" if found[0] else "-"
+    return [scipy, ends, *others]
+
+
 def contenders(peers=None, ours=OURS, rivals=PEERS, what="filters"):
     """Ours, and the peers that are installed or those of them that are named.
 

@@ -247,7 +247,9 @@ def to_json(path, records, environment, targets=()):
         file.write("\n")
 
 
-def _csv_table(title, header, rows):
+def csv_table(title, header, rows):
+    """The lines of a table."""
+
     def quoted(cell):
         return r'"\-"' if cell == "-" else '"{}"'.format(cell.replace('"', '""'))  # "-": a list
 
@@ -257,12 +259,9 @@ def _csv_table(title, header, rows):
 
 def to_rst(path, records, environment, targets=()):
     """Write the table of targets, or else a table for each group, in reStructuredText."""
-    lines = [".. Made by `fastconv bench --rst`.", ""]
-    if targets:
-        lines += _csv_table("Targets", TITLES, [result.cells() for result in targets])
-        records = []
+    lines = targets_table(targets) if targets else []
     titles = "layer", "time", "GFLOP/s", "roofline", "vs fastest"
-    for group, members in groupby(records, lambda record: record["group"]):
+    for group, members in groupby([] if targets else records, lambda record: record["group"]):
         rows, ratios = [], []
         for r in members:
             best = next((r["contenders"][n]["best"] for n in _OURS if n in r["contenders"]), None)
@@ -275,16 +274,28 @@ def to_rst(path, records, environment, targets=()):
                 f"{rate / r['roof']['attainable_gflops']:.0%} {r['roof']['bound']}",
                 f"{versus:.2f}x {r['fastest_peer']}" if versus else "-",
             ])  # fmt: skip
-        lines += _csv_table(group[0].upper() + group[1:], titles, rows)
+        lines += csv_table(group[0].upper() + group[1:], titles, rows)
         if ratios:
             lines += [f"Against the fastest peer of each: geometric mean "
                       f"{geometric_mean(ratios):.2f}x, {sum(v >= 1 for v in ratios)} of "
                       f"{len(ratios)} at least as fast.", ""]  # fmt: skip
+    write_rst(path, lines, environment)
+
+
+def targets_table(targets):
+    """The lines of a table of targets."""
+    return csv_table("Targets", TITLES, [result.cells() for result in targets])
+
+
+def write_rst(path, lines, environment):
+    """Write a document's tables, and what they were measured on."""
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
     isa = environment["runtime"]["isa"]
-    lines += [f"Measured on {isa}, {environment['processor']}, with {versions}."]
     with open(path, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write("\n".join([
+            ".. Made by `fastconv bench --rst`.", "", *lines,
+            f"Measured on {isa}, {environment['processor']}, with {versions}.", "",
+        ]))  # fmt: skip
 
 
 def plot(path, measurements):

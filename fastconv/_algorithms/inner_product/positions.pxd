@@ -18,6 +18,7 @@ cdef class FewPositions:
 
 cdef Py_ssize_t positions(const conv_geometry *g) noexcept nogil
 cdef Py_ssize_t columns_size(const conv_geometry *g) noexcept nogil
+cdef Py_ssize_t met_bytes(const conv_geometry *g) noexcept nogil
 cdef Py_ssize_t images_at_once(const conv_geometry *g) noexcept
 cdef int sum_positions(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarray out,
                        bint per_sample, int threads) except -1

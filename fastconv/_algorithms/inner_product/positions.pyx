@@ -10,9 +10,12 @@ cimport cython
 cimport numpy as cnp
 
 from fastconv._algorithms.inner_product.products cimport Job, combine, multiply_rows, new_job
+from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div
-from fastconv._core.padding cimport AXES, PAD_CONSTANT, source_index
+from fastconv._core.padding cimport AXES, PAD_CONSTANT, fill, source_index
+from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.strided cimport Strided5, strided_images
+from fastconv._core.threads cimport parallel_for
 from fastconv._core.types cimport real_t
 
 from fastconv._algorithms.finish import finish
@@ -20,7 +23,8 @@ from fastconv._algorithms.finish import finish
 cnp.import_array()
 
 cdef enum:
-    TERMS = 96  # positions, about, whose columns are kept at once
+    TERMS = 96     # positions, about, whose columns are kept at once
+    CHANNELS = 16  # whose columns are moved together
 
 
 cdef Py_ssize_t positions(const conv_geometry *g) noexcept nogil:
@@ -68,7 +72,7 @@ cdef class FewPositions:
         """Sums of some images."""
         cdef const conv_geometry *g = &self.desc.g
         cdef Job job = self.job()
-        cdef cnp.ndarray columns = gather(self.desc, x), rows
+        cdef cnp.ndarray columns = gather(self.desc, x, threads), rows
         job.terms, job.rows = cnp.PyArray_DIM(columns, 0), g.filters // g.groups
         job.x, job.x_group, job.x_row = (
             cnp.PyArray_BYTES(columns), job.values, g.groups * job.values)
@@ -98,7 +102,7 @@ cdef class FewPositions:
             cnp.PyArray_BYTES(columns), job.values, columns_size(g))
         combine(&job, self.weight, grads, 1, g.filters, threads)
         out[...] = 0
-        scatter(self.desc, columns, out)
+        scatter(self.desc, columns, out, threads)
         return 0
 
 
@@ -115,7 +119,7 @@ cdef int sum_positions(ConvDesc desc, cnp.ndarray grad, cnp.ndarray x, cnp.ndarr
     job.factor_group, job.out_group, job.out_row = job.rows, job.rows * values, values
     for part in range(ceil_div(cnp.PyArray_DIM(x, 0), step)):
         images = slice(part * step, (part + 1) * step)
-        columns = gather(desc, x[images])
+        columns = gather(desc, x[images], threads)
         target = out[part] if per_sample else out
         job.terms = cnp.PyArray_DIM(columns, 0)
         job.x_group, job.x_row = values, g.groups * values
@@ -134,90 +138,132 @@ cdef cnp.ndarray rows_of(images, bint channels_last):
 
 # ---- columns ----
 
-cdef cnp.ndarray gather(ConvDesc desc, cnp.ndarray x):
+# A tap inside the image: its place among the weights, and what it meets from the first element on.
+cdef struct Met:
+    Py_ssize_t tap, element
+
+# Images and their columns (position, channel, tap).
+cdef struct Moves:
+    const conv_geometry *g
+    Strided5 images
+    char *columns
+    bint back              # from columns to images
+    Py_ssize_t taps, blocks   # of channels
+    Met *met               # of each thread: room for all taps
+
+
+cdef Py_ssize_t met_bytes(const conv_geometry *g) noexcept nogil:
+    """What a thread notes of a position."""
+    return g.kernel[0] * g.kernel[1] * g.kernel[2] * <Py_ssize_t>sizeof(Met)
+
+
+cdef cnp.ndarray gather(ConvDesc desc, cnp.ndarray x, int threads):
     """(images * positions, channels * taps): what the kernel meets, in the order of the weights."""
     cdef cnp.ndarray columns = np.empty(
         (cnp.PyArray_DIM(x, 0) * positions(&desc.g), columns_size(&desc.g)), x.dtype)
-    move_columns(&desc.g, x, columns, False)
+    move_columns(&desc.g, x, columns, False, threads)
     return columns
 
 
-cdef void scatter(ConvDesc desc, cnp.ndarray columns, cnp.ndarray x) noexcept:
+cdef int scatter(ConvDesc desc, cnp.ndarray columns, cnp.ndarray x, int threads) except -1:
     """Add them to what the kernel meets."""
-    move_columns(&desc.g, x, columns, True)
+    return move_columns(&desc.g, x, columns, True, threads)
 
 
-cdef void move_columns(const conv_geometry *g, cnp.ndarray x, cnp.ndarray columns,
-                       bint back) noexcept:
+cdef int move_columns(const conv_geometry *g, cnp.ndarray x, cnp.ndarray columns, bint back,
+                      int threads) except -1:
     """From images to columns, or back."""
-    cdef Strided5 images = strided_images(x, g.channels_last)
-    cdef Py_ssize_t n, size = positions(g) * columns_size(g)
-    with nogil:
-        for n in range(cnp.PyArray_DIM(x, 0)):
-            if g.itemsize == 4:
-                move_image(g, &images, (<float *>images.data) + n * images.stride[0],
-                           (<float *>cnp.PyArray_DATA(columns)) + n * size, back)
-            else:
-                move_image(g, &images, (<double *>images.data) + n * images.stride[0],
-                           (<double *>cnp.PyArray_DATA(columns)) + n * size, back)
+    cdef Moves m
+    cdef Scratch memory
+    m.g, m.back, m.columns = g, back, cnp.PyArray_BYTES(columns)
+    m.images = strided_images(x, g.channels_last)
+    m.taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
+    m.blocks = ceil_div(g.channels, CHANNELS)
+    memory = acquire(threads * met_bytes(g))
+    m.met = <Met *>memory.data
+    parallel_for(move_task, &m, cnp.PyArray_DIM(x, 0) * m.blocks, threads,
+                 8.0 * cnp.PyArray_SIZE(columns))
+    return 0
 
 
-cdef void move_image(const conv_geometry *g, const Strided5 *images, real_t *x, real_t *row,
-                     bint back) noexcept nogil:
-    """Those of one image."""
-    cdef Py_ssize_t o[AXES]
-    for o[0] in range(g.output[0]):
-        for o[1] in range(g.output[1]):
-            for o[2] in range(g.output[2]):
-                move_position(g, images, x, o, row, back)
-                row += columns_size(g)
+cdef void move_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    cdef const Moves *m = <const Moves *>context
+    cdef Met *met = m.met + thread * m.taps
+    if m.g.itemsize == 4:
+        move_channels(m, task // m.blocks, task % m.blocks * CHANNELS, <float *>m.columns, met)
+    else:
+        move_channels(m, task // m.blocks, task % m.blocks * CHANNELS, <double *>m.columns, met)
 
 
-cdef inline void move_position(const conv_geometry *g, const Strided5 *images, real_t *x,
-                               const Py_ssize_t *o, real_t *row, bint back) noexcept nogil:
-    """What the kernel meets at one output."""
-    cdef Py_ssize_t taps = g.kernel[0] * g.kernel[1] * g.kernel[2], tap, t0, t1, t2
-    cdef Py_ssize_t i[AXES]
+cdef void move_channels(const Moves *m, Py_ssize_t image, Py_ssize_t first, real_t *columns,
+                        Met *met) noexcept nogil:
+    """Some channels of an image: one by one, or in each tap all, where they lie together."""
+    cdef const conv_geometry *g = m.g
+    cdef Py_ssize_t channels = min(<Py_ssize_t>CHANNELS, g.channels - first), p, n, c
+    cdef Py_ssize_t together = channels if g.channels_last else 1
     cdef real_t outside = <real_t>g.padding_value if g.padding_mode == PAD_CONSTANT else 0
-    tap = taps - 1 if g.flip else 0
+    cdef real_t *x = (<real_t *>m.images.data) + (
+        image * m.images.stride[0] + first * m.images.stride[1])
+    cdef real_t *row = columns + image * positions(g) * columns_size(g) + first * m.taps
+    for p in range(positions(g)):
+        n = taps_met(m, p, met)
+        if n < m.taps and not m.back:
+            fill(row, channels * m.taps, outside)
+        c = 0
+        while c < channels:
+            if m.back:
+                add_taps(m, met, n, together, row + c * m.taps, x + c * m.images.stride[1])
+            else:
+                gather_taps(m, met, n, together, x + c * m.images.stride[1], row + c * m.taps)
+            c += together
+        row += columns_size(g)
+
+
+cdef Py_ssize_t taps_met(const Moves *m, Py_ssize_t position, Met *met) noexcept nogil:
+    """The taps that meet something at one output; how many."""
+    cdef const conv_geometry *g = m.g
+    cdef Py_ssize_t o[AXES]
+    cdef Py_ssize_t i[AXES]
+    cdef Py_ssize_t t0, t1, t2, n = 0, tap = m.taps - 1 if g.flip else 0
+    cdef Py_ssize_t step = -1 if g.flip else 1
+    cdef const Py_ssize_t *stride = &m.images.stride[2]
+    unravel(position, g.output, AXES, o)
     for t0 in range(g.kernel[0]):
-        i[0] = met(g, 0, o[0], t0)
+        i[0] = met_at(g, 0, o[0], t0)
         for t1 in range(g.kernel[1]):
-            i[1] = met(g, 1, o[1], t1)
+            i[1] = met_at(g, 1, o[1], t1)
             for t2 in range(g.kernel[2]):
-                i[2] = met(g, 2, o[2], t2)
-                if not back:
-                    gather_tap(g.channels, images, x, i, outside, taps, row + tap)
-                elif i[0] >= 0 and i[1] >= 0 and i[2] >= 0:
-                    add_tap(g.channels, images, row + tap, taps, i, x)
-                tap += -1 if g.flip else 1
+                i[2] = met_at(g, 2, o[2], t2)
+                if i[0] >= 0 and i[1] >= 0 and i[2] >= 0:
+                    met[n].tap = tap
+                    met[n].element = i[0] * stride[0] + i[1] * stride[1] + i[2] * stride[2]
+                    n += 1
+                tap += step
+    return n
 
 
-cdef inline Py_ssize_t met(const conv_geometry *g, int a, Py_ssize_t o,
-                           Py_ssize_t t) noexcept nogil:
+cdef inline Py_ssize_t met_at(const conv_geometry *g, int a, Py_ssize_t o,
+                              Py_ssize_t t) noexcept nogil:
     """The element of an axis that a tap meets at an output, or -1."""
     return source_index(o * g.stride[a] + t * g.dilation[a] - g.before[a], g.input[a],
                         g.padding_mode)
 
 
-cdef inline void gather_tap(Py_ssize_t channels, const Strided5 *images, const real_t *x,
-                            const Py_ssize_t *i, real_t outside, Py_ssize_t taps,
-                            real_t *to) noexcept nogil:
-    """What one tap meets in each channel."""
-    cdef Py_ssize_t c, step = images.stride[1]
-    if i[0] < 0 or i[1] < 0 or i[2] < 0:
-        for c in range(channels):
-            to[c * taps] = outside
+cdef inline void gather_taps(const Moves *m, const Met *met, Py_ssize_t n, Py_ssize_t channels,
+                             const real_t *x, real_t *row) noexcept nogil:
+    cdef Py_ssize_t i, c
+    if channels == 1:
+        for i in range(n):
+            row[met[i].tap] = x[met[i].element]
         return
-    x += i[0] * images.stride[2] + i[1] * images.stride[3] + i[2] * images.stride[4]
-    for c in range(channels):
-        to[c * taps] = x[c * step]
+    for i in range(n):
+        for c in range(channels):
+            row[met[i].tap + c * m.taps] = x[met[i].element + c * m.images.stride[1]]
 
 
-cdef inline void add_tap(Py_ssize_t channels, const Strided5 *images, const real_t *column,
-                         Py_ssize_t taps, const Py_ssize_t *i, real_t *x) noexcept nogil:
-    """What one tap adds to each channel."""
-    cdef Py_ssize_t c, step = images.stride[1]
-    x += i[0] * images.stride[2] + i[1] * images.stride[3] + i[2] * images.stride[4]
-    for c in range(channels):
-        x[c * step] += column[c * taps]
+cdef inline void add_taps(const Moves *m, const Met *met, Py_ssize_t n, Py_ssize_t channels,
+                          const real_t *row, real_t *x) noexcept nogil:
+    cdef Py_ssize_t i, c
+    for i in range(n):
+        for c in range(channels):
+            x[met[i].element + c * m.images.stride[1]] += row[met[i].tap + c * m.taps]

@@ -8,7 +8,8 @@ from fastconv._algorithms.inner_product.matrices cimport (
     Matrices, Taps, find_taps, matrices_of,
 )
 from fastconv._algorithms.inner_product.positions cimport (
-    MOST_POSITIONS, FewPositions, columns_size, images_at_once, positions, sum_positions,
+    MOST_POSITIONS, FewPositions, columns_size, images_at_once, met_bytes, positions,
+    sum_positions,
 )
 from fastconv._algorithms.inner_product.products cimport (
     MOST_CHANNELS, Job, combine, dot_bytes, make_job, multiply, new_job, tile_bytes,
@@ -205,7 +206,7 @@ cdef Py_ssize_t positions_workspace(ConvDesc desc, int threads) except -1:
         weights = desc.g.filters * job.kernels.lanes
     return (job.terms * ((columns + filters) * desc.g.itemsize + <Py_ssize_t>sizeof(Py_ssize_t))
             + (weights + desc.g.filters) * desc.g.itemsize + desc.g.filters * sizeof(Py_ssize_t)
-            + (tile_bytes(&job) + dot_bytes(&job)) * threads + 4 * CACHE_LINE)
+            + (tile_bytes(&job) + dot_bytes(&job) + met_bytes(&desc.g)) * threads + 4 * CACHE_LINE)
 
 
 def cost(ConvDesc desc, which):
