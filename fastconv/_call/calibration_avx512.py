@@ -1,7 +1,7 @@
 """The prices of what cost models count: written by `bench/fit.py`, not by hand.
 
-From 10070 random layers on one thread of Intel(R) Xeon(R) Processor, avx512_amx; those of
-bf16x3 and bf16 from 2596 later ones.
+From 12035 random layers on one thread of Intel(R) Xeon(R) Processor, avx512_amx; those of fewer
+than 90 samples are from earlier runs.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
@@ -17,12 +17,12 @@ CONSTANTS = {
         "traffic": 1.2,
     },
     ("bf16", "forward", "first"): {
-        "taps": 4.1e-07, "weights": 6.4e-10, "input": 1.9e-10, "output": 3.7e-10,
-        "arithmetic": 1.8, "gather": 1.4, "traffic": 0.38,
+        "weights": 8e-10, "input": 2.2e-10, "output": 2.1e-10, "far_output": 4.7e-10,
+        "arithmetic": 2.1, "gather": 1.4, "traffic": 0.32, "start": 1.1,
     },
     ("bf16", "forward", "last"): {
-        "groups": 2.1e-06, "weights": 6.5e-10, "output": 2.4e-10, "arithmetic": 2, "gather": 1.5,
-        "traffic": 0.33,
+        "groups": 2.1e-06, "weights": 7e-10, "output": 3.5e-10, "far_weights": 7e-11,
+        "arithmetic": 2.2, "gather": 1.7,
     },
     ("bf16x3", "backward_data", "first"): {
         "weights": 2.4e-09, "input": 5.7e-10, "arithmetic": 1.8, "gather": 2.3, "traffic": 0.57,
@@ -33,145 +33,166 @@ CONSTANTS = {
         "traffic": 1.1,
     },
     ("bf16x3", "forward", "first"): {
-        "taps": 5.3e-07, "weights": 8e-10, "input": 2.1e-10, "output": 4.5e-10, "arithmetic": 1.4,
-        "gather": 1.7, "traffic": 0.31,
+        "weights": 1.1e-09, "input": 3.3e-10, "far_output": 6.9e-10, "arithmetic": 1.7,
+        "gather": 1.5, "traffic": 0.34, "start": 1.3,
     },
     ("bf16x3", "forward", "last"): {
-        "groups": 2.4e-06, "weights": 8.1e-10, "arithmetic": 1.6, "gather": 1.9, "traffic": 0.33,
+        "weights": 9.2e-10, "far_output": 5.4e-10, "arithmetic": 1.6, "gather": 2.1,
+        "traffic": 0.36, "start": 1.9,
     },
     ("depthwise", "backward_data", "first"): {
-        "call": 3.7e-06, "output_rows": 3.4e-09, "input": 2.1e-10, "arithmetic": 0.75,
-        "gather": 1, "start": 0.22,
+        "call": 3.7e-06, "input": 2.6e-10, "far_input": 1.2e-10, "arithmetic": 0.78,
+        "gather": 0.77, "start": 0.37,
     },
     ("depthwise", "backward_data", "last"): {
-        "call": 5.3e-06, "output": 5.7e-10, "arithmetic": 0.87, "gather": 0.53,
+        "unplanned": 5.1e-06, "output": 6.4e-10, "arithmetic": 1, "gather": 0.63, "start": 0.061,
     },
     ("depthwise", "backward_weight", "first"): {
-        "call": 4.1e-06, "groups": 7.8e-08, "input_rows": 7.1e-09, "weights": 1e-08,
-        "output": 2e-10, "filled_rows": 0.95,
+        "call": 3.7e-06, "channels": 6.9e-08, "input_rows": 5.4e-09, "lines": 9.5e-10,
+        "plane_taps": 3.1e-08, "weights": 9.7e-09, "output": 1.5e-10, "far_input": 1.9e-10,
+        "arithmetic": 0.54, "filled_filters": 0.029,
     },
     ("depthwise", "backward_weight", "last"): {
-        "call": 4.4e-06, "weights": 2.7e-09, "output": 4.6e-10, "arithmetic": 1, "gather": 0.94,
+        "call": 4.6e-06, "weights": 2e-09, "output": 4.9e-10, "far_input": 2e-10,
+        "filled_filters": 0.073, "gather": 0.91,
     },
     ("depthwise", "forward", "first"): {
-        "call": 2.2e-06, "output_rows": 2.6e-09, "output": 2.4e-10, "arithmetic": 0.84,
-        "gather": 0.94, "start": 0.2,
+        "call": 8.4e-07, "unplanned": 2.2e-06, "taps": 3e-09, "lines": 1.9e-10, "input": 1.9e-10,
+        "far_output": 2.3e-10, "arithmetic": 0.5, "filled_filters": 0.025, "gather": 0.54,
+        "start": 0.32,
     },
     ("depthwise", "forward", "last"): {
-        "call": 3.3e-06, "output": 4.9e-10, "arithmetic": 0.79, "gather": 0.84,
+        "call": 1.6e-06, "unplanned": 3e-06, "taps": 1.2e-08, "lines": 1.3e-10,
+        "far_output": 8.2e-10, "arithmetic": 0.68, "gather": 0.84, "traffic": 1.4, "start": 0.041,
     },
     ("direct", "backward_data", "first"): {
-        "call": 3.9e-06, "filters": 2.2e-08, "taps": 9e-09, "input_rows": 3.9e-09,
-        "input": 2.9e-10, "arithmetic": 1.2, "transform": 1.3, "start": 0.31,
+        "unplanned": 4e-06, "channels": 1.3e-08, "taps": 5.8e-09, "output_rows": 4.4e-09,
+        "strided_input": 3.9e-10, "far_input": 1.8e-10, "arithmetic": 1.3, "transform": 1.4,
+        "traffic": 1.1, "start": 0.43,
     },
     ("direct", "backward_data", "last"): {
-        "call": 3.2e-06, "output_rows": 5.9e-09, "weights": 6e-10, "arithmetic": 0.8,
-        "filled_filters": 0.085, "gather": 5.4, "transform": 0.49, "traffic": 7.7, "start": 0.43,
+        "call": 3.6e-06, "filters": 1.9e-08, "far_weights": 7e-10, "far_input": 2.5e-10,
+        "arithmetic": 0.88, "filled_filters": 0.059, "gather": 6.2, "transform": 0.82,
+        "traffic": 7.2, "start": 0.46,
     },
     ("direct", "backward_weight", "first"): {
-        "call": 4.3e-06, "taps": 1.3e-08, "input_rows": 1.5e-09, "arithmetic": 0.96,
-        "gather": 0.87, "transform": 0.79, "start": 0.3,
+        "call": 4.1e-06, "channels": 1.4e-08, "taps": 1.1e-08, "input_rows": 1.7e-09,
+        "far_output": 1.7e-10, "arithmetic": 0.98, "gather": 0.79, "transform": 0.7,
+        "start": 0.37,
     },
     ("direct", "backward_weight", "last"): {
-        "call": 3.7e-06, "output": 1.9e-10, "arithmetic": 0.79, "filled_filters": 0.037,
-        "gather": 1.3, "transform": 0.76, "start": 0.43,
+        "call": 4.2e-06, "far_weights": 3.5e-10, "arithmetic": 0.94, "filled_filters": 0.026,
+        "gather": 0.96, "transform": 0.65, "start": 0.42,
     },
     ("direct", "forward", "first"): {
-        "call": 3e-06, "groups": 8.3e-08, "taps": 6.8e-09, "input_rows": 3.1e-09,
-        "input": 1.8e-10, "output": 9.2e-11, "arithmetic": 1, "filled_filters": 0.014,
-        "transform": 1.4,
+        "call": 1.9e-06, "unplanned": 2.7e-06, "groups": 9.1e-08, "taps": 3.7e-09,
+        "input_rows": 3.9e-09, "output": 1.5e-10, "far_input": 1.5e-10, "arithmetic": 1.1,
+        "filled_filters": 0.017, "gather": 0.52, "transform": 0.57,
     },
     ("direct", "forward", "last"): {
-        "call": 2.8e-06, "groups": 1.2e-07, "weights": 2.7e-10, "arithmetic": 0.76,
-        "filled_filters": 0.16, "gather": 1.7, "traffic": 7.5,
+        "call": 1.3e-06, "unplanned": 2.3e-06, "groups": 6.9e-08, "input_rows": 8.5e-10,
+        "weights": 1.8e-10, "far_weights": 1.6e-10, "arithmetic": 0.77, "filled_filters": 0.16,
+        "gather": 1.3, "traffic": 7.2, "start": 0.1,
     },
     ("fft", "backward_data", "first"): {
-        "call": 4.7e-05, "taps": 3.6e-08, "output_rows": 2e-07, "input": 3.9e-09,
-        "filled_filters": 0.84, "gather": 2.9, "traffic": 5.2,
+        "taps": 7.5e-08, "output_rows": 2.7e-07, "weights": 8.2e-09, "strided_input": 9.6e-09,
+        "output": 3.2e-09, "filled_filters": 1.3, "filled_rows": 0.17, "gather": 3.1,
     },
     ("fft", "backward_data", "last"): {
-        "taps": 7.2e-07, "output_rows": 2.3e-07, "input": 5.9e-09, "filled_filters": 1.2,
-        "gather": 2.7, "start": 1.2,
+        "input_rows": 5.5e-08, "plane_taps": 8.3e-08, "weights": 1.3e-08,
+        "strided_input": 1.5e-08, "output": 6.4e-09, "bare_weights": 8.7e-08,
+        "filled_filters": 1.5, "filled_rows": 0.26, "gather": 2.6, "start": 1.1,
     },
     ("fft", "backward_weight", "first"): {
-        "taps": 1.5e-08, "input_rows": 7.8e-08, "output_rows": 1.3e-07, "weights": 6.6e-09,
-        "input": 3e-09, "filled_rows": 0.67, "gather": 1.2, "transform": 0.64, "start": 0.6,
+        "unplanned": 7.8e-05, "input_rows": 1.1e-07, "plane_taps": 3.9e-07, "output": 2.5e-09,
+        "filled_filters": 0.46, "gather": 1.3, "transform": 0.57, "traffic": 5.4,
     },
     ("fft", "backward_weight", "last"): {
-        "output_rows": 7.2e-08, "input": 4.4e-09, "filled_rows": 0.73, "gather": 1.1,
-        "transform": 0.97, "start": 1,
+        "input_rows": 1e-07, "plane_taps": 4.2e-07, "strided_input": 3.3e-09,
+        "far_output": 1.1e-09, "filled_rows": 0.57, "gather": 1.1, "transform": 1.2,
+        "start": 0.82,
     },
     ("fft", "forward", "first"): {
-        "call": 4.9e-05, "input_rows": 1.1e-07, "output_rows": 7.9e-08, "weights": 1.7e-08,
-        "input": 4.8e-09, "arithmetic": 1.2, "gather": 1.3, "transform": 0.49,
+        "unplanned": 9.5e-05, "input_rows": 9.2e-08, "plane_taps": 2.5e-07, "weights": 1.4e-08,
+        "strided_input": 1.9e-09, "output": 5.4e-09, "filled_filters": 1.3, "gather": 1.4,
     },
     ("fft", "forward", "last"): {
-        "input_rows": 9e-08, "weights": 2.3e-08, "output": 8.6e-09, "filled_filters": 1.3,
-        "gather": 1.5, "start": 0.59,
+        "unplanned": 6.7e-05, "input_rows": 1.4e-07, "weights": 1.6e-08, "output": 1.1e-08,
+        "filled_filters": 1.4, "gather": 1.1,
     },
     ("im2col", "backward_data", "first"): {
-        "call": 3.9e-06, "channels": 2.1e-08, "groups": 6.9e-08, "taps": 3.2e-08,
-        "weights": 1.7e-10, "input": 1.6e-10, "filled_filters": 0.49, "gather": 0.42,
+        "unplanned": 4.6e-06, "groups": 9.2e-08, "weights": 1.6e-10, "strided_input": 2e-10,
+        "far_weights": 2.7e-10, "far_input": 2.7e-10, "filled_filters": 0.52, "gather": 0.5,
     },
     ("im2col", "backward_data", "last"): {
-        "call": 3.3e-06, "weights": 1.4e-10, "input": 3.1e-10, "filled_filters": 0.78,
-        "gather": 0.55, "traffic": 1.2, "start": 0.18,
+        "unplanned": 3.7e-06, "weights": 1.1e-10, "input": 5.7e-10, "far_weights": 2.4e-10,
+        "far_output": 1.3e-09, "filled_filters": 0.74, "gather": 0.6, "traffic": 0.67,
+        "start": 0.17,
     },
     ("im2col", "backward_weight", "first"): {
-        "call": 3.9e-06, "groups": 1.5e-07, "taps": 6.3e-08, "weights": 6.2e-10, "arithmetic": 1,
-        "gather": 0.62,
+        "call": 3.5e-06, "channels": 1.5e-08, "taps": 3.5e-08, "weights": 2.8e-10,
+        "far_input": 2.3e-10, "arithmetic": 1.1, "gather": 0.68, "start": 0.16,
     },
     ("im2col", "backward_weight", "last"): {
-        "call": 3.6e-06, "weights": 5.3e-10, "input": 2.4e-10, "output": 1.1e-10,
-        "filled_filters": 0.72, "gather": 0.71, "start": 0.12,
+        "unplanned": 3.7e-06, "weights": 2.6e-10, "input": 9.3e-11, "far_output": 3.2e-10,
+        "filled_filters": 0.79, "gather": 0.78, "start": 0.13,
     },
     ("im2col", "forward", "first"): {
-        "call": 2.5e-06, "groups": 9.1e-08, "taps": 3.4e-08, "input": 7.1e-11, "output": 1.8e-10,
-        "arithmetic": 0.52, "gather": 0.64, "transform": 0.76,
+        "call": 1.3e-06, "unplanned": 2e-06, "filters": 3.4e-09, "taps": 2.1e-08,
+        "output": 1.5e-10, "far_output": 2.7e-10, "arithmetic": 0.54, "gather": 0.67,
+        "transform": 0.67, "start": 0.084,
     },
     ("im2col", "forward", "last"): {
-        "call": 1.9e-06, "input": 3.9e-10, "filled_filters": 0.67, "gather": 0.63,
-        "transform": 1.1, "traffic": 1.8, "start": 0.18,
+        "call": 9.9e-07, "unplanned": 1.9e-06, "input": 2.4e-10, "output": 4.3e-10,
+        "far_weights": 2.9e-10, "filled_filters": 0.64, "gather": 0.7, "transform": 1,
+        "start": 0.19,
     },
     ("inner_product", "backward_data", "first"): {
-        "call": 1e-05, "groups": 3.4e-08, "input": 3.4e-10, "arithmetic": 1.5, "gather": 1.4,
+        "unplanned": 1e-05, "groups": 3e-08, "strided_input": 7.9e-10, "far_weights": 1.9e-10,
+        "arithmetic": 0.9, "gather": 1.6, "transform": 1.7,
     },
     ("inner_product", "backward_data", "last"): {
-        "call": 9.2e-06, "groups": 5.1e-08, "filled_filters": 0.98, "gather": 0.73,
-        "transform": 0.16, "traffic": 0.3,
+        "unplanned": 1e-05, "groups": 5.1e-08, "input": 4.8e-10, "far_weights": 5.2e-10,
+        "filled_filters": 0.8, "gather": 0.83, "transform": 0.25,
     },
     ("inner_product", "backward_weight", "first"): {
-        "call": 9.6e-06, "groups": 4.7e-08, "arithmetic": 0.56, "gather": 1.5, "traffic": 1.2,
+        "unplanned": 1e-05, "groups": 4.7e-08, "weights": 1.9e-10, "strided_input": 5.7e-10,
+        "far_weights": 3.1e-10, "arithmetic": 1, "gather": 1.2, "transform": 0.32,
     },
     ("inner_product", "backward_weight", "last"): {
-        "call": 7.9e-06, "groups": 7.3e-08, "filled_filters": 0.86, "gather": 0.71,
-        "transform": 0.37, "traffic": 1,
+        "unplanned": 8.2e-06, "groups": 4.8e-08, "weights": 1.5e-10, "far_weights": 4.6e-10,
+        "arithmetic": 0.79, "gather": 0.84, "transform": 0.51,
     },
     ("inner_product", "forward", "first"): {
-        "call": 6.3e-06, "groups": 4.8e-08, "weights": 1.1e-10, "arithmetic": 0.99, "gather": 2,
+        "call": 3.5e-06, "unplanned": 5.7e-06, "groups": 2.5e-08, "output": 3.1e-09,
+        "far_weights": 1.3e-10, "arithmetic": 0.7, "gather": 1.5, "traffic": 0.15,
     },
     ("inner_product", "forward", "last"): {
-        "call": 4.1e-06, "groups": 6.3e-08, "weights": 1.6e-10, "output": 1e-09,
-        "filled_filters": 0.89, "gather": 0.71, "transform": 0.12,
+        "call": 2.6e-06, "unplanned": 4.7e-06, "groups": 5.9e-08, "input": 3.5e-10,
+        "output": 8.5e-10, "far_weights": 1.1e-10, "arithmetic": 0.82, "gather": 0.77,
+        "transform": 0.058, "traffic": 0.13,
     },
     ("sliding", "backward_data", "first"): {
-        "call": 6.6e-06, "taps": 1.6e-07, "input": 9.5e-09, "arithmetic": 0.31,
-        "filled_rows": 0.048,
+        "unplanned": 7.1e-06, "taps": 1.4e-07, "input_rows": 2e-08, "weights": 6e-09,
+        "input": 8.3e-09, "strided_input": 3.2e-09, "arithmetic": 0.35,
     },
     ("sliding", "backward_data", "last"): {
-        "call": 1.4e-05, "taps": 5.4e-07, "lines": 1.1e-08, "input": 9.1e-09, "arithmetic": 0.46,
+        "unplanned": 1.6e-05, "taps": 1.6e-07, "weights": 9.1e-09, "input": 1.9e-08,
+        "output": 3.6e-09, "far_weights": 3.1e-07, "filled_rows": 0.043,
     },
     ("sliding", "backward_weight", "first"): {
-        "call": 7e-06, "weights": 2.3e-08, "arithmetic": 0.3, "filled_rows": 0.058,
+        "unplanned": 7.3e-06, "lines": 3.6e-09, "weights": 2.4e-08, "arithmetic": 0.45,
     },
     ("sliding", "backward_weight", "last"): {
-        "call": 1.6e-05, "lines": 3.5e-09, "weights": 2.5e-08, "arithmetic": 0.39,
+        "call": 1.6e-05, "lines": 4.6e-09, "weights": 2.4e-08, "arithmetic": 0.42,
     },
     ("sliding", "forward", "first"): {
-        "call": 4.8e-06, "output": 2.2e-08, "arithmetic": 0.26, "filled_rows": 0.018,
+        "call": 3.6e-06, "unplanned": 2.8e-06, "input_rows": 5.2e-09, "output": 2.3e-08,
+        "arithmetic": 0.39,
     },
     ("sliding", "forward", "last"): {
-        "call": 9.6e-06, "output_rows": 1.8e-08, "output": 1.7e-08, "arithmetic": 0.38,
+        "call": 8.6e-06, "unplanned": 2.4e-06, "channels": 1e-08, "output_rows": 1.7e-08,
+        "output": 2e-08, "arithmetic": 0.36,
     },
     ("swapped", "backward_data", "first"): {
         "input_rows": 4.4e-08, "arithmetic": 1.1, "filled_rows": 0.11, "gather": 0.72,
@@ -185,24 +206,28 @@ CONSTANTS = {
         "arithmetic": 1.1, "start": 0.84,
     },
     ("winograd", "backward_data", "first"): {
-        "call": 7.6e-06, "arithmetic": 1.5, "filled_filters": 0.064, "gather": 1.7,
-        "transform": 1.4,
+        "call": 8.9e-06, "far_output": 6e-10, "arithmetic": 1.6, "filled_filters": 0.08,
+        "gather": 0.74, "transform": 1.5, "traffic": 0.25,
     },
     ("winograd", "backward_data", "last"): {
-        "call": 8e-06, "arithmetic": 1.8, "gather": 0.64, "transform": 1.5,
+        "unplanned": 7.6e-06, "plane_taps": 4.2e-08, "far_weights": 1.2e-09, "far_input": 7.9e-10,
+        "arithmetic": 1.7, "filled_filters": 0.06, "transform": 1.4, "traffic": 0.27,
     },
     ("winograd", "backward_weight", "first"): {
-        "call": 6.5e-06, "weights": 3.9e-10, "input": 3.7e-10, "output": 6.4e-10,
-        "arithmetic": 1.5, "filled_filters": 0.07, "traffic": 0.52,
+        "call": 6.2e-06, "lines": 4.1e-11, "input": 1.1e-09, "far_weights": 1e-09,
+        "far_output": 1.1e-09, "arithmetic": 1.2, "transform": 0.97, "traffic": 0.48,
     },
     ("winograd", "backward_weight", "last"): {
-        "call": 5.1e-06, "groups": 5.3e-07, "lines": 2.5e-11, "input": 7.8e-10, "output": 7.8e-10,
-        "arithmetic": 1.1, "traffic": 0.7,
+        "call": 6.2e-06, "groups": 2.2e-07, "lines": 4e-11, "input": 1.3e-09,
+        "far_weights": 1.2e-09, "far_output": 1.8e-09, "arithmetic": 1, "transform": 0.68,
+        "traffic": 0.55,
     },
     ("winograd", "forward", "first"): {
-        "call": 5.2e-06, "arithmetic": 1.6, "transform": 1.8, "traffic": 0.71,
+        "call": 3.3e-06, "unplanned": 4.2e-06, "far_weights": 9.7e-11, "arithmetic": 1.6,
+        "gather": 0.73, "transform": 1.7, "traffic": 0.54,
     },
     ("winograd", "forward", "last"): {
-        "call": 5e-06, "arithmetic": 1.6, "transform": 1.6, "traffic": 0.48,
+        "call": 3.3e-06, "unplanned": 4.1e-06, "far_weights": 1.6e-10, "far_input": 4.5e-10,
+        "arithmetic": 1.5, "filled_filters": 0.048, "transform": 1.6, "traffic": 0.34,
     },
 }
