@@ -89,16 +89,20 @@ cdef Kernel fastest_kernel(const Layout *layout) noexcept:
 
 
 cdef bint may_join(const Layout *layout, int joined) noexcept:
-    """Whether outputs of so many axes follow each other in the result, and their rows are short."""
+    """Whether outputs of so many axes follow each other in the result, and their rows are short, or
+    are gathered one by one in any case.
+    """
     cdef const WindowAxis *axis = layout.phases[0].axis
-    cdef Py_ssize_t line = 1
+    cdef Py_ssize_t line = 1, taps = axis[0].taps * axis[1].taps * axis[2].taps
     cdef int a
     for a in range(AXES - joined, AXES):
         line *= axis[a].count
+    if line >= 2 * layout.kernels.half and not (taps == 1 and axis[2].step != 1):
+        return False
     return (layout.n_phases == 1 and not layout.has_gaps and not layout.collapsed
             and layout.phases[0].out_step[0] * layout.phases[0].out_step[1]
             * layout.phases[0].out_step[2] == 1
-            and axis[AXES - 1 - joined].count > 1 and 0 < line < 2 * layout.kernels.half)
+            and axis[AXES - 1 - joined].count > 1 and line > 0)
 
 
 cdef Py_ssize_t joined_outputs(const Layout *layout, int joined) noexcept:
