@@ -249,8 +249,31 @@ def test_few_rows_have_the_sums_of_many(dtype):
             same_bits(got, whole[:, 2:2 + a, 3:3 + b], (kernel, a, b))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_strided_1x1_layers_have_the_sums_of_their_pixels(dtype):
+    """Rows of the pixels that a stride leaves are one line for the kernels, however long."""
+    rng = np.random.default_rng(4)
+    for filters in (1, 3, 5, 13, 24, 70):
+        for rank, longest in ((1, 900), (2, 90), (2, 40), (3, 24)):
+            lengths = rng.integers(longest // 3, longest, rank)
+            stride = tuple(int(s) for s in rng.integers(1, 4, rank))
+            groups, channels = int(rng.choice([1, 1, 2])), int(rng.integers(1, 150))
+            x = numbers(rng, (groups * channels, *lengths), dtype)
+            weight = numbers(rng, (groups * filters, channels, *[1] * rank), dtype)
+            kwargs = {"method": "direct", "groups": groups}
+            pixels = x[(slice(None), *(slice(None, None, s) for s in stride))]
+            whole = fastconv.conv(pixels, weight, **kwargs)
+            for threads in (1, 2):
+                got = fastconv.conv(x, weight, stride=stride, num_threads=threads, **kwargs)
+                same_bits(got, whole, (filters, lengths, stride))
+            last = np.moveaxis(x, 0, -1)
+            got = fastconv.conv(last, weight, stride=stride, data_format="channels_last", **kwargs)
+            same_bits(np.moveaxis(got, -1, 0), whole, (filters, lengths, stride))
+
+
 @test_isa.other_levels
 def test_at_other_instruction_sets(level, tmp_path):
     names = ["random_cuts", "rows_that_crowd_in_the_cache_have_the_same_sums",
-             "many_large_planes_have_the_same_sums", "few_rows_have_the_sums_of_many"]
+             "many_large_planes_have_the_same_sums", "few_rows_have_the_sums_of_many",
+             "strided_1x1_layers_have_the_sums_of_their_pixels"]
     test_isa.run_pytest(level, [f"test_cuts.py::test_{name}" for name in names], tmp_path)

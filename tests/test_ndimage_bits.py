@@ -7,6 +7,7 @@ over an input that is read again, images whose elements all lie in one place.
 
 import functools
 import inspect
+import itertools
 
 import filter_cases
 import numpy as np
@@ -399,6 +400,38 @@ def test_running_sums_beyond_the_integers_of_double_are_not_cut():
     call = functools.partial(ndimage.uniform_filter1d, signal, 2_200_001, mode="nearest",
                              output=np.float64)
     assert difference(call(num_threads=2), call(num_threads=1)) is None
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "bool"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_means_of_small_integers(axis, dtype):
+    """Windows whose sums are integers, and those beyond; every quotient is rounded down."""
+    most = 2 if dtype == "bool" else np.iinfo(dtype).max + 1
+    images = [RNG.integers(low, most, shape).astype(dtype)
+              for low in (0, most - 2) for shape in ((5, 1300), (1300, 5), (230, 300))]  # fmt: skip
+    modes = itertools.cycle(MODES)
+    for size in (*range(1, 34), 63, 64, 65, 100, 127, 128, 129, 185, 186, 257, 300):
+        image, kwargs = images[size % len(images)], {"mode": next(modes), "cval": size % 3 * 127.5}
+        found = ndimage.uniform_filter1d(image, size, axis, **kwargs)
+        want = scipy.ndimage.uniform_filter1d(image, size, axis, **kwargs)
+        assert difference(found, want) is None
+        into = image.copy()
+        ndimage.uniform_filter1d(into, size, axis, output=into, origin=(size - 1) // 2, **kwargs)
+        want = scipy.ndimage.uniform_filter1d(image, size, axis, origin=(size - 1) // 2, **kwargs)
+        assert difference(into, want) is None
+
+
+@pytest.mark.parametrize("shape", [(1500, 333), (90, 70, 80), (7, 5000), (3000, 90, 3)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", ">f4", "uint64"])
+def test_running_sums_of_large_images(dtype, shape):
+    """Each sum is made of the one before, however an image is cut into strips and panels."""
+    image = (1e6 * RNG.random(shape)).astype(dtype)
+    turned = np.asfortranarray(image)
+    for size, mode in ((3, "reflect"), (9, "constant"), (40, "wrap"), (31, "mirror")):
+        want = scipy.ndimage.uniform_filter(image, size, mode=mode, cval=0.3)
+        for given, threads in ((image, 1), (image, 2), (turned, 1)):
+            found = ndimage.uniform_filter(given, size, mode=mode, cval=0.3, num_threads=threads)
+            assert difference(found, want) is None
 
 
 def test_other_roundings_where_weights_or_results_are_no_float32():
