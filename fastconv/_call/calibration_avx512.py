@@ -9,12 +9,12 @@ than 90 samples are from earlier runs.
 # fmt: off
 CONSTANTS = {
     ("bf16", "backward_data", "first"): {
-        "weights": 2.2e-09, "input": 4e-10, "arithmetic": 2.2, "gather": 1.9, "traffic": 0.76,
-        "start": 2.9,
+        "weights": 7.7e-10, "bare_weights": 4e-10, "far_input": 4.9e-10, "arithmetic": 1.9,
+        "gather": 1.7, "traffic": 0.59, "start": 3.4,
     },
     ("bf16", "backward_data", "last"): {
-        "groups": 3.5e-06, "weights": 2.1e-09, "input": 3.3e-10, "arithmetic": 2.4, "gather": 1.7,
-        "traffic": 1.2,
+        "groups": 2.7e-06, "weights": 7.1e-10, "input": 1.7e-10, "far_weights": 5.7e-10,
+        "far_input": 3.8e-10, "arithmetic": 2.1, "gather": 1.5, "start": 2.4,
     },
     ("bf16", "forward", "first"): {
         "weights": 8e-10, "input": 2.2e-10, "output": 2.1e-10, "far_output": 4.7e-10,
@@ -25,12 +25,12 @@ CONSTANTS = {
         "arithmetic": 2.2, "gather": 1.7,
     },
     ("bf16x3", "backward_data", "first"): {
-        "weights": 2.4e-09, "input": 5.7e-10, "arithmetic": 1.8, "gather": 2.3, "traffic": 0.57,
-        "start": 3.1,
+        "weights": 9.2e-10, "input": 7.8e-10, "far_weights": 7.4e-10, "arithmetic": 1.4,
+        "gather": 2.1, "traffic": 0.25, "start": 3,
     },
     ("bf16x3", "backward_data", "last"): {
-        "taps": 2.3e-06, "weights": 2.1e-09, "input": 4.8e-10, "arithmetic": 1.7, "gather": 2.2,
-        "traffic": 1.1,
+        "groups": 4.6e-06, "weights": 9.9e-10, "far_weights": 6.9e-10, "far_input": 6.5e-10,
+        "filled_filters": 1.4, "gather": 2.1, "traffic": 0.23,
     },
     ("bf16x3", "forward", "first"): {
         "weights": 1.1e-09, "input": 3.3e-10, "far_output": 6.9e-10, "arithmetic": 1.7,

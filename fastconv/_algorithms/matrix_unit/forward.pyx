@@ -36,7 +36,7 @@ cdef class PreparedPass:
 
     def __cinit__(self, PassLayout kept, cnp.ndarray weight):
         self.kept = kept
-        self.weight = by_output(weight, &kept.layout)
+        self.weight = np.ascontiguousarray(weight)
         self.epilogue = &kept.desc.epilogue
 
     cdef bint pack(self, int threads) except -1:
@@ -71,19 +71,6 @@ cdef class PreparedPass:
         if not refused.any():
             return None
         return refused.nonzero()[0].tolist()
-
-
-cdef cnp.ndarray by_output(cnp.ndarray weight, const Layout *layout):
-    """Weights (output channels, channels of a group, *kernel), contiguous, in the order of x."""
-    axes = tuple(range(2, cnp.PyArray_NDIM(weight)))
-    if layout.backward:
-        shape = (<object>weight).shape
-        groups = layout.groups
-        weight = weight.reshape((groups, shape[0] // groups, *shape[1:])).swapaxes(1, 2)
-        weight = weight.reshape((groups * shape[1], shape[0] // groups, *shape[2:]))
-    if bool(layout.g.flip) != bool(layout.backward):
-        weight = np.flip(weight, axes)
-    return np.ascontiguousarray(weight)
 
 
 # ---- the schedule ----

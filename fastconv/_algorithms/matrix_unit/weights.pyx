@@ -24,7 +24,7 @@ cdef enum:
 # What tasks that pack weights read.
 cdef struct Packing:
     const Layout *layout
-    const float *weight         # (output channels, channels of a group, taps)
+    const float *weight         # (filters, channels of a group, taps)
     char *packed
     char *scratch               # a block's weights, [channel][tap][output channel], for each thread
     Py_ssize_t scratch_size
@@ -61,14 +61,31 @@ cdef void pack_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
     memset(turned + taps * WIDTH, 0, WIDTH * sizeof(float))  # of elements that have no second
     if n < WIDTH:
         memset(turned, 0, taps * WIDTH * sizeof(float))
-    layout.kernels.transpose(n, taps, packing.weight + (
-        group * layout.out_channels + k * WIDTH) * taps, taps, turned, WIDTH)
+    turn_weights(packing, group, k * WIDTH, n, turned)
     for chunk in range(layout.chunks):
         pack_chunk(layout, turned, chunk_channels(layout, chunk), chunk * layout.chunk,
                    packing.packed + packed_at(layout, group, chunk, k), largest)
     for k in range(WIDTH):
         if largest[k] != 0 and not LEAST_WEIGHT <= largest[k] <= MOST_WEIGHT:
             packing.refused[0] = 1
+
+
+cdef inline void turn_weights(const Packing *packing, Py_ssize_t group, Py_ssize_t first,
+                              Py_ssize_t n, float *turned) noexcept nogil:
+    """[channel][tap][output channel] of n output channels from `first` on."""
+    cdef const Layout *layout = packing.layout
+    cdef Py_ssize_t taps = layout.spatial_taps, size = layout.in_channels * taps
+    cdef const float *weight = packing.weight + group * layout.out_channels * size
+    if not layout.backward:
+        layout.kernels.transpose(n, size, weight + first * size, size, turned, WIDTH)
+        return
+    for _ in range(layout.in_channels):  # filters, whose channels are the output's
+        if taps == 1:
+            memcpy(turned, weight + first, n * sizeof(float))
+        else:
+            layout.kernels.transpose(n, taps, weight + first * taps, taps, turned, WIDTH)
+        weight += layout.out_channels * taps
+        turned += taps * WIDTH
 
 
 cdef void pack_chunk(const Layout *layout, const float *turned, Py_ssize_t channels,
@@ -78,6 +95,7 @@ cdef void pack_chunk(const Layout *layout, const float *turned, Py_ssize_t chann
     cdef Py_ssize_t size = steps_of_run(layout, channels) * layout.parts * 2 * TILE_BYTES
     cdef Py_ssize_t channel = layout.spatial_taps * WIDTH, tap, parts = layout.parts
     cdef bint pairs = layout.step_channels == 2 * FC_MATRIX
+    cdef bint reversed = layout.g.flip != layout.backward
     cdef const float *one
     cdef const float *waiting
     cdef const float *zeros = turned + layout.in_channels * channel
@@ -86,7 +104,7 @@ cdef void pack_chunk(const Layout *layout, const float *turned, Py_ssize_t chann
         memset(out, 0, size)
         n, waiting = 0, NULL
         for tap in range(run * row, (run + 1) * row):
-            one = turned + tap * WIDTH
+            one = turned + (layout.spatial_taps - 1 - tap if reversed else tap) * WIDTH
             for _ in range(channels):
                 if pairs and waiting == NULL:
                     waiting = one
