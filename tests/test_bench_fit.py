@@ -40,7 +40,7 @@ def test_a_table_is_what_was_found(fit):
     samples = fit.measure(2.0, seed=3)
     assert {"direct", "im2col"} <= {s.key[0] for s in samples}
     assert all(s.model > 0 and s.seconds > 0 for s in samples)
-    fit.MIN_SAMPLES, least = 5, fit.MIN_SAMPLES
+    fit.MIN_SAMPLES, least = 2, fit.MIN_SAMPLES
     constants = fit.constants_of(samples)
     fit.MIN_SAMPLES = least
     assert constants
@@ -111,9 +111,15 @@ def test_weights_from_memory_are_bare_where_few_pixels_meet_them(fit):
 
 def test_dense_layers_are_drawn(fit):
     rng = np.random.default_rng(5)
-    for _ in range(200):
-        layer = fit.dense(rng, {"data_format": str(rng.choice(("channels_first",
-                                                              "channels_last")))})  # fmt: skip
-        desc = fit.describe(layer)
-        assert desc.output_shape(1)[0] == 1
+    planned = set()
+    for data_format in ("channels_first", "channels_last") * 100:
+        layer = fit.dense(rng, {"data_format": data_format})
+        _, channels, *kernel = layer.weight_shape
+        size = layer.x_shape[2:] if data_format == "channels_first" else layer.x_shape[1:-1]
+        assert min(layer.weight_shape[:2]) >= 64
+        assert channels == layer.x_shape[1 if data_format == "channels_first" else -1]
+        assert all(k <= n <= k + 2 for k, n in zip(kernel, size, strict=True))
         assert np.prod(layer.weight_shape) <= fit.MOST_WEIGHTS
+        assert fit.describe(layer) is not None
+        planned.add(layer.planned)
+    assert planned == {False, True}

@@ -254,7 +254,7 @@ def test_strided_1x1_layers_have_the_sums_of_their_pixels(dtype):
     """Rows of the pixels that a stride leaves are one line for the kernels, however long."""
     rng = np.random.default_rng(4)
     for filters in (1, 3, 5, 13, 24, 70):
-        for rank, longest in ((1, 900), (2, 90), (2, 40), (3, 24)):
+        for rank, longest in ((2, 300), (2, 90), (2, 40), (3, 24)):
             lengths = rng.integers(longest // 3, longest, rank)
             stride = tuple(int(s) for s in rng.integers(1, 4, rank))
             groups, channels = int(rng.choice([1, 1, 2])), int(rng.integers(1, 150))

@@ -447,3 +447,34 @@ def test_generic_bias_needs_its_batch_axis():
     np.testing.assert_array_equal(fastconv.conv3d_backward_bias(grad), np.full(2, 60.0))
     np.testing.assert_array_equal(
         fastconv.conv_backward_bias(grad, data_format="channels_last"), np.full(5, 24.0))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("shape", "kernel", "padding", "options"), [
+    ((6, 9), (5, 8), 2, {}),
+    ((6, 9), (5, 8), 2, {"flip": True, "stride": (1, 2)}),
+    ((6, 9), (5, 8), 2, {"padding_mode": "constant", "padding_value": 0.7}),
+    ((4, 5), (5, 8), 3, {"padding_mode": "circular"}),
+    ((7, 4), (3, 2), 1, {"groups": 3, "dilation": 2}),
+    ((30,), (21,), 3, {"padding_mode": "reflect"}),
+    ((4, 3, 5), (3, 2, 4), (1, 0, 1), {"flip": True}),
+])  # fmt: skip
+def test_few_positions_of_many_channels(shape, kernel, padding, options, dtype):
+    """Their columns are moved by any number of threads, in the same order."""
+    rng, channels = np.random.default_rng(0), 51
+    weight = rng.standard_normal((60, channels // options.get("groups", 1), *kernel)).astype(dtype)
+    images = rng.standard_normal((7, channels, *shape)).astype(dtype)[::-1, ::-1]
+    for data_format in ("channels_first", "channels_last"):
+        x = images if data_format == "channels_first" else np.moveaxis(images, 1, -1)
+        how = {"padding": padding, "data_format": data_format, **options}
+        y = fastconv.conv(x, weight, method="inner_product", **how)
+        grad = rng.standard_normal(y.shape).astype(dtype)
+        for call, args in ((fastconv.conv, (x, weight)),
+                           (fastconv.conv_backward_data, (grad, weight, x.shape)),
+                           (fastconv.conv_backward_weight, (grad, x, weight.shape))):
+            wide = [a.astype("f8") if isinstance(a, np.ndarray) else a for a in args]
+            exact = call(*wide, method="sliding", **how)
+            found = [call(*args, method="inner_product", num_threads=n, **how) for n in (1, 2, 5)]
+            assert all(np.array_equal(found[0], other) for other in found[1:])
+            limit = (1e-5 if dtype == "float32" else 1e-13) * np.abs(exact).max()
+            assert np.abs(found[0] - exact).max() <= limit

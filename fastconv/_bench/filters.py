@@ -386,13 +386,17 @@ def records(measured):
 
 def to_rst(path, measured, environment, results):
     """Write a table of all filters, and that of the targets, in reStructuredText."""
-    filters = {}
+    filters, lines = {}, []
     for m in measured:
-        filters.setdefault(m.case.filter.name, []).append(m)
+        volumes = ", volumes" if m.case.filter.rank == 3 else ""
+        filters.setdefault(m.case.filter.name + volumes, []).append(m)
     titles = "filter", "vs SciPy", "least, most", "on 32x32", "two threads", "vs OpenCV"
     rows = [[name, *_cells(ms)] for name, ms in filters.items()]
-    report.write_rst(path, [*report.csv_table("Filters", titles, rows),
-                            *report.targets_table(results)], environment)  # fmt: skip
+    if rows:
+        lines += report.csv_table("Filters", titles, rows)
+    if results:
+        lines += report.targets_table(results)
+    report.write_rst(path, lines, environment)
 
 
 def _cells(measured):

@@ -100,7 +100,7 @@ CONSTANTS = {
     },
     ("fft", "backward_data", "last"): {
         "input_rows": 5.5e-08, "plane_taps": 8.3e-08, "weights": 1.3e-08,
-        "strided_input": 1.5e-08, "output": 6.4e-09, "bare_weights": 8.7e-08,
+        "strided_input": 1.5e-08, "output": 6.4e-09,
         "filled_filters": 1.5, "filled_rows": 0.26, "gather": 2.6, "start": 1.1,
     },
     ("fft", "backward_weight", "first"): {

@@ -50,6 +50,9 @@ cdef double FAR_WEIGHT = 0.1e-9          # a byte of those that come from beyond
 cdef double TRANSPOSED_GRADIENT = 0.25e-9
 cdef double GRADIENT_WEIGHT = 0.7e-9     # added up, and stored where its filter has it
 
+cdef enum:
+    JOINED_ROWS = 4  # of outputs, whose window fits half the cache where long ones are joined
+
 # Of one output, where kernels are compared: cycles of a tile that has the wrong axis in its lanes
 # for the output's layout. It is transposed, and goes to many places at once.
 cdef double TRANSPOSED_CYCLES = 0.6
@@ -97,7 +100,9 @@ cdef bint may_join(const Layout *layout, int joined) noexcept:
     cdef int a
     for a in range(AXES - joined, AXES):
         line *= axis[a].count
-    if line >= 2 * layout.kernels.half and not (taps == 1 and axis[2].step != 1):
+    if line >= 2 * layout.kernels.half and not (
+            taps == 1 and axis[2].step != 1 and JOINED_ROWS * line * layout.in_channels
+            * layout.g.itemsize <= CACHE // 2):  # such lines are not cut
         return False
     return (layout.n_phases == 1 and not layout.has_gaps and not layout.collapsed
             and layout.phases[0].out_step[0] * layout.phases[0].out_step[1]

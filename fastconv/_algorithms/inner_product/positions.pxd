@@ -5,6 +5,7 @@ from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 cdef enum:
     MOST_POSITIONS = 64  # of a kernel; of more, sums by tiles of pixels take less
+    CHANNELS = 16        # whose columns are moved together
 
 
 cdef class FewPositions:

@@ -23,8 +23,7 @@ from fastconv._algorithms.finish import finish
 cnp.import_array()
 
 cdef enum:
-    TERMS = 96     # positions, about, whose columns are kept at once
-    CHANNELS = 16  # whose columns are moved together
+    TERMS = 96  # positions, about, whose columns are kept at once
 
 
 cdef Py_ssize_t positions(const conv_geometry *g) noexcept nogil:
@@ -101,7 +100,6 @@ cdef class FewPositions:
         job.out, job.out_group, job.out_row = (
             cnp.PyArray_BYTES(columns), job.values, columns_size(g))
         combine(&job, self.weight, grads, 1, g.filters, threads)
-        out[...] = 0
         scatter(self.desc, columns, out, threads)
         return 0
 
@@ -166,7 +164,7 @@ cdef cnp.ndarray gather(ConvDesc desc, cnp.ndarray x, int threads):
 
 
 cdef int scatter(ConvDesc desc, cnp.ndarray columns, cnp.ndarray x, int threads) except -1:
-    """Add them to what the kernel meets."""
+    """Sums of what the kernel meets, in x."""
     return move_columns(&desc.g, x, columns, True, threads)
 
 
@@ -174,15 +172,19 @@ cdef int move_columns(const conv_geometry *g, cnp.ndarray x, cnp.ndarray columns
                       int threads) except -1:
     """From images to columns, or back."""
     cdef Moves m
+    cdef Py_ssize_t tasks
     cdef Scratch memory
     m.g, m.back, m.columns = g, back, cnp.PyArray_BYTES(columns)
     m.images = strided_images(x, g.channels_last)
     m.taps = g.kernel[0] * g.kernel[1] * g.kernel[2]
     m.blocks = ceil_div(g.channels, CHANNELS)
-    memory = acquire(threads * met_bytes(g))
+    tasks = cnp.PyArray_DIM(x, 0) * m.blocks
+    threads = <int>max(min(<Py_ssize_t>threads, tasks), <Py_ssize_t>1)
+    memory = acquire(threads * met_bytes(g))  # before anything is written
     m.met = <Met *>memory.data
-    parallel_for(move_task, &m, cnp.PyArray_DIM(x, 0) * m.blocks, threads,
-                 8.0 * cnp.PyArray_SIZE(columns))
+    if back:
+        x[...] = 0
+    parallel_for(move_task, &m, tasks, threads, 8.0 * cnp.PyArray_SIZE(columns))
     return 0
 
 

@@ -8,7 +8,7 @@ from fastconv._algorithms.inner_product.matrices cimport (
     Matrices, Taps, find_taps, matrices_of,
 )
 from fastconv._algorithms.inner_product.positions cimport (
-    MOST_POSITIONS, FewPositions, columns_size, images_at_once, met_bytes, positions,
+    CHANNELS, MOST_POSITIONS, FewPositions, columns_size, images_at_once, met_bytes, positions,
     sum_positions,
 )
 from fastconv._algorithms.inner_product.products cimport (
@@ -206,7 +206,9 @@ cdef Py_ssize_t positions_workspace(ConvDesc desc, int threads) except -1:
         weights = desc.g.filters * job.kernels.lanes
     return (job.terms * ((columns + filters) * desc.g.itemsize + <Py_ssize_t>sizeof(Py_ssize_t))
             + (weights + desc.g.filters) * desc.g.itemsize + desc.g.filters * sizeof(Py_ssize_t)
-            + (tile_bytes(&job) + dot_bytes(&job) + met_bytes(&desc.g)) * threads + 4 * CACHE_LINE)
+            + (tile_bytes(&job) + dot_bytes(&job)) * threads + 4 * CACHE_LINE
+            + met_bytes(&desc.g) * min(<Py_ssize_t>threads, images_at_once(&desc.g) * ceil_div(
+                desc.g.channels, CHANNELS)))
 
 
 def cost(ConvDesc desc, which):
