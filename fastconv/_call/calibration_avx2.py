@@ -96,32 +96,30 @@ CONSTANTS = {
         "output": 5.1e-09, "filled_filters": 0.72, "gather": 1.5, "transform": 0.53,
     },
     ("im2col", "backward_data", "first"): {
-        "call": 3.6e-06, "channels": 1.9e-08, "taps": 2.2e-08, "weights": 2e-10,
-        "strided_input": 3.1e-10, "far_input": 3.7e-10, "far_output": 1.3e-10,
-        "filled_filters": 0.29, "gather": 0.48, "start": 0.1,
+        "call": 3.8e-06, "taps": 2.3e-08, "weights": 6.5e-10, "strided_input": 2.7e-10,
+        "far_input": 4e-10, "filled_filters": 0.68, "gather": 0.45, "traffic": 1.2, "start": 0.16,
     },
     ("im2col", "backward_data", "last"): {
-        "unplanned": 3.3e-06, "weights": 6.7e-11, "input": 3.4e-10, "bare_weights": 1.9e-10,
-        "far_input": 1.1e-09, "far_output": 1.4e-09, "filled_filters": 0.35, "gather": 0.67,
-        "traffic": 1.1, "start": 0.19,
+        "unplanned": 3.7e-06, "taps": 2.9e-08, "weights": 5.4e-10, "input": 6e-10,
+        "far_output": 5e-10, "filled_filters": 0.83, "gather": 0.52, "traffic": 1.6,
+        "start": 0.13,
     },
     ("im2col", "backward_weight", "first"): {
-        "call": 3.3e-06, "channels": 2.5e-08, "taps": 4.3e-08, "weights": 3.3e-10,
-        "far_input": 2.8e-10, "arithmetic": 0.55, "gather": 0.62, "start": 0.13,
+        "call": 3.5e-06, "weights": 2.7e-10, "input": 1.8e-10, "filled_filters": 0.78,
+        "gather": 0.67, "traffic": 1.3, "start": 0.17,
     },
     ("im2col", "backward_weight", "last"): {
-        "unplanned": 3.7e-06, "weights": 2.2e-10, "input": 2.5e-10, "far_output": 3.3e-10,
-        "filled_filters": 0.35, "gather": 0.79, "start": 0.13,
+        "call": 3.4e-06, "weights": 2.7e-10, "input": 4.3e-10, "output": 6.6e-10,
+        "filled_filters": 0.82, "gather": 0.74, "start": 0.15,
     },
     ("im2col", "forward", "first"): {
-        "call": 1.3e-06, "unplanned": 1.8e-06, "filters": 5.6e-09, "taps": 2.4e-08,
-        "output": 2.6e-10, "far_input": 1.8e-10, "arithmetic": 0.26, "gather": 0.64,
-        "transform": 0.71, "start": 0.078,
+        "call": 1.3e-06, "unplanned": 1.8e-06, "filters": 7.2e-09, "output": 3.5e-10,
+        "far_input": 2.6e-10, "filled_filters": 0.83, "gather": 0.71, "transform": 1.3,
+        "start": 0.15,
     },
     ("im2col", "forward", "last"): {
-        "call": 7.6e-07, "unplanned": 1.9e-06, "input": 3.6e-10, "output": 5.1e-10,
-        "far_weights": 2.9e-10, "filled_filters": 0.33, "gather": 0.76, "transform": 0.93,
-        "start": 0.21,
+        "call": 1.2e-06, "unplanned": 1.9e-06, "input": 7.5e-10, "bare_weights": 4.8e-10,
+        "filled_filters": 0.83, "gather": 0.7, "transform": 1.7, "traffic": 2.1, "start": 0.18,
     },
     ("inner_product", "backward_data", "first"): {
         "unplanned": 1e-05, "input": 3.1e-10, "strided_input": 8.5e-10, "far_weights": 1.8e-10,
@@ -132,7 +130,7 @@ CONSTANTS = {
         "filled_filters": 0.96, "gather": 0.7, "transform": 0.13,
     },
     ("inner_product", "backward_weight", "first"): {
-        "unplanned": 9.8e-06, "groups": 3.3e-08, "taps": 1.4e-08, "weights": 3e-10,
+        "unplanned": 9.8e-06, "groups": 3.3e-08, "weights": 3e-10,
         "strided_input": 8.4e-10, "far_weights": 5.8e-10, "arithmetic": 1.1, "gather": 0.97,
     },
     ("inner_product", "backward_weight", "last"): {
