@@ -1,7 +1,8 @@
-"""The prices of what cost models count: written by `bench/fit.py`, not by hand.
+"""The prices of what cost models count: found by `bench/fit.py`.
 
 From 5795 random layers on one thread of Intel(R) Xeon(R) Processor, avx2; those of fewer
-than 90 samples are from earlier runs.
+than 90 samples are from earlier runs; im2col is of a draw of its own, with a BLAS held to
+AVX2, too. `taps` was taken out of inner_product, backward_weight, first: a fit of outliers.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by

@@ -1,7 +1,8 @@
-"""The prices of what cost models count: written by `bench/fit.py`, not by hand.
+"""The prices of what cost models count: found by `bench/fit.py`.
 
 From 12035 random layers on one thread of Intel(R) Xeon(R) Processor, avx512_amx; those of fewer
-than 90 samples are from earlier runs.
+than 90 samples are from earlier runs; the gradients of the data of bf16 and bf16x3 are of a draw
+of their own. `bare_weights` was taken out of fft, backward_data, last: a fit of outliers.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
