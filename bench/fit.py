@@ -11,7 +11,8 @@ not fitted, with the models alone, with the constants that are installed, and wi
     python -P bench/fit.py --seconds 600 --seed 0 --write table.py
 
 On a machine that has nothing else to do. `calibration_avx512.py` is for levels with vectors of 64
-bytes, `calibration_avx2.py` for all others.
+bytes, `calibration_avx512_halves.py` for processors that take those in two halves, and
+`calibration_avx2.py` for all others.
 """
 
 import argparse

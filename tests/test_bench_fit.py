@@ -8,7 +8,13 @@ import pytest
 
 import fastconv
 from fastconv import _select
-from fastconv._call import calibration, calibration_avx2, calibration_avx512
+from fastconv._call import (
+    calibration,
+    calibration_avx2,
+    calibration_avx512,
+    calibration_avx512_halves,
+)
+from fastconv._kernels import dispatch
 
 PATH = Path(__file__).parent.parent / "bench" / "fit.py"
 
@@ -50,7 +56,8 @@ def test_a_table_is_what_was_found(fit):
     assert written["CONSTANTS"] == constants
 
 
-@pytest.mark.parametrize("table", [calibration_avx2, calibration_avx512], ids=["avx2", "avx512"])
+@pytest.mark.parametrize("table", [calibration_avx2, calibration_avx512, calibration_avx512_halves],
+                         ids=["avx2", "avx512", "halves"])  # fmt: skip
 def test_an_installed_table_is_that_of_the_registry(table):
     """Keys and counts are known, prices are positive, and `explain` adds up what they say."""
     names = {a.name for a in _select.ALGORITHMS}
@@ -63,8 +70,12 @@ def test_an_installed_table_is_that_of_the_registry(table):
 
 
 def test_the_terms_of_a_cost_are_added_up():
-    wide = fastconv.show_runtime(mode="dicts")["vector_bytes"] == 64
-    assert calibration.constants() is (calibration_avx512 if wide else calibration_avx2).CONSTANTS
+    expected = calibration_avx2.CONSTANTS
+    if fastconv.show_runtime(mode="dicts")["vector_bytes"] == 64:
+        expected = dict(calibration_avx512.CONSTANTS)
+        if dispatch.halves_vectors():
+            expected.update(calibration_avx512_halves.CONSTANTS)
+    assert calibration.constants() == expected
     for row in fastconv.explain((1, 24, 30, 30), (48, 24, 3, 3), which="backward_data"):
         if row["reason"] is None:
             assert row["estimated_seconds"] == pytest.approx(sum(row["cost"]))

@@ -2,10 +2,10 @@
 
 A model's terms are estimated from the layer and the way it is blocked, and so are right where they
 are large. What every call, channel, row and weight costs besides was never the same for all passes
-and layouts, and is measured: `bench/fit.py` times random layers and writes `calibration_avx2`, or
-`calibration_avx512` where vectors have 64 bytes, for each algorithm, pass and layout the seconds
-that some plain counts take, and the factors of the model's terms. Counts of no weight are left out
-there.
+and layouts, and is measured: `bench/fit.py` times random layers and writes `calibration_avx2`,
+`calibration_avx512` where vectors have 64 bytes, or `calibration_avx512_halves` where the processor
+takes such vectors in two halves: for each algorithm, pass and layout the seconds that some plain
+counts take, and the factors of the model's terms. Counts of no weight are left out there.
 """
 from fastconv._core.integers cimport round_up
 from fastconv._core.scratch cimport CACHE
@@ -13,6 +13,7 @@ from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport kernels, kernels_for
 
 from fastconv._algorithms.record import Algorithm, Cost
+from fastconv._kernels.dispatch import halves_vectors
 
 # What is counted, and which term of the cost it belongs to. The factors of a model's own terms
 # follow; of arithmetic also with the lanes that filters of a group, or a row's pixels, leave empty.
@@ -63,12 +64,18 @@ cdef dict PRICES = None  # of the level in use, once it is known
 
 
 def constants():
-    """The table for the level in use."""
-    if kernels().vector_bytes == 64:
-        from fastconv._call.calibration_avx512 import CONSTANTS
-    else:
+    """The table for the level in use, and for the width of the units that its vectors go through.
+
+    What is too rare for that of halves has the prices of whole vectors.
+    """
+    if kernels().vector_bytes != 64:
         from fastconv._call.calibration_avx2 import CONSTANTS
-    return CONSTANTS
+        return CONSTANTS
+    from fastconv._call import calibration_avx512
+    if not halves_vectors():
+        return calibration_avx512.CONSTANTS
+    from fastconv._call import calibration_avx512_halves
+    return calibration_avx512.CONSTANTS | calibration_avx512_halves.CONSTANTS
 
 
 cdef dict prices_here():

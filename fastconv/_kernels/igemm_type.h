@@ -1,15 +1,22 @@
 /* One element type's products through a table of offsets. Included once per type, after
  * lanes_type.h. */
+/* Weights that no pass before has fetched are asked for by AVX-512's kernels themselves, 900 to
+ * 1,500 cycles before they serve: few passes cannot fetch for each other. AVX2's tiles would ask
+ * for 10 bytes a cycle that way, which is more than comes from memory. */
+#undef FC_FETCHES
+#define FC_FETCHES (FC_FULL == 14)
+
 /* ---- igemm: output channels in the lanes, input scalars broadcast from memory ----
  *
  * With two halves and two vectors on AVX-512, an iteration should be 28 vfmadd, 14
- * vbroadcastss from memory, 2 loads of weights, one of the offset, and the address
- * arithmetic of `step`; on AVX2 12 vfmadd, 6 broadcasts, 2 loads.
+ * vbroadcastss from memory, 2 loads of weights, 2 prefetches, one load of the offset, and the
+ * address arithmetic of `step`; on AVX2 12 vfmadd, 6 broadcasts, 2 loads.
  */
 FC_INLINE void NAME(igemm)(ptrdiff_t taps, const ptrdiff_t *restrict offset, const REAL *x0,
                            const REAL *x1, ptrdiff_t step, const REAL *restrict w,
                            REAL *restrict out, const int more, const int halves, const int vectors)
 {
+    enum { prefetch = 4096 / sizeof(REAL) };
     const ptrdiff_t second = x1 - x0;
     for (ptrdiff_t first = 0; first < taps || first == 0; first += FC_SUM_BLOCK) {
         const ptrdiff_t end = taps - first < FC_SUM_BLOCK ? taps : first + FC_SUM_BLOCK;
@@ -19,7 +26,10 @@ FC_INLINE void NAME(igemm)(ptrdiff_t taps, const ptrdiff_t *restrict offset, con
                 FC_UNROLL for (int v = 0; v < vectors; v++) acc[h][p][v] = (vec){0};
         for (ptrdiff_t t = first; t < end; t++) {
             vec wv[2];
-            FC_UNROLL for (int v = 0; v < vectors; v++) wv[v] = NAME(load)(w + v * LANES);
+            FC_UNROLL for (int v = 0; v < vectors; v++) {
+                wv[v] = NAME(load)(w + v * LANES);
+                if (FC_FETCHES) __builtin_prefetch(w + prefetch + v * LANES);
+            }
             FC_UNROLL for (int h = 0; h < halves; h++) {
                 const REAL *x = x0 + offset[t] + (h ? second : 0);
                 FC_UNROLL for (int p = 0; p < FC_HALF; p++) {
@@ -55,7 +65,8 @@ IGEMM(2, FC_FULL, 2)
 /* ---- igemm_pixels: output pixels in the lanes, weights broadcast ----
  *
  * With eight channels and three vectors on AVX-512 an iteration should be 24 vfmadd, 3 loads
- * of x and 8 broadcasts; on AVX2, with four channels, 12 vfmadd, 3 loads and 4 broadcasts.
+ * of x, 8 broadcasts and a prefetch; on AVX2, with four channels, 12 vfmadd, 3 loads and 4
+ * broadcasts.
  */
 
 /* Sums with bias, residual and bounds, straight to where they belong. */
@@ -110,6 +121,7 @@ FC_INLINE void NAME(igemm_pixels)(ptrdiff_t taps, const ptrdiff_t *restrict offs
                                   REAL *restrict out, const fc_output *output, const int more,
                                   const int channels, const int vectors)
 {
+    enum { prefetch = 2048 / sizeof(REAL) };
     for (ptrdiff_t first = 0; first < taps || first == 0; first += FC_SUM_BLOCK) {
         const ptrdiff_t end = taps - first < FC_SUM_BLOCK ? taps : first + FC_SUM_BLOCK;
         vec acc[8][8];
@@ -124,6 +136,7 @@ FC_INLINE void NAME(igemm_pixels)(ptrdiff_t taps, const ptrdiff_t *restrict offs
             const REAL *p = x + offset[t];
             vec xv[8];
             FC_UNROLL for (int v = 0; v < vectors; v++) xv[v] = NAME(load)(p + v * LANES);
+            if (FC_FETCHES) __builtin_prefetch(w + prefetch);
             FC_UNROLL for (int k = 0; k < channels; k++)
                 FC_UNROLL for (int v = 0; v < vectors; v++) acc[k][v] += xv[v] * w[k];
             w += channels;

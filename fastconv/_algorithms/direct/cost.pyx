@@ -274,15 +274,17 @@ cdef double waiting_seconds(const Layout *layout, const Phase *phase, double blo
 
 
 cdef double filled_line(const Layout *layout, const Phase *phase) noexcept:
-    """`filled` of rows; those that lie one after the other are cut as one line."""
+    """`filled` of a block's rows; those that lie one after the other are cut as one line."""
     cdef const WindowAxis *axis = phase.axis
     cdef Py_ssize_t lanes = layout.kernels.lanes
-    cdef Py_ssize_t columns = max(line_outputs(layout, phase), 1)
-    cdef double line = round_up(columns, lanes)
-    if not (layout.joined or axis[1].segment or axis[2].segment or phase.out_step[2] != 1
-            or axis[1].window_step != 1 or axis[2].window_step != 1):
-        line = min(line, phase.window.position[1] + lanes / 2.0)
-    return line / columns
+    cdef Py_ssize_t columns = max(line_outputs(layout, phase), 1), rows = 1, full
+    if not layout.joined:
+        rows = max(axis[1].block, 1)
+    full = rows * round_up(columns, lanes)
+    if not (rows == 1 or phase.trims or axis[1].segment or axis[2].segment
+            or phase.out_step[2] != 1 or axis[1].window_step != 1 or axis[2].window_step != 1):
+        full = min(full, round_up((rows - 1) * phase.window.position[1] + columns, lanes))
+    return (<double>full) / (rows * columns)
 
 
 cdef double gather_seconds(const Layout *layout, const Phase *phase, double blocks) noexcept:

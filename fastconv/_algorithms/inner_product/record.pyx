@@ -33,6 +33,7 @@ cdef double COMBINE_RATE = 0.4
 cdef double SUM_RATE = 0.7
 # Seconds:
 cdef double CALL_SECONDS = 2.5e-6       # one call is for all images; others start anew for each
+cdef double COLUMNS_CALL_SECONDS = 5e-6  # one that gathers columns of few positions
 cdef double COPIED_SECONDS = 2e-9       # a weight that does not lie in a row of its own
 cdef double GROUP_SECONDS = 0.1e-6
 cdef double WEIGHT_BYTE_SECONDS = 0.06e-9
@@ -217,7 +218,7 @@ def cost(ConvDesc desc, which):
     cdef Taps taps
     cdef bint few = not find_taps(g, &taps)
     cdef double values = columns_size(g), n = positions(g), products, rate = DOT_RATE
-    cdef double start = CALL_SECONDS + g.groups * GROUP_SECONDS
+    cdef double start = (COLUMNS_CALL_SECONDS if few else CALL_SECONDS) + g.groups * GROUP_SECONDS
     if not few:
         values = (<double>g.groups) * taps.values
     products = values * (g.filters // g.groups)

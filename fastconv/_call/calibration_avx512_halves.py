@@ -1,0 +1,206 @@
+"""The prices of what cost models count: found by `bench/fit.py`.
+
+From 10760 random layers on one thread of an AMD EPYC of the Zen 4 generation, avx512_bf16.
+"""
+
+# Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
+# algorithm, pass and layout.
+# fmt: off
+CONSTANTS = {
+    ("bf16", "forward", "first"): {
+        "groups": 6.7e-07, "weights": 4.8e-10, "far_input": 5.3e-11, "arithmetic": 0.7,
+        "gather": 1.1,
+    },
+    ("bf16", "forward", "last"): {
+        "weights": 5.3e-10, "far_output": 3.8e-10, "arithmetic": 0.68, "gather": 0.82,
+        "start": 0.92,
+    },
+    ("bf16x3", "forward", "first"): {
+        "weights": 6.4e-10, "far_weights": 1.4e-10, "arithmetic": 0.66, "gather": 1.8,
+    },
+    ("bf16x3", "forward", "last"): {
+        "weights": 7.2e-10, "far_weights": 1.2e-10, "arithmetic": 0.66, "gather": 1.2,
+    },
+    ("depthwise", "backward_data", "first"): {
+        "call": 2.4e-06, "input": 1.5e-10, "arithmetic": 0.68, "gather": 0.53, "start": 0.24,
+    },
+    ("depthwise", "backward_data", "last"): {
+        "unplanned": 3.4e-06, "output": 2.7e-10, "arithmetic": 1.1, "gather": 0.29,
+        "start": 0.057,
+    },
+    ("depthwise", "backward_weight", "first"): {
+        "unplanned": 2.7e-06, "channels": 5.3e-08, "input_rows": 3e-09, "lines": 3.6e-10,
+        "plane_taps": 2e-08, "weights": 6.6e-09, "output": 7.2e-11, "far_input": 8.1e-11,
+        "filled_rows": 0.67,
+    },
+    ("depthwise", "backward_weight", "last"): {
+        "unplanned": 2.8e-06, "filters": 3.6e-09, "taps": 2.2e-08, "weights": 1.1e-09,
+        "strided_input": 7.5e-11, "output": 3.3e-10, "arithmetic": 0.77, "gather": 0.39,
+    },
+    ("depthwise", "forward", "first"): {
+        "call": 7.2e-07, "unplanned": 1.4e-06, "taps": 4.3e-09, "input_rows": 1.5e-09,
+        "weights": 1.4e-09, "output": 1.6e-10, "arithmetic": 0.37, "filled_filters": 0.027,
+        "filled_rows": 0.066, "start": 0.16,
+    },
+    ("depthwise", "forward", "last"): {
+        "call": 1.2e-06, "unplanned": 2.1e-06, "lines": 7.4e-11, "plane_taps": 1.6e-09,
+        "output": 2.8e-10, "arithmetic": 0.75, "gather": 0.44,
+    },
+    ("direct", "backward_data", "first"): {
+        "unplanned": 2.2e-06, "taps": 4.3e-09, "input_rows": 9.6e-10, "output_rows": 3.3e-09,
+        "plane_taps": 1.4e-08, "strided_input": 2.4e-10, "arithmetic": 1.2, "transform": 0.77,
+        "traffic": 0.69, "start": 0.35,
+    },
+    ("direct", "backward_data", "last"): {
+        "unplanned": 2.1e-06, "output_rows": 3.1e-09, "weights": 2.2e-10, "arithmetic": 1,
+        "gather": 3.3, "transform": 0.39, "traffic": 6.1, "start": 0.39,
+    },
+    ("direct", "backward_weight", "first"): {
+        "unplanned": 2.8e-06, "channels": 1.6e-08, "taps": 8.5e-09, "input_rows": 1.2e-09,
+        "arithmetic": 0.99, "gather": 0.41, "transform": 0.34, "start": 0.24,
+    },
+    ("direct", "backward_weight", "last"): {
+        "call": 2.7e-06, "output": 1.3e-10, "arithmetic": 0.88, "filled_filters": 0.021,
+        "gather": 0.38, "transform": 0.35, "start": 0.26,
+    },
+    ("direct", "forward", "first"): {
+        "call": 1.3e-06, "unplanned": 1.8e-06, "groups": 6.5e-08, "taps": 2.6e-09,
+        "input_rows": 2.3e-09, "weights": 1.8e-10, "output": 8e-11, "arithmetic": 1.2,
+        "gather": 0.37,
+    },
+    ("direct", "forward", "last"): {
+        "call": 1.1e-06, "unplanned": 1.7e-06, "groups": 8.5e-08, "input_rows": 9.4e-10,
+        "weights": 1.8e-10, "arithmetic": 0.93, "filled_filters": 0.099, "gather": 0.7,
+        "traffic": 6.2,
+    },
+    ("fft", "backward_data", "first"): {
+        "taps": 1.5e-08, "output_rows": 2e-07, "weights": 7.6e-09, "strided_input": 4.8e-09,
+        "far_output": 1.5e-09, "filled_filters": 0.83, "gather": 1.6, "start": 0.44,
+    },
+    ("fft", "backward_data", "last"): {
+        "input_rows": 1.3e-07, "weights": 7.1e-09, "strided_input": 4.8e-09, "output": 2.9e-09,
+        "filled_rows": 0.68, "gather": 1.3, "transform": 0.45, "start": 0.68,
+    },
+    ("fft", "backward_weight", "first"): {
+        "unplanned": 7e-05, "input_rows": 7.2e-08, "plane_taps": 3e-07, "weights": 2.3e-09,
+        "strided_input": 2.8e-09, "arithmetic": 0.79, "gather": 0.5, "transform": 0.57,
+    },
+    ("fft", "backward_weight", "last"): {
+        "unplanned": 7e-05, "input_rows": 6.2e-08, "output_rows": 4.7e-08, "far_output": 9.7e-10,
+        "filled_filters": 0.27, "filled_rows": 0.3, "gather": 0.69, "transform": 0.66,
+    },
+    ("fft", "forward", "first"): {
+        "unplanned": 7.2e-05, "input_rows": 6.9e-08, "output_rows": 6.9e-08, "weights": 9.8e-09,
+        "strided_input": 2.7e-09, "output": 1.6e-09, "far_output": 1.1e-09, "arithmetic": 0.46,
+        "filled_filters": 0.43, "gather": 0.65, "transform": 0.17,
+    },
+    ("fft", "forward", "last"): {
+        "unplanned": 6.7e-05, "input_rows": 5.8e-08, "plane_taps": 8.1e-08, "weights": 9.3e-09,
+        "output": 3.7e-09, "filled_filters": 0.89, "gather": 0.88,
+    },
+    ("im2col", "backward_data", "first"): {
+        "unplanned": 2.7e-06, "channels": 1.5e-08, "weights": 9.7e-11, "strided_input": 1.2e-10,
+        "far_weights": 1.1e-10, "arithmetic": 0.41, "filled_filters": 0.17, "gather": 0.34,
+        "start": 0.071,
+    },
+    ("im2col", "backward_data", "last"): {
+        "call": 2.4e-06, "channels": 1.4e-08, "taps": 3.2e-08, "weights": 8.3e-11,
+        "input": 1.4e-10, "far_input": 3.4e-10, "filled_filters": 0.71, "gather": 0.32,
+        "traffic": 0.75, "start": 0.1,
+    },
+    ("im2col", "backward_weight", "first"): {
+        "unplanned": 2.4e-06, "filters": 3.6e-09, "taps": 1.9e-08, "weights": 1.6e-10,
+        "far_input": 1.1e-10, "arithmetic": 0.93, "gather": 0.41, "start": 0.093,
+    },
+    ("im2col", "backward_weight", "last"): {
+        "unplanned": 2.6e-06, "weights": 1.4e-10, "input": 1.3e-10, "filled_filters": 0.77,
+        "gather": 0.42, "start": 0.086,
+    },
+    ("im2col", "forward", "first"): {
+        "call": 1.1e-06, "unplanned": 1.4e-06, "filters": 2.6e-09, "groups": 5.8e-08,
+        "taps": 1.1e-08, "output": 1.4e-10, "far_input": 7.6e-11, "arithmetic": 0.51,
+        "filled_filters": 0.058, "gather": 0.39, "transform": 0.37,
+    },
+    ("im2col", "forward", "last"): {
+        "call": 7e-07, "unplanned": 1.4e-06, "input": 2.4e-10, "output": 2.4e-10,
+        "filled_filters": 0.65, "gather": 0.38, "transform": 0.98, "start": 0.12,
+    },
+    ("inner_product", "backward_data", "first"): {
+        "strided_input": 3.7e-10, "far_weights": 8.1e-11, "arithmetic": 1.2, "gather": 0.88,
+        "transform": 0.26, "start": 1.6,
+    },
+    ("inner_product", "backward_data", "last"): {
+        "unplanned": 6.6e-06, "groups": 3.4e-08, "input": 3e-10, "far_weights": 3.8e-11,
+        "arithmetic": 1.1, "gather": 0.63, "transform": 0.19,
+    },
+    ("inner_product", "backward_weight", "first"): {
+        "unplanned": 4.9e-06, "weights": 1.1e-10, "strided_input": 3.5e-10, "far_weights": 6e-11,
+        "arithmetic": 1, "gather": 0.75, "start": 0.45,
+    },
+    ("inner_product", "backward_weight", "last"): {
+        "unplanned": 5.3e-06, "groups": 4.3e-08, "weights": 1.1e-10, "input": 2.4e-10,
+        "far_weights": 1.2e-10, "arithmetic": 0.93, "gather": 0.45, "transform": 0.2,
+    },
+    ("inner_product", "forward", "first"): {
+        "unplanned": 2.4e-06, "strided_input": 2.8e-10, "output": 1.9e-09, "arithmetic": 0.71,
+        "gather": 0.74, "transform": 0.16, "traffic": 0.15, "start": 0.78,
+    },
+    ("inner_product", "forward", "last"): {
+        "call": 2e-06, "unplanned": 3.2e-06, "groups": 3.9e-08, "input": 1.1e-10,
+        "output": 1.8e-09, "far_weights": 2.7e-11, "filled_filters": 0.77, "gather": 0.28,
+        "transform": 0.022,
+    },
+    ("sliding", "backward_data", "first"): {
+        "unplanned": 5.4e-06, "weights": 5.3e-09, "input": 7e-09, "arithmetic": 0.16,
+    },
+    ("sliding", "backward_data", "last"): {
+        "call": 1.1e-05, "taps": 1.4e-07, "input": 6.9e-09, "strided_input": 3.1e-09,
+        "far_weights": 1.2e-07, "filled_rows": 0.039,
+    },
+    ("sliding", "backward_weight", "first"): {
+        "unplanned": 4.8e-06, "lines": 2.3e-09, "weights": 1.7e-08, "arithmetic": 0.24,
+    },
+    ("sliding", "backward_weight", "last"): {
+        "unplanned": 1.1e-05, "lines": 2.2e-09, "weights": 1.7e-08, "arithmetic": 0.28,
+    },
+    ("sliding", "forward", "first"): {
+        "call": 2.8e-06, "unplanned": 1.7e-06, "channels": 9.8e-09, "output": 1.5e-08,
+        "arithmetic": 0.26,
+    },
+    ("sliding", "forward", "last"): {
+        "call": 5.8e-06, "unplanned": 2e-06, "channels": 1.6e-08, "strided_input": 6.5e-10,
+        "output": 1.5e-08, "arithmetic": 0.21,
+    },
+    ("swapped", "backward_data", "first"): {
+        "channels": 3.5e-08, "input_rows": 2.1e-08, "output_rows": 3.4e-08, "arithmetic": 1.2,
+        "gather": 0.26, "transform": 3.3, "start": 0.63,
+    },
+    ("swapped", "backward_data", "last"): {
+        "channels": 8.1e-08, "plane_taps": 6.9e-08, "arithmetic": 1.6, "gather": 0.24,
+        "transform": 2.6, "start": 0.97,
+    },
+    ("winograd", "backward_data", "first"): {
+        "call": 5.9e-06, "filters": 3.1e-08, "far_weights": 2.5e-10, "arithmetic": 1.3,
+        "filled_filters": 0.018, "transform": 1.1, "traffic": 0.39,
+    },
+    ("winograd", "backward_data", "last"): {
+        "call": 5.8e-06, "filters": 4e-08, "far_input": 1.4e-10, "far_output": 2.2e-10,
+        "arithmetic": 1.3, "transform": 1, "traffic": 0.17,
+    },
+    ("winograd", "backward_weight", "first"): {
+        "unplanned": 4.7e-06, "groups": 2.1e-07, "weights": 5e-10, "input": 5.1e-10,
+        "far_weights": 4.9e-10, "arithmetic": 1.2, "transform": 0.57,
+    },
+    ("winograd", "backward_weight", "last"): {
+        "unplanned": 4.4e-06, "groups": 2.4e-07, "lines": 1.5e-11, "weights": 5.8e-10,
+        "input": 4.4e-10, "far_output": 6e-10, "arithmetic": 1, "transform": 0.59,
+    },
+    ("winograd", "forward", "first"): {
+        "call": 2.6e-06, "unplanned": 3.1e-06, "arithmetic": 1.2, "gather": 0.4, "transform": 1.3,
+        "traffic": 0.23,
+    },
+    ("winograd", "forward", "last"): {
+        "call": 2.4e-06, "unplanned": 3e-06, "groups": 3.5e-08, "far_input": 1.4e-10,
+        "arithmetic": 1.2, "transform": 1.3, "traffic": 0.15,
+    },
+}
