@@ -59,7 +59,7 @@ class Sample(NamedTuple):
     """What an algorithm took for a layer."""
 
     layer: int
-    key: tuple      # algorithm, pass, layout
+    key: tuple      # algorithm, pass, layout, and the kernels where they differ
     model: float    # seconds, by the model alone
     counts: tuple
     seconds: float
@@ -81,6 +81,8 @@ def draw(rng, cases):
         return of_case(rng, next(cases), arguments)
     if rng.random() < 0.05:
         return dense(rng, arguments)
+    if rng.random() < 0.05:
+        return depthwise(rng, arguments)
     kind, planned = rng.random(), False
     rank = int(rng.choice((1, 2, 2, 2, 3)))
     if kind < 0.62:
@@ -136,6 +138,19 @@ def dense(rng, arguments):
         x_shape = (1, channels, *size)
     return Layer(x_shape, (filters, channels, *kernel), arguments, "float32", "forward",
                  rng.random() < 0.6)  # fmt: skip
+
+
+def depthwise(rng, arguments):
+    """A depthwise layer of a network: small kernels, planes as large as wide."""
+    channels, size = between(rng, 16, 1024), between(rng, 5, 112)
+    kernel = int(rng.choice((3, 3, 5, 7)))
+    arguments |= {"stride": int(rng.choice((1, 1, 2))), "padding": kernel // 2, "groups": channels}
+    which = str(rng.choice(_select.PASSES))
+    x_shape = (1, size, size, channels)
+    if arguments["data_format"] == "channels_first":
+        x_shape = (1, channels, size, size)
+    return Layer(x_shape, (channels, 1, kernel, kernel), arguments, "float32", which,
+                 which == "forward" and rng.random() < 0.6)  # fmt: skip
 
 
 def between(rng, low, high):
@@ -208,7 +223,8 @@ def measure(seconds, seed):
 
 def measure_layer(rng, layer, desc, number):
     """A sample of every algorithm that is worth one."""
-    models = {a.name: a.cost(desc, layer.which) for a in _select.UNCALIBRATED
+    known = {a.name: a for a in _select.UNCALIBRATED}
+    models = {a.name: a.cost(desc, layer.which) for a in known.values()
               if layer.which in a.passes and a.name != PRICED
               and a.supports(desc, layer.which) is None}  # fmt: skip
     least = min(model.seconds for model in models.values())
@@ -216,12 +232,11 @@ def measure_layer(rng, layer, desc, number):
         return
     arrays = [rng.standard_normal(shape).astype(layer.dtype) for shape in (
         layer.x_shape, layer.weight_shape, desc.output_shape(1))]  # fmt: skip
-    layout = layer.arguments.get("data_format", "channels_first").removeprefix("channels_")
     for name, model in models.items():
         if model.seconds <= HOPELESS * least:
             call = call_of(layer, name, *arrays)
-            yield Sample(number, (name, layer.which, layout), model.seconds,
-                         calibration.counts(desc, model), seconds_of(call))
+            yield Sample(number, calibration.price_key(known[name], desc, layer.which),
+                         model.seconds, calibration.counts(desc, model), seconds_of(call))
 
 
 def call_of(layer, method, x, weight, grad):
@@ -272,13 +287,18 @@ def spread(estimates, seconds):
 
 
 def constants_of(samples):
-    """The prices of every algorithm, pass and layout that has samples enough."""
+    """The prices of every algorithm, pass and layout that has samples enough.
+
+    Kernels that are priced apart leave the rest to be priced; where that is too rare, all are one.
+    """
     found = {}
-    for key in sorted({s.key for s in samples}):
-        counts = np.array([s.counts for s in samples if s.key == key], dtype=float)
-        seconds = np.array([s.seconds for s in samples if s.key == key])
-        if len(seconds) >= MIN_SAMPLES:
-            prices = fit(counts, seconds)
+    for key in sorted({k for s in samples for k in (s.key, s.key[:3])}):
+        mine = [s for s in samples if s.key == key]
+        if len(mine) < MIN_SAMPLES and len(key) == 3:
+            mine = [s for s in samples if s.key[:3] == key]
+        if len(mine) >= MIN_SAMPLES:
+            prices = fit(np.array([s.counts for s in mine], dtype=float),
+                         np.array([s.seconds for s in mine]))  # fmt: skip
             found[key] = {name: float(f"{price:.2g}") for name, price in zip(
                 calibration.COUNTS, prices, strict=True) if price}  # fmt: skip
     return found
@@ -286,9 +306,9 @@ def constants_of(samples):
 
 def estimated(sample, constants):
     """The seconds of a sample by some constants, or by its model where there are none."""
-    if sample.key not in constants:
+    prices = constants.get(sample.key) or constants.get(sample.key[:3])
+    if prices is None:
         return sample.model
-    prices = constants[sample.key]
     return sum(prices.get(name, 0.0) * count for name, count in zip(
         calibration.COUNTS, sample.counts, strict=True))  # fmt: skip
 

@@ -61,8 +61,9 @@ def test_a_table_is_what_was_found(fit):
 def test_an_installed_table_is_that_of_the_registry(table):
     """Keys and counts are known, prices are positive, and `explain` adds up what they say."""
     names = {a.name for a in _select.ALGORITHMS}
-    for (name, which, layout), prices in table.CONSTANTS.items():
+    for (name, which, layout, *variant), prices in table.CONSTANTS.items():
         assert name in names
+        assert variant in ([], ["planes"], ["columns"])
         assert which in _select.PASSES
         assert layout in ("first", "last")
         assert set(prices) <= set(calibration.COUNTS)

@@ -71,6 +71,9 @@ class Algorithm(NamedTuple):
     any_cut : bool
         Whether an output, or an element of the gradient of the data, has the same bits in whatever
         part of an image it is computed: what streams and chunks need.
+    variant : callable(desc, pass) -> str
+        Which of its kernels serve, where these differ so much that they are priced apart; "" for
+        what has no name of its own.
 
     Notes
     -----
@@ -93,3 +96,4 @@ class Algorithm(NamedTuple):
     fails_midway: bool = False
     any_cut: bool = False
     home: str = ""
+    variant: Callable = lambda desc, which: ""

@@ -146,13 +146,21 @@ cdef priced(ConvDesc desc, model, Prices prices):
     return Cost(term[0], term[1], term[2], term[3], term[4])
 
 
+def price_key(algorithm: Algorithm, ConvDesc desc, which):
+    """What a table calls the prices: algorithm, pass and layout, and the kernels if they differ."""
+    cdef tuple key = (algorithm.name, which, "last" if desc.g.channels_last else "first")
+    cdef object variant = algorithm.variant(desc, which)
+    return (*key, variant) if variant else key
+
+
 def calibrated(algorithm: Algorithm) -> Algorithm:
     """The algorithm, with a cost that is the model's at the measured prices."""
-    name, model_cost = algorithm.name, algorithm.cost
+    model_cost = algorithm.cost
 
     def cost(ConvDesc desc, which):
         model = model_cost(desc, which)
-        prices = prices_here().get((name, which, "last" if desc.g.channels_last else "first"))
+        key = price_key(algorithm, desc, which)
+        prices = prices_here().get(key) or prices_here().get(key[:3])
         if prices is None or model[0] == 0:  # nothing to add up
             return model
         return priced(desc, model, prices)

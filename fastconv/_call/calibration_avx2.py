@@ -3,6 +3,7 @@
 From 5795 random layers on one thread of Intel(R) Xeon(R) Processor, avx2; those of fewer
 than 90 samples are from earlier runs; im2col is of a draw of its own, with a BLAS held to
 AVX2, too. `taps` was taken out of inner_product, backward_weight, first: a fit of outliers.
+Those of planes are a Zen 4's, scaled by the clock: 1.4 times.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
@@ -20,6 +21,9 @@ CONSTANTS = {
         "output": 1.8e-10, "arithmetic": 0.42, "filled_filters": 0.042, "gather": 1,
         "traffic": 0.38, "start": 0.31,
     },
+    ("depthwise", "backward_data", "first", "planes"): {
+        "unplanned": 4.5e-06, "input_rows": 7e-09, "strided_input": 1.1e-10, "arithmetic": 1.4,
+    },
     ("depthwise", "backward_data", "last"): {
         "call": 4.5e-06, "plane_taps": 1.8e-08, "output": 1.4e-09, "far_input": 1e-09,
         "arithmetic": 0.57, "gather": 0.56,
@@ -29,6 +33,9 @@ CONSTANTS = {
         "plane_taps": 1.3e-08, "output": 2.2e-10, "far_output": 1.9e-10, "arithmetic": 0.26,
         "filled_filters": 0.03, "start": 0.13,
     },
+    ("depthwise", "backward_weight", "first", "planes"): {
+        "unplanned": 4.2e-06, "weights": 4.2e-09, "output": 1.3e-10, "filled_rows": 0.84,
+    },
     ("depthwise", "backward_weight", "last"): {
         "call": 4.8e-06, "taps": 1.3e-08, "output_rows": 6.4e-09, "output": 4.3e-10,
         "far_weights": 4.2e-08, "arithmetic": 0.71, "gather": 0.59,
@@ -36,6 +43,10 @@ CONSTANTS = {
     ("depthwise", "forward", "first"): {
         "call": 1.2e-06, "unplanned": 1.8e-06, "input_rows": 1.6e-09, "plane_taps": 8.6e-09,
         "input": 3.2e-10, "arithmetic": 0.53, "filled_rows": 0.2, "gather": 0.76, "start": 0.2,
+    },
+    ("depthwise", "forward", "first", "planes"): {
+        "call": 1.7e-06, "unplanned": 2.4e-06, "lines": 2.8e-10, "plane_taps": 1.3e-08,
+        "output": 2.4e-10, "filled_rows": 0.98,
     },
     ("depthwise", "forward", "last"): {
         "call": 1.5e-06, "unplanned": 2.5e-06, "lines": 1.9e-10, "output": 5.8e-10,
@@ -131,8 +142,8 @@ CONSTANTS = {
         "filled_filters": 0.96, "gather": 0.7, "transform": 0.13,
     },
     ("inner_product", "backward_weight", "first"): {
-        "unplanned": 9.8e-06, "groups": 3.3e-08, "weights": 3e-10,
-        "strided_input": 8.4e-10, "far_weights": 5.8e-10, "arithmetic": 1.1, "gather": 0.97,
+        "unplanned": 9.8e-06, "groups": 3.3e-08, "weights": 3e-10, "strided_input": 8.4e-10,
+        "far_weights": 5.8e-10, "arithmetic": 1.1, "gather": 0.97,
     },
     ("inner_product", "backward_weight", "last"): {
         "call": 7.8e-06, "groups": 5.1e-08, "weights": 1.7e-10, "input": 2.5e-10,

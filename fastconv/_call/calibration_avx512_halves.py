@@ -1,6 +1,6 @@
 """The prices of what cost models count: found by `bench/fit.py`.
 
-From 10760 random layers on one thread of an AMD EPYC of the Zen 4 generation, avx512_bf16.
+From 12744 random layers on one thread of an AMD EPYC of the Zen 4 generation, avx512_bf16.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
@@ -24,6 +24,10 @@ CONSTANTS = {
     ("depthwise", "backward_data", "first"): {
         "call": 2.4e-06, "input": 1.5e-10, "arithmetic": 0.68, "gather": 0.53, "start": 0.24,
     },
+    ("depthwise", "backward_data", "first", "planes"): {
+        "unplanned": 3.1e-06, "channels": 1.5e-08, "lines": 1.8e-10, "input": 9.6e-11,
+        "arithmetic": 1.2,
+    },
     ("depthwise", "backward_data", "last"): {
         "unplanned": 3.4e-06, "output": 2.7e-10, "arithmetic": 1.1, "gather": 0.29,
         "start": 0.057,
@@ -33,6 +37,9 @@ CONSTANTS = {
         "plane_taps": 2e-08, "weights": 6.6e-09, "output": 7.2e-11, "far_input": 8.1e-11,
         "filled_rows": 0.67,
     },
+    ("depthwise", "backward_weight", "first", "planes"): {
+        "unplanned": 3e-06, "weights": 2.8e-09, "arithmetic": 0.65, "filled_rows": 0.44,
+    },
     ("depthwise", "backward_weight", "last"): {
         "unplanned": 2.8e-06, "filters": 3.6e-09, "taps": 2.2e-08, "weights": 1.1e-09,
         "strided_input": 7.5e-11, "output": 3.3e-10, "arithmetic": 0.77, "gather": 0.39,
@@ -41,6 +48,10 @@ CONSTANTS = {
         "call": 7.2e-07, "unplanned": 1.4e-06, "taps": 4.3e-09, "input_rows": 1.5e-09,
         "weights": 1.4e-09, "output": 1.6e-10, "arithmetic": 0.37, "filled_filters": 0.027,
         "filled_rows": 0.066, "start": 0.16,
+    },
+    ("depthwise", "forward", "first", "planes"): {
+        "call": 1e-06, "unplanned": 1.6e-06, "plane_taps": 1.2e-08, "weights": 8.8e-10,
+        "output": 1.3e-10, "filled_rows": 1.2,
     },
     ("depthwise", "forward", "last"): {
         "call": 1.2e-06, "unplanned": 2.1e-06, "lines": 7.4e-11, "plane_taps": 1.6e-09,
@@ -126,29 +137,52 @@ CONSTANTS = {
         "filled_filters": 0.65, "gather": 0.38, "transform": 0.98, "start": 0.12,
     },
     ("inner_product", "backward_data", "first"): {
-        "strided_input": 3.7e-10, "far_weights": 8.1e-11, "arithmetic": 1.2, "gather": 0.88,
-        "transform": 0.26, "start": 1.6,
+        "call": 4.3e-06, "groups": 2.2e-08, "taps": 8.4e-10, "output_rows": 7e-09, "lines": 2e-11,
+        "far_weights": 9.2e-11, "filled_filters": 0.14, "transform": 0.2,
+    },
+    ("inner_product", "backward_data", "first", "columns"): {
+        "call": 9.7e-06, "filters": 5.6e-09, "groups": 3.6e-08, "input": 4.5e-10,
+        "filled_filters": 1.2, "gather": 0.61,
     },
     ("inner_product", "backward_data", "last"): {
-        "unplanned": 6.6e-06, "groups": 3.4e-08, "input": 3e-10, "far_weights": 3.8e-11,
-        "arithmetic": 1.1, "gather": 0.63, "transform": 0.19,
+        "call": 9e-06, "groups": 3.2e-08, "taps": 2.9e-09, "far_weights": 4.3e-11,
+        "transform": 0.18,
+    },
+    ("inner_product", "backward_data", "last", "columns"): {
+        "unplanned": 6e-06, "groups": 3.1e-08, "input": 3.1e-10, "far_weights": 4.2e-11,
+        "arithmetic": 1.1, "gather": 0.68,
     },
     ("inner_product", "backward_weight", "first"): {
-        "unplanned": 4.9e-06, "weights": 1.1e-10, "strided_input": 3.5e-10, "far_weights": 6e-11,
-        "arithmetic": 1, "gather": 0.75, "start": 0.45,
+        "call": 4.4e-06, "groups": 2.4e-08, "far_weights": 5.7e-11, "far_input": 5e-10,
+        "arithmetic": 7.2, "transform": 0.49,
+    },
+    ("inner_product", "backward_weight", "first", "columns"): {
+        "unplanned": 8.5e-06, "groups": 5.6e-08, "weights": 1.3e-10, "input": 3.3e-10,
+        "output": 7.4e-10, "filled_filters": 1.1, "gather": 0.35,
     },
     ("inner_product", "backward_weight", "last"): {
-        "unplanned": 5.3e-06, "groups": 4.3e-08, "weights": 1.1e-10, "input": 2.4e-10,
-        "far_weights": 1.2e-10, "arithmetic": 0.93, "gather": 0.45, "transform": 0.2,
+        "unplanned": 8.5e-06, "groups": 2.5e-08, "lines": 2.4e-10, "input": 8.6e-10,
+        "far_weights": 3.2e-10, "far_input": 1.2e-09,
+    },
+    ("inner_product", "backward_weight", "last", "columns"): {
+        "unplanned": 4.7e-06, "groups": 5.1e-08, "weights": 1.3e-10, "input": 1.8e-10,
+        "arithmetic": 1, "gather": 0.48,
     },
     ("inner_product", "forward", "first"): {
-        "unplanned": 2.4e-06, "strided_input": 2.8e-10, "output": 1.9e-09, "arithmetic": 0.71,
-        "gather": 0.74, "transform": 0.16, "traffic": 0.15, "start": 0.78,
+        "call": 1.5e-06, "unplanned": 2.3e-06, "filters": 3.4e-09, "groups": 2.8e-08,
+        "lines": 5.7e-11, "input": 5e-11, "transform": 0.077,
+    },
+    ("inner_product", "forward", "first", "columns"): {
+        "call": 6.1e-06, "unplanned": 2.4e-06, "groups": 5e-08, "input": 2.7e-10,
+        "output": 1.7e-09, "arithmetic": 0.7, "gather": 0.62, "traffic": 0.15,
     },
     ("inner_product", "forward", "last"): {
-        "call": 2e-06, "unplanned": 3.2e-06, "groups": 3.9e-08, "input": 1.1e-10,
-        "output": 1.8e-09, "far_weights": 2.7e-11, "filled_filters": 0.77, "gather": 0.28,
-        "transform": 0.022,
+        "call": 1.8e-06, "unplanned": 5.9e-06, "filters": 4.1e-09, "groups": 3.1e-08,
+        "weights": 2.8e-10, "far_weights": 4e-11, "filled_filters": 0.75,
+    },
+    ("inner_product", "forward", "last", "columns"): {
+        "call": 2.1e-06, "unplanned": 2.2e-06, "groups": 4.1e-08, "output": 1.4e-09,
+        "far_weights": 3.5e-11, "arithmetic": 0.71, "gather": 0.59,
     },
     ("sliding", "backward_data", "first"): {
         "unplanned": 5.4e-06, "weights": 5.3e-09, "input": 7e-09, "arithmetic": 0.16,

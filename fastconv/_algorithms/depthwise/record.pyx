@@ -1,6 +1,8 @@
 """The record of the depthwise algorithm: what it serves, what it needs, how it is called."""
+from fastconv._algorithms.depthwise.cost cimport by_planes
 from fastconv._algorithms.depthwise.forward cimport pack
 from fastconv._algorithms.depthwise.gradient cimport gradient_layout
+from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD
 from fastconv._algorithms.depthwise.make_layout cimport KeptLayout, get_layout
 from fastconv._algorithms.depthwise.schedule cimport (
     partial_sums_bytes, plan_correlation, plan_gradient,
@@ -40,6 +42,14 @@ def workspace(ConvDesc desc, which, int threads):
             + kept.layout.packed_size * desc.g.itemsize)
 
 
+def variant(ConvDesc desc, which):
+    """Whole planes in place take another course than their parts."""
+    cdef KeptLayout kept = get_layout(desc, which == BACKWARD_DATA)
+    if which == BACKWARD_WEIGHT:
+        return "planes" if by_planes(&kept.layout) else ""
+    return "planes" if kept.layout.method in (PLANES, PLANES_BACKWARD) else ""
+
+
 def prepare(ConvDesc desc, which, weight, int threads=1):
     """Weights packed for one pass of one layer."""
     return pack(get_layout(desc, which == BACKWARD_DATA), weight, threads)
@@ -48,5 +58,5 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 ALGORITHM = Algorithm(
     name="depthwise", passes=PASSES, tier="highest",
     supports=supports, workspace=workspace, cost=cost, prepare=prepare,
-    weight_gradient=weight_gradient, any_cut=True,
+    weight_gradient=weight_gradient, any_cut=True, variant=variant,
 )

@@ -235,7 +235,13 @@ def cost(ConvDesc desc, which):
     )
 
 
+def variant(ConvDesc desc, which):
+    """Several positions have their columns gathered; one is read where it lies."""
+    cdef Taps taps
+    return "" if find_taps(&desc.g, &taps) else "columns"
+
+
 ALGORITHM = Algorithm(
     name="inner_product", passes=PASSES, tier="highest", supports=supports, workspace=workspace,
-    cost=cost, prepare=prepare, weight_gradient=weight_gradient,
+    cost=cost, prepare=prepare, weight_gradient=weight_gradient, variant=variant,
 )
