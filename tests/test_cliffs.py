@@ -213,3 +213,28 @@ def test_depthwise_layers_of_networks_are_depthwise(which, seed):
                             groups=channels, which=which)  # fmt: skip
     chosen = next(row["method"] for row in rows if row["verdict"] == "chosen")
     assert chosen == "depthwise"
+
+
+def test_the_gradient_of_a_bias_is_a_sum():
+    """It once took ten times as long, since all was widened before it was added up.
+
+    That is still so where there is no kernel for sums of planes.
+    """
+    grad = array(8, 32, 112, 112)
+    times = 2 if fastconv.show_runtime(mode="dicts")["vector_bytes"] >= 32 else 10
+    assert_no_cliff(lambda: fastconv.conv2d_backward_bias(grad), lambda: grad.sum((0, 2, 3)), times)
+
+
+def test_means_of_planes_from_memory_are_streams():
+    """The compiler had read vectors from all over a page: half the speed of maxima."""
+    x = array(64, 64, 64, 64)
+    assert_no_cliff(lambda: fastconv.global_avg_pool(x, num_threads=1),
+                    lambda: fastconv.global_max_pool(x, num_threads=1), 2)  # fmt: skip
+
+
+def test_windows_that_share_no_rows_from_memory_are_streams():
+    """Strips of columns took twice as long there; 3x3 windows of stride 2 read as much."""
+    x = array(16, 64, 112, 112)
+    how = {"num_threads": 1}
+    assert_no_cliff(lambda: fastconv.avg_pool2d(x, 2, **how),
+                    lambda: fastconv.avg_pool2d(x, 3, stride=2, padding=1, **how), 1.3)  # fmt: skip

@@ -576,6 +576,15 @@ def test_backward_bias_of_every_view_and_dtype(view, dtype, data_format):
         np.testing.assert_array_equal(fastconv.conv2d_backward_bias(wide), plain)
 
 
+def test_backward_bias_of_planes_whose_sums_pass_the_largest_number():
+    """Sums of the images are finite where those of single planes are not."""
+    grad = np.full((2, 3, 8, 8), 3e38, np.float32)
+    grad[1] *= -1
+    np.testing.assert_array_equal(fastconv.conv2d_backward_bias(grad), np.zeros(3))
+    grad[0, 1, 2, 3] = np.nan
+    np.testing.assert_array_equal(fastconv.conv2d_backward_bias(grad), [0, np.nan, 0])
+
+
 def test_backward_bias_of_integers_is_exact_to_the_last():
     """Sums in pieces know of each other: 2^63 - 1 is a result, and one more is refused."""
     grad = np.zeros((2, 2, 300, 900), np.int64)

@@ -33,6 +33,7 @@ from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.transposed cimport TransposedDesc
 
 from fastconv._core.reductions import reduced
+from fastconv._pooling.planes import plane_sums
 from fastconv._desc import hints
 from fastconv._desc.activation import integer_bounds
 from fastconv._desc.arguments import channels_first, check_shape
@@ -349,13 +350,21 @@ def weight_gradient_by_parts(ConvDesc desc, algorithm, grad_output, x, outside, 
 
 
 def backward_bias(str function, rank, grad_output, data_format):
-    """The gradient of the bias: sums over the batch and all positions."""
+    """The gradient of the bias: sums over the batch and all positions.
+
+    In float64; those of each plane in pairs of pairs, where there is a kernel.
+    """
     grad_output = as_array(function, "grad_output", grad_output, True)
     result, _ = compute_dtype(function, (grad_output,), True)
     planes = channels_first(function, rank, "grad_output", grad_output, data_format)
     if result.kind == "i":
         return sum_integers(function, planes, over_pieces)
     wide = np.dtype(np.complex128 if result.kind == "c" else np.float64)
+    if result == planes.dtype and result.kind == "f" and result.itemsize >= 4:
+        has_batch = rank is None or planes.ndim == rank + 2
+        by_plane = plane_sums(planes.swapaxes(0, 1) if has_batch else planes[np.newaxis], result)
+        if by_plane is not None and np.isfinite(by_plane).all():  # none passed the largest number
+            return reduced(np.add, by_plane, axis=0, dtype=wide).astype(result)
 
     def sums(piece):
         # contiguous, because NumPy adds up in pairs along such an axis only

@@ -1,5 +1,8 @@
 cdef Py_ssize_t CACHE  # bytes of the second-level cache
 
+cdef enum:
+    LAST_LEVEL_CACHE_BYTES = 16 << 20  # as a guess: what is larger comes from memory
+
 cdef extern from *:
     """
     static inline void fc_fetch(const void *start, Py_ssize_t bytes)

@@ -141,6 +141,7 @@ cdef extern from "table.h" nogil:
     ctypedef struct fc_pool_windows:
         Py_ssize_t height, width, top, left, row, rows, col, cols, out_width
         double divisor, factor
+        int far
 
     ctypedef int (*fc_pool_2x2_3x3)(const fc_pool_windows *shape, const void *x,
                                     void *y) noexcept nogil

@@ -74,18 +74,24 @@ FC_INLINE vec NAME(windows_row)(const REAL *x, const NAME(lanes) *some, int next
                        : NAME(combine)(v[0], v[1], op);
 }
 
-FC_INLINE int NAME(windows_strip)(const fc_pool_windows *shape, const REAL *x, REAL *y,
-                                  ptrdiff_t col, ptrdiff_t n, ptrdiff_t first, ptrdiff_t rows,
-                                  const fc_reduction op, const int kernel, const int stride,
-                                  const int edge)
+/* Windows that share no rows go row by row where planes come from memory: that is a stream, which
+ * processors see coming, and twice as fast. */
+FC_INLINE int NAME(streams)(const fc_pool_windows *shape, const int kernel, const int stride)
+{
+    return kernel == stride && shape->far;
+}
+
+FC_INLINE void NAME(windows_strip)(const fc_pool_windows *shape, const REAL *x, REAL *y,
+                                   ptrdiff_t col, ptrdiff_t n, ptrdiff_t first, ptrdiff_t rows,
+                                   NAME(unordered) *seen, const fc_reduction op, const int kernel,
+                                   const int stride, const int edge)
 {
     const int kept = kernel - stride; /* rows that the next row of windows meets again */
     const ptrdiff_t at = col * stride - shape->left;
     const vec neutral = NAME(neutral)(op);
     const REAL divisor = (REAL)shape->divisor, factor = (REAL)shape->factor;
-    const int next = at + 2 * LANES < shape->width;
+    const int next = at + 2 * LANES < shape->width, streams = NAME(streams)(shape, kernel, stride);
     NAME(lanes) some[3];
-    NAME(unordered) seen = {0};
     vec h[3];
     FC_UNROLL for (int t = 0; t < 3; t++)
         some[t] = NAME(within)(at + (stride == 1 ? t : t * LANES), shape->width);
@@ -97,21 +103,22 @@ FC_INLINE int NAME(windows_strip)(const fc_pool_windows *shape, const REAL *x, R
     y += first * out_width + col;
 #define ROW(i)                                                                                 \
     ((size_t)(r + (i)) < (size_t)height                                                        \
-         ? NAME(windows_row)(row + (i) * width, some, next, neutral, &seen, op, kernel, stride, \
+         ? NAME(windows_row)(row + (i) * width, some, next, neutral, seen, op, kernel, stride,  \
                             edge)                                                              \
          : neutral)
     FC_UNROLL for (int i = 0; i < kept; i++) {
         h[i] = ROW(i);
-        if (op != FC_SUM) NAME(notice)(&seen, NAME(any_nan)(h[i], h[i]));
+        if (op != FC_SUM) NAME(notice)(seen, NAME(any_nan)(h[i], h[i]));
     }
     for (ptrdiff_t left = rows; left > 0; left--) {
         FC_UNROLL for (int i = kept; i < kernel; i++) h[i] = ROW(i);
-        /* what the block below reads: strips narrower than rows are no stream */
-        FC_UNROLL for (int i = 0; i < stride; i++)
-            FC_UNROLL for (int t = 0; t < stride; t++)
-                __builtin_prefetch(row + below + i * width + t * LANES);
+        if (!streams) { /* what the block below reads: strips narrower than rows are no stream */
+            FC_UNROLL for (int i = 0; i < stride; i++)
+                FC_UNROLL for (int t = 0; t < stride; t++)
+                    __builtin_prefetch(row + below + i * width + t * LANES);
+        }
         if (op != FC_SUM && kernel == 3 && stride == 2)
-            NAME(notice)(&seen, NAME(any_nan)(h[1], h[2]));
+            NAME(notice)(seen, NAME(any_nan)(h[1], h[2]));
         vec v = NAME(combine)(h[0], h[1], op);
         if (kernel == 3) v = NAME(combine)(v, h[2], op);
         if (op == FC_SUM) v = factor ? v * factor : v / divisor;
@@ -121,7 +128,6 @@ FC_INLINE int NAME(windows_strip)(const fc_pool_windows *shape, const REAL *x, R
         r += stride, row += stride * width, y += out_width;
     }
 #undef ROW
-    return NAME(noticed)(seen);
 }
 
 /* The last strip overlaps with the one before, where a row is as long as a vector. */
@@ -130,21 +136,22 @@ FC_INLINE int NAME(pool_windows)(const fc_pool_windows *shape, const REAL *x, RE
 {
     const ptrdiff_t end = shape->col + shape->cols;
     /* Blocks of rows that stay in the nearest cache, with the next of them. */
-    const ptrdiff_t fits = FC_POOL_ROWS_BYTES / (stride * shape->width * (ptrdiff_t)sizeof(REAL));
+    const ptrdiff_t fits = NAME(streams)(shape, kernel, stride) ? 1 : FC_POOL_ROWS_BYTES / (
+        stride * shape->width * (ptrdiff_t)sizeof(REAL));
     const ptrdiff_t last = shape->row + shape->rows, block = fits > 0 ? fits : 1;
-    int seen = 0;
+    NAME(unordered) seen = {0};
     for (ptrdiff_t row = shape->row; row < last; row += block) {
         const ptrdiff_t rows = last - row < block ? last - row : block;
         for (ptrdiff_t next = shape->col; next < end; next += LANES) {
             const ptrdiff_t n = shape->cols < LANES ? shape->cols : LANES;
             const ptrdiff_t col = end - next < n ? end - n : next, at = col * stride - shape->left;
             if (at >= 0 && at + stride * (LANES - 1) + kernel <= shape->width)
-                seen |= NAME(windows_strip)(shape, x, y, col, n, row, rows, op, kernel, stride, 0);
+                NAME(windows_strip)(shape, x, y, col, n, row, rows, &seen, op, kernel, stride, 0);
             else
-                seen |= NAME(windows_strip)(shape, x, y, col, n, row, rows, op, kernel, stride, 1);
+                NAME(windows_strip)(shape, x, y, col, n, row, rows, &seen, op, kernel, stride, 1);
         }
     }
-    return seen;
+    return NAME(noticed)(seen);
 }
 
 #define POOL(op, word, kernel, stride)                                                         \

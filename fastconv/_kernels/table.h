@@ -290,6 +290,7 @@ typedef void (*fc_search_shifted)(ptrdiff_t n, ptrdiff_t shift, void *row, void 
 typedef struct {
     ptrdiff_t height, width, top, left, row, rows, col, cols, out_width;
     double divisor, factor;
+    int far; /* whether planes come from memory */
 } fc_pool_windows;
 
 typedef enum { FC_MAX, FC_MIN, FC_SUM } fc_reduction;

@@ -7,15 +7,25 @@ elementwise steps run over the ends of rows and planes; what they make there is 
 """
 import numpy as np
 
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from fastconv._desc.pool cimport pool_axis
-from fastconv._kernels.dispatch cimport TYPES, fc_pool_windows, fc_windows
+from fastconv._kernels.dispatch cimport (
+    FC_F32, FC_F64, TYPES, fc_global_pool, fc_pool_windows, fc_windows, kernels,
+)
 from fastconv._pooling.averages cimport SumRows, finish_sums
 from fastconv._pooling.axis cimport outputs
 from fastconv._pooling.blocks cimport separable_block
-from fastconv._pooling.schedule cimport MAX, MEAN, MIN, Pooling, Schedule, input_at, output_at
+from fastconv._pooling.schedule cimport (
+    MAX, MAX_SUMMED_PLANE, MEAN, MIN, Pooling, Schedule, input_at, output_at,
+)
+
+cnp.import_array()
+
+cdef Py_ssize_t SUMMED_ELEMENTS = 1 << 17  # that `plane_sums` copies at once, if it does
 
 # What no maximum, no minimum and no sum notices, by operation and type of element.
 cdef char[3][TYPES][8] NEUTRAL
@@ -186,3 +196,28 @@ cdef void store_planes(const Job *job, const BlockRef *b, Py_ssize_t n,
         # what lies between results is not divided
         n = b.outers * rows.outputs * out_row
         s.divide(n, 1, y - n * p.out_size, divisors, True, y - n * p.out_size)
+
+
+def plane_sums(cnp.ndarray images, dtype):
+    """Sums of the planes of images, (images, channels, plane); None where no kernel adds them up.
+
+    In float32 or float64, in pairs of pairs, so that errors grow with a plane's logarithm. Images of
+    any strides and byte order have the same sums: some planes at once are copied.
+    """
+    cdef fc_global_pool add
+    cdef Py_ssize_t count = cnp.PyArray_DIM(images, 0), channels = cnp.PyArray_DIM(images, 1)
+    cdef Py_ssize_t plane = cnp.PyArray_SIZE(images) // max(count * channels, 1)
+    cdef Py_ssize_t itemsize = dtype.itemsize, step, i, first
+    cdef cnp.ndarray sums, part
+    add = kernels().pools[<int>FC_F32 if itemsize == 4 else <int>FC_F64].global_pool[<int>MEAN]
+    if add == NULL or not 1 <= plane <= MAX_SUMMED_PLANE:
+        return None
+    step = max(1, SUMMED_ELEMENTS // plane)
+    sums = np.empty((count, channels), dtype)
+    for i in range(count):
+        PyErr_CheckSignals()
+        for first in range(0, channels, step):
+            part = np.ascontiguousarray(images[i, first:first + step], dtype)
+            add(cnp.PyArray_DIM(part, 0), plane, 1, 1, cnp.PyArray_BYTES(part),
+                cnp.PyArray_BYTES(sums) + (i * channels + first) * itemsize)
+    return sums

@@ -26,14 +26,13 @@ from fastconv._core.integers cimport ceil_div, even_size
 from fastconv._core.machine cimport CostTerms, total
 from fastconv._core.padding cimport PAD_ZEROS
 from fastconv._core.partial_sums cimport PartialSums
-from fastconv._core.scratch cimport Scratch, acquire
+from fastconv._core.scratch cimport LAST_LEVEL_CACHE_BYTES, Scratch, acquire
 from fastconv._core.strided cimport strided_images
 from fastconv._core.threads cimport parallel_for
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 cnp.import_array()
 
-cdef Py_ssize_t LAST_LEVEL_CACHE_BYTES = 16 << 20  # gradients beyond it come from memory
 
 
 cdef PassLayout gradient_layout(ConvDesc desc):

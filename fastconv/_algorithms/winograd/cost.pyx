@@ -14,7 +14,7 @@ from fastconv._algorithms.winograd.types cimport (
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport BANDWIDTH, CLOCK, CostTerms
 from fastconv._core.padding cimport AXES
-from fastconv._core.scratch cimport CACHE
+from fastconv._core.scratch cimport CACHE, LAST_LEVEL_CACHE_BYTES
 from fastconv._core.window cimport WindowAxis
 
 cdef enum:
@@ -56,7 +56,6 @@ cdef double IMAGE_TRAFFIC = 1.25            # time of an image from memory, to t
 
 cdef enum:
     PAGE_BYTES = 4096
-    LAST_LEVEL_CACHE_BYTES = 16 << 20  # as a guess
     IMAGE_CACHE_BYTES = 12 << 20       # of input and output, that need not come from memory
 
 
