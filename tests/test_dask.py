@@ -365,7 +365,7 @@ def test_lazy_with_a_residual_and_weights_of_dasks():
     with pytest.raises(RuntimeError, match="computed"):
         later.compute()
     got = lazy.conv2d(chunked, da.from_array(weight), padding=1, residual=chunked,
-                      activation="relu", precision="highest")  # fmt: skip
+                      activation="relu", method="direct")  # fmt: skip
     assert got.chunks == chunked.chunks   # "same" padding keeps the chunks
     expected = fastconv.conv2d(x, weight, padding=1, residual=x, activation="relu",
                                method="direct")  # fmt: skip

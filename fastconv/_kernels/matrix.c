@@ -23,6 +23,14 @@ enum { GROUP = 8, COLUMNS = 2 };
 #else
 enum { GROUP = 4, COLUMNS = 1 };
 #endif
+
+/* With BF16 each product is rounded where it is added; so some steps have a sum of their own, which
+ * then joins those before. Without, a step has. */
+#if defined(__AVX512BF16__)
+enum { APART = 1, SUM_STEPS = 4 };
+#else
+enum { APART = 0, SUM_STEPS = 1 << 30 };
+#endif
 enum { VECTORS = FC_MATRIX / LANES }; /* of a tile's channels */
 enum { TILE = FC_MATRIX * FC_MATRIX * 4 }; /* bytes of packed weights */
 
@@ -76,24 +84,31 @@ FC_INLINE void sum_group(ptrdiff_t steps, const ptrdiff_t *offset, const operand
                          ptrdiff_t out_row, int more, const int parts, const int columns,
                          const int planes)
 {
-    vec acc[GROUP][COLUMNS];
-    FC_UNROLL for (int p = 0; p < GROUP; p++)
-        FC_UNROLL for (int v = 0; v < columns; v++)
-            acc[p][v] = more ? *(const vec *)(out + p * out_row + v * FC_MATRIX) : (vec){0};
-    for (ptrdiff_t t = 0; t < steps; t++) {
-        const char *x = of->x + (planes ? t * parts * 2 * TILE : offset[t]);
-        const char *w = of->w + (planes ? offset[t] : t * parts * 2 * TILE);
-        if (parts == 2) /* the low parts of pixels come first */
-            step(acc, planes ? x : x + of->x_low, of->row, planes ? w + of->w_low : w, of->element,
-                 of->next, columns);
-        step(acc, x, of->row, w, of->element, of->next, columns);
-        if (parts == 2)
-            step(acc, planes ? x + of->x_low : x, of->row, planes ? w : w + of->w_low, of->element,
-                 of->next, columns);
+    for (ptrdiff_t first = 0; first < steps || first == 0; first += SUM_STEPS, more = 1) {
+        const ptrdiff_t end = steps - first < SUM_STEPS ? steps : first + SUM_STEPS;
+        vec acc[GROUP][COLUMNS];
+        FC_UNROLL for (int p = 0; p < GROUP; p++)
+            FC_UNROLL for (int v = 0; v < columns; v++)
+                acc[p][v] = more && !APART ? *(const vec *)(out + p * out_row + v * FC_MATRIX)
+                                           : (vec){0};
+        for (ptrdiff_t t = first; t < end; t++) {
+            const char *x = of->x + (planes ? t * parts * 2 * TILE : offset[t]);
+            const char *w = of->w + (planes ? offset[t] : t * parts * 2 * TILE);
+            if (parts == 2) /* the low parts of pixels come first */
+                step(acc, planes ? x : x + of->x_low, of->row, planes ? w + of->w_low : w,
+                     of->element, of->next, columns);
+            step(acc, x, of->row, w, of->element, of->next, columns);
+            if (parts == 2)
+                step(acc, planes ? x + of->x_low : x, of->row, planes ? w : w + of->w_low,
+                     of->element, of->next, columns);
+        }
+        FC_UNROLL for (int p = 0; p < GROUP; p++)
+            FC_UNROLL for (int v = 0; v < columns; v++) {
+                vec *sum = (vec *)(out + p * out_row + v * FC_MATRIX);
+                if (more && APART) acc[p][v] += *sum;
+                *sum = acc[p][v];
+            }
     }
-    FC_UNROLL for (int p = 0; p < GROUP; p++)
-        FC_UNROLL for (int v = 0; v < columns; v++)
-            *(vec *)(out + p * out_row + v * FC_MATRIX) = acc[p][v];
 }
 
 FC_INLINE void product(ptrdiff_t steps, const ptrdiff_t *offset, const char *x,

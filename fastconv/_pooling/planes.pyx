@@ -12,6 +12,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
+from fastconv._core.scratch cimport LAST_LEVEL_CACHE_BYTES
 from fastconv._desc.pool cimport pool_axis
 from fastconv._kernels.dispatch cimport (
     FC_F32, FC_F64, TYPES, fc_global_pool, fc_pool_windows, fc_windows, kernels,
@@ -62,6 +63,8 @@ cdef void square_block(const Job *job, const BlockRef *b, char *scratch) noexcep
     cdef Py_ssize_t o
     window.row, window.rows = b.ranges[1].out_start, outputs(&b.ranges[1])
     window.col, window.cols = b.ranges[2].out_start, outputs(&b.ranges[2])
+    window.far = (p.outer * p.axis[0].length * p.axis[1].length * p.axis[2].length
+                  * job.schedule.input.size > LAST_LEVEL_CACHE_BYTES)
     plane.outers = 1
     for o in range(b.first_outer, b.first_outer + b.outers):
         plane.first_outer = o
@@ -201,8 +204,8 @@ cdef void store_planes(const Job *job, const BlockRef *b, Py_ssize_t n,
 def plane_sums(cnp.ndarray images, dtype):
     """Sums of the planes of images, (images, channels, plane); None where no kernel adds them up.
 
-    In float32 or float64, in pairs of pairs, so that errors grow with a plane's logarithm. Images of
-    any strides and byte order have the same sums: some planes at once are copied.
+    In float32 or float64, in pairs of pairs, so that errors grow with a plane's logarithm. Images
+    of any strides and byte order have the same sums: some planes at once are copied.
     """
     cdef fc_global_pool add
     cdef Py_ssize_t count = cnp.PyArray_DIM(images, 0), channels = cnp.PyArray_DIM(images, 1)

@@ -10,7 +10,6 @@ from libc.string cimport memset
 from fastconv._core.blocks cimport Arena, CACHE_LINE, reserve
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.padding cimport AXES
-from fastconv._core.scratch cimport LAST_LEVEL_CACHE_BYTES
 from fastconv._desc.pool cimport ADAPTIVE, ADJOINT, REGULAR, pool_axis
 from fastconv._kernels.dispatch cimport (
     FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U8, FC_U16, FC_U32, FC_U64, fc_global_pool,
@@ -301,8 +300,6 @@ cdef inline void set_method(const Pooling *p, Schedule *s) noexcept:
             or p.axis[1].kind != REGULAR or p.axis[2].kind != REGULAR):
         return
     s.window = square_windows(p)
-    s.window.far = p.outer * p.axis[0].length * p.axis[1].length * p.axis[2].length * (
-        s.input.size) > LAST_LEVEL_CACHE_BYTES
     s.square_pool = square_kernel(p, s)
     s.global_pool = global_kernel(p, s)
     if s.square_pool != NULL:

@@ -34,7 +34,6 @@ from fastconv._desc.conv cimport ConvDesc, conv_geometry
 cnp.import_array()
 
 
-
 cdef PassLayout gradient_layout(ConvDesc desc):
     """A layout for one call alone: plans block its axes anew."""
     return PassLayout(desc, False, False, False, True)
