@@ -158,6 +158,8 @@ cdef inline void pack_taps(const Weights *weights, const Phase *phase, Py_ssize_
         memset(out, 0, taps * width * sizeof(real_t))
     if phase.trims:
         pack_trimmed(weights, phase, source, n, width, out)
+    elif lie_in_rows(weights):
+        pack_rows(taps, source + first * weights.in_channel, weights.in_channel, n, out, width)
     elif all_in_order(weights, phase):
         kernels.transpose(n, taps, source + first, weights.out_channel, out, width)
         for o in range(n):  # the next chunk comes while this one is at work
@@ -190,6 +192,34 @@ cdef inline bint all_in_order(const Weights *weights, const Phase *phase) noexce
     return ((weights.in_channel == phase.spatial_taps or weights.layout.in_channels == 1)
             and (phase.spatial_taps == 1 or not weights.layout.g.flip)
             and in_order(weights, phase))
+
+
+cdef inline bint lie_in_rows(const Weights *weights) noexcept nogil:
+    """Whether output channels lie side by side, tap by tap: gradients of the input of 1x1 layers."""
+    cdef const Py_ssize_t *kernel = weights.layout.g.kernel
+    return weights.out_channel == 1 and kernel[0] == kernel[1] == kernel[2] == 1
+
+
+cdef inline void pack_rows(Py_ssize_t taps, const real_t *source, Py_ssize_t row, Py_ssize_t n,
+                           real_t *out, Py_ssize_t width) noexcept nogil:
+    """A row of n weights for each tap; whole blocks by copies of a size that compilers know."""
+    if n == 4:
+        copy_rows(taps, source, row, 4, out, width)
+    elif n == 8:
+        copy_rows(taps, source, row, 8, out, width)
+    elif n == 16:
+        copy_rows(taps, source, row, 16, out, width)
+    elif n == 32:
+        copy_rows(taps, source, row, 32, out, width)
+    else:
+        copy_rows(taps, source, row, n, out, width)
+
+
+cdef inline void copy_rows(Py_ssize_t rows, const real_t *source, Py_ssize_t row, Py_ssize_t n,
+                           real_t *out, Py_ssize_t out_row) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(rows):
+        memcpy(out + i * out_row, source + i * row, n * sizeof(real_t))
 
 
 cdef inline void pack_channels(const Weights *weights, const Phase *phase, const real_t *source,
