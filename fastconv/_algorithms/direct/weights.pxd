@@ -195,7 +195,7 @@ cdef inline bint all_in_order(const Weights *weights, const Phase *phase) noexce
 
 
 cdef inline bint lie_in_rows(const Weights *weights) noexcept nogil:
-    """Whether output channels lie side by side, tap by tap: gradients of the input of 1x1 layers."""
+    """Whether output channels lie side by side: gradients of the input of 1x1 layers."""
     cdef const Py_ssize_t *kernel = weights.layout.g.kernel
     return weights.out_channel == 1 and kernel[0] == kernel[1] == kernel[2] == 1
 
