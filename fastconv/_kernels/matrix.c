@@ -2,7 +2,8 @@
  * module, by AVX512-BF16.
  *
  * A step's products of the first and of the second number of elements are two sums, which then join
- * those of the steps before: the order of AMX. */
+ * those of the steps before: the order of AMX. AVX512-BF16 adds product by product, and keeps to it no
+ * further than that. */
 #include "matrix.h"
 #include "matrix_parts.h"
 #include "table.h"
