@@ -17,6 +17,7 @@ from fastconv._algorithms.direct.types cimport (
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.machine cimport CostTerms, peak
 from fastconv._core.padding cimport AXES
+from fastconv._core.places cimport MAX_PLACES
 from fastconv._core.scratch cimport CACHE
 from fastconv._core.window cimport WindowAxis
 from fastconv._kernels.dispatch cimport FC_BACKWARD_FILTERS
@@ -59,7 +60,9 @@ cdef double TRANSPOSED_CYCLES = 0.6
 cdef double TRANSPOSED_CYCLES_BEYOND = 1.4   # if an image of results exceeds the cache
 cdef double COPIED_CYCLES = 0.2          # an element of a window, of neighbouring channels;
 cdef double SHORT_COPY_CYCLES = 1        # of a few pixels;
-cdef double COPY_CALL_CYCLES = 40        # and what a call of either takes
+cdef double COPY_CALL_CYCLES = 40        # and what a call of either takes;
+cdef double PLACE_CYCLES = 1.3           # one by a list of places,
+cdef double LISTED_CYCLES = 10           # and one that is listed, once for all channels
 cdef double GAP_CYCLES = 0.5             # for what lies between rows that are cut as one line
 # And factors of its products:
 cdef double PIXELS_INPUT = 1.05          # input from the second-level cache for every few channels
@@ -131,7 +134,7 @@ cdef double gather_cycles(const Layout *layout, int joined) noexcept:
     """Cycles of an output for the window: the elements, and the calls that copy some each."""
     cdef const WindowAxis *axis = layout.phases[0].axis
     cdef double planes = <double>axis[0].taps * axis[0].count, rows = positions(&axis[1])
-    cdef double columns = positions(&axis[2]), segments = 1, lines, elements, calls
+    cdef double columns = positions(&axis[2]), segments = 1, lines, elements, calls, cycles, plane
     lines = planes
     if joined:
         columns = <double>axis[2].taps * axis[2].count
@@ -142,15 +145,16 @@ cdef double gather_cycles(const Layout *layout, int joined) noexcept:
         segments *= axis[1].taps
         if axis[1].count == 1:
             lines = 1  # planes are copied like rows
-    elements = planes * rows * columns * layout.in_channels
+    plane = planes * rows * columns
+    elements = plane * layout.in_channels
     if layout.g.channels_last:
-        elements *= COPIED_CYCLES
-        calls = planes * rows * segments
+        cycles = elements * COPIED_CYCLES + planes * rows * segments * COPY_CALL_CYCLES
     else:
-        elements *= SHORT_COPY_CYCLES
         calls = lines * segments * layout.in_channels
-    return (elements + calls * COPY_CALL_CYCLES) / max(
-        phase_outputs(&layout.phases[0]) * layout.out_channels, 1.0)
+        cycles = elements * SHORT_COPY_CYCLES + calls * COPY_CALL_CYCLES
+        if plane <= MAX_PLACES and layout.in_channels > 1:
+            cycles = min(cycles, elements * PLACE_CYCLES + plane * LISTED_CYCLES)
+    return cycles / max(phase_outputs(&layout.phases[0]) * layout.out_channels, 1.0)
 
 
 cdef double products_cycles(const Layout *layout) noexcept:

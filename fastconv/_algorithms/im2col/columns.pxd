@@ -1,18 +1,9 @@
 cimport numpy as cnp
-from libc.stdint cimport uint8_t, uint16_t
 
 from fastconv._core.strided cimport Strided5
-from fastconv._core.types cimport real_t
+from fastconv._core.types cimport moved_t, real_t
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_kernels
-
-# What is moved unchanged, whatever it means: as many bytes.
-ctypedef fused moved_t:
-    uint8_t
-    uint16_t
-    float
-    double
-    double complex
 
 # The matrix of columns of one image: rows (channel, kernel position), and a column for each pixel
 # of the output.

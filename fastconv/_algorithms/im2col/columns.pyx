@@ -6,11 +6,15 @@ from libc.string cimport memcpy, memset
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport PAD_CONSTANT, PAD_ZEROS, source_index
+from fastconv._core.places cimport MAX_PLACES, Places, add_place, copy_places, within_reach
 from fastconv._core.strided cimport strided_images
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._kernels.dispatch cimport kernels_for
 
 cnp.import_array()
+
+cdef enum:
+    SHORT_ROW = 16  # outputs, up to which an element of a row costs more than one of a list
 
 # Outputs that are neighbours in a row, and what one kernel position meets there.
 cdef struct PixelRun:
@@ -70,6 +74,76 @@ cdef inline PixelRun find_run(const conv_geometry *g, const Py_ssize_t *t, Py_ss
     return run
 
 
+# ---- short rows ----
+#
+# Where rows are short, what is looked up for each takes longer than its elements. All channels meet
+# a kernel position at the same places, which are listed once for all.
+
+cdef bint by_places(const Columns *columns, Py_ssize_t n_rows, Py_ssize_t n_pixels) noexcept nogil:
+    """Whether such lists hold the pixels, which lie in short rows, and serve several channels."""
+    return (columns.g.output[2] <= SHORT_ROW and n_pixels <= MAX_PLACES and n_rows > columns.taps
+            and within_reach(columns.g.input, &columns.image.stride[2]))
+
+
+cdef void find_places(const Columns *columns, Py_ssize_t tap, Py_ssize_t pixel,
+                      Py_ssize_t n_pixels, Py_ssize_t mode, Places *places) noexcept nogil:
+    """What one kernel position meets at pixels `pixel` … pixel + n_pixels - 1."""
+    cdef const conv_geometry *g = columns.g
+    cdef const Py_ssize_t *stride = &columns.image.stride[2]
+    cdef Py_ssize_t p = 0, i, place, row
+    cdef Py_ssize_t[3] t
+    cdef Py_ssize_t[3] o
+    cdef PixelRun run
+    places.count = 0
+    unravel(tap, g.kernel, 3, t)
+    unravel(pixel, g.output, 3, o)
+    while p < n_pixels:
+        run = find_run(g, t, o, n_pixels - p, mode)
+        if min(run.plane, run.row) >= 0:
+            row = run.plane * stride[0] + run.row * stride[1]
+            for i in range(run.pixels):
+                place = run.first + i * g.stride[2]
+                if not run.low <= i < run.high:
+                    place = source_index(place, g.input[2], mode)
+                if place >= 0:
+                    add_place(places, row + place * stride[2], p + i)
+        p += run.pixels
+
+
+cdef void gather_by_places(const Columns *columns, const moved_t *x, Py_ssize_t n_rows,
+                           Py_ssize_t pixel, Py_ssize_t n_pixels, Py_ssize_t pitch,
+                           moved_t *out) noexcept nogil:
+    """`gather_columns` of whole channels; x points to the first."""
+    cdef Py_ssize_t tap, c, channels = n_rows // columns.taps, row = columns.taps * pitch
+    cdef Places places
+    for tap in range(columns.taps):
+        find_places(columns, tap, pixel, n_pixels, columns.g.padding_mode, &places)
+        if places.count < n_pixels:
+            for c in range(channels):
+                fill_run(columns, n_pixels, out + c * row)
+        copy_places(&places, channels, x, columns.image.stride[1], out, row)
+        out += pitch
+
+
+cdef void add_by_places(const Columns *columns, const real_t *cols, Py_ssize_t n_rows,
+                        Py_ssize_t pixel, Py_ssize_t n_pixels, Py_ssize_t pitch,
+                        real_t *x) noexcept nogil:
+    """`add_columns` of whole channels; x points to the first."""
+    cdef Py_ssize_t tap, c, i
+    cdef real_t *channel
+    cdef const real_t *line
+    cdef Places places
+    for tap in range(columns.taps):
+        find_places(columns, tap, pixel, n_pixels, PAD_ZEROS, &places)
+        for c in range(n_rows // columns.taps):
+            channel = x + c * columns.image.stride[1]
+            line = cols + (c * columns.taps + tap) * pitch
+            for i in range(places.count):
+                channel[places.source[i]] += line[places.target[i]]
+
+
+# ---- long ones, and their choice ----
+
 cdef void gather_columns(const Columns *columns, const moved_t *x, Py_ssize_t row,
                          Py_ssize_t n_rows, Py_ssize_t pixel, Py_ssize_t n_pixels,
                          Py_ssize_t pitch, moved_t *out) noexcept nogil:
@@ -86,6 +160,10 @@ cdef void gather_columns(const Columns *columns, const moved_t *x, Py_ssize_t ro
     cdef const moved_t *channel
     cdef const moved_t *line
     cdef PixelRun run
+    if by_places(columns, n_rows, n_pixels):  # whole channels
+        gather_by_places(columns, x + row // columns.taps * stride[1], n_rows, pixel, n_pixels,
+                         pitch, out)
+        return
     unravel(pixel, g.output, 3, first)
     for r in range(row, row + n_rows):
         channel = x + r // columns.taps * stride[1]
@@ -158,6 +236,10 @@ cdef void add_columns(const Columns *columns, const real_t *cols, Py_ssize_t row
     cdef real_t *channel
     cdef real_t *line
     cdef PixelRun run
+    if by_places(columns, n_rows, n_pixels):  # whole channels
+        add_by_places(columns, cols, n_rows, pixel, n_pixels, pitch,
+                      x + row // columns.taps * stride[1])
+        return
     unravel(pixel, g.output, 3, first)
     for r in range(row, row + n_rows):
         channel = x + r // columns.taps * stride[1]
