@@ -79,6 +79,7 @@ cdef extern from "table.h" nogil:
         void (*dwconv_plane[2][2])(const fc_plane *shape, const void *x, const void *w,
                                    const void *bias, const fc_epilogue *clip,
                                    void *y) noexcept nogil
+        int plane_weights
         void (*dwconv_plane_backward_weight[2][2])(
             const fc_plane *shape, const void *x, const void *g, void *out) noexcept nogil
         void (*dwconv_plane_backward_data)(const fc_plane *shape, const void *g, const void *w,

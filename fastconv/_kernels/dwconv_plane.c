@@ -94,6 +94,7 @@ void fc_fill_dwconv_plane(fc_table *table)
 {
 #ifdef FC_PARTIAL_LOADS
 #define FILL(bits)                                                                             \
+    table->f##bits.plane_weights = FC_PLANE_WEIGHTS;                                           \
     table->f##bits.dwconv_plane_backward_data = FC_NAME(bits, dwconv_plane_backward_data);     \
     table->f##bits.dwconv_plane[0][0] = FC_NAME(bits, dwconv_plane_3x3s1);                     \
     table->f##bits.dwconv_plane[0][1] = FC_NAME(bits, dwconv_plane_3x3s2);                     \

@@ -151,9 +151,11 @@ typedef struct {
 
     /* y[c][r][p] = clip(bias[c] + sum_{j, i} x[c][r * step - top + i][p * step - left + j] *
      * w[c][j][i]), finished as by `dwconv_rows`. Index: kernel of 3x3, 5x5; step - 1. NULL
-     * where `dwconv_rows` is. */
+     * where `dwconv_rows` is. Sums go through `step` columns of a kernel at once, row by row, or
+     * through all columns where there are no more than `plane_weights` weights. */
     void (*dwconv_plane[2][2])(const fc_plane *shape, const void *x, const void *w,
                                const void *bias, const fc_epilogue *clip, void *y);
+    int plane_weights;
 
     /* The gradient of w, of which there is one sum for each plane and tap, where g lies like y:
      * out[c][j][i] = sum_{r, p} x[c][r * step - top + i][p * step - left + j] * g[c][r][p]. */

@@ -18,10 +18,58 @@ cdef inline Py_ssize_t flat_tap(const conv_geometry *g, Py_ssize_t c, Py_ssize_t
 cdef inline void make_window_columns(const Layout *layout, OutputPhase *phase) noexcept:
     """The columns of a window run along one axis, for each tap of the others."""
     cdef Py_ssize_t c, t, i, n = 0
+    if layout.in_planes or layout.in_rows and not layout.backward:
+        make_columns_as_in_place(layout, phase)
+        return
     for c in range(layout.in_channels):
         for t in range(phase.axis[0].taps):
             for i in range(phase.axis[3 - layout.column_axis].taps):
                 n = add_window_columns(layout, phase, c, t, i, n)
+
+
+cdef inline void make_columns_as_in_place(const Layout *layout, OutputPhase *phase) noexcept:
+    """The same in the order of rows or planes in place.
+
+    Taps of a row go by what they read. Where some go together, or those of a plane's column lie in
+    two phases, each is a column by itself.
+    """
+    cdef const Axis *axis = phase.axis
+    cdef bint apart = layout.in_planes and axis[1].input_phases > 1
+    cdef Py_ssize_t t, i, j, h, row, width, n = 0
+    for t in range(axis[0].taps):
+        i = 0
+        while i < axis[2].taps:
+            width = min(layout.together, axis[2].taps - i)
+            if width == 1 and not apart:
+                n = add_window_columns(layout, phase, 0, t, by_reads(layout, &axis[2], i), n)
+            else:
+                for j in range(axis[1].taps):
+                    row = by_reads(layout, &axis[1], j) if layout.in_planes else j
+                    for h in range(width):
+                        n = add_window_tap(layout, phase, t, row,
+                                           by_reads(layout, &axis[2], i + h), n)
+            i += width
+
+
+cdef inline Py_ssize_t by_reads(const Layout *layout, const Axis *axis, Py_ssize_t n) noexcept:
+    """The n-th tap by what it reads, where all taps are in one output phase."""
+    cdef Py_ssize_t i = 0, place = axis.taps - 1 - n if layout.backward else n
+    while axis.kernel[i] != place:
+        i += 1
+    return i
+
+
+cdef inline Py_ssize_t add_window_tap(const Layout *layout, OutputPhase *phase, Py_ssize_t t,
+                                      Py_ssize_t j, Py_ssize_t i, Py_ssize_t n) noexcept:
+    """A column of one tap; returns how many taps there are then."""
+    cdef const Axis *axis = phase.axis
+    cdef fc_column *column = &phase.column[phase.columns]
+    phase.offset[n] = column.offset = (window_place(&axis[0], t) + window_place(&axis[1], j)
+                                       + window_place(&axis[2], i))
+    phase.order[n] = flat_tap(layout.g, 0, axis[0].kernel[t], axis[1].kernel[j], axis[2].kernel[i])
+    column.taps = 1
+    phase.columns += 1
+    return n + 1
 
 
 cdef inline Py_ssize_t add_window_columns(const Layout *layout, OutputPhase *phase, Py_ssize_t c,

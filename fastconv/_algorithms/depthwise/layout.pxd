@@ -37,6 +37,9 @@ cdef struct Layout:
     method_t method
     bint copies_rows         # that could be read in place, because they crowd there
     bint channels_in_lanes   # else pixels
+    bint in_rows             # rows could be read in place,
+    bint in_planes           # and whole planes
+    Py_ssize_t together      # columns of the kernel that sums go through at once, row by row, then
     bint interleaves         # small planes are put side by side first, so that channels are
     int column_axis          # along which columns run
     Py_ssize_t groups, in_channels, out_channels   # channels per group, read and written

@@ -16,7 +16,9 @@ from fastconv._core.integers cimport ceil_div, even_size, gcd, round_up
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.scratch cimport CACHE
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
-from fastconv._kernels.dispatch cimport FC_IDENTITY, fc_column, fc_epilogue, kernels_for
+from fastconv._kernels.dispatch cimport (
+    FC_IDENTITY, FC_SUM_BLOCK, fc_column, fc_epilogue, kernels_for,
+)
 
 from fastconv._algorithms.record import BACKWARD_DATA, FORWARD
 
@@ -32,6 +34,7 @@ cdef enum:
     WAYS = 8
     TILE_ROWS = 4               # that `dwconv_rows` computes at once, or seven
     ROW_PIXELS = 32             # that fill vectors; shorter rows leave them idle
+    PLANE_PIXELS = 7            # that are read, the same of `dwconv_plane`
 
 cdef double MAX_FILL = 1.5      # lanes for each channel, where planes are put side by side
 
@@ -63,9 +66,13 @@ cdef class KeptLayout:
         cdef Py_ssize_t p
         self.desc = desc
         set_channels(desc, backward, layout)
-        layout.interleaves = not windows_only and interleaves(layout)
+        if not windows_only:
+            layout.in_rows = rows_can_stay(layout)
+            layout.in_planes = layout.in_rows and planes_can_stay(layout)
+            layout.together = columns_together(layout)
+            layout.interleaves = interleaves(layout)
         layout.channels_in_lanes |= layout.interleaves
-        if not windows_only and rows_can_stay(layout):
+        if layout.in_rows and not layout.interleaves:
             layout.method = ROWS
             layout.copies_rows = rows_crowd(layout)
         self.allocate_phases()
@@ -184,17 +191,24 @@ cdef int set_channels(ConvDesc desc, bint backward, Layout *layout) except -1:
 cdef bint interleaves(const Layout *layout) noexcept:
     """Whether planes are put side by side: small ones, where vectors of pixels are idle or slow.
 
-    Sums keep their order, but for rows in place that move by two.
+    Sums keep their order, that of columns together tap by tap, in one block.
     """
     cdef const conv_geometry *g = layout.g
     cdef Py_ssize_t lanes = 2 * layout.kernels.lanes, step = g.asked_stride[2]
     cdef double elements = (<double>plane_of(extents_read(layout))) + plane_of(layout.size)
-    if (g.channels_last or not maps_channels(layout) or has_plane_kernel(layout)
+    cdef bint plane_is_quick = extents_read(layout)[2] >= PLANE_PIXELS or (
+        layout.backward and step == 2)
+    if (g.channels_last or not maps_channels(layout)
+            or (has_plane_kernel(layout) and plane_is_quick)
             or elements * lanes * g.itemsize > IN_PLACE_BYTES
             or round_up(layout.channels, lanes) > MAX_FILL * layout.channels
-            or (step == 2 and not layout.backward and g.kernel[2] > 1)):
+            or (layout.together > 1
+                and g.kernel[0] * g.kernel[1] * g.kernel[2] > FC_SUM_BLOCK)):
         return False
-    return step > 1 or layout.size[2] < ROW_PIXELS
+    if layout.size[2] < ROW_PIXELS:
+        return True
+    # rows in place take a step of two apart in registers
+    return step > 2 or (step == 2 and (layout.backward or g.kernel[2] == 1))
 
 
 cdef bint has_plane_kernel(const Layout *layout) noexcept:
@@ -205,6 +219,27 @@ cdef bint has_plane_kernel(const Layout *layout) noexcept:
             and g.asked_stride[1] == step and g.dilation[1] == g.dilation[2] == 1
             and (size == 3 and step <= 2 or size == 5 and (step == 1 or step == 2
                                                            and not layout.backward)))
+
+
+cdef bint planes_can_stay(const Layout *layout) noexcept:
+    """Whether a plane's kernel serves, where padding is short."""
+    cdef const conv_geometry *g = layout.g
+    cdef Py_ssize_t size = g.kernel[2], step = 1 if layout.backward else g.asked_stride[2]
+    cdef Py_ssize_t first = g.before[2] - size + 1 if layout.backward else -g.before[2]
+    return (has_plane_kernel(layout) and not (layout.backward and g.asked_stride[2] == 2)
+            and -size < first <= 0
+            and (layout.size[2] - 1) * step + first < extents_read(layout)[2])
+
+
+cdef Py_ssize_t columns_together(const Layout *layout) noexcept:
+    """Columns of a kernel that sums go through at once, where rows or planes are in place."""
+    cdef const conv_geometry *g = layout.g
+    if layout.in_planes and g.kernel[1] * g.kernel[2] <= layout.kernels.plane_weights:
+        return g.kernel[2]
+    if (layout.in_rows and not layout.backward and g.asked_stride[2] == 2 and g.dilation[2] == 1
+            and g.kernel[2] > 1):
+        return 2
+    return 1
 
 
 cdef bint rows_can_stay(const Layout *layout) noexcept:
