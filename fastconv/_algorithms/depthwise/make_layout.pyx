@@ -34,6 +34,7 @@ cdef enum:
     WAYS = 8
     TILE_ROWS = 4               # that `dwconv_rows` computes at once, or seven
     ROW_PIXELS = 32             # that fill vectors; shorter rows leave them idle
+    FEW_PIXELS = 10             # of a row, that are slow by themselves
     PLANE_PIXELS = 7            # that are read, the same of `dwconv_plane`
 
 cdef double MAX_FILL = 1.5      # lanes for each channel, where planes are put side by side
@@ -198,9 +199,11 @@ cdef bint interleaves(const Layout *layout) noexcept:
     cdef double elements = (<double>plane_of(extents_read(layout))) + plane_of(layout.size)
     cdef bint plane_is_quick = extents_read(layout)[2] >= PLANE_PIXELS or (
         layout.backward and step == 2)
+    # else rows move a few elements each, or their results are put apart one by one
+    cdef bint must = layout.size[2] <= FEW_PIXELS or (layout.backward and step > 1)
     if (g.channels_last or not maps_channels(layout)
             or (has_plane_kernel(layout) and plane_is_quick)
-            or elements * lanes * g.itemsize > IN_PLACE_BYTES
+            or elements * lanes * g.itemsize > (CACHE * 3 // 4 if must else IN_PLACE_BYTES)
             or round_up(layout.channels, lanes) > MAX_FILL * layout.channels
             or (layout.together > 1
                 and g.kernel[0] * g.kernel[1] * g.kernel[2] > FC_SUM_BLOCK)):
