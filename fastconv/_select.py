@@ -39,7 +39,8 @@ UNCALIBRATED: tuple[Algorithm, ...] = (
     with_sums(fft.ALGORITHM), with_sums(inner_product.ALGORITHM),
     with_sums(swapped.swapped((depthwise.ALGORITHM, direct.ALGORITHM))),
     with_sums(cropped.cropped(tuple(map(
-        calibrated, (depthwise.ALGORITHM, direct.ALGORITHM, im2col.ALGORITHM))))),
+        calibrated, (depthwise.ALGORITHM, direct.ALGORITHM, im2col.ALGORITHM,
+                     inner_product.ALGORITHM))))),  # which refuses nothing if all taps are met
     sliding.ALGORITHM,
 )
 ALGORITHMS = tuple(map(calibrated, UNCALIBRATED))

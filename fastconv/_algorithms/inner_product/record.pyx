@@ -216,11 +216,13 @@ def cost(ConvDesc desc, which):
     """One image, whose columns are gathered or added up where there are several positions."""
     cdef const conv_geometry *g = &desc.g
     cdef Taps taps
-    cdef bint few = not find_taps(g, &taps)
+    cdef bint few = not find_taps(g, &taps), copies = False
     cdef double values = columns_size(g), n = positions(g), products, rate = DOT_RATE
     cdef double start = (COLUMNS_CALL_SECONDS if few else CALL_SECONDS) + g.groups * GROUP_SECONDS
     if not few:
         values = (<double>g.groups) * taps.values
+        copies = copies_weights(matrices_of(desc)) and (
+            which == BACKWARD_WEIGHT or not desc.planned)
     products = values * (g.filters // g.groups)
     if which == BACKWARD_WEIGHT:
         rate = SUM_RATE
@@ -229,7 +231,7 @@ def cost(ConvDesc desc, which):
     return Cost(
         arithmetic=2 * products * n / (rate * peak(g.itemsize)),
         gather=(n * values * COLUMN_SECONDS + n * g.filters * TURNED_SECONDS) * few,
-        transform=0 if few or not copies_weights(matrices_of(desc)) else products * COPIED_SECONDS,
+        transform=products * COPIED_SECONDS if copies else 0,
         traffic=g.itemsize * (products * WEIGHT_BYTE_SECONDS + values * IMAGE_BYTE_SECONDS),
         start=start,
     )
