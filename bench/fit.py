@@ -30,6 +30,7 @@ from fastconv import _select
 from fastconv._bench.draw import points
 from fastconv._bench.report import processor
 from fastconv._call import calibration
+from fastconv._call.squeezed import with_rows
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
 
@@ -178,7 +179,7 @@ def channels_of(rng, low, high):
 
 
 def describe(layer):
-    """The description that algorithms take, or None where no window fits."""
+    """The description of a layer, or None where no window fits."""
     rank = len(layer.weight_shape) - 2
     try:
         desc = describe_conv(geometry("fit", rank, **layer.arguments), layer.x_shape,
@@ -223,10 +224,10 @@ def measure(seconds, seed):
 
 def measure_layer(rng, layer, desc, number):
     """A sample of every algorithm that is worth one."""
-    known = {a.name: a for a in _select.UNCALIBRATED}
-    models = {a.name: a.cost(desc, layer.which) for a in known.values()
+    known, seen = {a.name: a for a in _select.UNCALIBRATED}, with_rows(desc)
+    models = {a.name: a.cost(seen, layer.which) for a in known.values()
               if layer.which in a.passes and a.name != PRICED
-              and a.supports(desc, layer.which) is None}  # fmt: skip
+              and a.supports(seen, layer.which) is None}  # fmt: skip
     least = min(model.seconds for model in models.values())
     if not 0 < least <= MAX_SECONDS:
         return
@@ -235,8 +236,8 @@ def measure_layer(rng, layer, desc, number):
     for name, model in models.items():
         if model.seconds <= HOPELESS * least:
             call = call_of(layer, name, *arrays)
-            yield Sample(number, calibration.price_key(known[name], desc, layer.which),
-                         model.seconds, calibration.counts(desc, model), seconds_of(call))
+            yield Sample(number, calibration.price_key(known[name], seen, layer.which),
+                         model.seconds, calibration.counts(seen, model), seconds_of(call))
 
 
 def call_of(layer, method, x, weight, grad):

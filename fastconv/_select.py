@@ -20,6 +20,7 @@ from fastconv._algorithms import (
 from fastconv._algorithms.record import PASSES, Algorithm
 from fastconv._call.calibration import calibrated
 from fastconv._call.explanation import Explanation, heading
+from fastconv._call.squeezed import squeezed
 from fastconv._core.machine import peak_flops
 from fastconv._core.messages import shown
 from fastconv._core.precision import TIERS, precision_in_force
@@ -33,17 +34,22 @@ def with_sums(algorithm):
     return guarded(algorithm, direct.ALGORITHM, sliding.ALGORITHM)
 
 
+def priced(algorithm):
+    """The algorithm at measured prices, with rows that are as long as can be."""
+    return squeezed(calibrated(algorithm))
+
+
 UNCALIBRATED: tuple[Algorithm, ...] = (
     depthwise.ALGORITHM, direct.ALGORITHM, with_sums(winograd.ALGORITHM),
     with_sums(matrix_unit.BF16X3), with_sums(matrix_unit.BF16), im2col.ALGORITHM,
     with_sums(fft.ALGORITHM), with_sums(inner_product.ALGORITHM),
     with_sums(swapped.swapped((depthwise.ALGORITHM, direct.ALGORITHM))),
-    with_sums(cropped.cropped(tuple(map(
-        calibrated, (depthwise.ALGORITHM, direct.ALGORITHM, im2col.ALGORITHM,
-                     inner_product.ALGORITHM))))),  # which refuses nothing if all taps are met
+    with_sums(cropped.cropped(tuple(map(priced, (
+        depthwise.ALGORITHM, direct.ALGORITHM, im2col.ALGORITHM,
+        inner_product.ALGORITHM))))),  # which refuses nothing if all taps are met
     sliding.ALGORITHM,
 )
-ALGORITHMS = tuple(map(calibrated, UNCALIBRATED))
+ALGORITHMS = tuple(map(priced, UNCALIBRATED))
 
 # A default must not cost factors: where direct sums would take more than so many times as long as
 # the fastest of the next tier, a tier that nobody has asked for gives way to that.

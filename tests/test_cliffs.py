@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fastconv
+from fastconv.testing.served import serves
 
 RNG = np.random.default_rng(0)
 
@@ -238,3 +239,45 @@ def test_windows_that_share_no_rows_from_memory_are_streams():
     how = {"num_threads": 1}
     assert_no_cliff(lambda: fastconv.avg_pool2d(x, 2, **how),
                     lambda: fastconv.avg_pool2d(x, 3, stride=2, padding=1, **how), 1.3)  # fmt: skip
+
+
+@pytest.mark.parametrize("which", ["forward", "backward_data", "backward_weight"])
+@pytest.mark.parametrize("method", ["direct", "im2col", "depthwise"])
+@pytest.mark.parametrize(("stride", "groups"), [(1, 1), (2, 64), (1, 8)])
+@pytest.mark.served(by=lambda which, method, stride, groups: serves(
+    method, which, (1, 64, 300), (64, 64 // groups, 3), stride=stride, groups=groups))
+def test_a_column_costs_what_a_signal_does(which, method, stride, groups):
+    """Axes of one element, wherever they are."""
+    x, w = array(1, 64, 300), array(64, 64 // groups, 3)
+    grad = array(1, 64, (300 - 3) // stride + 1)
+    options = {"groups": groups, "method": method}
+    calls = []
+    for tall in (False, True):
+        images = [a[..., np.newaxis] if tall else a for a in (x, w, grad)]
+        args = {"forward": images[:2], "backward_data": (images[2], images[1], images[0].shape),
+                "backward_weight": (images[2], images[0], images[1].shape)}[which]
+        call = {"forward": fastconv.conv, "backward_data": fastconv.conv_backward_data,
+                "backward_weight": fastconv.conv_backward_weight}[which]
+        calls.append(one_thread(call, *args, stride=(stride, 1) if tall else stride, **options))
+    assert_no_cliff(calls[1], calls[0], 1.3, 1e-5)
+
+
+@pytest.mark.parametrize("method", ["direct", "im2col"])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.served(by=lambda method, seed: serves(method, "forward", *narrow(seed)))
+def test_short_rows_of_many_channels_are_listed_once(method, seed):
+    """Not looked up anew for every channel: that took up to eight times as long as their sums."""
+    x_shape, weight_shape = narrow(seed)
+    x, w = array(*x_shape), array(*weight_shape)
+    gathered = np.empty((x_shape[1], 9, (x_shape[2] - 2) * (x_shape[3] - 2)), np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(x[0], (3, 3), axis=(1, 2))
+    windows = windows.transpose(0, 3, 4, 1, 2)
+    plain = partial(np.copyto, gathered.reshape(windows.shape), windows)  # by NumPy, one by one
+    assert_no_cliff(one_thread(fastconv.conv2d, x, w, method=method), plain, 1.0, 2e-5)
+
+
+def narrow(seed):
+    """An image of many channels and short rows, and two filters of 3x3."""
+    rng = np.random.default_rng(seed)
+    channels, height, width = rng.integers((200, 10, 4), (500, 40, 9))
+    return (1, int(channels), int(height), int(width)), (2, int(channels), 3, 3)

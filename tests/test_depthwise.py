@@ -294,3 +294,30 @@ def test_small_planes_side_by_side(seed):
     assert_exact(fastconv.conv(flipped, w, **options, groups=channels, method="depthwise"),
                  fastconv.conv(np.ascontiguousarray(flipped), w, **options, groups=channels,
                                method="depthwise"))  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_small_plane_begins_a_long_row(seed):
+    """Planes side by side have the bits of rows and planes in place: of any cut of an image."""
+    rng = np.random.default_rng(seed)
+    channels, step = int(rng.integers(24, 80)), (2, 2) if seed % 2 else rng.integers(1, 4, 2)
+    kernel = np.full(2, rng.choice((3, 5))) if seed % 3 == 0 else rng.integers(1, 8, 2)
+    dilation = rng.choice((1, 1, 2, 3), 2) if seed % 3 else (1, 1)
+    extent = [int(d * (k - 1) + 1) for k, d in zip(kernel, dilation, strict=True)]
+    above, before = (int(rng.integers(0, n)) for n in extent)
+    height, width = (int(n + rng.integers(0, m)) for n, m in zip(extent, (30, 12), strict=True))
+    long = rng.standard_normal((1, channels, height, width + 500), dtype=np.float32)
+    w = rng.standard_normal((channels, 1, *kernel), dtype=np.float32)
+    options = {"stride": [int(s) for s in step], "dilation": [int(d) for d in dilation],
+               "padding": ((above, above), (before, 0)), "groups": channels,
+               "method": "depthwise"}  # fmt: skip
+    short = np.ascontiguousarray(long[..., :width])
+    whole, part = fastconv.conv2d(long, w, **options), fastconv.conv2d(short, w, **options)
+    outputs = part.shape[-1]
+    assert_exact(part, whole[..., :outputs])
+    grad = rng.standard_normal(whole.shape, dtype=np.float32)
+    whole = fastconv.conv2d_backward_data(grad, w, long.shape, **options)
+    part = fastconv.conv2d_backward_data(
+        np.ascontiguousarray(grad[..., :outputs]), w, short.shape, **options)
+    alone = max(0, min(width, outputs * int(step[1]) - before))  # that no further output reads
+    assert_exact(part[..., :alone], whole[..., :alone])

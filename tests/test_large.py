@@ -102,3 +102,17 @@ def test_columns_as_an_array_of_more_than_2_to_the_31():
     rows = cols.reshape(256, 3, 3, 998, 998)
     for channel, a, b in [(0, 0, 0), (128, 1, 2), (255, 2, 2)]:
         assert_exact(rows[channel, a, b], x[0, channel, a : a + 998, b : b + 998])
+
+
+@memory(9)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["direct", "im2col"])
+@pytest.mark.served(by=lambda method: serves(method, "forward", (1, 6, 3, 4), (5, 6, 2, 2)))
+def test_rows_of_few_elements_more_than_2_to_the_31_apart(method):
+    """A list of places has no room for such distances."""
+    held = np.empty(2 * 2**30 + 64, np.float32)  # of which a few pages are touched
+    x = np.lib.stride_tricks.as_strided(held, (1, 6, 3, 4), (0, 16, 2**32, 4))
+    x[...] = integers(x.shape)
+    weight = integers((5, 6, 2, 2), seed=1)
+    assert_exact(fastconv.conv2d(x, weight, method=method),
+                 fastconv.conv2d(x.copy(), weight, method=method))

@@ -478,3 +478,69 @@ def test_few_positions_of_many_channels(shape, kernel, padding, options, dtype):
             assert all(np.array_equal(found[0], other) for other in found[1:])
             limit = (1e-5 if dtype == "float32" else 1e-13) * np.abs(exact).max()
             assert np.abs(found[0] - exact).max() <= limit
+
+
+# The shape of an image, of the kernel, and both without their axes of one element.
+SQUEEZED = [
+    ((37, 1), (3, 1), (37,), (3,)),
+    ((9, 1, 1), (4, 1, 1), (9,), (4,)),
+    ((1, 23, 1), (1, 5, 1), (23,), (5,)),
+    ((8, 1, 5), (3, 1, 2), (8, 5), (3, 2)),
+    ((6, 7, 1), (2, 3, 1), (6, 7), (2, 3)),
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize(("stride", "padded"), [(1, True), (2, False), (3, True)])
+@pytest.mark.parametrize(("spatial", "kernel", "shorter", "taps"), SQUEEZED, ids=str)
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.served(by=lambda method, groups, stride, padded, spatial, kernel, data_format: served(
+    method, spatial, kernel, squeezing(kernel, stride, padded, groups), data_format))
+def test_axes_of_one_element_change_nothing(
+    data_format, spatial, kernel, shorter, taps, stride, padded, groups, method
+):
+    """A column has the bits of a signal, in every pass."""
+    options = squeezing(kernel, stride, padded, groups)
+    passes = served(method, spatial, kernel, options, data_format)
+    how = {"method": method, "data_format": data_format}
+    high = {**how, **options}
+    low = {**how, **squeezing(taps, stride, padded, groups)}
+    x, weight = problem(spatial, kernel, {"groups": groups})
+    if data_format == "channels_last":
+        x = np.moveaxis(x, 1, -1)
+    channel = 1 if data_format == "channels_first" else -1
+
+    def without(array, axis, spatial):
+        """As an array of the lower rank."""
+        channels = array.shape[axis]
+        shape = (channels, *spatial) if axis == 1 else (*spatial, channels)
+        return array.reshape(len(array), *shape)
+
+    bias = numbers(12)
+    y = fastconv.conv(x, weight, bias, activation="relu", **high)
+    small = without(x, channel, shorter)
+    light = weight.reshape(*weight.shape[:2], *taps)
+    expected = fastconv.conv(small, light, bias, activation="relu", **low)
+    np.testing.assert_array_equal(y.reshape(expected.shape), expected)
+    residual, out = numbers(y.shape, seed=3), np.empty((*y.shape, 2))[..., 1]
+    fastconv.conv(x, weight, residual=residual, out=out, **high)
+    expected = fastconv.conv(small, light, residual=residual.reshape(expected.shape), **low)
+    np.testing.assert_array_equal(out.reshape(expected.shape), expected)
+    grad = numbers(y.shape, seed=4)
+    flat = grad.reshape(expected.shape)
+    if "backward_data" in passes:
+        got = fastconv.conv_backward_data(grad, weight, x.shape, **high)
+        expected = fastconv.conv_backward_data(flat, light, small.shape, **low)
+        np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+    for per_sample in (False, True) if "backward_weight" in passes else ():
+        got = fastconv.conv_backward_weight(grad, x, weight.shape, per_sample=per_sample, **high)
+        expected = fastconv.conv_backward_weight(flat, small, light.shape, per_sample=per_sample,
+                                                 **low)  # fmt: skip
+        np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+
+
+def squeezing(kernel, stride, padded, groups):
+    """Arguments for every axis that is more than one element."""
+    return {"stride": tuple(stride if k > 1 else 1 for k in kernel), "groups": groups,
+            "padding": tuple(k // 2 if padded else 0 for k in kernel)}  # fmt: skip

@@ -3,7 +3,9 @@
 From 12035 random layers on one thread of Intel(R) Xeon(R) Processor, avx512_amx; those of fewer
 than 90 samples are from earlier runs; the gradients of the data of bf16 and bf16x3 are of a draw
 of their own. `bare_weights` was taken out of fft, backward_data, last: a fit of outliers.
-Those of planes are a Zen 4's, scaled by the clock: 1.4 times; factors of terms 0.8, as peaks are.
+Those of planes, and of planes side by side, are a Zen 4's, scaled by the clock: 1.4 times; factors of
+terms 0.8, as peaks are. `input_rows` of direct, forward, first, are half of what was found, as they became
+on a Zen 4 when short rows were listed.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
@@ -46,6 +48,10 @@ CONSTANTS = {
         "call": 3.7e-06, "input": 2.6e-10, "far_input": 1.2e-10, "arithmetic": 0.78,
         "gather": 0.77, "start": 0.37,
     },
+    ("depthwise", "backward_data", "first", "interleaved"): {
+        "call": 4.8e-06, "plane_taps": 7.3e-09, "weights": 1.2e-09, "input": 3.2e-10,
+        "output": 2.7e-10, "arithmetic": 0.55,
+    },
     ("depthwise", "backward_data", "first", "planes"): {
         "unplanned": 4.3e-06, "channels": 2.1e-08, "lines": 2.5e-10, "input": 1.3e-10,
         "arithmetic": 0.96,
@@ -69,6 +75,11 @@ CONSTANTS = {
         "call": 8.4e-07, "unplanned": 2.2e-06, "taps": 3e-09, "lines": 1.9e-10, "input": 1.9e-10,
         "far_output": 2.3e-10, "arithmetic": 0.5, "filled_filters": 0.025, "gather": 0.54,
         "start": 0.32,
+    },
+    ("depthwise", "forward", "first", "interleaved"): {
+        "call": 1.5e-06, "unplanned": 2.1e-06, "filters": 5.9e-09, "taps": 2.7e-08,
+        "plane_taps": 2.7e-09, "weights": 9.7e-10, "input": 1.8e-10, "output": 4.2e-10,
+        "arithmetic": 0.63,
     },
     ("depthwise", "forward", "first", "planes"): {
         "call": 1.4e-06, "unplanned": 2.2e-06, "plane_taps": 1.7e-08, "weights": 1.2e-09,
@@ -99,7 +110,7 @@ CONSTANTS = {
     },
     ("direct", "forward", "first"): {
         "call": 1.9e-06, "unplanned": 2.7e-06, "groups": 9.1e-08, "taps": 3.7e-09,
-        "input_rows": 3.9e-09, "output": 1.5e-10, "far_input": 1.5e-10, "arithmetic": 1.1,
+        "input_rows": 2e-09, "output": 1.5e-10, "far_input": 1.5e-10, "arithmetic": 1.1,
         "filled_filters": 0.017, "gather": 0.52, "transform": 0.57,
     },
     ("direct", "forward", "last"): {

@@ -1,10 +1,10 @@
 """The prices of what cost models count: found by `bench/fit.py`.
 
-From 12744 random layers on one thread of an AMD EPYC of the Zen 4 generation, avx512_bf16. Those of
-im2col, forward and backward_data, are 1.08 times what was found: threads do not share its products
-where pixels are few, and a choice that cannot know their number should not take it for a tie.
-`far_weights` of inner_product's columns, forward, first, were added by hand: 1024 > 1024 on 7x7
-took 1.7 times what was estimated.
+direct, im2col and depthwise from 16222 random layers on one thread of an AMD EPYC of the Zen 4 generation,
+avx512_bf16, all others from 12744 earlier ones. Those of im2col, forward and backward_data, are 1.08
+times what was found: threads do not share its products where pixels are few, and a choice that cannot
+know their number should not take it for a tie. `far_weights` of inner_product's columns, forward,
+first, were added by hand: 1024 > 1024 on 7x7 took 1.7 times what was estimated.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
@@ -26,67 +26,75 @@ CONSTANTS = {
         "weights": 7.2e-10, "far_weights": 1.2e-10, "arithmetic": 0.66, "gather": 1.2,
     },
     ("depthwise", "backward_data", "first"): {
-        "call": 2.4e-06, "input": 1.5e-10, "arithmetic": 0.68, "gather": 0.53, "start": 0.24,
+        "call": 2.5e-06, "input_rows": 3.2e-09, "plane_taps": 6.2e-09, "output": 1.2e-10,
+        "arithmetic": 0.67, "gather": 0.73, "start": 0.21,
+    },
+    ("depthwise", "backward_data", "first", "interleaved"): {
+        "call": 3.4e-06, "plane_taps": 5.2e-09, "weights": 8.9e-10, "input": 2.3e-10,
+        "output": 1.9e-10, "arithmetic": 0.69,
     },
     ("depthwise", "backward_data", "first", "planes"): {
-        "unplanned": 3.1e-06, "channels": 1.5e-08, "lines": 1.8e-10, "input": 9.6e-11,
-        "arithmetic": 1.2,
+        "unplanned": 3.1e-06, "channels": 2.4e-08, "strided_input": 6.9e-11, "output": 6.8e-11,
+        "arithmetic": 1.6,
     },
     ("depthwise", "backward_data", "last"): {
-        "unplanned": 3.4e-06, "output": 2.7e-10, "arithmetic": 1.1, "gather": 0.29,
-        "start": 0.057,
+        "call": 3.8e-06, "output": 2.5e-10, "far_output": 1.5e-10, "arithmetic": 0.85,
+        "gather": 0.33,
     },
     ("depthwise", "backward_weight", "first"): {
-        "unplanned": 2.7e-06, "channels": 5.3e-08, "input_rows": 3e-09, "lines": 3.6e-10,
-        "plane_taps": 2e-08, "weights": 6.6e-09, "output": 7.2e-11, "far_input": 8.1e-11,
+        "call": 2.8e-06, "groups": 6.3e-08, "input_rows": 3e-09, "lines": 3.6e-10,
+        "plane_taps": 1.7e-08, "weights": 7.8e-09, "input": 8.3e-11, "far_output": 8.2e-11,
         "filled_rows": 0.67,
     },
     ("depthwise", "backward_weight", "first", "planes"): {
-        "unplanned": 3e-06, "weights": 2.8e-09, "arithmetic": 0.65, "filled_rows": 0.44,
+        "unplanned": 2.3e-06, "taps": 7.4e-08, "lines": 2.6e-10, "filled_rows": 0.86,
     },
     ("depthwise", "backward_weight", "last"): {
-        "unplanned": 2.8e-06, "filters": 3.6e-09, "taps": 2.2e-08, "weights": 1.1e-09,
-        "strided_input": 7.5e-11, "output": 3.3e-10, "arithmetic": 0.77, "gather": 0.39,
+        "call": 3e-06, "taps": 2.3e-08, "plane_taps": 4.8e-09, "weights": 8.3e-10,
+        "output": 2.8e-10, "far_output": 5.6e-10, "arithmetic": 0.68, "gather": 0.41,
     },
     ("depthwise", "forward", "first"): {
-        "call": 7.2e-07, "unplanned": 1.4e-06, "taps": 4.3e-09, "input_rows": 1.5e-09,
-        "weights": 1.4e-09, "output": 1.6e-10, "arithmetic": 0.37, "filled_filters": 0.027,
-        "filled_rows": 0.066, "start": 0.16,
+        "call": 7.4e-07, "unplanned": 1.3e-06, "groups": 2.6e-08, "taps": 1.2e-09,
+        "input_rows": 2e-09, "output": 1e-10, "far_input": 6.5e-11, "arithmetic": 0.41,
+        "filled_filters": 0.027, "filled_rows": 0.037, "gather": 0.39, "start": 0.17,
+    },
+    ("depthwise", "forward", "first", "interleaved"): {
+        "call": 1.1e-06, "unplanned": 1.5e-06, "filters": 4.2e-09, "taps": 1.9e-08,
+        "plane_taps": 1.9e-09, "weights": 6.9e-10, "input": 1.3e-10, "output": 3e-10,
+        "arithmetic": 0.79,
     },
     ("depthwise", "forward", "first", "planes"): {
-        "call": 1e-06, "unplanned": 1.6e-06, "plane_taps": 1.2e-08, "weights": 8.8e-10,
-        "output": 1.3e-10, "filled_rows": 1.2,
+        "call": 1.1e-06, "unplanned": 1.8e-06, "lines": 1.2e-10, "output": 1.5e-10,
+        "filled_rows": 1,
     },
     ("depthwise", "forward", "last"): {
-        "call": 1.2e-06, "unplanned": 2.1e-06, "lines": 7.4e-11, "plane_taps": 1.6e-09,
-        "output": 2.8e-10, "arithmetic": 0.75, "gather": 0.44,
+        "call": 1e-06, "unplanned": 2.1e-06, "taps": 9.5e-09, "output": 2.4e-10,
+        "arithmetic": 0.88, "gather": 0.4, "start": 0.042,
     },
     ("direct", "backward_data", "first"): {
-        "unplanned": 2.2e-06, "taps": 4.3e-09, "input_rows": 9.6e-10, "output_rows": 3.3e-09,
-        "plane_taps": 1.4e-08, "strided_input": 2.4e-10, "arithmetic": 1.2, "transform": 0.77,
-        "traffic": 0.69, "start": 0.35,
+        "call": 2.5e-06, "taps": 5e-09, "input_rows": 2.1e-09, "strided_input": 3.3e-10,
+        "output": 1.4e-10, "arithmetic": 1.3, "transform": 0.7, "start": 0.36,
     },
     ("direct", "backward_data", "last"): {
-        "unplanned": 2.1e-06, "output_rows": 3.1e-09, "weights": 2.2e-10, "arithmetic": 1,
-        "gather": 3.3, "transform": 0.39, "traffic": 6.1, "start": 0.39,
+        "unplanned": 2.2e-06, "arithmetic": 0.95, "filled_filters": 0.055, "gather": 4,
+        "transform": 0.58, "traffic": 6.6, "start": 0.4,
     },
     ("direct", "backward_weight", "first"): {
-        "unplanned": 2.8e-06, "channels": 1.6e-08, "taps": 8.5e-09, "input_rows": 1.2e-09,
-        "arithmetic": 0.99, "gather": 0.41, "transform": 0.34, "start": 0.24,
+        "call": 2.7e-06, "taps": 9.4e-09, "input_rows": 1e-09, "arithmetic": 1, "gather": 0.39,
+        "transform": 0.34, "start": 0.29,
     },
     ("direct", "backward_weight", "last"): {
-        "call": 2.7e-06, "output": 1.3e-10, "arithmetic": 0.88, "filled_filters": 0.021,
-        "gather": 0.38, "transform": 0.35, "start": 0.26,
+        "call": 2.9e-06, "output": 1.4e-10, "arithmetic": 0.84, "filled_filters": 0.026,
+        "gather": 0.6, "transform": 0.35, "start": 0.24,
     },
     ("direct", "forward", "first"): {
-        "call": 1.3e-06, "unplanned": 1.8e-06, "groups": 6.5e-08, "taps": 2.6e-09,
-        "input_rows": 2.3e-09, "weights": 1.8e-10, "output": 8e-11, "arithmetic": 1.2,
-        "gather": 0.37,
+        "call": 1.2e-06, "unplanned": 1.8e-06, "groups": 7.8e-08, "taps": 3.3e-09,
+        "input_rows": 1.2e-09, "plane_taps": 1.6e-09, "weights": 1.7e-10, "output": 8.7e-11,
+        "arithmetic": 1.2, "gather": 0.4,
     },
     ("direct", "forward", "last"): {
-        "call": 1.1e-06, "unplanned": 1.7e-06, "groups": 8.5e-08, "input_rows": 9.4e-10,
-        "weights": 1.8e-10, "arithmetic": 0.93, "filled_filters": 0.099, "gather": 0.7,
-        "traffic": 6.2,
+        "call": 1.1e-06, "unplanned": 1.7e-06, "groups": 8.8e-08, "weights": 1.8e-10,
+        "arithmetic": 0.94, "filled_filters": 0.11, "gather": 0.76, "traffic": 6.4,
     },
     ("fft", "backward_data", "first"): {
         "taps": 1.5e-08, "output_rows": 2e-07, "weights": 7.6e-09, "strided_input": 4.8e-09,
@@ -114,31 +122,31 @@ CONSTANTS = {
         "output": 3.7e-09, "filled_filters": 0.89, "gather": 0.88,
     },
     ("im2col", "backward_data", "first"): {
-        "unplanned": 2.9e-06, "channels": 1.6e-08, "weights": 1e-10, "strided_input": 1.3e-10,
-        "far_weights": 1.2e-10, "arithmetic": 0.44, "filled_filters": 0.18, "gather": 0.37,
-        "start": 0.077,
+        "unplanned": 3.2e-06, "groups": 9.9e-08, "taps": 2.2e-08, "input_rows": 1.3e-09,
+        "weights": 8.2e-11, "strided_input": 1.7e-10, "far_weights": 9.4e-11, "arithmetic": 0.42,
+        "filled_filters": 0.26, "gather": 0.36,
     },
     ("im2col", "backward_data", "last"): {
-        "call": 2.6e-06, "channels": 1.5e-08, "taps": 3.5e-08, "weights": 9e-11, "input": 1.5e-10,
-        "far_input": 3.7e-10, "filled_filters": 0.77, "gather": 0.35, "traffic": 0.81,
-        "start": 0.11,
+        "unplanned": 2.7e-06, "taps": 3.3e-08, "weights": 7.7e-11, "input": 1.6e-10,
+        "filled_filters": 0.8, "gather": 0.48, "traffic": 0.75, "start": 0.12,
     },
     ("im2col", "backward_weight", "first"): {
-        "unplanned": 2.4e-06, "filters": 3.6e-09, "taps": 1.9e-08, "weights": 1.6e-10,
-        "far_input": 1.1e-10, "arithmetic": 0.93, "gather": 0.41, "start": 0.093,
+        "unplanned": 2.6e-06, "channels": 6.9e-09, "taps": 2.2e-08, "input_rows": 1.1e-09,
+        "weights": 1.8e-10, "arithmetic": 0.86, "filled_filters": 0.095, "gather": 0.4,
+        "start": 0.091,
     },
     ("im2col", "backward_weight", "last"): {
-        "unplanned": 2.6e-06, "weights": 1.4e-10, "input": 1.3e-10, "filled_filters": 0.77,
-        "gather": 0.42, "start": 0.086,
+        "call": 2.7e-06, "weights": 1.5e-10, "input": 9.3e-11, "far_output": 1.4e-10,
+        "filled_filters": 0.72, "gather": 0.51, "start": 0.099,
     },
     ("im2col", "forward", "first"): {
-        "call": 1.2e-06, "unplanned": 1.5e-06, "filters": 2.8e-09, "groups": 6.3e-08,
-        "taps": 1.2e-08, "output": 1.5e-10, "far_input": 8.2e-11, "arithmetic": 0.55,
-        "filled_filters": 0.063, "gather": 0.42, "transform": 0.4,
+        "call": 1.2e-06, "unplanned": 1.5e-06, "filters": 3.2e-09, "groups": 6.9e-08,
+        "taps": 2.5e-08, "input_rows": 1.1e-09, "output": 1.4e-10, "arithmetic": 0.53,
+        "filled_filters": 0.11, "gather": 0.43, "transform": 0.4,
     },
     ("im2col", "forward", "last"): {
-        "call": 7.6e-07, "unplanned": 1.5e-06, "input": 2.6e-10, "output": 2.6e-10,
-        "filled_filters": 0.7, "gather": 0.41, "transform": 1.1, "start": 0.13,
+        "call": 8.6e-07, "unplanned": 1.5e-06, "input": 1.2e-10, "output": 2.8e-10,
+        "filled_filters": 0.68, "gather": 0.54, "transform": 1.1, "start": 0.12,
     },
     ("inner_product", "backward_data", "first"): {
         "call": 4.3e-06, "groups": 2.2e-08, "taps": 8.4e-10, "output_rows": 7e-09, "lines": 2e-11,

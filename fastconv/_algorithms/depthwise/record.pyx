@@ -43,10 +43,12 @@ def workspace(ConvDesc desc, which, int threads):
 
 
 def variant(ConvDesc desc, which):
-    """Whole planes in place take another course than their parts."""
+    """Whole planes in place, and small ones side by side, take another course than rows."""
     cdef KeptLayout kept = get_layout(desc, which == BACKWARD_DATA)
     if which == BACKWARD_WEIGHT:
         return "planes" if by_planes(&kept.layout) else ""
+    if kept.layout.interleaves:
+        return "interleaved"
     return "planes" if kept.layout.method in (PLANES, PLANES_BACKWARD) else ""
 
 

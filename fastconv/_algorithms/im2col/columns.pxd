@@ -5,6 +5,9 @@ from fastconv._core.types cimport moved_t, real_t
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport fc_kernels
 
+cdef enum:
+    SHORT_ROW = 16  # outputs, up to which an element of a row costs more than one of a list
+
 # The matrix of columns of one image: rows (channel, kernel position), and a column for each pixel
 # of the output.
 cdef struct Columns:

@@ -13,9 +13,6 @@ from fastconv._kernels.dispatch cimport kernels_for
 
 cnp.import_array()
 
-cdef enum:
-    SHORT_ROW = 16  # outputs, up to which an element of a row costs more than one of a list
-
 # Outputs that are neighbours in a row, and what one kernel position meets there.
 cdef struct PixelRun:
     Py_ssize_t pixels

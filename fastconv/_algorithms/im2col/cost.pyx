@@ -1,5 +1,5 @@
 """The estimated time of one image on one thread, term by term: docs/algorithms/choice.rst."""
-from fastconv._algorithms.im2col.columns cimport Columns, columns_of
+from fastconv._algorithms.im2col.columns cimport SHORT_ROW, Columns, columns_of
 from fastconv._algorithms.im2col.products cimport Schedule, make_schedule
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport peak
@@ -15,6 +15,9 @@ cdef double BLAS_CALL_SECONDS = 0.05e-6
 cdef double GATHERED_SECONDS = 0.3e-9      # an element of the columns
 cdef double ADDED_SECONDS = 0.4e-9         # one that is added up, in the gradient of the data
 cdef double RUN_SECONDS = 20e-9            # a run of such elements: a row of outputs, for each tap
+cdef double PLACE_SECONDS = 0.4e-9         # an element of a short one, that is found by a list
+cdef double ADDED_PLACE_SECONDS = 0.6e-9   # or added up,
+cdef double LISTED_SECONDS = 3e-9          # and what all channels of a group have in the list
 cdef double STORED_SECONDS = 0.3e-9        # an element of the result
 cdef double PACKED_SECONDS = 0.3e-9        # an element of the weights
 
@@ -26,7 +29,7 @@ def cost(ConvDesc desc, which):
     cdef double groups = desc.g.groups, elements = groups * columns.pixels * columns.rows
     return Cost(
         arithmetic=2 * elements * filters / (PRODUCT_RATE * peak(desc.g.itemsize)),
-        gather=gather_seconds(elements, desc.g.output[2], which == BACKWARD_DATA),
+        gather=gather_seconds(&columns, elements, desc.g.output[2], which == BACKWARD_DATA),
         transform=groups * filters * columns.rows * PACKED_SECONDS,
         traffic=(<double>desc.g.filters) * columns.pixels * STORED_SECONDS,
         start=CALL_SECONDS + groups * schedule.tiles * (
@@ -34,8 +37,12 @@ def cost(ConvDesc desc, which):
     )
 
 
-cdef double gather_seconds(double elements, Py_ssize_t run, bint adds) noexcept:
+cdef double gather_seconds(const Columns *columns, double elements, Py_ssize_t run,
+                           bint adds) noexcept:
     """Columns, gathered from the image or added up in it, in runs of so many elements."""
+    if run <= SHORT_ROW and columns.channels > 1:
+        return elements * ((ADDED_PLACE_SECONDS if adds else PLACE_SECONDS)
+                           + LISTED_SECONDS / columns.channels)
     return elements * ((ADDED_SECONDS if adds else GATHERED_SECONDS)
                        + RUN_SECONDS / max(run, 1))
 
