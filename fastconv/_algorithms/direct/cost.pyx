@@ -86,7 +86,7 @@ cdef Kernel fastest_kernel(const Layout *layout) noexcept:
         if joined and not may_join(layout, joined):
             continue
         other = igemm(layout, joined)
-        if joined and other.cycles < best.cycles:
+        if joined and other.cycles < best.cycles and not is_long(layout, joined):
             best = other
         other = igemm_pixels(layout, joined)
         if other.cycles < best.cycles:
@@ -96,21 +96,34 @@ cdef Kernel fastest_kernel(const Layout *layout) noexcept:
 
 cdef bint may_join(const Layout *layout, int joined) noexcept:
     """Whether outputs of so many axes follow each other in the result, and their rows are short, or
-    are gathered one by one in any case.
+    are taken apart in any case and stay so few that no line is cut.
     """
     cdef const WindowAxis *axis = layout.phases[0].axis
-    cdef Py_ssize_t line = 1, taps = axis[0].taps * axis[1].taps * axis[2].taps
-    cdef int a
-    for a in range(AXES - joined, AXES):
-        line *= axis[a].count
+    cdef Py_ssize_t line = line_of(axis, joined)
     if line >= 2 * layout.kernels.half and not (
-            taps == 1 and axis[2].step != 1 and JOINED_ROWS * line * layout.in_channels
-            * layout.g.itemsize <= CACHE // 2):  # such lines are not cut
+            axis[2].step != 1 and JOINED_ROWS * line * axis[2].taps * layout.in_channels
+            * layout.g.itemsize <= CACHE // 2):
         return False
     return (layout.n_phases == 1 and not layout.has_gaps and not layout.collapsed
             and layout.phases[0].out_step[0] * layout.phases[0].out_step[1]
             * layout.phases[0].out_step[2] == 1
             and axis[AXES - 1 - joined].count > 1 and line > 0)
+
+
+cdef bint is_long(const Layout *layout, int joined) noexcept:
+    """Whether rows fill the tiles of `igemm`, and need not be taken apart for it."""
+    cdef const WindowAxis *axis = layout.phases[0].axis
+    return (line_of(axis, joined) >= 2 * layout.kernels.half
+            and axis[0].taps * axis[1].taps * axis[2].taps > 1)
+
+
+cdef Py_ssize_t line_of(const WindowAxis *axis, int joined) noexcept:
+    """Outputs of the axes inside those that are joined."""
+    cdef Py_ssize_t line = 1
+    cdef int a
+    for a in range(AXES - joined, AXES):
+        line *= axis[a].count
+    return line
 
 
 cdef Py_ssize_t joined_outputs(const Layout *layout, int joined) noexcept:
@@ -150,7 +163,9 @@ cdef double gather_cycles(const Layout *layout, int joined) noexcept:
     if layout.g.channels_last:
         cycles = elements * COPIED_CYCLES + planes * rows * segments * COPY_CALL_CYCLES
     else:
-        calls = lines * segments * layout.in_channels
+        # each block of outputs gathers anew
+        calls = lines * segments * layout.in_channels * max(
+            1.0, elements * layout.g.itemsize / (CACHE // 2))
         cycles = elements * SHORT_COPY_CYCLES + calls * COPY_CALL_CYCLES
         if plane <= MAX_PLACES and layout.in_channels > 1:
             cycles = min(cycles, elements * PLACE_CYCLES + plane * LISTED_CYCLES)
