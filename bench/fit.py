@@ -30,7 +30,7 @@ from fastconv import _select
 from fastconv._bench.draw import points
 from fastconv._bench.report import processor
 from fastconv._call import calibration
-from fastconv._call.squeezed import with_rows
+from fastconv._call.squeezed import seen_by
 from fastconv._desc.conv import describe_conv
 from fastconv._desc.geometry import geometry
 
@@ -224,10 +224,11 @@ def measure(seconds, seed):
 
 def measure_layer(rng, layer, desc, number):
     """A sample of every algorithm that is worth one."""
-    known, seen = {a.name: a for a in _select.UNCALIBRATED}, with_rows(desc)
-    models = {a.name: a.cost(seen, layer.which) for a in known.values()
+    known = {a.name: a for a in _select.UNCALIBRATED}
+    seen = {name: seen_by(a, desc) for name, a in known.items()}
+    models = {a.name: a.cost(seen[a.name], layer.which) for a in known.values()
               if layer.which in a.passes and a.name != PRICED
-              and a.supports(seen, layer.which) is None}  # fmt: skip
+              and a.supports(seen[a.name], layer.which) is None}  # fmt: skip
     least = min(model.seconds for model in models.values())
     if not 0 < least <= MAX_SECONDS:
         return
@@ -236,8 +237,8 @@ def measure_layer(rng, layer, desc, number):
     for name, model in models.items():
         if model.seconds <= HOPELESS * least:
             call = call_of(layer, name, *arrays)
-            yield Sample(number, calibration.price_key(known[name], seen, layer.which),
-                         model.seconds, calibration.counts(seen, model), seconds_of(call))
+            yield Sample(number, calibration.price_key(known[name], seen[name], layer.which),
+                         model.seconds, calibration.counts(seen[name], model), seconds_of(call))
 
 
 def call_of(layer, method, x, weight, grad):

@@ -65,6 +65,9 @@ class Algorithm(NamedTuple):
     fails_midway : bool
         Whether it allocates memory once it has begun to write results. A caller's ``out`` must
         stay as it was if that fails, so such an algorithm is given an array of its own.
+    sums_by_axis : bool
+        Whether the order of its sums depends on which axis is which, so that axes must not change
+        places where several have taps.
     home : str
         The module or folder of `_algorithms` that has it, and the page of the documentation, where
         several have one; else that is its name.
@@ -95,5 +98,6 @@ class Algorithm(NamedTuple):
     openmp_threads: bool = True
     fails_midway: bool = False
     any_cut: bool = False
+    sums_by_axis: bool = False
     home: str = ""
     variant: Callable = lambda desc, which: ""

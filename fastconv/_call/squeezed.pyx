@@ -3,6 +3,9 @@
 A column of pixels, a volume of one slice, a spectrum that somebody keeps as (n, 1): drivers cut rows
 into vectors, and such rows have one element. With these axes first, as if the rank had fewer, the
 rows are what they would be of a signal. Nothing is copied: axes of views change places.
+
+An output must keep its bits: an image that has no such axis may be cut into columns that have one. So
+descriptions tell whether the last axis is another now, and some stay as they are.
 """
 cimport numpy as cnp
 
@@ -20,22 +23,25 @@ cdef inline bint is_single(const conv_geometry *g, int a) noexcept:
 
 
 cdef inline bint is_squeezed(const conv_geometry *g) noexcept:
-    """Whether such axes come first already.
-
-    Or are to stay: a stride over a dilated kernel has its taps in an order that depends on the axis,
-    and an image that is cut into columns must not see that.
-    """
+    """Whether such axes come first already."""
     cdef int a = AXES - <int>g.rank
     while a < AXES and is_single(g, a):
         a += 1
     while a < AXES and not is_single(g, a):
         a += 1
-    if a == AXES:
-        return True
+    return a == AXES
+
+
+cdef bint has_order(const conv_geometry *g) noexcept:
+    """Whether axes have an order in which they are summed: of several with taps, or of the taps
+    themselves, where a stride goes over a dilated kernel.
+    """
+    cdef int a, kernels = 0
     for a in range(AXES):
+        kernels += g.kernel[a] > 1
         if g.asked_stride[a] > 1 and g.dilation[a] > 1:
             return True
-    return False
+    return kernels > 1
 
 
 cdef ConvDesc moved(ConvDesc desc, const int *order):
@@ -50,6 +56,7 @@ cdef ConvDesc moved(ConvDesc desc, const int *order):
         other.g.stride[i], other.g.asked_stride[i] = g.stride[a], g.asked_stride[a]
         other.g.dilation[i] = g.dilation[a]
         other.g.before[i], other.g.after[i] = g.before[a], g.after[a]
+    other.g.turned = order[AXES - 1] != AXES - 1
     return other
 
 
@@ -86,9 +93,11 @@ cdef Squeezed squeezed_of(ConvDesc desc):
     return squeezed
 
 
-cpdef ConvDesc with_rows(ConvDesc desc):
-    """The description to ask an algorithm about."""
-    return desc if is_squeezed(&desc.g) else squeezed_of(desc).desc
+cpdef ConvDesc seen_by(algorithm: Algorithm, ConvDesc desc):
+    """The description that an algorithm is asked about."""
+    if is_squeezed(&desc.g) or algorithm.sums_by_axis and has_order(&desc.g):
+        return desc
+    return squeezed_of(desc).desc
 
 
 cdef class SqueezedKernel:
@@ -107,22 +116,21 @@ cdef class SqueezedKernel:
 
 def squeezed(algorithm: Algorithm) -> Algorithm:
     """The algorithm, which sees axes of one element before all others."""
-    ask_supports, ask_workspace, ask_cost = algorithm.supports, algorithm.workspace, algorithm.cost
     make, add_up = algorithm.prepare, algorithm.weight_gradient
 
     def supports(ConvDesc desc, which):
-        return ask_supports(with_rows(desc), which)
+        return algorithm.supports(seen_by(algorithm, desc), which)
 
     def workspace(ConvDesc desc, which, threads):
-        return ask_workspace(with_rows(desc), which, threads)
+        return algorithm.workspace(seen_by(algorithm, desc), which, threads)
 
     def cost(ConvDesc desc, which):
-        return ask_cost(with_rows(desc), which)
+        return algorithm.cost(seen_by(algorithm, desc), which)
 
     def prepare(ConvDesc desc, which, weight, threads=1):
         cdef Squeezed job
         cdef SqueezedKernel self
-        if is_squeezed(&desc.g):
+        if is_squeezed(&desc.g) or seen_by(algorithm, desc) is desc:
             return make(desc, which, weight, threads)
         job = squeezed_of(desc)
         kernel = make(job.desc, which, weight.transpose(job.weights), threads)
@@ -134,7 +142,7 @@ def squeezed(algorithm: Algorithm) -> Algorithm:
 
     def weight_gradient(ConvDesc desc, grad, x, out, per_sample, threads):
         cdef Squeezed job
-        if is_squeezed(&desc.g):
+        if is_squeezed(&desc.g) or seen_by(algorithm, desc) is desc:
             return add_up(desc, grad, x, out, per_sample, threads)
         job = squeezed_of(desc)
         axes = job.weights

@@ -8,6 +8,7 @@ from fastconv._kernels.dispatch cimport fc_epilogue
 
 cdef struct conv_geometry:
     Py_ssize_t rank, itemsize, channels_last, flip, padding_mode, exact
+    Py_ssize_t turned          # the last axis was another, before those of one element came first
     Py_ssize_t packed          # channels of an element of small integers: two words or four bytes
     Py_ssize_t channels, filters, groups
     Py_ssize_t input[AXES]

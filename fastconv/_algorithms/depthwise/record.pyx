@@ -60,5 +60,6 @@ def prepare(ConvDesc desc, which, weight, int threads=1):
 ALGORITHM = Algorithm(
     name="depthwise", passes=PASSES, tier="highest",
     supports=supports, workspace=workspace, cost=cost, prepare=prepare,
-    weight_gradient=weight_gradient, any_cut=True, variant=variant,
+    weight_gradient=weight_gradient, any_cut=True, sums_by_axis=True,
+    variant=variant,
 )

@@ -342,7 +342,7 @@ cdef double passes_over_weights(const Layout *layout, Py_ssize_t batch) noexcept
         return 1e9
     for p in range(layout.n_phases):
         phase = &layout.phases[p]
-        if phase.trims and (
+        if layout.last_first and (
                 weights_at_once(layout, phase) * layout.g.itemsize > CACHE * 3 // 4):
             return 1e9
         strips = ceil_div(block_runs(layout, phase), 2 * STRIP_TILES)

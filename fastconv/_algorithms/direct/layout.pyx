@@ -173,11 +173,11 @@ cdef void block_window(const Layout *layout, Phase *phase, Py_ssize_t rows,
 cdef void set_offsets(const Layout *layout, Phase *phase) noexcept:
     """Where the window holds each tap, in the order of sums: channels, then kernel positions.
 
-    Where runs of pixels leave out taps, those along the last axis come first.
+    Where runs of pixels may leave out taps, those along the last axis come first.
     """
     cdef const WindowAxis *axis = phase.axis
     cdef Py_ssize_t c, t0, t1, t2, row, line = 0, step = 1, lines = axis[2].taps
-    if phase.trims:
+    if layout.last_first:
         step, lines = phase.taps // axis[2].taps, 1
     for c in range(layout.in_channels):
         for t0 in range(axis[0].taps):

@@ -14,6 +14,7 @@ from fastconv._core.window cimport WindowAxis
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 cdef double TRIM_THRESHOLD = 0.85
+cdef Py_ssize_t FAR_TAPS = 8                      # positions from the first tap of a row to the last
 cdef double SMALL_LAYER = 1e7                    # operations: not cut up for the products it saves
 cdef Py_ssize_t LONGEST_TRIMMED_ROW = 1 << 16    # outputs whose runs are looked at one by one
 
@@ -60,7 +61,9 @@ cdef int make_phases(Layout *layout, ConvDesc desc, bint strict, bint skip) exce
         extent[a] = ranges[a].n
         layout.n_phases *= ranges[a].n
         layout.has_gaps |= ranges[a].has_gaps
-    layout.may_trim = skip and not strict and not small and reads_zeros(layout, AXES - 1)
+    layout.last_first = spans_far(layout.g)
+    layout.may_trim = (layout.last_first and skip and not strict and not small
+                       and reads_zeros(layout, AXES - 1))
     layout.phases = <Phase *>calloc(max(layout.n_phases, 1), sizeof(Phase))
     layout.table = <Py_ssize_t *>malloc(max(table_size(layout, ranges), 1) * sizeof(Py_ssize_t))
     if layout.phases == NULL or layout.table == NULL:
@@ -70,6 +73,16 @@ cdef int make_phases(Layout *layout, ConvDesc desc, bint strict, bint skip) exce
         unravel(p, extent, AXES, index)
         table = make_phase(layout, &layout.phases[p], ranges, index, table)
     return 0
+
+
+cdef bint spans_far(const conv_geometry *g) noexcept:
+    """Whether taps along the last axis come first in sums, so that runs of pixels may leave out some.
+
+    The kernel alone decides: an output has the same bits in whatever part of an image, be it a
+    column that is taken for a row. Nearer taps than that meet too little padding where rows fill a
+    tile.
+    """
+    return not g.turned and g.kernel[2] > 1 and (g.kernel[2] - 1) * g.dilation[2] >= FAR_TAPS
 
 
 cdef void set_sizes(Layout *layout) noexcept:
@@ -264,8 +277,7 @@ cdef bint reads_zeros(const Layout *layout, int a) noexcept:
 cdef void find_trims(Layout *layout) noexcept:
     """Whether runs of pixels leave out the taps that read outside for all their pixels.
 
-    Then the taps along the last axis come first in the order of taps, so that those of a run follow
-    each other.
+    Those of a run follow each other, since taps along the last axis come first in the order of sums.
     """
     cdef Phase *phase
     cdef WindowAxis *axis

@@ -243,7 +243,7 @@ cdef inline void sum_tiles(const Job *job, const BlockRef *block, const ChannelR
     """`igemm`, a strip of tiles after the other."""
     cdef Py_ssize_t strip, low, high
     cdef real_t *room
-    if job.weights != NULL and job.phase.trims:
+    if job.weights != NULL and job.layout.last_first:
         room = <real_t *>(block.scratch + job.schedule.weights_at)
         pack_taps(job.weights, job.phase, channels.group, channels.block, 0, job.phase.taps, room)
         weights = room
@@ -267,7 +267,7 @@ cdef inline void sum_strip(const Job *job, const BlockRef *block, const ChannelR
     cdef real_t *tiles = <real_t *>(block.scratch + job.schedule.tile_at)
     cdef real_t *totals = <real_t *>(block.scratch + job.schedule.total_at)
     cdef real_t *room = <real_t *>(block.scratch + job.schedule.weights_at)
-    cdef bint packs = job.weights != NULL and not phase.trims
+    cdef bint packs = job.weights != NULL and not job.layout.last_first
     cdef Py_ssize_t width = kernels.lanes * (2 if channels.count > kernels.lanes else 1)
     cdef Py_ssize_t sums = ceil_div(stop - first, 2) * 2 * kernels.half * width
     cdef Py_ssize_t chunk, tap, end, more

@@ -40,7 +40,8 @@ cdef struct Layout:
     bint collapsed              # spatial axes taken as one (1x1 kernels)
     int joined                  # axes whose outputs are in one line with those of the one before
     bint skips                  # some outputs leave out taps that read zeros outside the source
-    bint may_trim               # such taps along the last axis
+    bint may_trim               # such taps along the last axis,
+    bint last_first             # whose taps come first in the order of sums
     bint has_gaps               # some outputs belong to no phase
     bint by_pixels              # `igemm_pixels` kernel, else `igemm`
     int pixels_kernel           # which of `igemm_pixels`: of one channel, a few or many
@@ -132,7 +133,7 @@ cdef inline Py_ssize_t weights_at_once(const Layout *layout, const Phase *phase)
 
     Of all, where they are not packed in the order in which they lie.
     """
-    cdef Py_ssize_t taps = max(phase.taps, CHUNK_TAPS) if phase.trims else CHUNK_TAPS
+    cdef Py_ssize_t taps = max(phase.taps, CHUNK_TAPS) if layout.last_first else CHUNK_TAPS
     return 2 * layout.kernels.lanes * taps
 
 

@@ -109,7 +109,7 @@ cdef inline void take_taps(const Weights *weights, const Phase *phase, Py_ssize_
                            Py_ssize_t width, real_t *out) noexcept nogil:
     """Those of a channel's taps first … first + count - 1 that are the phase's, to their places."""
     cdef Py_ssize_t t0, t1, t2, line, tap, step = 1, lines = phase.axis[2].taps
-    if phase.trims:
+    if weights.layout.last_first:
         step, lines = phase.taps // phase.axis[2].taps, 1
     for t0 in range(phase.axis[0].taps):
         for t1 in range(phase.axis[1].taps):
@@ -146,7 +146,7 @@ cdef inline void pack_block(const Weights *weights, Py_ssize_t task, real_t *pac
 cdef inline void pack_taps(const Weights *weights, const Phase *phase, Py_ssize_t group,
                            Py_ssize_t block, Py_ssize_t first, Py_ssize_t taps,
                            real_t *out) noexcept nogil:
-    """Pack some taps of one block of output channels; all, where the phase trims."""
+    """Pack some taps of one block of output channels; all, where the last axis comes first."""
     cdef const Layout *layout = weights.layout
     cdef const fc_kernels *kernels = layout.kernels
     cdef Py_ssize_t start = block * layout.width
@@ -156,8 +156,8 @@ cdef inline void pack_taps(const Weights *weights, const Phase *phase, Py_ssize_
         group * weights.group + start * weights.out_channel)
     if n < width:
         memset(out, 0, taps * width * sizeof(real_t))
-    if phase.trims:
-        pack_trimmed(weights, phase, source, n, width, out)
+    if layout.last_first:
+        pack_last_first(weights, phase, source, n, width, out)
     elif lie_in_rows(weights):
         pack_rows(taps, source + first * weights.in_channel, weights.in_channel, n, out, width)
     elif all_in_order(weights, phase):
@@ -298,8 +298,8 @@ cdef inline Py_ssize_t adjoining_taps(const Weights *weights, const Phase *phase
     return run
 
 
-cdef inline void pack_trimmed(const Weights *weights, const Phase *phase, const real_t *source,
-                              Py_ssize_t n, Py_ssize_t width, real_t *out) noexcept nogil:
+cdef inline void pack_last_first(const Weights *weights, const Phase *phase, const real_t *source,
+                                 Py_ssize_t n, Py_ssize_t width, real_t *out) noexcept nogil:
     """All taps, those along the last axis first."""
     cdef const Layout *layout = weights.layout
     cdef const fc_kernels *kernels = layout.kernels
