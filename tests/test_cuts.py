@@ -174,6 +174,32 @@ def test_random_cuts(method, which, block):
             done += adjoint(rng, method, dtype, layer, which == "transposed")
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_long_kernels_that_reach_far_out(seed):
+    """Products with padding beside rows are left out, but sums are cut where they would be."""
+    rng = np.random.default_rng(seed)
+    channels, filters, rows = int(rng.integers(8, 40)), int(rng.integers(1, 50)), 1 + seed % 3
+    taps, dilation = ((int(rng.integers(40, 160)), 1), (int(rng.integers(5, 20)), 6))[seed % 2]
+    reach = dilation * (taps - 1)
+    length = reach + int(rng.integers(20, 120))
+    x = numbers(rng, (1, channels, rows, length), "float32")
+    weight = numbers(rng, (filters, channels, 1, taps), "float32")
+    options = {"dilation": (1, dilation), "method": "direct"}
+    ends = (int(rng.integers(reach // 3, reach)), int(rng.integers(0, reach)))
+    whole = fastconv.conv2d(x, weight, padding=((0, 0), ends), **options)
+    grad = numbers(rng, whole.shape, "float32")
+    back = fastconv.conv2d_backward_data(grad, weight, x.shape, padding=((0, 0), ends), **options)
+    for stop in rng.integers(max(1, reach - ends[0] + 1), length, 6):
+        beginning = x[..., :stop]
+        got = fastconv.conv2d(beginning, weight, padding=((0, 0), (ends[0], 0)), **options)
+        same_bits(got, whole[..., :got.shape[-1]], stop)
+        outputs = got.shape[-1]
+        got = fastconv.conv2d_backward_data(
+            grad[..., :outputs], weight, beginning.shape, padding=((0, 0), (ends[0], 0)), **options)
+        alone = max(0, min(int(stop), outputs - ends[0]))  # read by no further output
+        same_bits(got[..., :alone], back[..., :alone], stop)
+
+
 def test_who_keeps_the_promise():
     assert set(KEEP) == {"direct", "depthwise", "sliding"}
     assert all(record_of(name).tier == "highest" for name in KEEP)

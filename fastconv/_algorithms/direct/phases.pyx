@@ -154,13 +154,13 @@ cdef void make_axis(Layout *layout, Phase *phase, int a, const OutputRange *outp
     for t in range(outputs.taps):
         axis.tap[t] = source_position(layout, a, outputs.first,
                                       outputs.tap + t * layout.period[a])
-    if a == AXES - 1 and layout.may_trim:  # taps that are outside for all outputs
+    if a == AXES - 1 and layout.may_trim:
+        # The last taps that are outside for all outputs; the first ones are left to runs, so that
+        # sums are cut where they are without.
         taps_inside(axis, 0, axis.count, &low, &high)
         if low < high:
-            layout.skips |= high - low < axis.taps
-            axis.tap += low
-            axis.taps = high - low
-            phase.first_tap[a] += low * layout.period[a]
+            layout.skips |= high < axis.taps
+            axis.taps = high
 
 
 cdef Py_ssize_t source_position(const Layout *layout, int a, Py_ssize_t first,
