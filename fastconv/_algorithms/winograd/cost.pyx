@@ -24,7 +24,8 @@ cdef double FEW_CHANNELS_TIME = 2.5  # takes so many times as long: lanes stay e
 # Seconds,
 cdef double CALL = 6e-6
 cdef double PACKED_WEIGHT = 0.17e-9         # of a transformed weight that stays in some cache,
-cdef double PACKED_WEIGHT_BEYOND = 0.85e-9  # and of one that does not
+cdef double PACKED_WEIGHT_BEYOND = 0.85e-9  # and of one that does not;
+cdef double FAR_WEIGHT = 0.045e-9           # a byte of those that come from memory
 # Products: two multiply-adds of vectors a cycle,
 cdef double PRODUCTS_RATE = 0.92            # at this part of that peak
 cdef double ODD_VECTOR = 0.3                # vectors' worth of broadcasts beside a single vector
@@ -68,12 +69,22 @@ cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept:
     cdef double count = layout.groups * block_counts(layout, &layout.block)
     terms.arithmetic = count * cycles.products / CLOCK
     terms.gather = count * cycles.gather / CLOCK
-    terms.transform = count * (cycles.input + cycles.output) / CLOCK
+    terms.transform = (count * (cycles.input + cycles.output) / CLOCK
+                       + waiting_seconds(layout, terms.arithmetic))
     terms.traffic = count * (cycles.traffic + cycles.store) / CLOCK + image_seconds(layout)
     terms.start = CALL
     if not planned:
         terms.transform += packing_seconds(layout)
     return terms
+
+
+cdef double waiting_seconds(const Layout *layout, double arithmetic) noexcept:
+    """What transformed weights that come from memory take longer than their products."""
+    cdef double bytes = (<double>layout.g.itemsize) * layout.groups * layout.frequencies * (
+        layout.packed_taps) * layout.padded_channels
+    if bytes <= LAST_LEVEL_CACHE_BYTES:
+        return 0
+    return max(0.0, bytes * FAR_WEIGHT - arithmetic)
 
 
 cdef double image_cycles(const Layout *layout, const BlockShape *block) noexcept:
