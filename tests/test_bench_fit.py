@@ -63,7 +63,7 @@ def test_an_installed_table_is_that_of_the_registry(table):
     names = {a.name for a in _select.ALGORITHMS}
     for (name, which, layout, *variant), prices in table.CONSTANTS.items():
         assert name in names
-        assert variant in ([], ["planes"], ["columns"])
+        assert variant in ([], ["planes"], ["interleaved"], ["columns"])
         assert which in _select.PASSES
         assert layout in ("first", "last")
         assert set(prices) <= set(calibration.COUNTS)

@@ -1,7 +1,7 @@
 """The prices of what cost models count: found by `bench/fit.py`.
 
-From 12964 random layers on one thread of an AMD EPYC of the Zen 4 generation held to avx2, as was its BLAS;
-what has fewer than 90 samples there is from earlier runs, on a Xeon.
+From 12964 random layers on one thread of an AMD EPYC of the Zen 4 generation held to avx2, as was
+its BLAS; what has fewer than 90 samples there is from earlier runs, on a Xeon.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by

@@ -3,9 +3,9 @@
 From 12035 random layers on one thread of Intel(R) Xeon(R) Processor, avx512_amx; those of fewer
 than 90 samples are from earlier runs; the gradients of the data of bf16 and bf16x3 are of a draw
 of their own. `bare_weights` was taken out of fft, backward_data, last: a fit of outliers.
-Those of planes, and of planes side by side, are a Zen 4's, scaled by the clock: 1.4 times; factors of
-terms 0.8, as peaks are. `input_rows` of direct, forward, first, are half of what was found, as they became
-on a Zen 4 when short rows were listed.
+Those of planes, and of planes side by side, are a Zen 4's, scaled by the clock: 1.4 times; factors
+of terms 0.8, as peaks are. `input_rows` of direct, forward, first, are half of what was found, as
+they became on a Zen 4 when short rows were listed.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by

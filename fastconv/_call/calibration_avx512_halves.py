@@ -1,10 +1,11 @@
 """The prices of what cost models count: found by `bench/fit.py`.
 
-direct, im2col and depthwise from 16222 random layers on one thread of an AMD EPYC of the Zen 4 generation,
-avx512_bf16, all others from 12744 earlier ones. Those of im2col, forward and backward_data, are 1.08
-times what was found: threads do not share its products where pixels are few, and a choice that cannot
-know their number should not take it for a tie. `far_weights` of inner_product's columns, forward,
-first, were added by hand: 1024 > 1024 on 7x7 took 1.7 times what was estimated.
+direct, im2col and depthwise from 16222 random layers on one thread of an AMD EPYC of the Zen 4
+generation, avx512_bf16, all others from 12744 earlier ones. Those of im2col, forward and
+backward_data, are 1.08 times what was found: threads do not share its products where pixels are
+few, and a choice that cannot know their number should not take it for a tie. `far_weights` of
+inner_product's columns, forward, first, were added by hand: 1024 > 1024 on 7x7 took 1.7 times what
+was estimated.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by

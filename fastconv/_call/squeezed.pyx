@@ -1,11 +1,11 @@
 """Squeeze: axes of one element come before all others.
 
-A column of pixels, a volume of one slice, a spectrum that somebody keeps as (n, 1): drivers cut rows
-into vectors, and such rows have one element. With these axes first, as if the rank had fewer, the
-rows are what they would be of a signal. Nothing is copied: axes of views change places.
+A column of pixels, a volume of one slice, a spectrum that somebody keeps as (n, 1): drivers cut
+rows into vectors, and such rows have one element. With these axes first, as if the rank had fewer,
+the rows are what they would be of a signal. Nothing is copied: axes of views change places.
 
-An output must keep its bits: an image that has no such axis may be cut into columns that have one. So
-descriptions tell whether the last axis is another now, and some stay as they are.
+An output must keep its bits: an image that has no such axis may be cut into columns that have one.
+So descriptions tell whether the last axis is another now, and some stay as they are.
 """
 cimport numpy as cnp
 

@@ -1,7 +1,7 @@
 """Places: where elements lie that are too few in a row for vectors to copy.
 
-All channels have the same ones at the same places, so those are listed once, and each channel is copied
-by the list.
+All channels have the same ones at the same places, so those are listed once, and each channel is
+copied by the list.
 """
 from libc.limits cimport INT_MAX
 from libc.string cimport memcpy

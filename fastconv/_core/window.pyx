@@ -15,8 +15,8 @@ Rows of few outputs leave most lanes or registers of a kernel empty. Where axes 
 of the last one has a segment of its own, and these lie outside of the rows: (tap, row, column) in
 place of (row, tap, column). Then the outputs of all rows lie one step apart, like those of one row.
 
-Long rows are copied by vectors. Where they are short, and all channels have them at the same places,
-those places are listed first, and each channel is copied by the list, element by element.
+Long rows are copied by vectors. Where they are short, what all channels have at the same places is
+listed first, and each channel is copied by the list, element by element.
 """
 from libc.limits cimport INT_MAX
 from libc.string cimport memcpy, memset
@@ -252,24 +252,23 @@ cdef bint places_pay(const Window *window, const WindowIndex *index,
                      const Py_ssize_t *stride) noexcept nogil:
     """Whether a list of places is quicker than to copy row by row, and holds them."""
     cdef Py_ssize_t planes = 0, rows = 0, runs = 0, row = 0, i, elements
-    cdef const WindowAxis *axis = window.axis
     cdef Py_ssize_t length[3]
     for i in range(index.runs):
         if index.run[i].source >= 0:
             runs += 1
             row += index.run[i].length
-    if row > MAX_PLACES or axis.mode == PAD_CONSTANT or window.channel > INT_MAX:
+    if row > MAX_PLACES or window.axis.mode == PAD_CONSTANT or window.channel > INT_MAX:
         return False
     for i in range(index.planes):
         planes += index.plane[i] >= 0
     for i in range(index.rows):
         rows += index.row[i] >= 0
     for i in range(3):
-        length[i] = axis[i].length
+        length[i] = window.axis[i].length
     elements = planes * rows * row
-    return elements <= MAX_PLACES and within_reach(length, &stride[1]) and (
-        elements * (PLACE_COST + window.channels)
-        < window.channels * planes * runs * (CALL_COST + ROW_COST * rows))
+    return (elements <= MAX_PLACES and within_reach(length, &stride[1])
+            and elements * (PLACE_COST + window.channels)
+            < window.channels * planes * runs * (CALL_COST + ROW_COST * rows))
 
 
 cdef void find_places(const Window *window, const WindowIndex *index, const Py_ssize_t *stride,

@@ -14,7 +14,7 @@ from fastconv._core.window cimport WindowAxis
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 cdef double TRIM_THRESHOLD = 0.85
-cdef Py_ssize_t FAR_TAPS = 8                      # positions from the first tap of a row to the last
+cdef Py_ssize_t FAR_TAPS = 8                     # positions from a row's first tap to its last
 cdef double SMALL_LAYER = 1e7                    # operations: not cut up for the products it saves
 cdef Py_ssize_t LONGEST_TRIMMED_ROW = 1 << 16    # outputs whose runs are looked at one by one
 
@@ -76,7 +76,7 @@ cdef int make_phases(Layout *layout, ConvDesc desc, bint strict, bint skip) exce
 
 
 cdef bint spans_far(const conv_geometry *g) noexcept:
-    """Whether taps along the last axis come first in sums, so that runs of pixels may leave out some.
+    """Whether taps along the last axis come first in sums, so that runs may leave out some.
 
     The kernel alone decides: an output has the same bits in whatever part of an image, be it a
     column that is taken for a row. Nearer taps than that meet too little padding where rows fill a
@@ -277,7 +277,7 @@ cdef bint reads_zeros(const Layout *layout, int a) noexcept:
 cdef void find_trims(Layout *layout) noexcept:
     """Whether runs of pixels leave out the taps that read outside for all their pixels.
 
-    Those of a run follow each other, since taps along the last axis come first in the order of sums.
+    Those of a run follow each other: taps along the last axis come first in the order of sums.
     """
     cdef Phase *phase
     cdef WindowAxis *axis
