@@ -99,9 +99,11 @@ cdef bint may_join(const Layout *layout, int joined) noexcept:
     are taken apart in any case and stay so few that no line is cut.
     """
     cdef const WindowAxis *axis = layout.phases[0].axis
-    cdef Py_ssize_t line = line_of(axis, joined)
+    cdef Py_ssize_t line = line_of(axis, joined), window = line * axis[2].taps
+    if joined == 2:
+        window *= axis[1].taps
     if line >= 2 * layout.kernels.half and not (
-            axis[2].step != 1 and JOINED_ROWS * line * axis[2].taps * layout.in_channels
+            axis[2].step != 1 and JOINED_ROWS * window * layout.in_channels
             * layout.g.itemsize <= CACHE // 2):
         return False
     return (layout.n_phases == 1 and not layout.has_gaps and not layout.collapsed
