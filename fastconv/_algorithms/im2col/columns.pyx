@@ -74,7 +74,8 @@ cdef inline PixelRun find_run(const conv_geometry *g, const Py_ssize_t *t, Py_ss
 # ---- short rows ----
 #
 # Where rows are short, what is looked up for each takes longer than its elements. All channels meet
-# a kernel position at the same places, which are listed once for all.
+# a kernel position at the same places, which are listed once for all, together with those of the
+# next positions, so that what is written of a channel lies together.
 
 cdef bint by_places(const Columns *columns, Py_ssize_t n_rows, Py_ssize_t n_pixels) noexcept nogil:
     """Whether such lists hold the pixels, which lie in short rows, and serve several channels."""
@@ -82,16 +83,31 @@ cdef bint by_places(const Columns *columns, Py_ssize_t n_rows, Py_ssize_t n_pixe
             and within_reach(columns.g.input, &columns.image.stride[2]))
 
 
-cdef void find_places(const Columns *columns, Py_ssize_t tap, Py_ssize_t pixel,
-                      Py_ssize_t n_pixels, Py_ssize_t mode, Places *places) noexcept nogil:
-    """What one kernel position meets at pixels `pixel` … pixel + n_pixels - 1."""
+cdef Py_ssize_t find_places(const Columns *columns, Py_ssize_t first, Py_ssize_t pixel,
+                            Py_ssize_t n_pixels, Py_ssize_t pitch, Py_ssize_t mode,
+                            Places *places) noexcept nogil:
+    """What kernel positions from `first` on meet at some pixels, as many as a list holds.
+
+    Returns the next position. The rows of those that are listed are `pitch` apart.
+    """
+    cdef Py_ssize_t tap = first
+    places.count = 0
+    while tap < columns.taps and (tap + 1 - first) * n_pixels <= MAX_PLACES:
+        add_places(columns, tap, pixel, n_pixels, mode, (tap - first) * pitch, places)
+        tap += 1
+    return tap
+
+
+cdef void add_places(const Columns *columns, Py_ssize_t tap, Py_ssize_t pixel,
+                     Py_ssize_t n_pixels, Py_ssize_t mode, Py_ssize_t target,
+                     Places *places) noexcept nogil:
+    """Those of one kernel position, whose row begins at `target`."""
     cdef const conv_geometry *g = columns.g
     cdef const Py_ssize_t *stride = &columns.image.stride[2]
     cdef Py_ssize_t p = 0, i, place, row
     cdef Py_ssize_t[3] t
     cdef Py_ssize_t[3] o
     cdef PixelRun run
-    places.count = 0
     unravel(tap, g.kernel, 3, t)
     unravel(pixel, g.output, 3, o)
     while p < n_pixels:
@@ -103,7 +119,7 @@ cdef void find_places(const Columns *columns, Py_ssize_t tap, Py_ssize_t pixel,
                 if not run.low <= i < run.high:
                     place = source_index(place, g.input[2], mode)
                 if place >= 0:
-                    add_place(places, row + place * stride[2], p + i)
+                    add_place(places, row + place * stride[2], target + p + i)
         p += run.pixels
 
 
@@ -111,32 +127,36 @@ cdef void gather_by_places(const Columns *columns, const moved_t *x, Py_ssize_t 
                            Py_ssize_t pixel, Py_ssize_t n_pixels, Py_ssize_t pitch,
                            moved_t *out) noexcept nogil:
     """`gather_columns` of whole channels; x points to the first."""
-    cdef Py_ssize_t tap, c, channels = n_rows // columns.taps, row = columns.taps * pitch
+    cdef Py_ssize_t tap = 0, first, c
+    cdef Py_ssize_t channels = n_rows // columns.taps, channel = columns.taps * pitch
     cdef Places places
-    for tap in range(columns.taps):
-        find_places(columns, tap, pixel, n_pixels, columns.g.padding_mode, &places)
-        if places.count < n_pixels:
-            for c in range(channels):
-                fill_run(columns, n_pixels, out + c * row)
-        copy_places(&places, channels, x, columns.image.stride[1], out, row)
-        out += pitch
+    while tap < columns.taps:
+        first = tap
+        tap = find_places(columns, first, pixel, n_pixels, pitch, columns.g.padding_mode, &places)
+        if places.count < (tap - first) * n_pixels:
+            for c in range(channels):  # rows whole, whatever lies behind their pixels
+                fill_run(columns, (tap - first) * pitch, out + c * channel)
+        copy_places(&places, channels, x, columns.image.stride[1], out, channel)
+        out += (tap - first) * pitch
 
 
 cdef void add_by_places(const Columns *columns, const real_t *cols, Py_ssize_t n_rows,
                         Py_ssize_t pixel, Py_ssize_t n_pixels, Py_ssize_t pitch,
                         real_t *x) noexcept nogil:
     """`add_columns` of whole channels; x points to the first."""
-    cdef Py_ssize_t tap, c, i
+    cdef Py_ssize_t tap = 0, first, c, i, channels = n_rows // columns.taps
     cdef real_t *channel
     cdef const real_t *line
     cdef Places places
-    for tap in range(columns.taps):
-        find_places(columns, tap, pixel, n_pixels, PAD_ZEROS, &places)
-        for c in range(n_rows // columns.taps):
+    while tap < columns.taps:
+        first = tap
+        tap = find_places(columns, first, pixel, n_pixels, pitch, PAD_ZEROS, &places)
+        for c in range(channels):
             channel = x + c * columns.image.stride[1]
-            line = cols + (c * columns.taps + tap) * pitch
+            line = cols + c * columns.taps * pitch
             for i in range(places.count):
                 channel[places.source[i]] += line[places.target[i]]
+        cols += (tap - first) * pitch
 
 
 # ---- long ones, and their choice ----
