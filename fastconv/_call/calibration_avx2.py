@@ -1,7 +1,9 @@
 """The prices of what cost models count: found by `bench/fit.py`.
 
 From 12964 random layers on one thread of an AMD EPYC of the Zen 4 generation held to avx2, as was
-its BLAS; what has fewer than 90 samples there is from earlier runs, on a Xeon.
+its BLAS; what has fewer than 90 samples there is from earlier runs, on a Xeon. `bare_weights` of
+direct, forward, first, were added by hand: 4096 > 2048 of one pixel, without AVX2, took 1.5 times
+what was estimated.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
@@ -81,8 +83,8 @@ CONSTANTS = {
     },
     ("direct", "forward", "first"): {
         "call": 1.3e-06, "unplanned": 1.8e-06, "groups": 7.1e-08, "input_rows": 1.6e-09,
-        "output_rows": 1.3e-09, "weights": 1.4e-10, "output": 1.3e-10, "arithmetic": 0.62,
-        "gather": 0.5, "transform": 0.12,
+        "output_rows": 1.3e-09, "weights": 1.4e-10, "output": 1.3e-10, "bare_weights": 5e-11,
+        "arithmetic": 0.62, "gather": 0.5, "transform": 0.12,
     },
     ("direct", "forward", "last"): {
         "call": 6.9e-07, "unplanned": 1.7e-06, "weights": 1.5e-10, "arithmetic": 0.37,
