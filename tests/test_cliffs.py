@@ -127,6 +127,8 @@ def test_a_long_gradient_of_weights_is_transformed_in_pieces():
         ((145, 13, 183), (13, 183), (4, 1), (6, 0)),
         ((96, 8, 8, 8), 8, (3, 2, 4), (0, 4, 4)),
         ((1, 19, 19), 4, 4, 0),
+        ((3, 58, 58), 58, 2, (29, 0)),
+        ((4, 4, 217), (4, 5), (3, 4), 0),
     ],
 )
 def test_the_way_back_of_an_average_costs_a_few_copies(shape, kernel, stride, padding):
@@ -135,6 +137,24 @@ def test_the_way_back_of_an_average_costs_a_few_copies(shape, kernel, stride, pa
     grad = np.ones_like(fastconv.avg_pool(x, kernel, **windows))
     back = one_thread(fastconv.avg_pool_backward, grad, x.shape, kernel, **windows)
     assert_no_cliff(back, x.copy, 20, 2e-4)
+
+
+@pytest.mark.parametrize(("taps", "stride"), [(22, 22), (24, 3), (9, 9)])
+def test_a_long_window_of_a_row_is_read_by_vectors(taps, stride):
+    """Not element by element, each of which would wait for the one before."""
+    x = array(1, 16, 120, 156)
+    long = one_thread(fastconv.max_pool2d, x, (1, taps), (1, stride))
+    assert_no_cliff(long, x.copy, 25)
+
+
+def test_arguments_that_are_lists_cost_what_tuples_do():
+    """Their descriptions are kept too."""
+    x, w = array(1, 2, 8, 8), array(2, 2, 3, 3)
+    lists = one_thread(fastconv.conv2d, x, w, stride=[1, 1], padding=[[1, 1], [1, 1]])
+    tuples = one_thread(fastconv.conv2d, x, w, stride=(1, 1), padding=((1, 1), (1, 1)))
+    assert_no_cliff(lists, tuples, 3)
+    lists = one_thread(fastconv.max_pool2d, x, [2, 2], [2, 2])
+    assert_no_cliff(lists, one_thread(fastconv.max_pool2d, x, 2, 2), 3)
 
 
 @pytest.mark.parametrize("kernel", [1, 3])

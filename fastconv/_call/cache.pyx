@@ -10,6 +10,7 @@ cimport cython
 cimport numpy as cnp
 from cpython.bool cimport PyBool_Check
 from cpython.float cimport PyFloat_CheckExact
+from cpython.list cimport PyList_CheckExact
 from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_CheckExact
@@ -26,6 +27,7 @@ from fastconv._desc.transposed cimport TransposedDesc
 from fastconv._desc.columns import describe_columns
 from fastconv._desc.pool import describe_around
 from fastconv._desc.conv import describe_conv
+from fastconv._desc.geometry import geometry as new_geometry
 from fastconv._desc.separable import describe_separable
 from fastconv._desc.transposed import describe_transposed
 
@@ -97,10 +99,15 @@ cdef inline int add_shape(CallKey *key, shape) except -1:
 
 
 cdef bint same_argument(a, b) except -1:
-    """Whether a means the same as b, which is immutable: True == 1 == 1.0, and 0.0 == -0.0."""
+    """Whether a means the same as b, which is immutable: True == 1 == 1.0, and 0.0 == -0.0.
+
+    A list means the same as a tuple, unless it is empty.
+    """
     cdef Py_ssize_t i
     if a is b:
         return True
+    if PyTuple_CheckExact(b) and is_full_list(a):
+        a = tuple(<list>a)
     if type(a) is not type(b):
         return False
     if PyTuple_CheckExact(a):
@@ -172,6 +179,43 @@ cdef bint is_immutable(value, int depth=2) noexcept:
             or PyBool_Check(value) or PyFloat_CheckExact(value))
 
 
+cdef object frozen(value):
+    """The same with tuples in the place of lists, also of those in it."""
+    if not has_list(value):
+        return value
+    return tuple([tuple(item) if is_full_list(item) else item for item in value])
+
+
+cdef Geometry freeze(CallKey *key, Geometry g):
+    """What is to be described and kept: without the caller's lists, which may change."""
+    cdef Geometry found = g
+    if (has_list(g.kernel_size) or has_list(g.stride) or has_list(g.padding)
+            or has_list(g.dilation) or has_list(g.output_padding) or has_list(g.output_size)):
+        found = frozen_geometry(g)
+        key.geometry = <PyObject *>found
+    return found
+
+
+cdef bint has_list(value) noexcept:
+    """Whether value is a list, or a tuple that may have some in it."""
+    return is_full_list(value) or (
+        PyTuple_CheckExact(value) and any([is_full_list(item) for item in <tuple>value]))
+
+
+cdef bint is_full_list(value) noexcept:
+    """An empty one is left as it is: `()` has a meaning of its own."""
+    return PyList_CheckExact(value) and len(<list>value) > 0
+
+
+cdef Geometry frozen_geometry(Geometry g):
+    return new_geometry(
+        g.function, g.rank, kernel_size=frozen(g.kernel_size), stride=frozen(g.stride),
+        padding=frozen(g.padding), dilation=frozen(g.dilation), groups=g.groups,
+        output_padding=frozen(g.output_padding), output_size=frozen(g.output_size),
+        ceil_mode=g.ceil_mode, padding_mode=g.padding_mode, padding_value=g.padding_value,
+        data_format=g.data_format, flip=g.flip, x=g.x, weight=g.weight)
+
+
 cdef bint may_keep(const CallKey *key) noexcept:
     """Whether all arguments are immutable, so that the key stays what it is."""
     cdef Geometry g = <Geometry>key.geometry
@@ -218,6 +262,7 @@ cdef ConvDesc cached_conv(Geometry geometry, x, weight, dtype, bint exact, activ
     add_size(&key, itemsize + exact)
     desc = lookup(&key)
     if desc is None:
+        geometry = freeze(&key, geometry)
         desc = describe_conv(geometry, shape_of(x), shape_of(weight), itemsize, activation, exact)
         insert(&key, desc)
     return desc
@@ -233,6 +278,7 @@ cdef TransposedDesc cached_conv_transpose(Geometry geometry, x, weight, dtype, b
     add_size(&key, itemsize + exact)
     desc = lookup(&key)
     if desc is None:
+        geometry = freeze(&key, geometry)
         desc = describe_transposed(geometry, shape_of(x), shape_of(weight), itemsize, exact)
         insert(&key, desc)
     return desc
@@ -250,6 +296,7 @@ cdef SeparableDesc cached_separable(Geometry geometry, x, depthwise, pointwise, 
     add_size(&key, itemsize + exact)
     desc = lookup(&key)
     if desc is None:
+        geometry = freeze(&key, geometry)
         desc = describe_separable(geometry, shape_of(x), shape_of(depthwise),
                                   shape_of(pointwise), itemsize, activation, exact)
         insert(&key, desc)
@@ -263,6 +310,7 @@ cdef object cached(describe, Geometry geometry, x):
     add_shape(&key, x)
     desc = lookup(&key)
     if desc is None:
+        geometry = freeze(&key, geometry)
         desc = describe(geometry, shape_of(x))
         insert(&key, desc)
     return desc
@@ -276,6 +324,7 @@ cdef ConvDesc cached_columns(Geometry geometry, x, Py_ssize_t itemsize):
     add_size(&key, itemsize)
     desc = lookup(&key)
     if desc is None:
+        geometry = freeze(&key, geometry)
         desc = describe_columns(geometry, shape_of(x), itemsize)
         insert(&key, desc)
     return desc
@@ -289,6 +338,7 @@ cdef ConvDesc cached_around(Geometry geometry, x, Py_ssize_t itemsize):
     add_size(&key, itemsize)
     desc = lookup(&key)
     if desc is None:
+        geometry = freeze(&key, geometry)
         desc = describe_around(geometry, shape_of(x), itemsize)
         insert(&key, desc)
     return desc

@@ -130,7 +130,10 @@ cdef span adjoint_window(const pool_axis *axis, Py_ssize_t o) noexcept nogil:
     cdef span found
     cdef Py_ssize_t start = o + axis.before
     cdef Py_ssize_t tap = min(axis.kernel - 1, start // axis.dilation)
-    cdef Py_ssize_t common = gcd(axis.stride, axis.dilation)
+    cdef Py_ssize_t common = gcd(axis.stride, axis.dilation), rest
+    if axis.dilation == 1:
+        rest = (start - tap) % axis.stride
+        tap -= axis.stride - rest if rest else 0
     while tap >= 0 and (start - tap * axis.dilation) % axis.stride:
         tap -= 1
     found.first = 0 if tap < 0 else (start - tap * axis.dilation) // axis.stride

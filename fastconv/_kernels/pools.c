@@ -12,6 +12,10 @@ enum { FC_SEQUENTIAL_TERMS = 16 };
  * rows. */
 enum { MOST_OF_BLOCK = 64 };
 
+/* Elements of a window that are compared side by side; longer ones have a line of the cache, which
+ * is so many bytes. */
+enum { SIDE_BY_SIDE = 8, MOST_SIDE_BY_SIDE = 64 };
+
 #define TYPE uint8_t
 #define TAG u8
 #define ID FC_U8

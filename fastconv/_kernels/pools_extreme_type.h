@@ -84,25 +84,35 @@ static void NAMES(OP, taps)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap,
     }
 }
 
-/* One window of a row; neighbouring elements a line at a time. */
-static TYPE NAMES(OP, window)(ptrdiff_t taps, ptrdiff_t tap, const TYPE *restrict row)
+/* Some neighbouring elements side by side, and the last of them again. */
+FC_INLINE TYPE NAMES(OP, side_by_side)(const ptrdiff_t width, ptrdiff_t taps,
+                                       const TYPE *restrict row)
+{
+    TYPE line[MOST_SIDE_BY_SIDE];
+    for (ptrdiff_t i = 0; i < width; i++) line[i] = row[i];
+    for (ptrdiff_t t = width; t < taps; t += width) {
+        const TYPE *restrict next = row + (t + width <= taps ? t : taps - width);
+        for (ptrdiff_t i = 0; i < width; i++) line[i] = NAME(OP)(line[i], next[i]);
+    }
+    for (ptrdiff_t half = width / 2; half; half /= 2)
+        for (ptrdiff_t i = 0; i < half; i++) line[i] = NAME(OP)(line[i], line[i + half]);
+    return line[0];
+}
+
+/* One window of a row; of equal elements, which zeros of either sign are, the first. */
+FC_INLINE TYPE NAMES(OP, window)(ptrdiff_t taps, ptrdiff_t tap, const TYPE *restrict row)
 {
     TYPE value = row[0];
-    ptrdiff_t t = 1;
-    if (tap == 1 && taps >= 2 * LINE) {
-        TYPE line[LINE];
-        for (ptrdiff_t i = 0; i < LINE; i++) line[i] = row[i];
-        for (t = LINE; t + LINE <= taps; t += LINE)
-            for (ptrdiff_t i = 0; i < LINE; i++) line[i] = NAME(OP)(line[i], row[t + i]);
-        for (ptrdiff_t half = LINE / 2; half; half /= 2)
-            for (ptrdiff_t i = 0; i < half; i++)
-                line[i] = NAME(OP)(line[i], line[i + half]);
-        value = line[0];
-    }
-    for (; t < taps; t++) {
-        const TYPE pair[2] = {value, row[t * tap]};
-        value = pair[NAMES(OP, beats)(pair[1], pair[0]) | IS_NAN(pair[1])];
-    }
+    for (ptrdiff_t t = 1; t < taps; t++) value = NAME(OP)(value, row[t * tap]);
+    return value;
+}
+
+static TYPE NAMES(OP, long_window)(ptrdiff_t taps, const TYPE *restrict row)
+{
+    const TYPE value = taps >= LINE ? NAMES(OP, side_by_side)(LINE, taps, row)
+                                    : NAMES(OP, side_by_side)(SIDE_BY_SIDE, taps, row);
+    for (ptrdiff_t t = 0; value == 0; t++)
+        if (row[t] == 0) return row[t];
     return value;
 }
 
@@ -131,7 +141,10 @@ static void NAMES(OP, pool)(const fc_windows *w, const void *row_, void *out_)
                 for (ptrdiff_t o = 0; o < n; o++)
                     NAMES(OP, taps)(w->inner, taps, tap, row + o * stride,
                                     out + o * w->out_step);
-        } else if (w->out_step != 1 || n == 1 || (stride > 1 && taps > 4))
+        } else if (tap == 1 && taps >= SIDE_BY_SIDE && (stride > 1 || n == 1))
+            for (ptrdiff_t o = 0; o < n; o++)
+                out[o * w->out_step] = NAMES(OP, long_window)(taps, row + o * stride);
+        else if (w->out_step != 1 || n == 1 || (stride > 1 && taps > 4))
             for (ptrdiff_t o = 0; o < n; o++)
                 out[o * w->out_step] = NAMES(OP, window)(taps, tap, row + o * stride);
         else if (stride == 1)

@@ -14,8 +14,8 @@ from fastconv._desc.pool cimport ADAPTIVE, REGULAR, pool_axis
 from fastconv._kernels.dispatch cimport fc_kernels
 from fastconv._pooling.axis cimport is_trivial
 from fastconv._pooling.schedule cimport (
-    BlockRef, INTERLEAVED, Job, MEAN, MEAN_GRADIENT, NORM, Pooling, SEPARABLE, SQUARE_WINDOWS,
-    Schedule, count_blocks, set_tasks,
+    BlockRef, INTERLEAVED, Job, MAX, MEAN, MEAN_GRADIENT, MIN, NORM, Pooling, SEPARABLE,
+    SQUARE_WINDOWS, Schedule, count_blocks, operation, set_tasks,
 )
 
 cdef enum:
@@ -64,7 +64,7 @@ cdef inline bint suits_lanes(const Pooling *p, const Schedule *s) noexcept:
         return n < FEW_SQUARES
     if taps >= LONG_WINDOW and columns.dilation == 1 and n < LANES_UNIT // 2:
         return False
-    if not are_neighbours(columns):
+    if not are_neighbours(p.op, columns):
         return True
     if p.axis[0].kernel * p.axis[1].kernel * taps < MANY_TAPS:
         return n < FEW_WINDOWS
@@ -86,10 +86,11 @@ cdef inline bint keeps_order(const Pooling *p, const Schedule *s) noexcept:
     return s.method != SQUARE_WINDOWS
 
 
-cdef inline bint are_neighbours(const pool_axis *axis) noexcept:
+cdef inline bint are_neighbours(operation op, const pool_axis *axis) noexcept:
     """Whether kernels make several windows of a row from a vector."""
-    return axis.kind == REGULAR and (axis.stride == 1 or (
-        axis.stride == 2 and axis.dilation == 1 and 2 <= axis.kernel <= 3))
+    return axis.kind == REGULAR and (axis.stride == 1 or (axis.dilation == 1 and (
+        axis.stride == 2 and 2 <= axis.kernel <= 3
+        or axis.stride == axis.kernel == 3 and (op == MAX or op == MIN))))
 
 
 cdef inline double elements_of(const Pooling *p) noexcept nogil:

@@ -1,59 +1,144 @@
-"""The way back of averages whose windows are apart: every element is in one window or in none.
+"""The way back of averages, plane by plane, where copies do most of it.
 
-Then nothing is added up. Along axes where windows overlap, shares are added up first. A row is
-spread once for each row of windows, and copied to the others that meet the same.
+Windows are apart along some axes, or few of them overlap. Shares of gradients are added up along the
+axes where windows overlap, from the one that grows least on; what these are is few compared with the
+elements, or each is added to few. Then a row is spread once for each row of windows, and copied to
+the others that meet the same.
 """
 import numpy as np
 
 cimport numpy as cnp
-from cpython.exc cimport PyErr_CheckSignals
 from libc.string cimport memcpy, memset
 
+from fastconv._core.blocks cimport Arena, reserve
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport AXES
+from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._core.types cimport real_t
-from fastconv._desc.pool cimport REGULAR, PoolDesc, counted, pool_axis, span, window
+from fastconv._desc.pool cimport REGULAR, PoolDesc, adjoint, counted, pool_axis, span, window
+from fastconv._kernels.dispatch cimport fc_kernels, kernels_for
+from fastconv._pooling.axis cimport is_identity
 
 cnp.import_array()
+
+ctypedef fused sum_t:
+    float
+    double
 
 cdef enum:
     MAX_KEPT = 1 << 14       # entries of tables that stay
     COPIED = 1024            # elements at once of one value
-    WORTH_ADDING = 1 << 14   # elements of the result: additions are calls of NumPy's,
-    WORTH_AN_ADDITION = 100  # for each window along an axis,
-    MIN_REUSE = 4            # and elements of a window along another
+    STORED = 8               # the same of a short window, past whose end the next one writes,
+    LONG_WINDOW = 4          # if it is not shorter than that
+    SHORT_ROW = 32           # elements side by side that are hardly worth a call
+    SMALL_PLANE = 4096       # elements; and planes that `interleaved` puts side by side
+    MANY_PLANES = 8
+    MAX_SUMS = 1 << 20       # of a plane, along the axes whose windows overlap
+    MAX_ADDITIONS = 14       # that a float32 goes through in float32, as in `schedule`
+
+# For each element. More are better done in vectors along the last axis, or by doubling.
+cdef double MOST_ADDITIONS = 3
+cdef double ONE_BY_ONE = 6   # times as long: an addition along the last axis,
+cdef double BY_VECTORS = 2   # or, as others have it, one of windows that move by one
+
+# What the windows along the last axis are.
+cdef enum row_kind:
+    ONE_WINDOW   # all elements are in the first
+    SAME         # each element is one
+    APART
+
+# Shares of windows that become sums of elements along an axis: (outer, axis, inner).
+cdef struct Adding:
+    Py_ssize_t outer, outputs, length, inner
+    const span *windows      # of each element
+    const fc_kernels *kernels
 
 cdef struct Job:
     const char *share        # of each window's elements
     char *out
-    Py_ssize_t itemsize, inner   # `inner` elements side by side have the same windows
+    Py_ssize_t itemsize, share_size   # bytes of an element, and of a share
+    Py_ssize_t plane         # shares of a plane
+    int addings
+    Adding adding[AXES]
+    char *scratch
+    Py_ssize_t sums_at[2]    # those that are read and those that are made take turns
+    Py_ssize_t scratch_size  # of a thread
+    Py_ssize_t inner         # elements side by side that have the same windows
     Py_ssize_t length[AXES]
     Py_ssize_t outputs[AXES]
     const Py_ssize_t *window[AXES]   # of each position along the axis; -1: none
-    bint one                         # window along the last axis, of all its positions
+    row_kind row
+    const span *windows      # APART: their elements,
+    bint tight               # and whether each is in one
 
+
+# ---- what serves ----
 
 cdef bint spreads(PoolDesc desc) noexcept:
-    """Whether windows are apart, or gradients are few enough to be added up along axes where they
-    overlap, one after the other, before they are spread. One image decides: sums round otherwise
-    there, and must not depend on the batch.
+    """Whether few additions are left for each element. One image decides: sums round otherwise
+    here, and must not depend on the batch.
     """
+    cdef int order[AXES]
+    cdef int overlaps = overlapping(desc, order), i
+    cdef double elements = 1, sums = 1, added = 0, most = 0, inner
     cdef const pool_axis *a
-    cdef double elements = desc.g.channels, added = 0
-    cdef Py_ssize_t reuse = 1
-    cdef int i
     for i in range(AXES):
-        a = &desc.g.axis[i]
-        if a.outputs == 0:
+        elements *= desc.g.axis[i].length
+        sums *= desc.g.axis[i].outputs
+    if sums == 0:
+        return False
+    if overlaps and desc.g.axis[AXES - 1].length < SHORT_ROW // 2 and elements <= SMALL_PLANE and (
+            desc.g.channels >= MANY_PLANES and not desc.g.channels_last):
+        return False  # they are put side by side instead
+    for i in range(overlaps):
+        a = &desc.g.axis[order[i]]
+        inner = neighbours(desc, order, i)
+        if inner == 1 and a.kind == REGULAR and a.stride == 1:
             return False
-        elements *= a.length
-        if is_apart(a):
-            reuse = max(reuse, a.length // a.outputs)
-        else:
-            added += a.outputs
-    return added == 0 or (elements >= max(WORTH_AN_ADDITION * added, <double>WORTH_ADDING)
-                          and reuse >= MIN_REUSE)
+        added += sums * min(reach(a), <double>a.length) * (
+            ONE_BY_ONE if inner == 1 else max(1.0, <double>SHORT_ROW / inner)) * (
+            BY_VECTORS if a.kind == REGULAR and a.stride == 1 else 1)
+        sums *= growth(a)
+        most = max(most, sums)
+    return added <= MOST_ADDITIONS * elements and (
+        most * (desc.g.channels if desc.g.channels_last else 1) <= MAX_SUMS)
+
+
+cdef int overlapping(PoolDesc desc, int *order) noexcept:
+    """The axes along which windows overlap, from the one that grows least on; how many."""
+    cdef int n = 0, i, j
+    for i in range(AXES):
+        if is_apart(&desc.g.axis[i]):
+            continue
+        j = n
+        while j > 0 and growth(&desc.g.axis[i]) < growth(&desc.g.axis[order[j - 1]]):
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = i
+        n += 1
+    return n
+
+
+cdef double neighbours(PoolDesc desc, const int *order, int n) noexcept:
+    """Sums side by side, where the n-th axis of this order is added up along."""
+    cdef double inner = desc.g.channels if desc.g.channels_last else 1
+    cdef int i, j
+    for i in range(order[n] + 1, AXES):
+        inner *= desc.g.axis[i].outputs
+        for j in range(n):
+            if order[j] == i:
+                inner *= growth(&desc.g.axis[i])
+    return inner
+
+
+cdef double growth(const pool_axis *a) noexcept:
+    return (<double>a.length) / max(a.outputs, <Py_ssize_t>1)
+
+
+cdef double reach(const pool_axis *a) noexcept:
+    """Elements of a window, at most."""
+    return a.kernel if a.kind == REGULAR else growth(a) + 2
 
 
 cdef bint is_apart(const pool_axis *a) noexcept:
@@ -64,6 +149,8 @@ cdef bint is_apart(const pool_axis *a) noexcept:
         return False
     return a.outputs == 1 or a.stride >= a.kernel
 
+
+# ---- tables ----
 
 cdef cnp.ndarray windows_along(const pool_axis *a):
     """The window of each position, or -1; where they overlap, every position by itself."""
@@ -79,6 +166,24 @@ cdef cnp.ndarray windows_along(const pool_axis *a):
     windows = place // stride
     windows[(place - windows * stride >= kernel) | (windows >= a.outputs)] = -1
     return windows
+
+
+cdef cnp.ndarray spans_along(const pool_axis *a):
+    """The elements of each window, as `span` has them; of an adjoint axis, the windows of each."""
+    cdef cnp.ndarray spans = np.empty((a.outputs, sizeof(span) // sizeof(Py_ssize_t)), np.intp)
+    cdef Py_ssize_t o
+    for o in range(a.outputs):
+        (<span *>cnp.PyArray_DATA(spans))[o] = window(a, o)
+    return spans
+
+
+cdef cnp.ndarray counts_along(const pool_axis *a, bint count_padding):
+    """What windows count along an axis."""
+    cdef cnp.ndarray counts = np.empty(a.outputs)
+    cdef Py_ssize_t o
+    for o in range(a.outputs):
+        (<double *>cnp.PyArray_DATA(counts))[o] = counted(a, o, count_padding)
+    return counts
 
 
 cdef list joined(list windows, list lengths, list outputs):
@@ -101,101 +206,186 @@ cdef bint one_window(cnp.ndarray places, Py_ssize_t outputs) except -1:
 cdef class Tables:
     """What does not depend on the gradients; the description keeps it."""
 
-    cdef tuple windows, lengths, outputs   # of the axes, as `joined` leaves them
+    cdef tuple windows, spans              # arrays that `job` points into, as into `row`
+    cdef cnp.ndarray row
     cdef cnp.ndarray counts                # of windows
     cdef tuple shape                       # of gradients, to be divided by them
-    cdef bint one                          # window along the last axis
-    cdef list overlapping                  # axes, from the one that grows least on
+    cdef double additions                  # that a share goes through, at most
+    cdef Job job                           # but for the arrays of a call
 
     def __init__(self, PoolDesc desc, bint count_padding):
-        cdef Py_ssize_t o
+        cdef Job *job = &self.job
         cdef int i
         cdef tuple channels = (desc.g.channels,) if desc.g.channels_last else ()
         outputs = [desc.g.axis[i].outputs for i in range(AXES)]
-        lengths = [desc.g.axis[i].length for i in range(AXES)]
         counts = np.ones(1)
         for i in range(AXES):
-            along = [counted(&desc.g.axis[i], o, count_padding) for o in range(outputs[i])]
-            counts = np.multiply.outer(counts, np.array(along, float))
+            counts = np.multiply.outer(counts, counts_along(&desc.g.axis[i], count_padding))
         self.shape = (-1, *outputs, *channels)
         self.counts = counts.reshape((*outputs, *(1,) * len(channels)))
-        self.overlapping = sorted([i for i in range(AXES) if not is_apart(&desc.g.axis[i])],
-                                  key=lambda i: lengths[i] / outputs[i])
-        for i in self.overlapping:
-            outputs[i] = lengths[i]
-        windows = joined([windows_along(&desc.g.axis[i]) for i in range(AXES)], lengths, outputs)
-        self.windows, self.lengths, self.outputs = tuple(windows), tuple(lengths), tuple(outputs)
-        self.one = one_window(windows[AXES - 1], outputs[AXES - 1])
+        job.inner = desc.g.channels if desc.g.channels_last else 1
+        job.plane = outputs[0] * outputs[1] * outputs[2] * job.inner
+        self.add_up(desc, outputs)
+        lengths = [desc.g.axis[i].length for i in range(AXES)]
+        self.windows = tuple(joined([windows_along(&desc.g.axis[i]) for i in range(AXES)],
+                                    lengths, outputs))
+        for i in range(AXES):
+            places = self.windows[i]
+            job.window[i] = <const Py_ssize_t *>cnp.PyArray_DATA(<cnp.ndarray>places)
+            job.length[i], job.outputs[i] = lengths[i], outputs[i]
+        self.find_rows(&desc.g.axis[AXES - 1])
+
+    cdef int add_up(self, PoolDesc desc, list outputs) except -1:
+        """The additions, axis by axis; `outputs` change along."""
+        cdef Job *job = &self.job
+        cdef int order[AXES]
+        cdef Py_ssize_t room[2]
+        cdef Adding *adding
+        cdef const pool_axis *a
+        cdef pool_axis back
+        cdef Arena arena
+        cdef int i, j
+        job.addings = overlapping(desc, order)
+        spans = []
+        for i in range(job.addings):
+            back = adjoint(&desc.g.axis[order[i]])
+            spans.append(spans_along(&back))
+        self.spans = tuple(spans)
+        room[0] = room[1] = 0
+        for i in range(job.addings):
+            a = &desc.g.axis[order[i]]
+            adding = &job.adding[i]
+            adding.windows = <const span *>cnp.PyArray_DATA(<cnp.ndarray>spans[i])
+            adding.outputs, adding.length = a.outputs, a.length
+            adding.outer, adding.inner = 1, job.inner
+            for j in range(AXES):
+                if j < order[i]:
+                    adding.outer *= outputs[j]
+                elif j > order[i]:
+                    adding.inner *= outputs[j]
+            outputs[order[i]] = a.length
+            room[i % 2] = max(room[i % 2], adding.outer * a.length * adding.inner)
+            self.additions += min(<double>a.outputs, ceil_div(<Py_ssize_t>reach(a) * a.dilation,
+                                                              max(a.stride, <Py_ssize_t>1)) + 1)
+        arena.size = 0
+        job.sums_at[0] = reserve(&arena, room[0] * sizeof(double))
+        job.sums_at[1] = reserve(&arena, room[1] * sizeof(double))
+        job.scratch_size = arena.size
+        return 0
+
+    cdef int find_rows(self, const pool_axis *a) except -1:
+        """How rows are spread, whose windows are those of axis a unless it is joined."""
+        cdef Job *job = &self.job
+        if one_window(self.windows[AXES - 1], job.outputs[AXES - 1]):
+            job.row = ONE_WINDOW
+        elif not is_apart(a) or is_identity(a):
+            job.row = SAME
+        else:
+            job.row = APART
+            self.row = spans_along(a)
+            job.windows = <const span *>cnp.PyArray_DATA(self.row)
+            job.tight = self.row[:, 1].sum() == a.length
+        return 0
 
 
 cdef Tables tables_for(PoolDesc desc, bint count_padding):
     cdef Tables tables
+    cdef Py_ssize_t entries = 0
+    cdef int i
     if desc.kept is None:
         desc.kept = {}
     tables = desc.kept.get(count_padding)
     if tables is None:
         tables = Tables(desc, count_padding)
-        if sum(tables.lengths) <= MAX_KEPT:
+        for i in range(AXES):
+            entries += desc.g.axis[i].length
+        if entries <= MAX_KEPT:
             desc.kept[count_padding] = tables
     return tables
 
 
+# ---- the call ----
+
 cdef int spread(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint count_padding,
                 double divisor, num_threads) except -1:
-    """out = each element's window's gradient over its divisor, or zero."""
-    cdef Job job
+    """out = the sum, over each element's windows, of their gradients over their divisors."""
     cdef Tables tables = tables_for(desc, count_padding)
-    cdef cnp.ndarray share, places
+    cdef Job job = tables.job
+    cdef cnp.ndarray share
     cdef double work = desc.work()
+    cdef int threads = threads_for(desc.function, num_threads, work)
+    cdef Scratch scratch
     cdef int i
+    dtype = grad.dtype
+    if tables.additions > MAX_ADDITIONS:
+        dtype = np.dtype(np.float64)
     share = grad.reshape(tables.shape)
     if divisor != 0:
-        share = np.divide(share, grad.dtype.type(divisor))
+        share = np.divide(share, grad.dtype.type(divisor), dtype=dtype)
     else:
-        share = np.divide(share, tables.counts, dtype=grad.dtype)
-    for axis in tables.overlapping:
-        share = add_windows(&desc.g.axis[<int>axis], share, 1 + axis)
-    for i in range(AXES):
-        places = tables.windows[i]
-        job.window[i] = <const Py_ssize_t *>cnp.PyArray_DATA(places)
-        job.length[i], job.outputs[i] = tables.lengths[i], tables.outputs[i]
-    job.one = tables.one
-    job.inner = desc.g.channels if desc.g.channels_last else 1
-    job.itemsize = cnp.PyArray_ITEMSIZE(out)
+        share = np.divide(share, tables.counts, dtype=dtype)
+    for i in range(job.addings):
+        job.adding[i].kernels = kernels_for(dtype.itemsize)
+    job.itemsize, job.share_size = cnp.PyArray_ITEMSIZE(out), cnp.PyArray_ITEMSIZE(share)
     job.share, job.out = cnp.PyArray_BYTES(share), cnp.PyArray_BYTES(out)
-    return parallel_for(spread_task, &job, desc.batch * desc.g.channels // job.inner,
-                        threads_for(desc.function, num_threads, work), work)
-
-
-cdef cnp.ndarray add_windows(const pool_axis *a, share, int axis):
-    """Each window's share at all its positions along an axis, added up."""
-    cdef span positions
-    cdef Py_ssize_t o
-    shape = list(share.shape)
-    shape[axis] = a.length
-    sums = np.zeros(shape, share.dtype)
-    to, parts = np.moveaxis(sums, axis, 0), np.moveaxis(share, axis, 0)
-    for o in range(a.outputs):
-        PyErr_CheckSignals()
-        positions = window(a, o)
-        to[positions.first:positions.first + positions.taps * positions.step:positions.step] += (
-            parts[o])
-    return sums
+    scratch = acquire(job.scratch_size * threads)
+    job.scratch = scratch.data
+    return parallel_for(spread_task, &job, desc.batch * desc.g.channels // job.inner, threads,
+                        work)
 
 
 cdef void spread_task(void *context, Py_ssize_t plane, int thread) noexcept nogil:
+    """One plane; of channels that are last, all planes of an image."""
     cdef const Job *job = <const Job *>context
-    if job.itemsize == 4:
-        spread_plane(job, plane, <const float *>job.share, <float *>job.out)
+    cdef const char *share = job.share + plane * job.plane * job.share_size
+    cdef char *scratch = job.scratch + thread * job.scratch_size
+    cdef char *sums
+    cdef int i
+    for i in range(job.addings):
+        sums = scratch + job.sums_at[i % 2]
+        if job.share_size == 4:
+            add_windows(&job.adding[i], <const float *>share, <float *>sums)
+        else:
+            add_windows(&job.adding[i], <const double *>share, <double *>sums)
+        share = sums
+    if job.itemsize == 8:
+        spread_plane(job, plane, <const double *>share, <double *>job.out)
+    elif job.share_size == 4:
+        spread_plane(job, plane, <const float *>share, <float *>job.out)
     else:
-        spread_plane(job, plane, <const double *>job.share, <double *>job.out)
+        spread_plane(job, plane, <const double *>share, <float *>job.out)
 
 
-cdef void spread_plane(const Job *job, Py_ssize_t plane, const real_t *share,
+cdef void add_windows(const Adding *a, const sum_t *share, sum_t *sums) noexcept nogil:
+    """The shares of all windows of each element along an axis, added up."""
+    cdef Py_ssize_t outer, i, t, n = a.inner
+    cdef const sum_t *part
+    cdef sum_t value
+    cdef span w
+    for outer in range(a.outer):
+        for i in range(a.length):
+            w = a.windows[i]
+            part = share + w.first * n
+            if n == 1:
+                value = part[0] if w.taps else 0
+                for t in range(1, w.taps):
+                    value += part[t * w.step]
+                sums[0] = value
+            elif w.taps == 0:
+                memset(sums, 0, n * sizeof(sum_t))
+            else:
+                memcpy(sums, part, n * sizeof(sum_t))
+                for t in range(1, w.taps):
+                    part += w.step * n
+                    a.kernels.add(n, part, sums)
+            sums += n
+        share += a.outputs * n
+
+
+cdef void spread_plane(const Job *job, Py_ssize_t plane, const sum_t *share,
                        real_t *out) noexcept nogil:
     cdef Py_ssize_t row = job.length[2] * job.inner, i0, i1, w0, w1
     out += plane * job.length[0] * job.length[1] * row
-    share += plane * job.outputs[0] * job.outputs[1] * job.outputs[2] * job.inner
     for i0 in range(job.length[0]):
         w0 = job.window[0][i0]
         for i1 in range(job.length[1]):
@@ -212,24 +402,58 @@ cdef void spread_plane(const Job *job, Py_ssize_t plane, const real_t *share,
             out += row
 
 
-cdef inline void spread_row(const Job *job, const real_t *share, real_t *out) noexcept nogil:
-    cdef const Py_ssize_t *places = job.window[2]
-    cdef Py_ssize_t i, w, n = job.length[2]
-    cdef real_t value
-    if job.inner == 1 and job.one:
-        value = share[0]
-        for i in range(min(n, <Py_ssize_t>COPIED)):
-            out[i] = value
-        for i in range(1, ceil_div(n, COPIED)):
-            memcpy(out + i * COPIED, out, min(<Py_ssize_t>COPIED, n - i * COPIED) * sizeof(real_t))
-        return
-    if job.inner == 1:
+cdef inline void spread_row(const Job *job, const sum_t *share, real_t *out) noexcept nogil:
+    cdef Py_ssize_t i, w, n = job.length[2] * job.inner
+    if job.row == SAME:
         for i in range(n):
-            out[i] = 0 if places[i] < 0 else share[places[i]]
-        return
-    for i in range(n):
-        w = 0 if job.one else places[i]  # of one window there is no list
-        if w < 0:
-            memset(out + i * job.inner, 0, job.inner * sizeof(real_t))
-        else:
-            memcpy(out + i * job.inner, share + w * job.inner, job.inner * sizeof(real_t))
+            out[i] = <real_t>share[i]
+    elif job.row == APART and job.inner > 1:
+        if not job.tight:
+            memset(out, 0, n * sizeof(real_t))
+        spread_pixels(job, share, out)
+    elif job.row == APART and job.tight and n >= LONG_WINDOW * job.outputs[2]:
+        spread_vectors(job, share, out)
+    elif job.row == APART:
+        for i in range(n):
+            w = job.window[2][i]
+            out[i] = 0 if w < 0 else <real_t>share[w]
+    elif job.inner > 1:
+        for _ in range(job.length[2]):
+            for i in range(job.inner):
+                out[i] = <real_t>share[i]
+            out += job.inner
+    else:
+        for i in range(min(n, <Py_ssize_t>COPIED)):
+            out[i] = <real_t>share[0]
+        for i in range(1, ceil_div(n, <Py_ssize_t>COPIED)):
+            memcpy(out + i * COPIED, out, min(<Py_ssize_t>COPIED, n - i * COPIED) * sizeof(real_t))
+
+
+cdef inline void spread_vectors(const Job *job, const sum_t *share, real_t *out) noexcept nogil:
+    """Windows that follow each other, a vector at a time: past the end of each the next writes."""
+    cdef Py_ssize_t o, i = 0, j, stop
+    cdef real_t value
+    for o in range(job.outputs[2]):
+        value = <real_t>share[o]
+        stop = job.windows[o].first + job.windows[o].taps
+        while i + STORED <= job.length[2] and i < stop:
+            for j in range(STORED):
+                out[i + j] = value
+            i += STORED
+        while i < stop:
+            out[i] = value
+            i += 1
+        i = stop
+
+
+cdef inline void spread_pixels(const Job *job, const sum_t *share, real_t *out) noexcept nogil:
+    """The same of elements that are some channels each."""
+    cdef Py_ssize_t o, t, i, inner = job.inner
+    cdef real_t *to
+    for o in range(job.outputs[2]):
+        to = out + job.windows[o].first * inner
+        for t in range(job.windows[o].taps):
+            for i in range(inner):
+                to[i] = <real_t>share[i]
+            to += inner
+        share += inner
