@@ -1,9 +1,8 @@
 """The way back of averages, plane by plane, where copies do most of it.
 
-Windows are apart along some axes, or few of them overlap. Shares of gradients are added up along the
-axes where windows overlap, from the one that grows least on; what these are is few compared with the
-elements, or each is added to few. Then a row is spread once for each row of windows, and copied to
-the others that meet the same.
+Along axes where windows overlap, shares of gradients are added up first, from the axis that grows
+least on: what serves leaves few additions for each element. Then a row is spread once for each row
+of windows, and copied to the others that meet the same.
 """
 import numpy as np
 
@@ -358,11 +357,11 @@ cdef void spread_task(void *context, Py_ssize_t plane, int thread) noexcept nogi
 
 cdef void add_windows(const Adding *a, const sum_t *share, sum_t *sums) noexcept nogil:
     """The shares of all windows of each element along an axis, added up."""
-    cdef Py_ssize_t outer, i, t, n = a.inner
+    cdef Py_ssize_t i, t, n = a.inner
     cdef const sum_t *part
     cdef sum_t value
     cdef span w
-    for outer in range(a.outer):
+    for _ in range(a.outer):
         for i in range(a.length):
             w = a.windows[i]
             part = share + w.first * n
@@ -375,7 +374,7 @@ cdef void add_windows(const Adding *a, const sum_t *share, sum_t *sums) noexcept
                 memset(sums, 0, n * sizeof(sum_t))
             else:
                 memcpy(sums, part, n * sizeof(sum_t))
-                for t in range(1, w.taps):
+                for _ in range(1, w.taps):
                     part += w.step * n
                     a.kernels.add(n, part, sums)
             sums += n
@@ -448,11 +447,11 @@ cdef inline void spread_vectors(const Job *job, const sum_t *share, real_t *out)
 
 cdef inline void spread_pixels(const Job *job, const sum_t *share, real_t *out) noexcept nogil:
     """The same of elements that are some channels each."""
-    cdef Py_ssize_t o, t, i, inner = job.inner
+    cdef Py_ssize_t o, i, inner = job.inner
     cdef real_t *to
     for o in range(job.outputs[2]):
         to = out + job.windows[o].first * inner
-        for t in range(job.windows[o].taps):
+        for _ in range(job.windows[o].taps):
             for i in range(inner):
                 to[i] = <real_t>share[i]
             to += inner
