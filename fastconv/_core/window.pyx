@@ -21,7 +21,7 @@ listed first, and each channel is copied by the list, element by element.
 from libc.limits cimport INT_MAX
 from libc.string cimport memcpy, memset
 
-from fastconv._core.integers cimport round_up
+from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.padding cimport PAD_CONSTANT, fill, source_index
 from fastconv._core.places cimport MAX_PLACES, Places, add_place, copy_places, within_reach
 
@@ -239,26 +239,27 @@ cdef bint gather_by_places(const Window *window, const WindowIndex *index, const
                            const Py_ssize_t *stride, bint zeros, real_t *out) noexcept nogil:
     """`gather_window` by a list, where channels come first. Returns whether that is quicker."""
     cdef Places places
-    if window.channels == 1 or not places_pay(window, index, stride):
-        return False
-    find_places(window, index, stride, &places)
-    if zeros:
+    cdef Py_ssize_t planes = planes_listed(window, index, stride), i
+    if planes and zeros:
         memset(out, 0, window.channels * window.channel * sizeof(real_t))
-    copy_places(&places, window.channels, x, stride[0], out, window.channel)
-    return True
+    for i in range(ceil_div(index.planes, planes) if planes else 0):
+        find_places(window, index, stride, i * planes, min((i + 1) * planes, index.planes), &places)
+        copy_places(&places, window.channels, x, stride[0], out, window.channel)
+    return planes > 0
 
 
-cdef bint places_pay(const Window *window, const WindowIndex *index,
-                     const Py_ssize_t *stride) noexcept nogil:
-    """Whether a list of places is quicker than to copy row by row, and holds them."""
+cdef Py_ssize_t planes_listed(const Window *window, const WindowIndex *index,
+                              const Py_ssize_t *stride) noexcept nogil:
+    """Planes whose places a list holds, if that is quicker than to copy row by row; else none."""
     cdef Py_ssize_t planes = 0, rows = 0, runs = 0, row = 0, i, elements
     cdef Py_ssize_t length[3]
     for i in range(index.runs):
         if index.run[i].source >= 0:
             runs += 1
             row += index.run[i].length
-    if row > MAX_PLACES or window.axis.mode == PAD_CONSTANT or window.channel > INT_MAX:
-        return False
+    if (window.channels == 1 or row > MAX_PLACES or window.channel > INT_MAX
+            or window.axis.mode == PAD_CONSTANT):
+        return 0
     for i in range(index.planes):
         planes += index.plane[i] >= 0
     for i in range(index.rows):
@@ -266,18 +267,19 @@ cdef bint places_pay(const Window *window, const WindowIndex *index,
     for i in range(3):
         length[i] = window.axis[i].length
     elements = planes * rows * row
-    return (elements <= MAX_PLACES and within_reach(length, &stride[1])
-            and elements * (PLACE_COST + window.channels)
-            < window.channels * planes * runs * (CALL_COST + ROW_COST * rows))
+    if not within_reach(length, &stride[1]) or elements * (PLACE_COST + window.channels) >= (
+            window.channels * planes * runs * (CALL_COST + ROW_COST * rows)):
+        return 0
+    return MAX_PLACES // max(rows * row, <Py_ssize_t>1)
 
 
 cdef void find_places(const Window *window, const WindowIndex *index, const Py_ssize_t *stride,
-                      Places *places) noexcept nogil:
-    """Where the elements of a channel lie, in the order of the window."""
+                      Py_ssize_t first, Py_ssize_t end, Places *places) noexcept nogil:
+    """Where the elements of some planes of a channel lie, in the order of the window."""
     cdef Py_ssize_t p, r, i, j, source, target
     cdef const CopyRun *run
     places.count = 0
-    for p in range(index.planes):
+    for p in range(first, end):
         for r in range(index.rows):
             if min(index.plane[p], index.row[r]) < 0:
                 continue
@@ -285,9 +287,7 @@ cdef void find_places(const Window *window, const WindowIndex *index, const Py_s
             target = window_place(window, 0, p) + window_place(window, 1, r)
             for i in range(index.runs):
                 run = &index.run[i]
-                if run.source < 0:
-                    continue
-                for j in range(run.length):
+                for j in range(run.length if run.source >= 0 else 0):
                     add_place(places, source + (run.source + j * run.step) * stride[3],
                               target + run.start + j)
 

@@ -10,6 +10,7 @@ cdef struct Kernel:
     double cycles     # of an output
 
 cdef Kernel fastest_kernel(const Layout *layout) noexcept
+cdef int run_vectors(const Layout *layout, int kernel) noexcept
 cdef CostTerms correlation_cost(const Layout *layout, bint planned) noexcept
 cdef double part_seconds(const Layout *layout, const Phase *phase, double work, double weights,
                          double window) noexcept

@@ -9,6 +9,8 @@ that is compared with other algorithms.
 The constants were fitted by hand to layers measured on one thread of a Xeon of the Sapphire Rapids
 kind at 2.3 GHz; docs/algorithms/choice.rst tells which.
 """
+from libc.math cimport floor
+
 from fastconv._algorithms.direct.long_sums cimport waits
 from fastconv._algorithms.direct.types cimport (
     STRIP_TILES, GradientSchedule, Layout, Phase, block_runs, line_outputs, phase_blocks,
@@ -63,6 +65,7 @@ cdef double SHORT_COPY_CYCLES = 1        # of a few pixels;
 cdef double COPY_CALL_CYCLES = 40        # and what a call of either takes;
 cdef double PLACE_CYCLES = 1.3           # one by a list of places,
 cdef double LISTED_CYCLES = 10           # and one that is listed, once for all channels
+cdef double RUN_CYCLES = 50              # a run of pixels and a block of channels;
 cdef double GAP_CYCLES = 0.5             # for what lies between rows that are cut as one line
 # And factors of its products:
 cdef double PIXELS_INPUT = 1.05          # input from the second-level cache for every few channels
@@ -148,13 +151,14 @@ cdef Py_ssize_t positions(const WindowAxis *axis) noexcept:
 cdef double gather_cycles(const Layout *layout, int joined) noexcept:
     """Cycles of an output for the window: the elements, and the calls that copy some each."""
     cdef const WindowAxis *axis = layout.phases[0].axis
-    cdef double planes = <double>axis[0].taps * axis[0].count, rows = positions(&axis[1])
+    cdef double planes, rows = positions(&axis[1])
     cdef double columns = positions(&axis[2]), segments = 1, lines, elements, calls, cycles, plane
-    lines = planes
     if joined:
         columns = <double>axis[2].taps * axis[2].count
         segments = axis[2].taps
-    if joined == 2:
+    if joined < 2:
+        planes = lines = planes_gathered(layout, rows * columns)
+    else:
         planes = lines = positions(&axis[0])
         rows = <double>axis[1].taps * axis[1].count
         segments *= axis[1].taps
@@ -169,9 +173,18 @@ cdef double gather_cycles(const Layout *layout, int joined) noexcept:
         calls = lines * segments * layout.in_channels * max(
             1.0, elements * layout.g.itemsize / (CACHE // 2))
         cycles = elements * SHORT_COPY_CYCLES + calls * COPY_CALL_CYCLES
-        if plane <= MAX_PLACES and layout.in_channels > 1:
+        if rows * columns <= MAX_PLACES and layout.in_channels > 1:
             cycles = min(cycles, elements * PLACE_CYCLES + plane * LISTED_CYCLES)
     return cycles / max(phase_outputs(&layout.phases[0]) * layout.out_channels, 1.0)
+
+
+cdef double planes_gathered(const Layout *layout, double plane) noexcept:
+    """Of all blocks, which have as many planes of this size as fit half the cache."""
+    cdef const WindowAxis *axis = &layout.phases[0].axis[0]
+    cdef double more = min(axis.step, axis.taps), count = max(axis.count, <Py_ssize_t>1)
+    cdef double fit = CACHE // 2 // layout.g.itemsize / max(plane * layout.in_channels, 1.0)
+    cdef double outputs = min(count, max(1.0, 1 + floor((fit - axis.taps) / max(more, 1.0))))
+    return count / outputs * (axis.taps + (outputs - 1) * more)
 
 
 cdef double products_cycles(const Layout *layout) noexcept:
@@ -197,10 +210,21 @@ cdef Kernel igemm(const Layout *layout, int joined) noexcept:
         joined_outputs(layout, joined), layout.kernels.half)
     if channels <= lanes:
         kernel.cycles *= ONE_VECTOR_LOADS
+    # halves of tiles take what is left of a row and the beginning of the next
+    kernel.cycles += RUN_CYCLES / (2 * layout.kernels.half) * filled(
+        joined_outputs(layout, joined), layout.kernels.half) * (
+        ceil_div(channels, kernel.width)) / <double>channels
     if not layout.g.channels_last:
         kernel.cycles += transposed_cycles(layout)
     kernel.cycles += gather_cycles(layout, joined)
     return kernel
+
+
+cdef int run_vectors(const Layout *layout, int kernel) noexcept:
+    """Vectors of a run of pixels, at most."""
+    if kernel == 0:
+        return 8
+    return 4 if kernel == 1 and layout.kernels.igemm_pixels[1][3] != NULL else 3
 
 
 cdef Kernel igemm_pixels(const Layout *layout, int joined) noexcept:
@@ -236,6 +260,8 @@ cdef Kernel igemm_pixels(const Layout *layout, int joined) noexcept:
     elif line == lanes:
         kernel.cycles *= max(1.0, MIN_ACCUMULATORS / kernel.width)
     kernel.cycles = (kernel.cycles + gaps) * line / pixels
+    kernel.cycles += RUN_CYCLES * ceil_div(line, run_vectors(layout, kernel.number) * lanes) * (
+        ceil_div(channels, kernel.width)) / (<double>pixels * channels)
     if axis[2].step != 1:  # a window that is taken apart
         kernel.cycles += (<double>layout.in_channels) / channels
     if layout.g.channels_last:

@@ -3,9 +3,9 @@ from libc.stdlib cimport free
 
 cimport numpy as cnp
 
-from fastconv._algorithms.direct.cost cimport Kernel, fastest_kernel
+from fastconv._algorithms.direct.cost cimport Kernel, fastest_kernel, run_vectors
 from fastconv._algorithms.direct.phases cimport find_trims, make_phases
-from fastconv._algorithms.direct.types cimport Layout, Phase, blocked_axis
+from fastconv._algorithms.direct.types cimport Layout, Phase
 from fastconv._core.integers cimport ceil_div, even_size, gcd, round_up
 from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
@@ -81,14 +81,9 @@ cdef void set_kernel(Layout *layout) noexcept:
     layout.pixels_kernel = kernel.number
     layout.width = kernel.width
     layout.joined = kernel.joined
-    if not layout.by_pixels:
-        layout.run_pixels = layout.kernels.half
-    elif layout.pixels_kernel == 0:
-        layout.run_pixels = 8 * lanes
-    elif layout.pixels_kernel == 1 and layout.kernels.igemm_pixels[1][3] != NULL:
-        layout.run_pixels = 4 * lanes
-    else:
-        layout.run_pixels = 3 * lanes
+    layout.run_pixels = layout.kernels.half
+    if layout.by_pixels:
+        layout.run_pixels = run_vectors(layout, layout.pixels_kernel) * lanes
     layout.padded_channels = round_up(layout.out_channels,
                                       layout.width if layout.by_pixels else lanes)
     layout.channel_blocks = ceil_div(layout.out_channels, layout.width)
@@ -108,15 +103,16 @@ cdef void make_blocks(Layout *layout) noexcept:
 
 
 cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
-    """The longest block of columns, then the most rows, whose window fits half the cache.
+    """The longest block of columns, then the most rows, then planes, whose window fits half the
+    cache.
 
     But not fewer outputs than large weights need, since each block reads all of them, unless their
     window exceeds the weights.
     """
     cdef WindowAxis *axis = phase.axis
-    cdef Py_ssize_t budget = max(CACHE // 2 // layout.g.itemsize, 1), columns, rows = 1, one, fit
+    cdef Py_ssize_t budget = max(CACHE // 2 // layout.g.itemsize, 1), columns, fit
     cdef Py_ssize_t unit = layout.run_pixels if layout.by_pixels else 2 * layout.run_pixels
-    cdef Py_ssize_t weights = phase.taps * layout.padded_channels, pixels = 1, least
+    cdef Py_ssize_t weights = phase.taps * layout.padded_channels, pixels = 1
     cdef int a
     if weights * layout.g.itemsize > CACHE:
         pixels = FAR_WEIGHTS_PIXELS
@@ -125,27 +121,47 @@ cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
     phase.window.channels_last = not layout.by_pixels and (
         layout.g.channels_last or layout.collapsed and layout.out_channels >= MIN_TURNED)
     columns = max(axis[2].count, 1)
-    block_window(layout, phase, 1, columns)
+    block_window(layout, phase, 1, 1, columns)
     if not layout.joined and phase.window.size > budget and columns > unit:
         fit = max(1, columns * budget // phase.window.size // unit) * unit
         if fit < columns:
             columns = round_up(least_size(columns, fit, pixels), unit)
-    block_window(layout, phase, 1, columns)
-    one = phase.window.size
-    a = blocked_axis(layout)
-    if axis[a].count > 1:
-        least = min(axis[a].count, ceil_div(pixels, columns * (
-            axis[1].count if layout.joined == 2 else 1)))
-        if one < budget:  # a window of two rows of outputs tells what a further row costs
-            block_window(layout, phase, 2, columns)
-            rows = 1 + (budget - one) // max(phase.window.size - one, 1)
-        rows = least_size(axis[a].count, max(1, min(rows, axis[a].count)), least)
-        block_window(layout, phase, rows, columns)
-        while rows > 1 and phase.window.size > (budget if rows > least else max(budget, weights)):
-            rows = max((rows + 1) // 2, least) if rows > least else (rows + 1) // 2
-            block_window(layout, phase, rows, columns)
+    block_window(layout, phase, 1, 1, columns)
+    if layout.joined < 2:
+        block_lines(layout, phase, 1, budget, max(budget, weights),
+                    ceil_div(pixels, columns), columns)
+    if axis[1].block >= axis[1].count and axis[2].block >= axis[2].count or layout.joined == 2:
+        block_lines(layout, phase, 0, budget, max(budget, weights) if layout.joined == 2 else 0,
+                    ceil_div(pixels, columns * max(axis[1].count, 1)), columns)
     for a in range(AXES):
         phase.blocks[a] = ceil_div(axis[a].count, axis[a].block)
+
+
+cdef void block_lines(const Layout *layout, Phase *phase, int a, Py_ssize_t budget,
+                      Py_ssize_t limit, Py_ssize_t wanted, Py_ssize_t columns) noexcept:
+    """As many rows, or planes, as the budget holds, one at least; up to `wanted` even to a limit."""
+    cdef const WindowAxis *axis = &phase.axis[a]
+    cdef Py_ssize_t one = phase.window.size, lines = 1, least = min(axis.count, wanted)
+    cdef Py_ssize_t rows = max(phase.axis[1].block, <Py_ssize_t>1)
+    if axis.count <= 1:
+        return
+    if one < budget:  # a window of two of them tells what a further one costs
+        block_along(layout, phase, a, 2, rows, columns)
+        lines = 1 + (budget - one) // max(phase.window.size - one, 1)
+    lines = least_size(axis.count, max(1, min(lines, axis.count)), least if limit else 1)
+    block_along(layout, phase, a, lines, rows, columns)
+    while lines > 1 and phase.window.size > (limit if lines <= least and limit else budget):
+        lines = max((lines + 1) // 2, least) if lines > least else (lines + 1) // 2
+        block_along(layout, phase, a, lines, rows, columns)
+
+
+cdef void block_along(const Layout *layout, Phase *phase, int a, Py_ssize_t lines,
+                      Py_ssize_t rows, Py_ssize_t columns) noexcept:
+    """The window of so many planes, or of so many rows of one plane."""
+    if a == 0:
+        block_window(layout, phase, lines, rows, columns)
+    else:
+        block_window(layout, phase, 1, lines, columns)
 
 
 cdef Py_ssize_t least_size(Py_ssize_t n, Py_ssize_t fit, Py_ssize_t least) noexcept:
@@ -154,16 +170,16 @@ cdef Py_ssize_t least_size(Py_ssize_t n, Py_ssize_t fit, Py_ssize_t least) noexc
     return size if size >= least else ceil_div(n, max(n // least, 1))
 
 
-cdef void block_window(const Layout *layout, Phase *phase, Py_ssize_t rows,
+cdef void block_window(const Layout *layout, Phase *phase, Py_ssize_t planes, Py_ssize_t rows,
                        Py_ssize_t columns) noexcept:
-    """The window of a block of so many outputs; rows: of planes, where all axes are joined."""
+    """The window of a block of so many outputs; of all rows, where all axes are joined."""
     cdef WindowAxis *axis = phase.axis
     cdef int joined = layout.joined
     if joined == 2:
-        block_axis(&axis[0], rows, True)
+        block_axis(&axis[0], planes, True)
         block_axis(&axis[1], max(axis[1].count, 1), True, True)
     else:
-        block_axis(&axis[0], 1, False)
+        block_axis(&axis[0], planes, False)
         block_axis(&axis[1], rows, joined == 1)
     block_axis(&axis[2], columns, layout.by_pixels, joined > 0,
                1 if phase.window.channels_last else TAKEN_APART)

@@ -80,12 +80,12 @@ cdef inline void balance(const Layout *layout, const Phase *phase, const Call *c
     Parts of the outputs all read the weights again, parts of the channels the window. Taken is the
     cut that is estimated to end first.
     """
-    cdef const WindowAxis *rows = &phase.axis[blocked_axis(layout)]
+    cdef int lines = blocked_axis(layout, phase)
     cdef Py_ssize_t limit = TASKS_PER_THREAD * call.threads, tasks = schedule.tasks
     cdef Py_ssize_t units, outputs, channels, most
     cdef double seconds, least = 0
     schedule.channel_parts = schedule.output_parts = 1
-    schedule.part_axis = blocked_axis(layout) if rows.block > 1 or layout.joined else 2
+    schedule.part_axis = lines if phase.axis[lines].block > 1 or layout.joined else 2
     schedule.part_unit = 1
     if schedule.part_axis == 2:
         schedule.part_unit = layout.run_pixels if layout.by_pixels else 2 * layout.run_pixels
@@ -110,7 +110,7 @@ cdef inline double parts_seconds(const Layout *layout, const Phase *phase, const
                                  bint in_place, Py_ssize_t units, Py_ssize_t outputs,
                                  Py_ssize_t channels) noexcept:
     """A task, if blocks of so many units are cut into parts of their outputs and channels."""
-    cdef const WindowAxis *rows = &phase.axis[blocked_axis(layout)]
+    cdef const WindowAxis *rows = &phase.axis[blocked_axis(layout, phase)]
     cdef Py_ssize_t part = ceil_div(units, outputs)
     cdef double weights = ceil_div(layout.channel_blocks, channels) / (
         <double>layout.channel_blocks)

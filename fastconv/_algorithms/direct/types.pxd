@@ -87,10 +87,14 @@ cdef struct GradientSchedule:
 
 cdef inline Py_ssize_t block_runs(const Layout *layout, const Phase *phase) noexcept nogil:
     """Runs of pixels that a block of one image's outputs is cut into, at most."""
-    cdef Py_ssize_t line = max(phase.axis[2].block, phase.axis[2].window)
+    cdef Py_ssize_t line = max(phase.axis[2].block, phase.axis[2].window), lines = 1
     if layout.joined:
-        return ceil_div(line_outputs(layout, phase), layout.run_pixels)
-    return phase.axis[1].block * ceil_div(line, layout.run_pixels)
+        line = line_outputs(layout, phase)
+    else:
+        lines = phase.axis[1].block
+    if layout.joined < 2:
+        lines *= phase.axis[0].block
+    return lines * ceil_div(line, layout.run_pixels)
 
 
 cdef inline Py_ssize_t line_outputs(const Layout *layout, const Phase *phase) noexcept nogil:
@@ -102,9 +106,9 @@ cdef inline Py_ssize_t line_outputs(const Layout *layout, const Phase *phase) no
     return outputs
 
 
-cdef inline int blocked_axis(const Layout *layout) noexcept nogil:
+cdef inline int blocked_axis(const Layout *layout, const Phase *phase) noexcept nogil:
     """The axis along which blocks have as many outputs as fit the cache: rows, mostly."""
-    return 0 if layout.joined == 2 else 1
+    return 0 if layout.joined == 2 or phase.axis[0].block > 1 else 1
 
 
 cdef inline double phase_outputs(const Phase *phase) noexcept nogil:
