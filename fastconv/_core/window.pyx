@@ -15,21 +15,13 @@ Rows of few outputs leave most lanes or registers of a kernel empty. Where axes 
 of the last one has a segment of its own, and these lie outside of the rows: (tap, row, column) in
 place of (row, tap, column). Then the outputs of all rows lie one step apart, like those of one row.
 
-Long rows are copied by vectors. Where they are short, what all channels have at the same places is
-listed first, and each channel is copied by the list, element by element.
+Long rows are copied by vectors, short ones by a list (`window_places`).
 """
-from libc.limits cimport INT_MAX
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
-from fastconv._core.integers cimport ceil_div, round_up
+from fastconv._core.integers cimport round_up
 from fastconv._core.padding cimport PAD_CONSTANT, fill, source_index
-from fastconv._core.places cimport MAX_PLACES, Places, add_place, copy_places, within_reach
-
-cdef enum:
-    # What a copy costs beside an element of a list of places, 0.3 to 0.4 ns on a Zen 4:
-    ROW_COST = 6       # a row of up to a vector,
-    CALL_COST = 25     # the call for rows that lie equally far apart,
-    PLACE_COST = 8     # and the list, for each of its places
+from fastconv._core.window_places cimport gather_by_places
 
 
 cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step,
@@ -226,70 +218,15 @@ cdef void gather_window(const Window *window, const WindowIndex *index, const re
     x, stride: of the first channel; of the channel and the three spatial axes, in elements. zeros:
     write those outside the source, or the constant there; else it is there from the last time.
     """
-    if not window.channels_last and stride[0] == 1 and window.channels > 1:
-        turn_pixels(window, index, x, stride, k, zeros, out)
-    elif not window.channels_last:
-        if not gather_by_places(window, index, x, stride, zeros, out):
+    if not window.channels_last:
+        if gather_by_places(window, index, x, stride, zeros, out):
+            return
+        if stride[0] == 1 and window.channels > 1:
+            turn_pixels(window, index, x, stride, k, zeros, out)
+        else:
             gather_planes(window, index, x, stride, k, zeros, out)
     elif not gather_whole_rows(window, index, x, stride, k, out):
         gather_pixels(window, index, x, stride, k, zeros, out)
-
-
-cdef bint gather_by_places(const Window *window, const WindowIndex *index, const real_t *x,
-                           const Py_ssize_t *stride, bint zeros, real_t *out) noexcept nogil:
-    """`gather_window` by a list, where channels come first. Returns whether that is quicker."""
-    cdef Places places
-    cdef Py_ssize_t planes = planes_listed(window, index, stride), i
-    if planes and zeros:
-        memset(out, 0, window.channels * window.channel * sizeof(real_t))
-    for i in range(ceil_div(index.planes, planes) if planes else 0):
-        find_places(window, index, stride, i * planes, min((i + 1) * planes, index.planes), &places)
-        copy_places(&places, window.channels, x, stride[0], out, window.channel)
-    return planes > 0
-
-
-cdef Py_ssize_t planes_listed(const Window *window, const WindowIndex *index,
-                              const Py_ssize_t *stride) noexcept nogil:
-    """Planes whose places a list holds, if that is quicker than to copy row by row; else none."""
-    cdef Py_ssize_t planes = 0, rows = 0, runs = 0, row = 0, i, elements
-    cdef Py_ssize_t length[3]
-    for i in range(index.runs):
-        if index.run[i].source >= 0:
-            runs += 1
-            row += index.run[i].length
-    if (window.channels == 1 or row > MAX_PLACES or window.channel > INT_MAX
-            or window.axis.mode == PAD_CONSTANT):
-        return 0
-    for i in range(index.planes):
-        planes += index.plane[i] >= 0
-    for i in range(index.rows):
-        rows += index.row[i] >= 0
-    for i in range(3):
-        length[i] = window.axis[i].length
-    elements = planes * rows * row
-    if not within_reach(length, &stride[1]) or elements * (PLACE_COST + window.channels) >= (
-            window.channels * planes * runs * (CALL_COST + ROW_COST * rows)):
-        return 0
-    return MAX_PLACES // max(rows * row, <Py_ssize_t>1)
-
-
-cdef void find_places(const Window *window, const WindowIndex *index, const Py_ssize_t *stride,
-                      Py_ssize_t first, Py_ssize_t end, Places *places) noexcept nogil:
-    """Where the elements of some planes of a channel lie, in the order of the window."""
-    cdef Py_ssize_t p, r, i, j, source, target
-    cdef const CopyRun *run
-    places.count = 0
-    for p in range(first, end):
-        for r in range(index.rows):
-            if min(index.plane[p], index.row[r]) < 0:
-                continue
-            source = index.plane[p] * stride[1] + index.row[r] * stride[2]
-            target = window_place(window, 0, p) + window_place(window, 1, r)
-            for i in range(index.runs):
-                run = &index.run[i]
-                for j in range(run.length if run.source >= 0 else 0):
-                    add_place(places, source + (run.source + j * run.step) * stride[3],
-                              target + run.start + j)
 
 
 cdef void gather_planes(const Window *window, const WindowIndex *index, const real_t *x,

@@ -24,6 +24,8 @@ from fastconv._core.scratch cimport CACHE
 from fastconv._core.window cimport WindowAxis
 from fastconv._kernels.dispatch cimport FC_BACKWARD_FILTERS
 
+from fastconv._kernels.dispatch import halves_vectors
+
 # Parts of the peak that the kernels reach.
 cdef double IGEMM_RATE = 0.80
 cdef double PIXELS_RATE = 0.85
@@ -39,6 +41,7 @@ cdef double LAGS_ROW = 3e-9              # and of each of its rows
 # and seconds an element: of gathering,
 cdef double WINDOW_ELEMENT = 0.1e-9
 cdef double STRIDED_ELEMENT = 0.4e-9     # of a window that a stride takes apart,
+cdef double TURNED_ELEMENT = 0.35e-9     # or whose channels come first, and the source's last
 cdef double WINDOW_POSITION = 0.5e-9     # a position along one of a block's axes
 # of results,
 cdef double RESULT = 0.1e-9
@@ -72,6 +75,9 @@ cdef double PIXELS_INPUT = 1.05          # input from the second-level cache for
 cdef double ONE_CHANNEL_LOADS = 1.2      # more loads than multiply-adds,
 cdef double ONE_VECTOR_LOADS = 1.05      # also for one vector of channels
 cdef double MIN_ACCUMULATORS = 8         # sums in flight, which a single vector of pixels has not
+
+
+cdef double vector_cycles = 0    # of a multiply-add, once it is known
 
 
 cdef inline double filled(Py_ssize_t n, Py_ssize_t unit) noexcept:
@@ -148,7 +154,7 @@ cdef Py_ssize_t positions(const WindowAxis *axis) noexcept:
     return min(axis.taps * axis.count, (axis.count - 1) * axis.step + reach + 1)
 
 
-cdef double gather_cycles(const Layout *layout, int joined) noexcept:
+cdef double gather_cycles(const Layout *layout, int joined, bint by_pixels) noexcept:
     """Cycles of an output for the window: the elements, and the calls that copy some each."""
     cdef const WindowAxis *axis = layout.phases[0].axis
     cdef double planes, rows = positions(&axis[1])
@@ -156,22 +162,22 @@ cdef double gather_cycles(const Layout *layout, int joined) noexcept:
     if joined:
         columns = <double>axis[2].taps * axis[2].count
         segments = axis[2].taps
-    if joined < 2:
-        planes = lines = planes_gathered(layout, rows * columns)
-    else:
-        planes = lines = positions(&axis[0])
+    if joined == 2:
         rows = <double>axis[1].taps * axis[1].count
         segments *= axis[1].taps
-        if axis[1].count == 1:
-            lines = 1  # planes are copied like rows
+    planes = lines = planes_gathered(layout, rows * columns)
+    if joined == 2 and axis[1].count == 1:
+        lines = 1  # planes are copied like rows
     plane = planes * rows * columns
     elements = plane * layout.in_channels
-    if layout.g.channels_last:
+    if layout.g.channels_last and not by_pixels:
         cycles = elements * COPIED_CYCLES + planes * rows * segments * COPY_CALL_CYCLES
     else:
         # each block of outputs gathers anew
-        calls = lines * segments * layout.in_channels * max(
-            1.0, elements * layout.g.itemsize / (CACHE // 2))
+        calls = lines * segments * layout.in_channels
+        if layout.g.channels_last:  # each row by itself, of all channels
+            calls = planes * rows * (axis[2].taps if joined else 1)
+        calls *= max(1.0, elements * layout.g.itemsize / (CACHE // 2))
         cycles = elements * SHORT_COPY_CYCLES + calls * COPY_CALL_CYCLES
         if rows * columns <= MAX_PLACES and layout.in_channels > 1:
             cycles = min(cycles, elements * PLACE_CYCLES + plane * LISTED_CYCLES)
@@ -188,8 +194,12 @@ cdef double planes_gathered(const Layout *layout, double plane) noexcept:
 
 
 cdef double products_cycles(const Layout *layout) noexcept:
-    """Cycles of an output's products on full lanes, at two multiply-adds a cycle."""
-    return (<double>layout.phases[0].taps) / (2 * layout.kernels.lanes)
+    """Cycles of an output's products on full lanes, at two multiply-adds a cycle, or one where
+    vectors are taken in two halves."""
+    global vector_cycles
+    if vector_cycles == 0:
+        vector_cycles = 1.0 if halves_vectors() else 0.5
+    return vector_cycles * layout.phases[0].taps / layout.kernels.lanes
 
 
 cdef double transposed_cycles(const Layout *layout) noexcept:
@@ -216,7 +226,7 @@ cdef Kernel igemm(const Layout *layout, int joined) noexcept:
         ceil_div(channels, kernel.width)) / <double>channels
     if not layout.g.channels_last:
         kernel.cycles += transposed_cycles(layout)
-    kernel.cycles += gather_cycles(layout, joined)
+    kernel.cycles += gather_cycles(layout, joined, False)
     return kernel
 
 
@@ -266,7 +276,7 @@ cdef Kernel igemm_pixels(const Layout *layout, int joined) noexcept:
         kernel.cycles += (<double>layout.in_channels) / channels
     if layout.g.channels_last:
         kernel.cycles += transposed_cycles(layout)
-    kernel.cycles += gather_cycles(layout, joined)
+    kernel.cycles += gather_cycles(layout, joined, True)
     return kernel
 
 
@@ -338,6 +348,8 @@ cdef double gather_seconds(const Layout *layout, const Phase *phase, double bloc
     """The windows of so many blocks, and what is looked up for them."""
     cdef const WindowAxis *axis = phase.axis
     cdef double element = WINDOW_ELEMENT if axis[2].step == 1 else STRIDED_ELEMENT
+    if layout.g.channels_last and layout.by_pixels:
+        element = TURNED_ELEMENT
     return blocks * (layout.groups * element * phase.window.size + WINDOW_POSITION * (
         axis[0].window + axis[1].window + axis[2].window))
 
