@@ -1,9 +1,10 @@
 """The prices of what cost models count: found by `bench/fit.py`.
 
-From 12964 random layers on one thread of an AMD EPYC of the Zen 4 generation held to avx2, as was
-its BLAS; what has fewer than 90 samples there is from earlier runs, on a Xeon. `bare_weights` of
-direct, forward, first, were added by hand: 4096 > 2048 of one pixel, without AVX2, took 1.5 times
-what was estimated.
+On one thread of an AMD EPYC of the Zen 4 generation held to avx2, as was its BLAS: depthwise and
+inner_product from 10790 random layers, all others, and depthwise planes, from 12964 earlier ones;
+what has fewer than 90 samples there is from earlier runs, on a Xeon. `bare_weights` of direct,
+forward, first, were added by hand: 4096 > 2048 of one pixel, without AVX2, took 1.5 times what was
+estimated.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
@@ -23,8 +24,8 @@ CONSTANTS = {
         "weights": 1e-09, "far_weights": 3e-10, "arithmetic": 0.82, "gather": 2.1,
     },
     ("depthwise", "backward_data", "first"): {
-        "call": 2.3e-06, "input_rows": 3.3e-09, "input": 1.4e-10, "arithmetic": 0.3,
-        "filled_filters": 0.028, "gather": 0.66, "start": 0.28,
+        "call": 2.4e-06, "output_rows": 2.4e-09, "lines": 1.6e-10, "input": 1.7e-10,
+        "arithmetic": 0.41, "gather": 0.41, "start": 0.28,
     },
     ("depthwise", "backward_data", "first", "interleaved"): {
         "call": 3.5e-06, "plane_taps": 7.2e-09, "weights": 1.2e-09, "input": 4.5e-10,
@@ -34,24 +35,25 @@ CONSTANTS = {
         "unplanned": 3e-06, "input_rows": 4.7e-09, "strided_input": 7.9e-11, "arithmetic": 1,
     },
     ("depthwise", "backward_data", "last"): {
-        "call": 3.2e-06, "output": 3.6e-10, "far_output": 4.6e-10, "arithmetic": 0.51,
-        "gather": 0.3, "start": 0.12,
+        "unplanned": 3.5e-06, "plane_taps": 5.4e-09, "output": 3.7e-10, "far_output": 5.3e-10,
+        "arithmetic": 0.54, "gather": 0.28,
     },
     ("depthwise", "backward_weight", "first"): {
-        "unplanned": 2.7e-06, "groups": 6.7e-08, "input_rows": 4.7e-09, "lines": 3.4e-10,
-        "plane_taps": 1.4e-08, "weights": 5.7e-09, "input": 1e-10, "filled_rows": 0.34,
+        "call": 2.7e-06, "channels": 6.4e-08, "input_rows": 5.3e-09, "lines": 4.5e-10,
+        "plane_taps": 1.2e-08, "weights": 5.8e-09, "output": 1.1e-10, "filled_filters": 0.013,
+        "filled_rows": 0.23,
     },
     ("depthwise", "backward_weight", "first", "planes"): {
         "unplanned": 2.9e-06, "weights": 3.3e-09, "output": 8.6e-11, "filled_rows": 0.6,
     },
     ("depthwise", "backward_weight", "last"): {
-        "call": 3.3e-06, "plane_taps": 4.7e-09, "weights": 1.9e-09, "strided_input": 2.9e-11,
-        "output": 2.7e-10, "far_output": 4.8e-10, "arithmetic": 0.35, "gather": 0.37,
+        "call": 3e-06, "taps": 2.6e-08, "plane_taps": 6.4e-09, "weights": 1.6e-09,
+        "output": 3.2e-10, "far_output": 4.2e-10, "arithmetic": 0.34, "gather": 0.32,
     },
     ("depthwise", "forward", "first"): {
-        "call": 8.2e-07, "unplanned": 1.4e-06, "groups": 2.1e-08, "input_rows": 4.7e-09,
-        "lines": 2e-10, "output": 1.5e-10, "arithmetic": 0.3, "filled_filters": 0.04,
-        "gather": 0.39, "start": 0.14,
+        "call": 7.5e-07, "unplanned": 1.4e-06, "groups": 2.2e-08, "input_rows": 3e-09,
+        "lines": 2.4e-10, "weights": 1.6e-09, "output": 1.4e-10, "far_weights": 4.5e-10,
+        "arithmetic": 0.26, "filled_filters": 0.042, "start": 0.16,
     },
     ("depthwise", "forward", "first", "interleaved"): {
         "call": 1.4e-06, "unplanned": 1.5e-06, "groups": 9.1e-09, "weights": 7.2e-10,
@@ -62,8 +64,8 @@ CONSTANTS = {
         "filled_rows": 0.84,
     },
     ("depthwise", "forward", "last"): {
-        "call": 1e-06, "unplanned": 1.9e-06, "taps": 4.1e-09, "output": 3.8e-10,
-        "far_output": 2.1e-10, "filled_rows": 0.33, "gather": 0.32, "start": 0.068,
+        "call": 1e-06, "unplanned": 1.9e-06, "taps": 5.3e-09, "lines": 5.4e-11, "output": 4e-10,
+        "far_weights": 2.3e-09, "arithmetic": 0.42, "gather": 0.33, "start": 0.051,
     },
     ("direct", "backward_data", "first"): {
         "unplanned": 2.8e-06, "input_rows": 2e-09, "strided_input": 2.3e-10, "arithmetic": 0.59,
@@ -148,52 +150,52 @@ CONSTANTS = {
         "gather": 0.8, "transform": 1.8, "traffic": 1.4, "start": 0.11,
     },
     ("inner_product", "backward_data", "first"): {
-        "unplanned": 4.6e-06, "groups": 2.6e-08, "far_input": 7.6e-10, "arithmetic": 0.69,
-        "filled_filters": 0.23, "transform": 0.45,
+        "call": 4.5e-06, "groups": 2.4e-08, "output_rows": 5.1e-09, "arithmetic": 0.66,
+        "filled_filters": 0.3, "transform": 0.77,
     },
     ("inner_product", "backward_data", "first", "columns"): {
-        "unplanned": 9.8e-06, "groups": 3e-08, "input": 4.7e-10, "filled_filters": 0.64,
-        "gather": 0.76, "traffic": 0.26,
+        "unplanned": 9.9e-06, "groups": 3.1e-08, "input": 4.1e-10, "filled_filters": 0.77,
+        "gather": 0.75,
     },
     ("inner_product", "backward_data", "last"): {
-        "unplanned": 8.7e-06, "groups": 2.9e-08, "taps": 3.3e-09, "plane_taps": 4.4e-09,
-        "far_weights": 1.5e-10, "far_input": 1.6e-09, "transform": 0.18,
+        "unplanned": 9e-06, "groups": 3.1e-08, "taps": 3.3e-09, "far_input": 1.4e-09,
+        "arithmetic": 7.7,
     },
     ("inner_product", "backward_data", "last", "columns"): {
-        "unplanned": 5.9e-06, "groups": 4.2e-08, "input": 2.6e-10, "far_weights": 1.1e-10,
-        "filled_filters": 0.65, "gather": 0.68,
+        "call": 5.9e-06, "groups": 3e-08, "input": 4e-10, "far_weights": 1.4e-10,
+        "filled_filters": 0.55, "gather": 0.58,
     },
     ("inner_product", "backward_weight", "first"): {
-        "unplanned": 4e-06, "weights": 2.1e-10, "arithmetic": 0.59, "gather": 0.75,
-        "transform": 0.55, "start": 0.64,
+        "call": 4.3e-06, "filters": 4.4e-09, "groups": 2e-08, "lines": 2e-10,
+        "far_weights": 1.3e-10, "transform": 0.17,
     },
     ("inner_product", "backward_weight", "first", "columns"): {
-        "unplanned": 8.5e-06, "groups": 3.8e-08, "weights": 2e-10, "input": 3.3e-10,
-        "far_input": 1.3e-08, "filled_filters": 0.56, "gather": 0.54,
+        "unplanned": 8.5e-06, "groups": 3.2e-08, "weights": 2.1e-10, "input": 2.2e-10,
+        "output": 6e-10, "arithmetic": 0.47, "gather": 0.54,
     },
     ("inner_product", "backward_weight", "last"): {
-        "call": 8.2e-06, "groups": 1.9e-08, "lines": 9.8e-11, "plane_taps": 7.7e-09,
-        "far_input": 4.2e-09, "transform": 0.3,
+        "unplanned": 8.6e-06, "groups": 2.6e-08, "lines": 2.2e-10, "far_weights": 4.4e-10,
+        "transform": 0.23,
     },
     ("inner_product", "backward_weight", "last", "columns"): {
-        "call": 4.8e-06, "groups": 3.3e-08, "weights": 1.9e-10, "input": 2.4e-10,
-        "arithmetic": 0.56, "gather": 0.45,
+        "unplanned": 4.6e-06, "groups": 3.4e-08, "weights": 1.6e-10, "input": 2.8e-10,
+        "arithmetic": 0.58, "gather": 0.49,
     },
     ("inner_product", "forward", "first"): {
-        "call": 1.6e-06, "unplanned": 2.3e-06, "filters": 3.8e-09, "groups": 1.5e-08,
-        "input": 4.3e-11, "arithmetic": 1.2, "transform": 0.61,
+        "call": 1.6e-06, "unplanned": 2.2e-06, "groups": 1.4e-08, "output_rows": 4.6e-09,
+        "input": 4.6e-11, "arithmetic": 1.2, "transform": 1,
     },
     ("inner_product", "forward", "first", "columns"): {
-        "call": 6.1e-06, "unplanned": 2.7e-06, "groups": 2.9e-08, "strided_input": 2.5e-10,
-        "output": 1.4e-09, "arithmetic": 0.41, "gather": 0.65, "traffic": 0.17,
+        "call": 6.2e-06, "unplanned": 2.6e-06, "groups": 2.2e-08, "input": 3.3e-10,
+        "output": 2e-09, "far_weights": 4.7e-11, "filled_filters": 0.42, "gather": 0.39,
     },
     ("inner_product", "forward", "last"): {
-        "call": 1.7e-06, "unplanned": 6.1e-06, "filters": 4.8e-09, "groups": 2.5e-08,
-        "weights": 9.3e-11, "input": 8.2e-11, "transform": 0.079, "traffic": 0.25,
+        "call": 1.8e-06, "unplanned": 6.1e-06, "filters": 4.3e-09, "groups": 1.7e-08,
+        "weights": 2e-10, "filled_filters": 1.2,
     },
     ("inner_product", "forward", "last", "columns"): {
-        "call": 2.3e-06, "unplanned": 2.3e-06, "groups": 2.7e-08, "output": 1.1e-09,
-        "far_weights": 3.6e-11, "arithmetic": 0.43, "gather": 0.57,
+        "call": 2.2e-06, "unplanned": 2.2e-06, "groups": 1.8e-08, "input": 1.4e-10,
+        "output": 1.4e-09, "far_weights": 3.8e-11, "filled_filters": 0.39, "gather": 0.42,
     },
     ("sliding", "backward_data", "first"): {
         "unplanned": 5.4e-06, "lines": 1.7e-09, "weights": 3.2e-09, "input": 8.7e-09,

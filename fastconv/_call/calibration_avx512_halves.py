@@ -1,11 +1,11 @@
 """The prices of what cost models count: found by `bench/fit.py`.
 
-direct, im2col and depthwise from 16222 random layers on one thread of an AMD EPYC of the Zen 4
-generation, avx512_bf16, all others from 12744 earlier ones. Those of im2col, forward and
-backward_data, are 1.08 times what was found: threads do not share its products where pixels are
-few, and a choice that cannot know their number should not take it for a tie. `far_weights` of
-inner_product's columns, forward, first, were added by hand: 1024 > 1024 on 7x7 took 1.7 times what
-was estimated.
+On one thread of an AMD EPYC of the Zen 4 generation, avx512_bf16: depthwise and inner_product from
+30103 random layers, direct and im2col from 16222 earlier ones, all others from 12744. Those of
+im2col, forward and backward_data, are 1.08 times what was found: threads do not share its products
+where pixels are few, and a choice that cannot know their number should not take it for a tie.
+`far_weights` of inner_product's columns, forward, first, were set by hand: 1024 > 1024 on 7x7 took
+1.7 times what was estimated.
 """
 
 # Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by
@@ -27,50 +27,51 @@ CONSTANTS = {
         "weights": 7.2e-10, "far_weights": 1.2e-10, "arithmetic": 0.66, "gather": 1.2,
     },
     ("depthwise", "backward_data", "first"): {
-        "call": 2.5e-06, "input_rows": 3.2e-09, "plane_taps": 6.2e-09, "output": 1.2e-10,
-        "arithmetic": 0.67, "gather": 0.73, "start": 0.21,
+        "call": 2.2e-06, "input": 9.3e-11, "far_output": 6.4e-11, "arithmetic": 0.47,
+        "filled_filters": 0.013, "gather": 0.61, "start": 0.36,
     },
     ("depthwise", "backward_data", "first", "interleaved"): {
-        "call": 3.4e-06, "plane_taps": 5.2e-09, "weights": 8.9e-10, "input": 2.3e-10,
-        "output": 1.9e-10, "arithmetic": 0.69,
+        "call": 3.2e-06, "plane_taps": 3.7e-09, "input": 2.2e-10, "output": 1.7e-10,
+        "arithmetic": 0.63, "gather": 0.31,
     },
     ("depthwise", "backward_data", "first", "planes"): {
-        "unplanned": 3.1e-06, "channels": 2.4e-08, "strided_input": 6.9e-11, "output": 6.8e-11,
-        "arithmetic": 1.6,
+        "unplanned": 3e-06, "channels": 1.7e-08, "output_rows": 2e-09, "strided_input": 6.7e-11,
+        "arithmetic": 1.5, "filled_rows": 0.28,
     },
     ("depthwise", "backward_data", "last"): {
-        "call": 3.8e-06, "output": 2.5e-10, "far_output": 1.5e-10, "arithmetic": 0.85,
-        "gather": 0.33,
+        "unplanned": 3.7e-06, "output": 2.8e-10, "arithmetic": 0.95, "gather": 0.3,
     },
     ("depthwise", "backward_weight", "first"): {
-        "call": 2.8e-06, "groups": 6.3e-08, "input_rows": 3e-09, "lines": 3.6e-10,
-        "plane_taps": 1.7e-08, "weights": 7.8e-09, "input": 8.3e-11, "far_output": 8.2e-11,
-        "filled_rows": 0.67,
+        "call": 2.7e-06, "channels": 6e-08, "input_rows": 4.3e-09, "lines": 5.6e-10,
+        "plane_taps": 1.7e-08, "weights": 7.7e-09, "output": 9.1e-11, "filled_filters": 0.019,
+        "filled_rows": 0.4,
     },
     ("depthwise", "backward_weight", "first", "planes"): {
-        "unplanned": 2.3e-06, "taps": 7.4e-08, "lines": 2.6e-10, "filled_rows": 0.86,
+        "call": 2.6e-06, "taps": 2.9e-08, "weights": 3.4e-09, "arithmetic": 0.62,
+        "filled_rows": 0.41,
     },
     ("depthwise", "backward_weight", "last"): {
-        "call": 3e-06, "taps": 2.3e-08, "plane_taps": 4.8e-09, "weights": 8.3e-10,
-        "output": 2.8e-10, "far_output": 5.6e-10, "arithmetic": 0.68, "gather": 0.41,
+        "call": 3e-06, "taps": 2.4e-08, "lines": 1.2e-10, "plane_taps": 3.3e-09,
+        "weights": 5.6e-10, "input": 1.1e-10, "far_output": 3.4e-10, "arithmetic": 0.66,
+        "gather": 0.36,
     },
     ("depthwise", "forward", "first"): {
-        "call": 7.4e-07, "unplanned": 1.3e-06, "groups": 2.6e-08, "taps": 1.2e-09,
-        "input_rows": 2e-09, "output": 1e-10, "far_input": 6.5e-11, "arithmetic": 0.41,
-        "filled_filters": 0.027, "filled_rows": 0.037, "gather": 0.39, "start": 0.17,
+        "call": 4.6e-07, "unplanned": 1.5e-06, "taps": 3.1e-09, "input_rows": 2.7e-09,
+        "weights": 1.5e-09, "output": 9.1e-11, "far_weights": 6.8e-10, "far_output": 7.3e-11,
+        "arithmetic": 0.33, "filled_filters": 0.028, "filled_rows": 0.023, "start": 0.26,
     },
     ("depthwise", "forward", "first", "interleaved"): {
-        "call": 1.1e-06, "unplanned": 1.5e-06, "filters": 4.2e-09, "taps": 1.9e-08,
-        "plane_taps": 1.9e-09, "weights": 6.9e-10, "input": 1.3e-10, "output": 3e-10,
+        "call": 1.3e-06, "unplanned": 1.4e-06, "groups": 3.6e-09, "lines": 3.5e-11,
+        "plane_taps": 1.6e-09, "weights": 8e-10, "input": 1.5e-10, "output": 2.1e-10,
         "arithmetic": 0.79,
     },
     ("depthwise", "forward", "first", "planes"): {
-        "call": 1.1e-06, "unplanned": 1.8e-06, "lines": 1.2e-10, "output": 1.5e-10,
-        "filled_rows": 1,
+        "call": 1.1e-06, "unplanned": 1.6e-06, "plane_taps": 2.1e-08, "output": 1.3e-10,
+        "filled_filters": 0.032, "filled_rows": 0.81,
     },
     ("depthwise", "forward", "last"): {
-        "call": 1e-06, "unplanned": 2.1e-06, "taps": 9.5e-09, "output": 2.4e-10,
-        "arithmetic": 0.88, "gather": 0.4, "start": 0.042,
+        "call": 1.2e-06, "unplanned": 2.2e-06, "taps": 5e-09, "lines": 5.6e-11,
+        "plane_taps": 1.6e-09, "output": 2.6e-10, "arithmetic": 0.71, "gather": 0.36,
     },
     ("direct", "backward_data", "first"): {
         "call": 2.5e-06, "taps": 5e-09, "input_rows": 2.1e-09, "strided_input": 3.3e-10,
@@ -150,53 +151,51 @@ CONSTANTS = {
         "filled_filters": 0.68, "gather": 0.54, "transform": 1.1, "start": 0.12,
     },
     ("inner_product", "backward_data", "first"): {
-        "call": 4.3e-06, "groups": 2.2e-08, "taps": 8.4e-10, "output_rows": 7e-09, "lines": 2e-11,
-        "far_weights": 9.2e-11, "filled_filters": 0.14, "transform": 0.2,
+        "call": 4.6e-06, "filters": 6.6e-09, "groups": 1.6e-08, "far_weights": 5.8e-11,
+        "filled_filters": 0.27, "transform": 0.38,
     },
     ("inner_product", "backward_data", "first", "columns"): {
-        "call": 9.7e-06, "filters": 5.6e-09, "groups": 3.6e-08, "input": 4.5e-10,
-        "filled_filters": 1.2, "gather": 0.61,
+        "unplanned": 9.8e-06, "groups": 3.4e-08, "input": 4.8e-10, "arithmetic": 1.2,
+        "gather": 0.81,
     },
     ("inner_product", "backward_data", "last"): {
-        "call": 9e-06, "groups": 3.2e-08, "taps": 2.9e-09, "far_weights": 4.3e-11,
-        "transform": 0.18,
+        "call": 9.4e-06, "groups": 3.5e-08, "taps": 3.7e-09, "far_weights": 4e-10,
+        "transform": 0.15,
     },
     ("inner_product", "backward_data", "last", "columns"): {
-        "unplanned": 6e-06, "groups": 3.1e-08, "input": 3.1e-10, "far_weights": 4.2e-11,
-        "arithmetic": 1.1, "gather": 0.68,
+        "unplanned": 6e-06, "groups": 3.4e-08, "input": 2.7e-10, "far_weights": 6.2e-11,
+        "arithmetic": 1, "gather": 0.67,
     },
     ("inner_product", "backward_weight", "first"): {
-        "call": 4.4e-06, "groups": 2.4e-08, "far_weights": 5.7e-11, "far_input": 5e-10,
-        "arithmetic": 7.2, "transform": 0.49,
+        "call": 4.4e-06, "groups": 2.1e-08, "plane_taps": 3.4e-09, "far_weights": 4.9e-11,
+        "arithmetic": 7.4, "transform": 0.52,
     },
     ("inner_product", "backward_weight", "first", "columns"): {
-        "unplanned": 8.5e-06, "groups": 5.6e-08, "weights": 1.3e-10, "input": 3.3e-10,
-        "output": 7.4e-10, "filled_filters": 1.1, "gather": 0.35,
+        "unplanned": 8.6e-06, "groups": 5.2e-08, "weights": 1.3e-10, "input": 4.5e-10,
+        "arithmetic": 1.1, "gather": 0.52,
     },
     ("inner_product", "backward_weight", "last"): {
-        "unplanned": 8.5e-06, "groups": 2.5e-08, "lines": 2.4e-10, "input": 8.6e-10,
-        "far_weights": 3.2e-10, "far_input": 1.2e-09,
+        "unplanned": 8.5e-06, "groups": 2.6e-08, "lines": 1.2e-10, "arithmetic": 24,
     },
     ("inner_product", "backward_weight", "last", "columns"): {
-        "unplanned": 4.7e-06, "groups": 5.1e-08, "weights": 1.3e-10, "input": 1.8e-10,
-        "arithmetic": 1, "gather": 0.48,
+        "call": 4.8e-06, "groups": 4.6e-08, "weights": 1.2e-10, "input": 1.5e-10, "arithmetic": 1,
+        "gather": 0.5,
     },
     ("inner_product", "forward", "first"): {
-        "call": 1.5e-06, "unplanned": 2.3e-06, "filters": 3.4e-09, "groups": 2.8e-08,
-        "lines": 5.7e-11, "input": 5e-11, "transform": 0.077,
+        "call": 1.6e-06, "unplanned": 2.3e-06, "filters": 3.5e-09, "groups": 2.9e-08,
+        "input": 4.1e-11, "arithmetic": 2.1, "transform": 0.77,
     },
     ("inner_product", "forward", "first", "columns"): {
-        "call": 6.1e-06, "unplanned": 2.4e-06, "groups": 5e-08, "input": 2.7e-10,
-        "output": 1.7e-09, "far_weights": 1.2e-10, "arithmetic": 0.7, "gather": 0.62,
-        "traffic": 0.15,
+        "call": 6.1e-06, "unplanned": 2.6e-06, "groups": 4.7e-08, "input": 3.6e-10,
+        "output": 2.3e-09, "far_weights": 1.2e-10, "arithmetic": 0.69, "gather": 0.56,
     },
     ("inner_product", "forward", "last"): {
-        "call": 1.8e-06, "unplanned": 5.9e-06, "filters": 4.1e-09, "groups": 3.1e-08,
-        "weights": 2.8e-10, "far_weights": 4e-11, "filled_filters": 0.75,
+        "call": 1.8e-06, "unplanned": 5.9e-06, "groups": 3.3e-08, "output_rows": 2.8e-09,
+        "weights": 1.1e-10, "arithmetic": 1.1, "filled_filters": 0.89, "transform": 0.085,
     },
     ("inner_product", "forward", "last", "columns"): {
-        "call": 2.1e-06, "unplanned": 2.2e-06, "groups": 4.1e-08, "output": 1.4e-09,
-        "far_weights": 3.5e-11, "arithmetic": 0.71, "gather": 0.59,
+        "call": 2.1e-06, "unplanned": 2.3e-06, "groups": 3.8e-08, "input": 1.6e-10,
+        "output": 1.6e-09, "far_weights": 3.6e-11, "arithmetic": 0.67, "gather": 0.56,
     },
     ("sliding", "backward_data", "first"): {
         "unplanned": 5.4e-06, "weights": 5.3e-09, "input": 7e-09, "arithmetic": 0.16,

@@ -139,7 +139,7 @@ cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
 
 cdef void block_lines(const Layout *layout, Phase *phase, int a, Py_ssize_t budget,
                       Py_ssize_t limit, Py_ssize_t wanted, Py_ssize_t columns) noexcept:
-    """As many rows, or planes, as the budget holds, one at least; `wanted` of them up to a limit."""
+    """As many rows, or planes, as the budget holds, one at least, and `wanted` up to a limit."""
     cdef const WindowAxis *axis = &phase.axis[a]
     cdef Py_ssize_t one = phase.window.size, lines = 1, least = min(axis.count, wanted)
     cdef Py_ssize_t rows = max(phase.axis[1].block, <Py_ssize_t>1)
