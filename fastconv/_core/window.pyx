@@ -22,6 +22,7 @@ from libc.string cimport memcpy
 from fastconv._core.integers cimport round_up
 from fastconv._core.padding cimport PAD_CONSTANT, fill, source_index
 from fastconv._core.window_places cimport gather_by_places
+from fastconv._core.window_types cimport OUTSIDE, UNUSED, CopyRun, window_place
 
 
 cdef void block_axis(WindowAxis *axis, Py_ssize_t block, bint unit_step,

@@ -8,7 +8,7 @@ from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport PAD_CONSTANT
 from fastconv._core.places cimport MAX_PLACES, Places, add_place, copy_places, within_reach
 from fastconv._core.types cimport real_t
-from fastconv._core.window cimport CopyRun, Window, WindowIndex, window_place
+from fastconv._core.window_types cimport CopyRun, Window, WindowIndex, window_place
 
 cdef enum:
     # What a copy costs beside an element of a list of places, 0.3 to 0.4 ns on a Zen 4:

@@ -10,7 +10,7 @@ from fastconv._core.output cimport Output, fuses_into_kernel
 from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
 from fastconv._core.strided cimport Strided5
-from fastconv._core.window cimport WindowAxis
+from fastconv._core.window_types cimport WindowAxis
 from fastconv._kernels.dispatch cimport FC_SUM_BLOCK
 
 # What the tasks of one call read.

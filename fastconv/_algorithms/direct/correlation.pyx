@@ -21,7 +21,8 @@ from fastconv._core.serial cimport SerialKernel
 from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport is_long, parallel_for
 from fastconv._core.types cimport real_t
-from fastconv._core.window cimport WindowIndex, gather_window, locate_window
+from fastconv._core.window cimport gather_window, locate_window
+from fastconv._core.window_types cimport WindowIndex
 
 cnp.import_array()
 

@@ -21,7 +21,7 @@ from fastconv._core.machine cimport CostTerms, peak
 from fastconv._core.padding cimport AXES
 from fastconv._core.places cimport MAX_PLACES
 from fastconv._core.scratch cimport CACHE
-from fastconv._core.window cimport WindowAxis
+from fastconv._core.window_types cimport WindowAxis
 from fastconv._kernels.dispatch cimport FC_BACKWARD_FILTERS
 
 from fastconv._kernels.dispatch import halves_vectors

@@ -13,9 +13,9 @@ from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
 from fastconv._core.types cimport real_t
 from fastconv._core.window cimport (
-    Window, WindowAxis, WindowIndex, block_axis, gather_window, index_bytes, locate_window,
-    set_strides,
+    block_axis, gather_window, index_bytes, locate_window, set_strides,
 )
+from fastconv._core.window_types cimport Window, WindowAxis, WindowIndex
 from fastconv._desc.conv cimport conv_geometry
 from fastconv._kernels.dispatch cimport FC_BACKWARD_FILTERS, FC_SUM_BLOCK, fc_kernels
 

@@ -9,7 +9,8 @@ from fastconv._algorithms.direct.types cimport Layout, Phase
 from fastconv._core.integers cimport ceil_div, even_size, gcd, round_up
 from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE
-from fastconv._core.window cimport WindowAxis, block_axis, set_strides, window_place
+from fastconv._core.window cimport block_axis, set_strides
+from fastconv._core.window_types cimport WindowAxis, window_place
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.bytes cimport byte_kernels
 from fastconv._kernels.dispatch cimport kernels_for, kernels_for_pairs

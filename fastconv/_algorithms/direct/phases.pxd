@@ -1,6 +1,6 @@
 from fastconv._algorithms.direct.types cimport Layout
 from fastconv._core.integers cimport ceil_div
-from fastconv._core.window cimport WindowAxis
+from fastconv._core.window_types cimport WindowAxis
 from fastconv._desc.conv cimport ConvDesc
 
 cdef double TRIM_THRESHOLD  # of the products, left by skipping those with padding

@@ -10,7 +10,7 @@ from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div, gcd, modulo, round_up
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.scratch cimport Scratch, acquire
-from fastconv._core.window cimport WindowAxis
+from fastconv._core.window_types cimport WindowAxis
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 
 cdef double TRIM_THRESHOLD = 0.85

@@ -8,7 +8,8 @@ from fastconv._algorithms.direct.types cimport (
 from fastconv._core.blocks cimport Arena, CACHE_LINE, reserve
 from fastconv._core.integers cimport ceil_div, even_size, round_up
 from fastconv._core.scratch cimport CACHE
-from fastconv._core.window cimport WindowAxis, index_bytes
+from fastconv._core.window cimport index_bytes
+from fastconv._core.window_types cimport WindowAxis
 
 # What one call does with a layout.
 cdef struct Call:

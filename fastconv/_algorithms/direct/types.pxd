@@ -2,7 +2,7 @@
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport AXES
-from fastconv._core.window cimport Window, WindowAxis
+from fastconv._core.window_types cimport Window, WindowAxis
 from fastconv._desc.conv cimport conv_geometry
 from fastconv._kernels.dispatch cimport FC_SUM_BLOCK, fc_epilogue, fc_kernels
 

@@ -5,7 +5,7 @@ from fastconv._algorithms.matrix_unit.types cimport (
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport BANDWIDTH, CLOCK, CostTerms
 from fastconv._core.scratch cimport CACHE
-from fastconv._core.window cimport WindowAxis
+from fastconv._core.window_types cimport WindowAxis
 from fastconv._kernels.dispatch cimport FC_MATRIX
 
 cdef double CALL_SECONDS = 2.5e-6       # of a call

@@ -19,7 +19,8 @@ from fastconv._core.output cimport Output, make_output, store_rows, store_tile, 
 from fastconv._core.scratch cimport acquire
 from fastconv._core.strided cimport strided_images
 from fastconv._core.threads cimport parallel_for
-from fastconv._core.window cimport Window, WindowAxis, WindowIndex, index_bytes, locate_window
+from fastconv._core.window cimport index_bytes, locate_window
+from fastconv._core.window_types cimport Window, WindowAxis, WindowIndex
 from fastconv._kernels.dispatch cimport FC_MATRIX, fc_matrix_product
 
 cnp.import_array()

@@ -12,7 +12,8 @@ from fastconv._algorithms.record import BACKWARD_DATA
 from fastconv._core.integers cimport ceil_div, even_size, round_up
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.scratch cimport CACHE
-from fastconv._core.window cimport WindowAxis, block_axis
+from fastconv._core.window cimport block_axis
+from fastconv._core.window_types cimport WindowAxis
 from fastconv._desc.conv cimport ConvDesc
 from fastconv._kernels.bytes cimport byte_kernels
 from fastconv._kernels.dispatch cimport FC_BF16, FC_BF16X3, FC_MATRIX, kernels, kernels_for

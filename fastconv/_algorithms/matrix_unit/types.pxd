@@ -1,7 +1,7 @@
 """Types: what the modules of this folder share, above all `Layout`."""
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.padding cimport AXES
-from fastconv._core.window cimport Window, WindowAxis
+from fastconv._core.window_types cimport Window, WindowAxis
 from fastconv._desc.conv cimport conv_geometry
 from fastconv._kernels.dispatch cimport FC_MATRIX, fc_kernels, fc_matrix
 

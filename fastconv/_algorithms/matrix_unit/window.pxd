@@ -2,7 +2,7 @@
 from fastconv._algorithms.matrix_unit.types cimport Layout
 from fastconv._core.output cimport Output
 from fastconv._core.strided cimport Strided5
-from fastconv._core.window cimport WindowIndex
+from fastconv._core.window_types cimport WindowIndex
 
 # How the work of one call is cut. Sums do not depend on it.
 cdef struct Schedule:

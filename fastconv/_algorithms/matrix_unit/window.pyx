@@ -7,7 +7,8 @@ from fastconv._algorithms.matrix_unit.types cimport (
 from fastconv._core.integers cimport round_up
 from fastconv._core.padding cimport AXES
 from fastconv._core.strided cimport Strided5
-from fastconv._core.window cimport Window, WindowAxis, WindowIndex, gather_window
+from fastconv._core.window cimport gather_window
+from fastconv._core.window_types cimport Window, WindowAxis, WindowIndex
 from fastconv._kernels.dispatch cimport FC_MATRIX
 
 

@@ -15,7 +15,7 @@ from fastconv._core.integers cimport ceil_div
 from fastconv._core.machine cimport BANDWIDTH, CLOCK, CostTerms
 from fastconv._core.padding cimport AXES
 from fastconv._core.scratch cimport CACHE, LAST_LEVEL_CACHE_BYTES
-from fastconv._core.window cimport WindowAxis
+from fastconv._core.window_types cimport WindowAxis
 
 cdef enum:
     FEW_CHANNELS = 4                # read or written, in a gradient of weights, which then

@@ -22,7 +22,8 @@ from fastconv._core.scratch cimport CACHE, Scratch, acquire
 from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport parallel_for
 from fastconv._core.types cimport real_t
-from fastconv._core.window cimport WindowIndex, index_bytes, locate_window
+from fastconv._core.window cimport index_bytes, locate_window
+from fastconv._core.window_types cimport WindowIndex
 from fastconv._kernels.dispatch cimport fc_kernels
 
 cnp.import_array()

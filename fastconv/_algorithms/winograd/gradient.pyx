@@ -23,9 +23,8 @@ from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.strided cimport Strided5, strided_images
 from fastconv._core.threads cimport SIGNAL_WORK, is_long, parallel_for
 from fastconv._core.types cimport real_t
-from fastconv._core.window cimport (
-    Window, WindowIndex, gather_window, index_bytes, locate_window,
-)
+from fastconv._core.window cimport gather_window, index_bytes, locate_window
+from fastconv._core.window_types cimport Window, WindowIndex
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport FC_WINOGRAD_KERNEL
 

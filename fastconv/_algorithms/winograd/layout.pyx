@@ -13,7 +13,8 @@ from fastconv._algorithms.winograd.types cimport (
 from fastconv._core.integers cimport ceil_div, even_size, round_up
 from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.scratch cimport CACHE
-from fastconv._core.window cimport WindowAxis, block_axis, set_strides
+from fastconv._core.window cimport block_axis, set_strides
+from fastconv._core.window_types cimport WindowAxis
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
 from fastconv._kernels.dispatch cimport FC_WINOGRAD_KERNEL, kernels_for
 

@@ -5,7 +5,8 @@ from fastconv._algorithms.winograd.types cimport Layout, part_start
 from fastconv._core.integers cimport ceil_div
 from fastconv._core.strided cimport Strided5
 from fastconv._core.types cimport real_t
-from fastconv._core.window cimport Window, WindowAxis, WindowIndex, gather_window
+from fastconv._core.window cimport gather_window
+from fastconv._core.window_types cimport Window, WindowAxis, WindowIndex
 
 
 # How the tiles of one window are transformed.
