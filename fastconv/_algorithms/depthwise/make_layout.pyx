@@ -210,8 +210,16 @@ cdef bint interleaves(const Layout *layout) noexcept:
         return False
     if layout.size[2] < ROW_PIXELS:
         return True
-    # rows in place take a step of two apart in registers
-    return step > 2 or (step == 2 and (layout.backward or g.kernel[2] == 1))
+    # rows in place take a step of two apart in registers; one row at a time keeps few sums in flight
+    return step > 2 or (step == 2 and (layout.backward or g.kernel[2] == 1 or has_few_rows(g)))
+
+
+cdef bint has_few_rows(const conv_geometry *g) noexcept:
+    """Whether no tile of rows is full, of which those share a column that its taps are apart."""
+    cdef Py_ssize_t common = gcd(g.stride[1], g.dilation[1]), spacing = 1
+    if g.kernel[1] * common > g.stride[1]:
+        spacing = g.dilation[1] // common
+    return g.output[1] < TILE_ROWS * spacing
 
 
 cdef bint has_plane_kernel(const Layout *layout) noexcept:
