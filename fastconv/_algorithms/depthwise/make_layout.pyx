@@ -210,7 +210,7 @@ cdef bint interleaves(const Layout *layout) noexcept:
         return False
     if layout.size[2] < ROW_PIXELS:
         return True
-    # rows in place take a step of two apart in registers; one row at a time keeps few sums in flight
+    # rows in place take a step of two apart in registers; one by one they keep few sums in flight
     return step > 2 or (step == 2 and (layout.backward or g.kernel[2] == 1 or has_few_rows(g)))
 
 
