@@ -211,7 +211,8 @@ cdef bint interleaves(const Layout *layout) noexcept:
     if layout.size[2] < ROW_PIXELS:
         return True
     # rows in place take a step of two apart in registers; one by one they keep few sums in flight
-    return step > 2 or (step == 2 and (layout.backward or g.kernel[2] == 1 or has_few_rows(g)))
+    return step > 2 or (step == 2 and (layout.backward or g.kernel[2] == 1
+                                       or layout.in_rows and has_few_rows(g)))
 
 
 cdef bint has_few_rows(const conv_geometry *g) noexcept:
