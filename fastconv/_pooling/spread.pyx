@@ -18,6 +18,7 @@ from fastconv._core.types cimport real_t
 from fastconv._desc.pool cimport REGULAR, PoolDesc, adjoint, counted, pool_axis, span, window
 from fastconv._kernels.dispatch cimport fc_kernels, kernels_for
 from fastconv._pooling.axis cimport is_identity
+from fastconv._pooling.schedule cimport MAX_ADDITIONS
 
 cnp.import_array()
 
@@ -34,7 +35,6 @@ cdef enum:
     SMALL_PLANE = 4096       # elements; and planes that `interleaved` puts side by side
     MANY_PLANES = 8
     MAX_SUMS = 1 << 20       # of a plane, along the axes whose windows overlap
-    MAX_ADDITIONS = 14       # that a float32 goes through in float32, as in `schedule`
 
 # For each element. More are better done in vectors along the last axis, or by doubling.
 cdef double MOST_ADDITIONS = 3

@@ -132,7 +132,9 @@ cdef void block_phase(const Layout *layout, Phase *phase) noexcept:
         block_lines(layout, phase, 1, budget, max(budget, weights),
                     ceil_div(pixels, columns), columns)
     if axis[1].block >= axis[1].count and axis[2].block >= axis[2].count or layout.joined == 2:
-        block_lines(layout, phase, 0, budget, max(budget, weights) if layout.joined == 2 else 0,
+        if layout.joined < 2:  # a plane is enough for large weights
+            pixels, weights = 1, 0
+        block_lines(layout, phase, 0, budget, max(budget, weights),
                     ceil_div(pixels, columns * max(axis[1].count, 1)), columns)
     for a in range(AXES):
         phase.blocks[a] = ceil_div(axis[a].count, axis[a].block)
@@ -149,9 +151,9 @@ cdef void block_lines(const Layout *layout, Phase *phase, int a, Py_ssize_t budg
     if one < budget:  # a window of two of them tells what a further one costs
         block_along(layout, phase, a, 2, rows, columns)
         lines = 1 + (budget - one) // max(phase.window.size - one, 1)
-    lines = least_size(axis.count, max(1, min(lines, axis.count)), least if limit else 1)
+    lines = least_size(axis.count, max(1, min(lines, axis.count)), least)
     block_along(layout, phase, a, lines, rows, columns)
-    while lines > 1 and phase.window.size > (limit if lines <= least and limit else budget):
+    while lines > 1 and phase.window.size > (budget if lines > least else limit):
         lines = max((lines + 1) // 2, least) if lines > least else (lines + 1) // 2
         block_along(layout, phase, a, lines, rows, columns)
 
