@@ -27,6 +27,7 @@ from scipy.optimize import nnls
 
 import fastconv
 from fastconv import _select
+from fastconv._algorithms.record import Cost
 from fastconv._bench.draw import points
 from fastconv._bench.report import processor
 from fastconv._call import calibration
@@ -43,6 +44,8 @@ ROUNDS = 10            # of reweighting
 MOST_WEIGHTS = 1 << 24  # of a dense layer
 PRICED = "cropped"     # whose cost is that of others, at their prices
 WORTH = 1.006          # a count stays that makes the spread so much smaller
+RIDGE = 3.0            # of corrections: so many layers' worth of doubt in each of its weights
+OUTSIDE = 1            # per cent of layers at each end of a feature, that do not stretch its range
 
 
 class Layer(NamedTuple):
@@ -64,6 +67,14 @@ class Sample(NamedTuple):
     model: float    # seconds, by the model alone
     counts: tuple
     seconds: float
+    shapes: tuple   # features of the description
+
+
+class Table(NamedTuple):
+    """What estimates are made of, each by algorithm, pass and layout."""
+
+    constants: dict    # prices of counts
+    corrections: dict  # ends of the range of each feature, and weights of their products
 
 
 # ---- layers ----
@@ -238,7 +249,8 @@ def measure_layer(rng, layer, desc, number):
         if model.seconds <= HOPELESS * least:
             call = call_of(layer, name, *arrays)
             yield Sample(number, calibration.price_key(known[name], seen[name], layer.which),
-                         model.seconds, calibration.counts(seen[name], model), seconds_of(call))
+                         model.seconds, calibration.counts(seen[name], model), seconds_of(call),
+                         calibration.shapes(seen[name]))  # fmt: skip
 
 
 def call_of(layer, method, x, weight, grad):
@@ -288,48 +300,126 @@ def spread(estimates, seconds):
     return math.exp(np.mean(abs(np.log(np.maximum(estimates, 1e-9) / seconds))))
 
 
-def constants_of(samples):
-    """The prices of every algorithm, pass and layout that has samples enough.
+def fitted_together(samples):
+    """The samples of every algorithm, pass and layout that has enough of them.
 
     Kernels that are priced apart leave the rest to be priced; where that is too rare, all are one.
     """
-    found = {}
     for key in sorted({k for s in samples for k in (s.key, s.key[:3])}):
         mine = [s for s in samples if s.key == key]
         if len(mine) < MIN_SAMPLES and len(key) == 3:
             mine = [s for s in samples if s.key[:3] == key]
         if len(mine) >= MIN_SAMPLES:
-            prices = fit(np.array([s.counts for s in mine], dtype=float),
-                         np.array([s.seconds for s in mine]))  # fmt: skip
-            found[key] = {name: float(f"{price:.2g}") for name, price in zip(
-                calibration.COUNTS, prices, strict=True) if price}  # fmt: skip
+            yield key, mine
+
+
+def table_of(samples):
+    """The prices that samples were made with, and what corrects them."""
+    found = Table({}, {})
+    for key, mine in fitted_together(samples):
+        prices = fit(counts_of(mine), seconds_of_all(mine))
+        found.constants[key] = {name: float(f"{price:.2g}") for name, price in zip(
+            calibration.COUNTS, prices, strict=True) if price}  # fmt: skip
+        found.corrections[key] = correction_of(mine, found.constants[key])
     return found
 
 
-def estimated(sample, constants):
-    """The seconds of a sample by some constants, or by its model where there are none."""
-    prices = constants.get(sample.key) or constants.get(sample.key[:3])
-    if prices is None:
-        return sample.model
-    return sum(prices.get(name, 0.0) * count for name, count in zip(
-        calibration.COUNTS, sample.counts, strict=True))  # fmt: skip
+def counts_of(samples):
+    return np.array([s.counts for s in samples], dtype=float)
 
 
-def regrets(samples, constants):
+def seconds_of_all(samples):
+    return np.array([s.seconds for s in samples])
+
+
+def terms_of(samples, prices):
+    """The terms of a cost for each sample, at these prices."""
+    priced = counts_of(samples) * [prices.get(name, 0.0) for name in calibration.COUNTS]
+    belongs = np.array([[term == of for of in Cost._fields]
+                        for term in calibration.COUNTS.values()])  # fmt: skip
+    return priced @ belongs
+
+
+# ---- corrections ----
+
+
+def features_of(samples, terms):
+    """What a correction depends on, in the order of `calibration.FEATURES`."""
+    total = np.maximum(terms.sum(axis=1, keepdims=True), calibration.LEAST_SECONDS)
+    shares = np.log(np.maximum(terms / total, calibration.LEAST_SHARE))
+    return np.hstack([np.array([s.shapes for s in samples]), shares, np.log(total)])
+
+
+def products_of(features, low, high):
+    """Features in their ranges, as -1 to 1: products of each two, each, and 1."""
+    low, high = np.array(low), np.array(high)
+    span = high - low
+    scaled = 2 * np.clip(features, low, high) - low - high
+    scaled = np.where(span > 0, scaled / np.where(span > 0, span, 1), 0)
+    scaled = np.hstack([np.ones((len(features), 1)), scaled])
+    first, second = np.triu_indices(scaled.shape[1])
+    return scaled[:, first] * scaled[:, second]
+
+
+def correction_of(samples, prices):
+    """A polynomial for the logarithm of what prices miss by: ranges, and weights."""
+    terms = terms_of(samples, prices)
+    most = calibration.MOST_CORRECTED
+    missed = np.log(seconds_of_all(samples) / np.maximum(terms.sum(axis=1), 1e-9)).clip(-most, most)
+    features = features_of(samples, terms)
+    low, high = ([float(f"{end:.3g}") for end in np.percentile(features, percent, axis=0)]
+                 for percent in (OUTSIDE, 100 - OUTSIDE))  # fmt: skip
+    products = products_of(features, low, high)
+    doubt = RIDGE * np.eye(products.shape[1])
+    doubt[0, 0] = 0  # the constant is not doubted
+    weights = np.linalg.solve(products.T @ products + doubt, products.T @ missed)
+    return tuple(low), tuple(high), tuple(
+        round(weight / calibration.WEIGHT_UNIT) for weight in weights)  # fmt: skip
+
+
+def corrected(samples, terms, correction):
+    """The seconds of terms, by the polynomial."""
+    low, high, weights = correction
+    logarithm = products_of(features_of(samples, terms), low, high) @ weights
+    logarithm *= calibration.WEIGHT_UNIT
+    most = calibration.MOST_CORRECTED
+    return terms.sum(axis=1) * np.exp(np.clip(logarithm, -most, most))
+
+
+# ---- what a table is worth ----
+
+
+def estimates_of(samples, table):
+    """The seconds of each sample by a table, or by its model where there are no prices."""
+    found = np.array([s.model for s in samples])
+    places = {}
+    for place, sample in enumerate(samples):
+        places.setdefault(sample.key, []).append(place)
+    for key, mine in places.items():
+        of_table = key if key in table.constants else key[:3]
+        if of_table not in table.constants:
+            continue
+        chosen = [samples[place] for place in mine]
+        terms = terms_of(chosen, table.constants[of_table])
+        found[mine] = terms.sum(axis=1)
+        if of_table in table.corrections:
+            found[mine] = corrected(chosen, terms, table.corrections[of_table])
+    return found
+
+
+def regrets(samples, table):
     """Of every layer: the time of the method with the least estimate over the least time."""
     layers = {}
-    for sample in samples:
-        layers.setdefault(sample.layer, []).append(sample)
-    return np.array([
-        min(layer, key=lambda s: estimated(s, constants)).seconds / min(s.seconds for s in layer)
-        for layer in layers.values()
-    ])  # fmt: skip
+    for sample, estimate in zip(samples, estimates_of(samples, table), strict=True):
+        layers.setdefault(sample.layer, []).append((estimate, sample.seconds))
+    return np.array([min(layer)[1] / min(seconds for _, seconds in layer)
+                     for layer in layers.values()])  # fmt: skip
 
 
 # ---- what is written ----
 
 
-def table_of(constants, processor, layers):
+def source_of(table, processor, layers):
     """The source of a table."""
     lines = [
         '"""The prices of what cost models count: written by `bench/fit.py`, not by hand.', "",
@@ -337,34 +427,51 @@ def table_of(constants, processor, layers):
         "# Seconds of each count, and factors of the models' terms (`calibration.COUNTS`), by",
         "# algorithm, pass and layout.", "# fmt: off", "CONSTANTS = {",
     ]  # fmt: skip
-    for key, prices in constants.items():
-        lines.append(f"    {key!r}: {{".replace("'", '"'))
-        line = "       "
-        for name, price in prices.items():
-            item = f' "{name}": {price:g},'
-            if len(line + item) > 98:
-                lines.append(line)
-                line = "       "
-            line += item
-        lines += [line, "    },"]
+    for key, prices in table.constants.items():
+        items = (f'"{name}": {price:g},' for name, price in prices.items())
+        lines += [f"    {key!r}: {{".replace("'", '"'), *filled(items, 8), "    },"]
+    lines += [
+        "}", "",
+        "# The range of each feature (`calibration.FEATURES`), and the weights of their products.",
+        "CORRECTIONS = {",
+    ]  # fmt: skip
+    for key, parts in table.corrections.items():
+        lines.append(f"    {key!r}: (".replace("'", '"'))
+        for part in parts:
+            numbers = filled((f"{number:g}," for number in part), 12)
+            lines += ["        (", *numbers, "        ),"]
+        lines.append("    ),")
     return "\n".join([*lines, "}", ""])
 
 
-def report(samples, constants):
-    """What constants are worth: for the layers that were fitted, and those that were not."""
-    print(f"{'algorithm, pass, layout':42s} samples  model    now fitted")
+def filled(items, indent):
+    """Lines of items, as full as may be."""
+    lines, line = [], ""
+    for item in items:
+        if len(line) + 1 + len(item) > 98 - indent:
+            lines.append(line)
+            line = ""
+        line += " " * bool(line) + item
+    return [" " * indent + line for line in [*lines, line]]
+
+
+def report(samples, table):
+    """What a table is worth: for the layers that were fitted, and those that were not."""
+    installed = Table(calibration.constants(), calibration.corrections())
+    tables = {"model": Table({}, {}), "installed": installed,
+              "prices": Table(table.constants, {}), "corrected": table}  # fmt: skip
+    print(f"{'algorithm, pass, layout':42s} samples", *(f"{name:>9s}" for name in tables))
     for key in sorted({s.key for s in samples}):
         mine = [s for s in samples if s.key == key]
-        seconds = np.array([s.seconds for s in mine])
-        factors = [spread(np.array([estimated(s, known) for s in mine]), seconds)
-                   for known in ({}, calibration.constants(), constants)]  # fmt: skip
-        print(f"{', '.join(key):42s} {len(mine):7d} " + " ".join(f"{f:6.2f}" for f in factors))
+        factors = [spread(estimates_of(mine, known), seconds_of_all(mine))
+                   for known in tables.values()]  # fmt: skip
+        print(f"{', '.join(key):42s} {len(mine):7d}", *(f"{factor:9.2f}" for factor in factors))
     for held_back in (False, True):
         judged = [s for s in samples if (s.layer % HELD_BACK == 0) == held_back]
-        for name, known in (("model", {}), ("now", calibration.constants()), ("fitted", constants)):
+        for name, known in tables.items():
             r = regrets(judged, known)
             title = "held back" if held_back else "fitted"
-            print(f"{title:9s} by {name:6s}: {len(r)} layers, the choice takes "
+            print(f"{title:9s} by {name:9s}: {len(r)} layers, the choice takes "
                   f"{np.exp(np.log(r).mean()):.3f} times the best, over 1.3 in "
                   f"{(r > 1.3).mean():.1%}, over 2 in {(r > 2).mean():.1%}, at most {r.max():.1f}")
 
@@ -376,11 +483,11 @@ def main():
     parser.add_argument("--write", type=Path, metavar="FILE", help="the table of constants")
     options = parser.parse_args()
     samples = measure(options.seconds, options.seed)
-    constants = constants_of([s for s in samples if s.layer % HELD_BACK])
-    report(samples, constants)
+    table = table_of([s for s in samples if s.layer % HELD_BACK])
+    report(samples, table)
     if options.write:
         machine = f"{processor()}, {fastconv.show_runtime(mode='dicts')['isa']}"
-        options.write.write_text(table_of(constants, machine, len({s.layer for s in samples})))
+        options.write.write_text(source_of(table, machine, len({s.layer for s in samples})))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,13 @@ and layouts, and is measured: `bench/fit.py` times random layers and writes `cal
 `calibration_avx512` where vectors have 64 bytes, or `calibration_avx512_halves` where the processor
 takes such vectors in two halves: for each algorithm, pass and layout the seconds that some plain
 counts take, and the factors of the model's terms. Counts of no weight are left out there.
+
+What is left, that a few filters do not fill vectors where rows are short as well, say, is no sum of
+counts. So the estimate is corrected: the logarithm of what it misses by is a polynomial of second
+degree in logarithms of what the layer looks like, found by the same program.
 """
+from libc.math cimport exp, log
+
 from fastconv._core.integers cimport round_up
 from fastconv._core.scratch cimport CACHE
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
@@ -29,16 +35,35 @@ COUNTS = {
     "gather": "gather", "transform": "transform", "traffic": "traffic", "start": "start",
 }
 
+# What corrections depend on: logarithms of lengths, counts, shares of the cost, and of its seconds.
+FEATURES = (
+    "row_stride", "other_strides", "dilation", "row_taps", "other_taps", "row_outputs",
+    "other_outputs", "channels", "filters", "groups", "itemsize", "planned",
+    *(f"{term} share" for term in Cost._fields), "seconds",
+)  # fmt: skip
+
 cdef enum:
     KINDS = 25       # of counts
     TERMS = 5        # of a cost
+    SHAPES = 12      # features that do not depend on prices
+    KNOWN = 18       # features
+    PRODUCTS = 190   # of two features, or one, or none
     FLOAT_BYTES = 4  # elements are counted as so many of this size
     FEW_PIXELS = 56  # of outputs, whose products take less time than weights from far to come
 
+LEAST_SHARE = 0.01      # of a cost, as a feature
+LEAST_SECONDS = 1e-9
+MOST_CORRECTED = 1.386  # of a logarithm: four times
+WEIGHT_UNIT = 1e-3      # of weights in tables
+
 
 cdef class Prices:
-    """What each count of one algorithm, pass and layout takes."""
+    """What each count of one algorithm, pass and layout takes, and how the sum is corrected."""
     cdef double price[KINDS]
+    cdef bint corrected
+    cdef double low[KNOWN]    # of each feature: beyond, corrections stay as they are
+    cdef double high[KNOWN]
+    cdef double weight[PRODUCTS]
 
 
 cdef int[KINDS] TERM_OF  # of each count
@@ -52,36 +77,55 @@ cdef fill_terms():
 fill_terms()
 
 
-cdef Prices as_prices(dict constants):
+cdef Prices as_prices(dict constants, tuple correction):
     cdef Prices prices = Prices()
     cdef int i
     for i, name in enumerate(COUNTS):
         prices.price[i] = constants.get(name, 0.0)
+    prices.corrected = correction is not None
+    if prices.corrected:
+        low, high, weights = correction
+        for i in range(KNOWN):
+            prices.low[i], prices.high[i] = low[i], high[i]
+        for i in range(PRODUCTS):
+            prices.weight[i] = WEIGHT_UNIT * weights[i]
     return prices
 
 
 cdef dict PRICES = None  # of the level in use, once it is known
 
 
-def constants():
-    """The table for the level in use, and for the width of the units that its vectors go through.
+def tables():
+    """Those for the level in use, and for the width of the units that its vectors go through.
 
     What is too rare for that of halves has the prices of whole vectors.
     """
+    from fastconv._call import calibration_avx2, calibration_avx512, calibration_avx512_halves
+
     if kernels().vector_bytes != 64:
-        from fastconv._call.calibration_avx2 import CONSTANTS
-        return CONSTANTS
-    from fastconv._call import calibration_avx512
+        return (calibration_avx2,)
     if not halves_vectors():
-        return calibration_avx512.CONSTANTS
-    from fastconv._call import calibration_avx512_halves
-    return calibration_avx512.CONSTANTS | calibration_avx512_halves.CONSTANTS
+        return (calibration_avx512,)
+    return calibration_avx512, calibration_avx512_halves
+
+
+def constants():
+    """The prices in use."""
+    return {key: prices for table in tables() for key, prices in table.CONSTANTS.items()}
+
+
+def corrections():
+    """The corrections in use: those of a table belong to its prices."""
+    *_, last = tables()
+    return last.CORRECTIONS
 
 
 cdef dict prices_here():
     global PRICES
     if PRICES is None:
-        PRICES = {key: as_prices(prices) for key, prices in constants().items()}
+        corrected = corrections()
+        PRICES = {key: as_prices(prices, corrected.get(key))
+                  for key, prices in constants().items()}
     return PRICES
 
 
@@ -133,17 +177,75 @@ def counts(ConvDesc desc, model):
     return tuple([count[kind] for kind in range(KINDS)])
 
 
+cdef void set_shapes(ConvDesc desc, double *feature) noexcept:
+    """The features of a description, in the order of `FEATURES`."""
+    cdef const conv_geometry *g = &desc.g
+    feature[0] = log(g.stride[2])
+    feature[1] = log((<double>g.stride[0]) * g.stride[1])
+    feature[2] = log((<double>g.dilation[0]) * g.dilation[1] * g.dilation[2])
+    feature[3] = log(max(g.kernel[2], 1))
+    feature[4] = log(max((<double>g.kernel[0]) * g.kernel[1], 1.0))
+    feature[5] = log(max(g.output[2], 1))
+    feature[6] = log(max((<double>g.output[0]) * g.output[1], 1.0))
+    feature[7] = log(max(g.channels // g.groups, 1))
+    feature[8] = log(max(g.filters // g.groups, 1))
+    feature[9] = log(g.groups)
+    feature[10] = log(g.itemsize)
+    feature[11] = desc.planned
+
+
+def shapes(ConvDesc desc):
+    """The features of a description that do not depend on prices."""
+    cdef double feature[KNOWN]
+    cdef int i
+    set_shapes(desc, feature)
+    return tuple([feature[i] for i in range(SHAPES)])
+
+
+cdef double correction(ConvDesc desc, const double *term, Prices prices) except -1:
+    """The factor of a cost: 1, or what the polynomial says."""
+    cdef double feature[KNOWN]
+    cdef double scaled[KNOWN + 1]
+    cdef double total = 0, result = 0, span, least = LEAST_SHARE, most = MOST_CORRECTED
+    cdef const double *weight = prices.weight
+    cdef int i, j
+    if not prices.corrected:
+        return 1
+    for i in range(TERMS):
+        total += term[i]
+    total = max(total, <double>LEAST_SECONDS)
+    set_shapes(desc, feature)
+    for i in range(TERMS):
+        feature[SHAPES + i] = log(max(term[i] / total, least))
+    feature[SHAPES + TERMS] = log(total)
+    scaled[0] = 1
+    for i in range(KNOWN):  # to between -1 and 1
+        span = prices.high[i] - prices.low[i]
+        scaled[i + 1] = 0
+        if span > 0:
+            feature[i] = min(max(feature[i], prices.low[i]), prices.high[i])
+            scaled[i + 1] = (2 * feature[i] - prices.low[i] - prices.high[i]) / span
+    for i in range(KNOWN + 1):
+        for j in range(i, KNOWN + 1):
+            result += weight[0] * scaled[i] * scaled[j]
+            weight += 1
+    return exp(min(max(result, -most), most))
+
+
 cdef priced(ConvDesc desc, model, Prices prices):
-    """The model's cost at measured prices."""
+    """The model's cost at measured prices, corrected."""
     cdef double count[KINDS]
     cdef double term[TERMS]
+    cdef double factor
     cdef int i
     set_counts(desc, model, count)
     for i in range(TERMS):
         term[i] = 0
     for i in range(KINDS):
         term[TERM_OF[i]] += prices.price[i] * count[i]
-    return Cost(term[0], term[1], term[2], term[3], term[4])
+    factor = correction(desc, term, prices)
+    return Cost(factor * term[0], factor * term[1], factor * term[2], factor * term[3],
+                factor * term[4])
 
 
 def price_key(algorithm: Algorithm, ConvDesc desc, which):

@@ -256,3 +256,7 @@ CONSTANTS = {
         "traffic": 0.19,
     },
 }
+
+# The range of each feature (`calibration.FEATURES`), and the weights of their products.
+CORRECTIONS = {
+}

@@ -255,3 +255,7 @@ CONSTANTS = {
         "arithmetic": 1.5, "filled_filters": 0.048, "transform": 1.6, "traffic": 0.34,
     },
 }
+
+# The range of each feature (`calibration.FEATURES`), and the weights of their products.
+CORRECTIONS = {
+}

@@ -251,3 +251,7 @@ CONSTANTS = {
         "arithmetic": 1.2, "transform": 1.3, "traffic": 0.15,
     },
 }
+
+# The range of each feature (`calibration.FEATURES`), and the weights of their products.
+CORRECTIONS = {
+}

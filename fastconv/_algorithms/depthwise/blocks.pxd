@@ -1,6 +1,6 @@
 """Blocks of outputs: which one is meant by a number, and where its results go."""
 from fastconv._algorithms.depthwise.axes cimport Axis
-from fastconv._algorithms.depthwise.layout cimport Layout, OutputPhase
+from fastconv._algorithms.depthwise.layout cimport Layout, OutputPhase, channels_in_blocks
 from fastconv._algorithms.depthwise.schedule cimport Schedule
 from fastconv._core.blocks cimport unravel
 from fastconv._core.integers cimport round_up
@@ -45,8 +45,8 @@ cdef inline void take_channels(const Layout *layout, Py_ssize_t channel_block,
     block.channel_block = channel_block
     block.width = 1
     if layout.channels_in_lanes:
-        block.width = min(layout.channels_per_block,
-                          layout.channels - channel_block * layout.channels_per_block)
+        block.width = min(layout.channels_per_block, channels_in_blocks(layout)
+                          - channel_block * layout.channels_per_block)
 
 
 cdef inline Py_ssize_t first_place(const Job *job, const BlockRef *block,

@@ -1,6 +1,8 @@
 """The estimated time of one image on one thread, term by term: docs/algorithms/choice.rst."""
 from fastconv._algorithms.depthwise.axes cimport Axis
-from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD, Layout, OutputPhase
+from fastconv._algorithms.depthwise.layout cimport (
+    PLANES, PLANES_BACKWARD, Layout, OutputPhase, lanes_map,
+)
 from fastconv._algorithms.depthwise.make_layout cimport get_layout
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.machine cimport peak
@@ -168,6 +170,6 @@ cdef double gradient_start(const Layout *layout, const Shape *shape) noexcept:
 
 cdef double rearrangement(const Layout *layout, const Shape *shape) noexcept:
     """Where channels are in the lanes, but not each by itself."""
-    if layout.channels_in_lanes and not (shape.channels == 1 and shape.filters == 1):
+    if layout.channels_in_lanes and not lanes_map(layout):
         return REARRANGED_SECONDS * shape.products
     return 0.0

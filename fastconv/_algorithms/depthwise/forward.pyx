@@ -13,7 +13,9 @@ from fastconv._algorithms.depthwise.axes cimport Axis
 from fastconv._algorithms.depthwise.blocks cimport (
     BlockRef, Job, find_block, finish_plane, first_place, take_channels,
 )
-from fastconv._algorithms.depthwise.interleaved cimport finish_interleaved, start_interleaved
+from fastconv._algorithms.depthwise.interleaved cimport (
+    finish_interleaved, start_interleaved, take_filter,
+)
 from fastconv._algorithms.depthwise.layout cimport PLANES, PLANES_BACKWARD, ROWS, OutputPhase
 from fastconv._algorithms.depthwise.make_layout cimport KeptLayout
 from fastconv._algorithms.depthwise.planes cimport run_backward_planes, run_planes
@@ -208,7 +210,7 @@ cdef void run_interleaved(const Job *job, Py_ssize_t task, char *scratch,
                           real_t *window) noexcept nogil:
     """A run of blocks of channels, whose planes are pixels of channels on the way."""
     cdef const Layout *layout = job.layout
-    cdef Py_ssize_t first = task * job.schedule.blocks_per_task, number, i
+    cdef Py_ssize_t first = task * job.schedule.blocks_per_task, number, i, filter_
     cdef BlockRef blocks[2]    # this one, and the one that was in the window before
     cdef BlockRef *block = &blocks[0]
     cdef BlockRef *previous = NULL
@@ -219,13 +221,17 @@ cdef void run_interleaved(const Job *job, Py_ssize_t task, char *scratch,
     bare.activation = FC_IDENTITY
     for number in range(first, min(job.schedule.blocks, first + job.schedule.blocks_per_task)):
         start_interleaved(job, number, scratch, &bare, <const real_t *>window, &inner)
-        for i in range(layout.blocks):
-            find_block(layout, i * layout.channel_blocks + number % layout.channel_blocks, block)
-            find_rects(&inner.source, block)
-            gather_window(layout, &inner.source, block, previous, window)
-            compute_pixel_block(&inner, block, <const real_t *>window, &prefetch)
-            previous, block = block, &blocks[block == &blocks[0]]
-        finish_interleaved(job, number, scratch, <const real_t *>window)
+        for filter_ in range(layout.out_channels):
+            take_filter(job, filter_, <const real_t *>window, &inner)
+            for i in range(layout.blocks):
+                if filter_ == 0 or layout.blocks > 1:  # else it is in the window
+                    find_block(layout, i * layout.channel_blocks + number % layout.channel_blocks,
+                               block)
+                    find_rects(&inner.source, block)
+                    gather_window(layout, &inner.source, block, previous, window)
+                    previous, block = block, &blocks[block == &blocks[0]]
+                compute_pixel_block(&inner, previous, <const real_t *>window, &prefetch)
+            finish_interleaved(job, number, filter_, scratch, <const real_t *>window)
 
 
 # ---- pixels in the lanes ----

@@ -8,16 +8,21 @@ and sums keep their order.
 from libc.string cimport memset
 
 from fastconv._algorithms.depthwise.blocks cimport Job
-from fastconv._algorithms.depthwise.layout cimport Layout, extents_read, plane_of
+from fastconv._algorithms.depthwise.layout cimport (
+    Layout, channels_in_blocks, extents_read, packed_channels, plane_of,
+)
 from fastconv._core.output cimport Output, store_tile
 from fastconv._core.strided cimport Strided5
 from fastconv._core.types cimport real_t
 from fastconv._kernels.dispatch cimport fc_epilogue
 
+cdef enum:
+    MAX_WIDTH = 32  # channels of a block: two vectors
+
 
 cdef inline Py_ssize_t width_of(const Layout *layout, Py_ssize_t channel) noexcept nogil:
     """Channels of the block that begins with this one."""
-    return min(layout.channels_per_block, layout.channels - channel)
+    return min(layout.channels_per_block, channels_in_blocks(layout) - channel)
 
 
 cdef inline void start_interleaved(const Job *job, Py_ssize_t number, char *scratch,
@@ -80,14 +85,36 @@ cdef inline void turn_planes(const Layout *layout, const Strided5 *source, const
             to += row * lanes
 
 
-cdef inline void finish_interleaved(const Job *job, Py_ssize_t number, char *scratch,
-                                    const real_t *typed) noexcept nogil:
-    """Results to their planes, through bias, residual and activation; `typed` as above."""
+cdef inline void take_filter(const Job *job, Py_ssize_t filter_, const real_t *typed,
+                             Job *inner) noexcept nogil:
+    """Compute with this filter of every group: in several, there is one output phase."""
     cdef const Layout *layout = job.layout
-    cdef const Output *output = &job.output
-    cdef Py_ssize_t channel = number % layout.channel_blocks * layout.channels_per_block
-    store_tile(output, <real_t *>(scratch + job.schedule.interleaved[1]),
+    cdef Py_ssize_t channels = packed_channels(layout) // layout.out_channels
+    inner.packed = job.packed + (
+        filter_ * channels * layout.phase[0].taps * sizeof(typed[0]))
+
+
+cdef inline void finish_interleaved(const Job *job, Py_ssize_t number, Py_ssize_t filter_,
+                                    char *scratch, const real_t *typed) noexcept nogil:
+    """Results to their planes, through bias, residual and activation; `typed` as above.
+
+    filter_: of every group, whose results lie as far apart as a group has filters.
+    """
+    cdef const Layout *layout = job.layout
+    cdef Output output = job.output
+    cdef Py_ssize_t channel = number % layout.channel_blocks * layout.channels_per_block, i
+    cdef Py_ssize_t width = width_of(layout, channel), filters = layout.out_channels
+    cdef Py_ssize_t place = (number // layout.channel_blocks * output.image
+                             + (channel * filters + filter_) * output.channel)
+    cdef real_t bias[MAX_WIDTH]
+    if filters > 1:
+        output.channel *= filters
+        if output.bias != NULL:
+            for i in range(width):
+                bias[i] = (<const real_t *>output.bias)[(channel + i) * filters + filter_]
+            output.bias = <const char *>bias
+            channel = 0
+    store_tile(&output, <real_t *>(scratch + job.schedule.interleaved[1]),
                layout.channels_per_block, False,
-               <real_t *>(scratch + job.schedule.interleaved[2]), plane_of(layout.size),
-               width_of(layout, channel), channel,
-               number // layout.channel_blocks * output.image + channel * output.channel)
+               <real_t *>(scratch + job.schedule.interleaved[2]), plane_of(layout.size), width,
+               channel, place)

@@ -64,8 +64,23 @@ cdef inline bint maps_channels(const Layout *layout) noexcept nogil:
     return layout.in_channels == 1 and layout.out_channels == 1
 
 
+cdef inline bint lanes_map(const Layout *layout) noexcept nogil:
+    """Whether every lane of results has a lane of its own among what is read.
+
+    Side by side, the filters of a group are computed one after the other.
+    """
+    return maps_channels(layout) or layout.interleaves
+
+
+cdef inline Py_ssize_t channels_in_blocks(const Layout *layout) noexcept nogil:
+    """Channels that are cut into blocks: side by side, those that are read."""
+    return layout.groups if layout.interleaves else layout.channels
+
+
 cdef inline Py_ssize_t packed_channels(const Layout *layout) noexcept nogil:
     """Packed weights of a tap, in whole vectors where channels are in the lanes."""
+    if layout.interleaves:
+        return layout.out_channels * round_up(layout.groups, layout.kernels.lanes)
     if layout.channels_in_lanes:
         return round_up(layout.channels * layout.joined_pixels, layout.kernels.lanes)
     return layout.channels

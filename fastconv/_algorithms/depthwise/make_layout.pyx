@@ -9,8 +9,7 @@ from fastconv._algorithms.depthwise.columns cimport (
     list_backward_plane_taps, list_plane_taps, make_row_columns, make_window_columns,
 )
 from fastconv._algorithms.depthwise.layout cimport (
-    PLANES, PLANES_BACKWARD, ROWS, WINDOWS, extents_read, maps_channels, packed_channels,
-    plane_of,
+    PLANES, PLANES_BACKWARD, ROWS, WINDOWS, extents_read, packed_channels, plane_of,
 )
 from fastconv._core.integers cimport ceil_div, even_size, gcd, round_up
 from fastconv._core.padding cimport AXES, PAD_ZEROS
@@ -201,10 +200,10 @@ cdef bint interleaves(const Layout *layout) noexcept:
         layout.backward and step == 2)
     # else rows move a few elements each, or their results are put apart one by one
     cdef bint must = layout.size[2] <= FEW_PIXELS or (layout.backward and step > 1)
-    if (g.channels_last or not maps_channels(layout)
+    if (g.channels_last or layout.in_channels > 1 or (layout.backward and layout.out_channels > 1)
             or (has_plane_kernel(layout) and plane_is_quick)
             or elements * lanes * g.itemsize > (CACHE * 3 // 4 if must else IN_PLACE_BYTES)
-            or round_up(layout.channels, lanes) > MAX_FILL * layout.channels
+            or round_up(layout.groups, lanes) > MAX_FILL * layout.groups
             or (layout.together > 1
                 and g.kernel[0] * g.kernel[1] * g.kernel[2] > FC_SUM_BLOCK)):
         return False
@@ -289,7 +288,7 @@ cdef void choose_lanes(Layout *layout) noexcept:
     layout.channel_blocks = 1
     if layout.interleaves:  # columns run as they would in planes: sums keep their order
         layout.channels_per_block = 2 * lanes
-        layout.channel_blocks = ceil_div(channels, layout.channels_per_block)
+        layout.channel_blocks = ceil_div(layout.groups, layout.channels_per_block)
     elif channels % lanes and channels < 2 * lanes and axis[2].out_step == 1:
         # pixels side by side fill vectors, also where there are fewer: sums keep their order
         layout.joined_pixels = lanes // gcd(channels, lanes)

@@ -7,7 +7,7 @@ cimport numpy as cnp
 from libc.string cimport memset
 
 from fastconv._algorithms.depthwise.layout cimport (
-    Layout, OutputPhase, maps_channels, packed_channels,
+    Layout, OutputPhase, channels_in_blocks, lanes_map, packed_channels,
 )
 from fastconv._core.strided cimport Strided5, strided_weights
 from fastconv._core.types cimport real_t
@@ -26,7 +26,7 @@ cdef inline void pack_weights(const Layout *layout, cnp.ndarray weight, char *pa
 cdef inline void pack(const Layout *layout, const Strided5 *weight, real_t *packed) noexcept nogil:
     cdef Py_ssize_t p
     if layout.channels_in_lanes:
-        if layout.channels * layout.joined_pixels % layout.kernels.lanes:
+        if channels_in_blocks(layout) * layout.joined_pixels % layout.kernels.lanes:
             memset(packed, 0, layout.packed_size * sizeof(real_t))
         for p in range(layout.phases):
             pack_lanes(layout, &layout.phase[p], weight, packed + layout.phase[p].packed)
@@ -87,17 +87,11 @@ cdef inline void pack_lanes(const Layout *layout, const OutputPhase *phase, cons
     """Vectors of channels, repeated for each of the pixels that are joined."""
     cdef const real_t *w = <const real_t *>weight.data
     cdef Py_ssize_t width = 2 * layout.kernels.lanes, padded = packed_channels(layout)
-    cdef Py_ssize_t t, group, o, c = 0, tap, i, channel, block, n
-    if maps_channels(layout) and layout.joined_pixels == 1:
-        for t in range(phase.taps):
-            tap = tap_place(layout, weight, phase.order[t], &c)
-            block = 0
-            while block < layout.channels:
-                n = min(width, padded - block)
-                for i in range(min(width, layout.channels - block)):
-                    packed[block * phase.taps + t * n + i] = w[tap + i * weight.stride[0]]
-                tap += width * weight.stride[0]
-                block += width
+    cdef Py_ssize_t t, group, o, c = 0, tap, i, channel, block
+    if lanes_map(layout) and layout.joined_pixels == 1:
+        for o in range(layout.out_channels):
+            pack_lane_by_lane(layout, phase, weight, w + o * weight.stride[0],
+                              packed + o * (padded // layout.out_channels) * phase.taps)
         return
     for t in range(phase.taps):
         tap = tap_place(layout, weight, phase.order[t], &c)
@@ -110,3 +104,21 @@ cdef inline void pack_lanes(const Layout *layout, const OutputPhase *phase, cons
                            + t * min(width, padded - block)] = w[
                         tap + channel_place(layout, weight, group, c, o)]
                 channel += 1
+
+
+cdef inline void pack_lane_by_lane(const Layout *layout, const OutputPhase *phase,
+                                   const Strided5 *weight, const real_t *w,
+                                   real_t *packed) noexcept nogil:
+    """The same where lanes map, of one filter of every group."""
+    cdef Py_ssize_t width = 2 * layout.kernels.lanes, filters = layout.out_channels
+    cdef Py_ssize_t padded = packed_channels(layout) // filters, step = filters * weight.stride[0]
+    cdef Py_ssize_t t, c = 0, tap, i, block, n
+    for t in range(phase.taps):
+        tap = tap_place(layout, weight, phase.order[t], &c)
+        block = 0
+        while block < layout.groups:
+            n = min(width, padded - block)
+            for i in range(min(width, layout.groups - block)):
+                packed[block * phase.taps + t * n + i] = w[tap + i * step]
+            tap += width * step
+            block += width

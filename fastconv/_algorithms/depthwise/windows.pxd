@@ -9,7 +9,7 @@ from libc.string cimport memset
 
 from fastconv._algorithms.depthwise.axes cimport Axis, inside, source_position
 from fastconv._algorithms.depthwise.blocks cimport BlockRef, CopyRect, MAX_RECTS
-from fastconv._algorithms.depthwise.layout cimport Layout, OutputPhase, maps_channels
+from fastconv._algorithms.depthwise.layout cimport Layout, OutputPhase, lanes_map
 from fastconv._core.padding cimport PAD_CONSTANT, PAD_ZEROS, fill
 from fastconv._core.strided cimport Strided5
 from fastconv._core.types cimport real_t
@@ -81,7 +81,7 @@ cdef inline void gather_window(const Layout *layout, const Strided5 *source, con
     gather.new_block = gather.new_strip or previous.number != block.number
     if not layout.channels_in_lanes:
         x += block.channel_block * layout.in_channels * source.stride[1]
-    elif maps_channels(layout):
+    elif lanes_map(layout):
         x += block.channel_block * layout.channels_per_block * source.stride[1]
     for c in range(layout.in_channels):
         gather.in_channel = c
@@ -226,7 +226,7 @@ cdef inline void copy_pixels(const Gather *gather, const real_t *x, Py_ssize_t r
         return
     if not layout.channels_in_lanes:
         kernels.copy(rows, pixels, x, gather.row_step, gather.pixel_step, out, pitch)
-    elif not maps_channels(layout):
+    elif not lanes_map(layout):
         copy_group_channels(gather, x, rows, pixels, out)
     elif channel == 1 and gather.pixel_step == pixel:
         kernels.copy(rows, (pixels - 1) * pixel + width, x, gather.row_step, 1, out, pitch)
