@@ -14,6 +14,7 @@ from fastconv._call import (
     calibration_avx512,
     calibration_avx512_halves,
 )
+from fastconv._call.squeezed import seen_by
 from fastconv._kernels import dispatch
 
 PATH = Path(__file__).parent.parent / "bench" / "fit.py"
@@ -47,13 +48,56 @@ def test_a_table_is_what_was_found(fit):
     assert {"direct", "im2col"} <= {s.key[0] for s in samples}
     assert all(s.model > 0 and s.seconds > 0 for s in samples)
     fit.MIN_SAMPLES, least = 2, fit.MIN_SAMPLES
-    constants = fit.constants_of(samples)
+    table = fit.table_of(samples)
     fit.MIN_SAMPLES = least
-    assert constants
-    assert (fit.regrets(samples, constants) >= 1).all()
+    assert table.constants
+    assert table.corrections.keys() == table.constants.keys()
+    assert (fit.regrets(samples, table) >= 1).all()
     written = {}
-    exec(fit.table_of(constants, "a processor", 7), written)
-    assert written["CONSTANTS"] == constants
+    exec(fit.source_of(table, "a processor", 7), written)
+    assert written["CONSTANTS"] == table.constants
+    assert written["CORRECTIONS"] == table.corrections
+
+
+def test_a_correction_is_found(fit):
+    """Prices explain a sum of counts, and the rest is of second degree in the features."""
+    rng = np.random.default_rng(2)
+    names = list(calibration.COUNTS)
+    samples = []
+    for layer in range(600):
+        counts = np.zeros(len(names))
+        counts[names.index("call")], counts[names.index("input")] = 1, 10 ** rng.uniform(2, 6)
+        shapes = tuple(rng.uniform(0, 4, 12))
+        seconds = 1e-6 + 1e-9 * counts[names.index("input")]
+        missed = 0.1 * (shapes[3] - 2) * (shapes[7] - 2) + 0.05 * shapes[8]
+        samples.append(fit.Sample(layer, ("direct", "forward", "first"), seconds, tuple(counts),
+                                  seconds * np.exp(missed), shapes))  # fmt: skip
+    table = fit.table_of(samples)
+    seconds = fit.seconds_of_all(samples)
+    assert fit.spread(fit.estimates_of(samples, fit.Table(table.constants, {})), seconds) > 1.1
+    assert fit.spread(fit.estimates_of(samples, table), seconds) < 1.02
+
+
+def test_estimates_are_those_of_the_program(fit):
+    """The package and the program that fits say the same of random layers."""
+    rng = np.random.default_rng(9)
+    installed = fit.Table(calibration.constants(), calibration.corrections())
+    cases, samples, expected = fit.yardstick(9), [], []
+    while len(samples) < 300:
+        layer = fit.draw(rng, cases)
+        desc = fit.describe(layer)
+        if desc is None:
+            continue
+        for model, priced in zip(_select.UNCALIBRATED, _select.ALGORITHMS, strict=True):
+            seen = seen_by(model, desc)
+            if (layer.which in model.passes and model.supports(seen, layer.which) is None
+                    and model.name != fit.PRICED and model.cost(seen, layer.which)[0]):
+                cost = model.cost(seen, layer.which)
+                key = calibration.price_key(model, seen, layer.which)
+                samples.append(fit.Sample(0, key, cost.seconds, calibration.counts(seen, cost),
+                                          1.0, calibration.shapes(seen)))  # fmt: skip
+                expected.append(priced.cost(desc, layer.which).seconds)
+    np.testing.assert_allclose(fit.estimates_of(samples, installed), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("table", [calibration_avx2, calibration_avx512, calibration_avx512_halves],
@@ -68,15 +112,23 @@ def test_an_installed_table_is_that_of_the_registry(table):
         assert layout in ("first", "last")
         assert set(prices) <= set(calibration.COUNTS)
         assert all(price > 0 for price in prices.values())
+    features = len(calibration.FEATURES)
+    assert table.CORRECTIONS.keys() <= table.CONSTANTS.keys()
+    for low, high, weights in table.CORRECTIONS.values():
+        assert len(low) == len(high) == features
+        assert all(a <= b for a, b in zip(low, high, strict=True))
+        assert len(weights) == (features + 1) * (features + 2) // 2
 
 
 def test_the_terms_of_a_cost_are_added_up():
-    expected = calibration_avx2.CONSTANTS
+    expected, last = calibration_avx2.CONSTANTS, calibration_avx2
     if fastconv.show_runtime(mode="dicts")["vector_bytes"] == 64:
-        expected = dict(calibration_avx512.CONSTANTS)
+        expected, last = dict(calibration_avx512.CONSTANTS), calibration_avx512
         if dispatch.halves_vectors():
-            expected.update(calibration_avx512_halves.CONSTANTS)
+            last = calibration_avx512_halves
+            expected.update(last.CONSTANTS)
     assert calibration.constants() == expected
+    assert calibration.corrections() == last.CORRECTIONS
     for row in fastconv.explain((1, 24, 30, 30), (48, 24, 3, 3), which="backward_data"):
         if row["reason"] is None:
             assert row["estimated_seconds"] == pytest.approx(sum(row["cost"]))

@@ -1,7 +1,7 @@
 """The estimated time of one image on one thread, term by term: docs/algorithms/choice.rst."""
 from fastconv._algorithms.depthwise.axes cimport Axis
 from fastconv._algorithms.depthwise.layout cimport (
-    PLANES, PLANES_BACKWARD, Layout, OutputPhase, lanes_map,
+    PLANES, PLANES_BACKWARD, Layout, OutputPhase, is_flat, lanes_map, maps_channels,
 )
 from fastconv._algorithms.depthwise.make_layout cimport get_layout
 from fastconv._core.integers cimport ceil_div, round_up
@@ -154,7 +154,7 @@ cdef double moved_rows(const Layout *layout) noexcept:
 
 cdef bint by_planes(const Layout *layout) noexcept:
     """Whether the gradient of the weights reads whole planes."""
-    return layout.method == PLANES and layout.in_channels == 1 and layout.out_channels == 1
+    return layout.method == PLANES and maps_channels(layout) and is_flat(layout.g)
 
 
 cdef double gradient_arithmetic(const Layout *layout, const Shape *shape) except -1:

@@ -11,6 +11,7 @@ cimport numpy as cnp
 
 from fastconv._algorithms.depthwise.axes cimport Axis
 from fastconv._algorithms.depthwise.blocks cimport BlockRef, place_block, take_channels
+from fastconv._algorithms.depthwise.cost cimport by_planes
 from fastconv._algorithms.depthwise.layout cimport PLANES, Layout, OutputPhase
 from fastconv._algorithms.depthwise.make_layout cimport KeptLayout, get_layout
 from fastconv._algorithms.depthwise.planes cimport locate_plane
@@ -56,8 +57,7 @@ cdef struct Task:
 cdef KeptLayout gradient_layout(ConvDesc desc):
     """That of the forward pass, if it has windows, or whole planes of as many filters."""
     cdef KeptLayout kept = get_layout(desc, False)
-    if (kept.layout.method == PLANES and kept.layout.out_channels == 1
-            and not kept.layout.copies_rows):
+    if by_planes(&kept.layout) and not kept.layout.copies_rows:
         return kept
     return get_layout(desc, False, windows_only=True)
 

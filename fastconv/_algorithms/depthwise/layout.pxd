@@ -59,6 +59,11 @@ cdef struct Layout:
     Py_ssize_t packed_size
 
 
+cdef inline bint is_flat(const conv_geometry *g) noexcept nogil:
+    """Whether images and kernels are planes."""
+    return g.kernel[0] == 1 and g.input[0] == 1 and g.output[0] == 1 and g.before[0] == 0
+
+
 cdef inline bint maps_channels(const Layout *layout) noexcept nogil:
     """Whether every channel is convolved by itself to one channel of the result."""
     return layout.in_channels == 1 and layout.out_channels == 1

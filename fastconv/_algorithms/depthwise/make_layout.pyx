@@ -9,7 +9,8 @@ from fastconv._algorithms.depthwise.columns cimport (
     list_backward_plane_taps, list_plane_taps, make_row_columns, make_window_columns,
 )
 from fastconv._algorithms.depthwise.layout cimport (
-    PLANES, PLANES_BACKWARD, ROWS, WINDOWS, extents_read, packed_channels, plane_of,
+    PLANES, PLANES_BACKWARD, ROWS, WINDOWS, extents_read, is_flat,
+    packed_channels, plane_of,
 )
 from fastconv._core.integers cimport ceil_div, even_size, gcd, round_up
 from fastconv._core.padding cimport AXES, PAD_ZEROS
@@ -68,11 +69,12 @@ cdef class KeptLayout:
         set_channels(desc, backward, layout)
         if not windows_only:
             layout.in_rows = rows_can_stay(layout)
-            layout.in_planes = layout.in_rows and planes_can_stay(layout)
+            layout.in_planes = layout.in_rows and sums_as_planes(layout)
             layout.together = columns_together(layout)
             layout.interleaves = interleaves(layout)
         layout.channels_in_lanes |= layout.interleaves
-        if layout.in_rows and not layout.interleaves:
+        if (layout.in_rows and not layout.interleaves
+                and (not layout.in_planes or planes_can_stay(layout))):
             layout.method = ROWS
             layout.copies_rows = rows_crowd(layout)
         self.allocate_phases()
@@ -203,9 +205,7 @@ cdef bint interleaves(const Layout *layout) noexcept:
     if (g.channels_last or layout.in_channels > 1 or (layout.backward and layout.out_channels > 1)
             or (has_plane_kernel(layout) and plane_is_quick)
             or elements * lanes * g.itemsize > (CACHE * 3 // 4 if must else IN_PLACE_BYTES)
-            or round_up(layout.groups, lanes) > MAX_FILL * layout.groups
-            or (layout.together > 1
-                and g.kernel[0] * g.kernel[1] * g.kernel[2] > FC_SUM_BLOCK)):
+            or round_up(layout.groups, lanes) > MAX_FILL * layout.groups):
         return False
     if layout.size[2] < ROW_PIXELS:
         return True
@@ -226,10 +226,18 @@ cdef bint has_plane_kernel(const Layout *layout) noexcept:
     """Whether `dwconv_plane` or the like would serve, as far as its squares go."""
     cdef const conv_geometry *g = layout.g
     cdef Py_ssize_t size = g.kernel[2], step = g.asked_stride[2]
-    return (is_flat(g) and g.padding_mode == PAD_ZEROS and g.kernel[1] == size
+    cdef bint flat = is_flat(g) if layout.backward else g.kernel[0] == 1
+    return (flat and g.padding_mode == PAD_ZEROS and g.kernel[1] == size
             and g.asked_stride[1] == step and g.dilation[1] == g.dilation[2] == 1
             and (size == 3 and step <= 2 or size == 5 and (step == 1 or step == 2
                                                            and not layout.backward)))
+
+
+cdef bint sums_as_planes(const Layout *layout) noexcept:
+    """Whether sums have the order of a plane's kernel: forward, whatever the image's size."""
+    if layout.in_channels > 1 or not has_plane_kernel(layout):
+        return False
+    return not layout.backward or (layout.g.asked_stride[2] == 1 and planes_can_stay(layout))
 
 
 cdef bint planes_can_stay(const Layout *layout) noexcept:
@@ -237,8 +245,7 @@ cdef bint planes_can_stay(const Layout *layout) noexcept:
     cdef const conv_geometry *g = layout.g
     cdef Py_ssize_t size = g.kernel[2], step = 1 if layout.backward else g.asked_stride[2]
     cdef Py_ssize_t first = g.before[2] - size + 1 if layout.backward else -g.before[2]
-    return (has_plane_kernel(layout) and not (layout.backward and g.asked_stride[2] == 2)
-            and -size < first <= 0
+    return (-size < first <= 0
             and (layout.size[2] - 1) * step + first < extents_read(layout)[2])
 
 
@@ -256,9 +263,16 @@ cdef Py_ssize_t columns_together(const Layout *layout) noexcept:
 cdef bint rows_can_stay(const Layout *layout) noexcept:
     """Whether rows can be read in place: no more around them than zeros, and not far away."""
     cdef const conv_geometry *g = layout.g
+    # taps of every second element would each take a row apart for themselves, and long sums of
+    # pairs of taps have another order than those of windows
+    cdef bint apart = g.asked_stride[2] == 2 and (
+        g.dilation[2] % 2 == 0 and g.kernel[2] > 2
+        or layout.out_channels > 2 and not has_plane_kernel(layout)
+        or g.kernel[0] * g.kernel[1] * g.kernel[2] > FC_SUM_BLOCK)
     return (layout.kernels.dwconv_rows != NULL
             and not layout.channels_in_lanes and g.kernel[1] > 1
-            and (layout.backward or (g.padding_mode == PAD_ZEROS and g.asked_stride[2] <= 2))
+            and (layout.backward or (g.padding_mode == PAD_ZEROS and g.asked_stride[2] <= 2
+                                     and not apart))
             and max(g.before[2], g.dilation[2] * (g.kernel[2] - 1)) <= MAX_SHIFT)
 
 
@@ -298,11 +312,6 @@ cdef void choose_lanes(Layout *layout) noexcept:
         layout.channel_blocks = ceil_div(channels, layout.channels_per_block)
 
 
-cdef bint is_flat(const conv_geometry *g) noexcept:
-    """Whether images and kernels are planes."""
-    return g.kernel[0] == 1 and g.input[0] == 1 and g.output[0] == 1 and g.before[0] == 0
-
-
 cdef bint plane_kernel_serves(const Layout *layout) noexcept:
     """Whether `dwconv_plane` does: squares that move by one or two, where padding is short."""
     cdef const conv_geometry *g = layout.g
@@ -310,7 +319,8 @@ cdef bint plane_kernel_serves(const Layout *layout) noexcept:
     cdef Py_ssize_t size = g.kernel[2], step = axis[2].step
     return (layout.method == ROWS and layout.phases == 1 and layout.in_channels == 1
             and (size == 3 or size == 5) and g.kernel[1] == size and axis[1].step == step
-            and g.dilation[1] == 1 and g.dilation[2] == 1 and is_flat(g)
+            and g.dilation[1] == 1 and g.dilation[2] == 1 and g.kernel[0] == 1
+            and (is_flat(g) or not layout.backward)
             and -size < axis[2].base[0] <= 0
             and (axis[2].count - 1) * step + axis[2].base[0] < axis[2].length)
 
@@ -351,6 +361,8 @@ cdef void choose_blocks(Layout *layout, OutputPhase *phase) noexcept:
     cdef int a
     for a in range(AXES):
         axis[a].block = max(axis[a].count, 1)
+    if layout.method == PLANES:
+        axis[0].block = 1
     # First thinner blocks of planes, then of rows, then narrower ones, then of rows again.
     shrink(layout, phase, 0, 1, budget)
     shrink(layout, phase, 1, MIN_ROWS, budget)

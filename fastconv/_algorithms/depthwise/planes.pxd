@@ -25,15 +25,22 @@ cdef inline void run_planes(const Job *job, Py_ssize_t task, real_t *window) noe
     cdef bint single = (copies or not is_fused(&job.output) or layout.blocks > 1
                         or layout.out_channels > 1)
     cdef const real_t *x
+    cdef Py_ssize_t depth
+    cdef bint inside
     cdef BlockRef block
     cdef fc_plane plane
     while number < end:
         find_block(layout, number, &block)
         plane.planes = 1 if single else min(end - number, layout.groups - block.channel_block)
         plane.y_row, plane.y_plane = job.output.axis[1], job.output.channel
+        depth = block.first[0] * layout.phase[0].axis[0].step + layout.phase[0].axis[0].base[0]
+        inside = 0 <= depth < layout.phase[0].axis[0].length
         x = (<const real_t *>job.source.data) + (
-            block.image * job.source.stride[0] + block.channel_block * stride[0])
+            block.image * job.source.stride[0] + block.channel_block * stride[0]
+            + (depth * stride[1] if inside else 0))
         x = locate_plane(layout, &block, stride, x, window, &plane)
+        if not inside:
+            plane.height = 0  # all of it is padding
         compute_planes(job, &block, &plane, x)
         number += plane.planes
 
@@ -55,7 +62,7 @@ cdef inline void compute_planes(const Job *job, const BlockRef *block, const fc_
     if fused and output.epilogue.activation == FC_CLIP:
         clip = output.epilogue
     place = (block.image * output.image + channel * output.channel
-             + block.first[1] * output.axis[1] + block.first[2])
+             + block.first[0] * output.axis[0] + block.first[1] * output.axis[1] + block.first[2])
     for _ in range(layout.out_channels):
         if fused and output.bias != NULL:
             bias = (<const real_t *>output.bias) + channel
