@@ -37,6 +37,8 @@ def some_layer(rng):
     kernel = [int(rng.integers(1, (40, 8, 4)[rank - 1])) for _ in range(rank)]
     if rng.random() < 0.3:
         kernel = [int(rng.choice([3, 5]))] * rank   # for which there are kernels of their own
+    if rank == 3 and rng.random() < 0.3:
+        kernel[0] = 1   # and for planes, also those of a volume
     stride = [int(rng.choice([1, 1, 2, 2, 3, 5])) for _ in kernel]
     if rng.random() < 0.5:
         stride = stride[:1] * rank
@@ -66,11 +68,12 @@ def taken(array, kwargs, slices):
 
 
 def some_parts(rng, lengths):
-    """A range along each axis that has at least one element."""
+    """A range along each axis that has at least one element, and at times no more."""
     parts = []
     for n in lengths:
         start = int(rng.integers(n))
-        parts.append((start, int(rng.integers(start + 1, n + 1))))
+        most = n + 1 if rng.random() < 0.8 else start + 2
+        parts.append((start, int(rng.integers(start + 1, most))))
     return parts
 
 
@@ -82,9 +85,11 @@ def same_bits(got, expected, message):
 def forward(rng, method, dtype, layer):
     """A part of the outputs, of what its windows span of the padded input."""
     rank, channels, filters, kernel, lengths, kwargs = layer
+    mode = str(rng.choice(["zeros", "zeros", "reflect", "circular"]))
+    most = 2 if mode == "zeros" and rng.random() < 0.2 else 1  # times a kernel's length
     kwargs = kwargs | {
-        "padding": tuple((int(rng.integers(0, k)), int(rng.integers(0, k))) for k in kernel),
-        "padding_mode": str(rng.choice(["zeros", "zeros", "reflect", "circular"])),
+        "padding": tuple(tuple(int(n) for n in rng.integers(0, most * k, 2)) for k in kernel),
+        "padding_mode": mode,
     }
     x = oriented(numbers(rng, (2, channels, *lengths), dtype), kwargs)
     weight = numbers(rng, (filters, channels // kwargs["groups"], *kernel), dtype)

@@ -111,8 +111,13 @@ cdef inline void set_line(const Job *job, BlockRef *block) noexcept nogil:
                   and phase.taps * (rows * round_up(columns, lanes) - round_up(line, lanes)) >= (
                       FLAT_PRODUCTS * rows * columns))
     block.line = line if block.flat else columns
-    block.fuses = (layout.by_pixels and not block.flat and phase.taps <= LONG_SUM
+    block.fuses = (layout.by_pixels and not block.flat and sums_once(phase)
                    and output.pixel == 1 and output.channel != 1 and fuses_into_kernel(output))
+
+
+cdef inline bint sums_once(const Phase *phase) noexcept nogil:
+    """Whether one call of a kernel has all of a sum."""
+    return phase.taps <= LONG_SUM and phase.cut == NULL
 
 
 cdef inline void set_joined_line(const Job *job, BlockRef *block) noexcept nogil:
@@ -122,7 +127,7 @@ cdef inline void set_joined_line(const Job *job, BlockRef *block) noexcept nogil
     block.line = 1
     for a in range(2 - job.layout.joined, AXES):
         block.line *= block.count[a]
-    block.fuses = (job.layout.by_pixels and job.phase.taps <= LONG_SUM and job.output.pixel == 1
+    block.fuses = (job.layout.by_pixels and sums_once(job.phase) and job.output.pixel == 1
                    and job.output.channel != 1 and fuses_into_kernel(&job.output))
 
 
@@ -193,7 +198,9 @@ cdef inline void trim_run(const Phase *phase, Py_ssize_t first, PixelRun *run) n
     """Leave out taps that read outside; sums are cut where they would be, for the same bits."""
     cdef Py_ssize_t low, high, line = phase.taps // phase.axis[2].taps
     taps_inside(&phase.axis[2], first, run.pixels, &low, &high)
-    run.low = low * line // FC_SUM_BLOCK * FC_SUM_BLOCK
+    run.low = low * line
+    if phase.cut == NULL:
+        run.low = run.low // FC_SUM_BLOCK * FC_SUM_BLOCK
     run.high = high * line
 
 

@@ -29,7 +29,7 @@ cdef inline bint waits(const Phase *phase, int pixels_kernel, Py_ssize_t blocks)
     meet RUN_TAPS of a run's taps before the next ones.
     """
     return (pixels_kernel > 0 and blocks > 1 and phase.spatial_taps == 1
-            and RUN_TAPS < phase.taps <= LONG_SUM)
+            and RUN_TAPS < phase.taps <= LONG_SUM and phase.cut == NULL)
 
 
 cdef inline void carry(const fc_kernels *kernels, Py_ssize_t tap, Py_ssize_t taps, Py_ssize_t n,

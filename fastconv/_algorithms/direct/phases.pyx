@@ -12,6 +12,7 @@ from fastconv._core.padding cimport AXES, PAD_ZEROS
 from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.window_types cimport WindowAxis
 from fastconv._desc.conv cimport ConvDesc, conv_geometry
+from fastconv._kernels.dispatch cimport FC_SUM_BLOCK
 
 cdef double TRIM_THRESHOLD = 0.85
 cdef Py_ssize_t FAR_TAPS = 8                     # positions from a row's first tap to its last
@@ -108,15 +109,18 @@ cdef void set_sizes(Layout *layout) noexcept:
 
 
 cdef Py_ssize_t table_size(const Layout *layout, const AxisRanges *ranges) noexcept:
-    """Words that the phases need: two for each tap of an axis, one for each product of a sum."""
+    """Words that the phases need: two for each tap of an axis, one for each product of a sum, and
+    one for each block of products."""
     cdef Py_ssize_t size = 0, i0, i1, i2, t0, t1, t2
+    cdef const Py_ssize_t *kernel = layout.g.kernel
+    cdef Py_ssize_t blocks = layout.in_channels * kernel[0] * kernel[1] * kernel[2] // FC_SUM_BLOCK
     for i0 in range(ranges[0].n):
         t0 = ranges[0].outputs[i0].taps
         for i1 in range(ranges[1].n):
             t1 = ranges[1].outputs[i1].taps
             for i2 in range(ranges[2].n):
                 t2 = ranges[2].outputs[i2].taps
-                size += 2 * (t0 + t1 + t2) + t0 * t1 * t2 * layout.in_channels
+                size += 2 * (t0 + t1 + t2) + t0 * t1 * t2 * layout.in_channels + blocks + 2
     return size
 
 
@@ -131,7 +135,49 @@ cdef Py_ssize_t *make_phase(Layout *layout, Phase *phase, const AxisRanges *rang
         phase.spatial_taps *= phase.axis[a].taps
     phase.taps = phase.spatial_taps * layout.in_channels
     phase.offset = table
-    return table + phase.taps
+    return cut_sums(layout, phase, table + phase.taps)
+
+
+cdef Py_ssize_t *cut_sums(const Layout *layout, Phase *phase, Py_ssize_t *table) noexcept:
+    """Where sums are cut if taps are left out: where they would be with them.
+
+    Returns the table behind its part.
+    """
+    cdef Py_ssize_t low[AXES]
+    cdef Py_ssize_t size[AXES]   # taps of the axes with those that are left out
+    cdef Py_ssize_t period, tap = 0, n = 0, line, c, t0, t1, t2, place
+    cdef Py_ssize_t lines = phase.axis[2].taps if layout.last_first else 1
+    cdef Py_ssize_t row = 1 if layout.last_first else phase.axis[2].taps
+    cdef int a
+    phase.all_taps = layout.in_channels
+    for a in range(AXES):
+        period = layout.period[a]
+        low[a] = phase.first_tap[a] // period
+        size[a] = (layout.g.kernel[a] - 1 - phase.first_tap[a] % period) // period + 1
+        phase.all_taps *= size[a]
+    phase.cut = NULL
+    if phase.all_taps <= FC_SUM_BLOCK or phase.all_taps == phase.taps:
+        phase.all_taps = phase.taps
+        return table
+    phase.cut = table
+    for line in range(lines):
+        for c in range(layout.in_channels):
+            for t0 in range(phase.axis[0].taps):
+                for t1 in range(phase.axis[1].taps):
+                    for t2 in range(line, line + row):
+                        place = (c * size[0] + t0 + low[0]) * size[1] + t1 + low[1]
+                        if layout.last_first:
+                            place += (t2 + low[2]) * (phase.all_taps // size[2])
+                        else:
+                            place = place * size[2] + t2 + low[2]
+                        while n <= place // FC_SUM_BLOCK:
+                            phase.cut[n] = tap
+                            n += 1
+                        tap += 1
+    while n <= ceil_div(phase.all_taps, FC_SUM_BLOCK):
+        phase.cut[n] = tap
+        n += 1
+    return table + n
 
 
 cdef void make_axis(Layout *layout, Phase *phase, int a, const OutputRange *outputs,

@@ -7,14 +7,14 @@ some of its taps before the next ones. Then sums go to their places in the resul
 from fastconv._algorithms.direct.blocks cimport BlockRef, Job
 from fastconv._algorithms.direct.long_sums cimport LONG_SUM, carry
 from fastconv._algorithms.direct.types cimport (
-    CHUNK_TAPS, Layout, Phase, PixelRun, RUN_BLOCKS, RUN_TAPS, STRIP_TILES,
+    CHUNK_TAPS, Layout, Phase, PixelRun, RUN_BLOCKS, RUN_TAPS, STRIP_TILES, tap_at,
 )
 from fastconv._algorithms.direct.weights cimport pack_taps
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.output cimport Output, store_tile
 from fastconv._core.scratch cimport CACHE, fc_fetch
 from fastconv._core.types cimport real_t
-from fastconv._kernels.dispatch cimport fc_kernels, fc_output
+from fastconv._kernels.dispatch cimport FC_SUM_BLOCK, fc_kernels, fc_output
 
 
 cdef enum:
@@ -183,6 +183,11 @@ cdef inline void stream_pixels(const Job *job, const BlockRef *block, const Chan
             weights + run.low * layout.width, block.scratch + job.schedule.tile_at, &out, False)
 
 
+cdef inline Py_ssize_t piece_of(const Phase *phase, Py_ssize_t most) noexcept nogil:
+    """Taps for one call of a kernel, counted among all: kernels cut sums from their first on."""
+    return most if phase.cut == NULL else FC_SUM_BLOCK
+
+
 cdef inline void sum_pixels(const Job *job, const BlockRef *block, const ChannelRef *channels,
                             Py_ssize_t first, Py_ssize_t stop, const real_t *window,
                             const real_t *weights) noexcept nogil:
@@ -191,23 +196,27 @@ cdef inline void sum_pixels(const Job *job, const BlockRef *block, const Channel
     cdef const PixelRun *run
     cdef real_t *tile = <real_t *>(block.scratch + job.schedule.tile_at)
     cdef real_t *totals = <real_t *>(block.scratch + job.schedule.total_at)
-    cdef Py_ssize_t taps = job.phase.taps, i, long_sum, tap, low, high, row
+    cdef Py_ssize_t taps = job.phase.all_taps, i, tap, low, high, row
+    cdef Py_ssize_t piece = piece_of(job.phase, LONG_SUM)
     cdef Py_ssize_t share = ceil_div(
         weights_ahead(job, channels, job.phase.taps, job.phase.taps, stop - first)
         * job.layout.width, max(stop - first, 1))
-    cdef const real_t *ahead = weights + taps * layout.width
+    cdef const real_t *ahead = weights + job.phase.taps * layout.width
     cdef int kernel
     for i in range(first, stop):
         run = &block.runs[i]
         fc_fetch(ahead + (i - first) * share, share * sizeof(real_t))
         row = pixel_vectors(layout, run.pixels, &kernel) * layout.kernels.lanes
-        for long_sum in range(ceil_div(max(taps, 1), LONG_SUM)):
-            tap = long_sum * LONG_SUM
-            low, high = max(tap, run.low), min(tap + LONG_SUM, run.high)
+        tap = 0
+        while tap < taps or tap == 0:
+            low, high = max(tap_at(job.phase, tap), run.low), tap_at(job.phase, tap + piece)
             layout.kernels.igemm_pixels[layout.pixels_kernel][kernel](
-                max(high - low, 0), block.offset + low, window + run.window,
-                weights + low * layout.width, tile, NULL, False)
-            carry(layout.kernels, tap, taps, layout.width * row, tile, totals)
+                max(min(high, run.high) - low, 0), block.offset + low, window + run.window,
+                weights + low * layout.width, tile, NULL, tap % LONG_SUM > 0)
+            tap += piece
+            if tap % LONG_SUM == 0 or tap >= taps:
+                carry(layout.kernels, (tap - 1) // LONG_SUM * LONG_SUM, taps, layout.width * row,
+                      tile, totals)
         store_run(job, block, channels, run, tile, row)
 
 
@@ -270,27 +279,27 @@ cdef inline void sum_strip(const Job *job, const BlockRef *block, const ChannelR
     cdef bint packs = job.weights != NULL and not job.layout.last_first
     cdef Py_ssize_t width = kernels.lanes * (2 if channels.count > kernels.lanes else 1)
     cdef Py_ssize_t sums = ceil_div(stop - first, 2) * 2 * kernels.half * width
-    cdef Py_ssize_t chunk, tap, end, more
-    for chunk in range(ceil_div(max(phase.taps, 1), CHUNK_TAPS)):
+    cdef Py_ssize_t chunk, tap, end, low, high, more
+    for chunk in range(ceil_div(max(phase.all_taps, 1), CHUNK_TAPS)):
         tap = chunk * CHUNK_TAPS
         end = tap + CHUNK_TAPS
+        low, high = tap_at(phase, tap), tap_at(phase, end)
         if packs:
-            pack_taps(job.weights, phase, channels.group, channels.block, tap,
-                      min(end, phase.taps) - tap, room)
+            pack_taps(job.weights, phase, channels.group, channels.block, low, high - low, room)
             sum_chunk(job, block, first, stop, tap, 0, width, window, room, tiles)
         else:
-            more = weights_ahead(job, channels, end, CHUNK_TAPS, ceil_div(stop - first, 2))
-            sum_chunk(job, block, first, stop, tap, more, width, window, weights + tap * width,
+            more = weights_ahead(job, channels, high, CHUNK_TAPS, ceil_div(stop - first, 2))
+            sum_chunk(job, block, first, stop, tap, more, width, window, weights + low * width,
                       tiles)
-        if end % LONG_SUM == 0 or end >= phase.taps:
-            carry(kernels, tap // LONG_SUM * LONG_SUM, phase.taps, sums, tiles, totals)
+        if end % LONG_SUM == 0 or end >= phase.all_taps:
+            carry(kernels, tap // LONG_SUM * LONG_SUM, phase.all_taps, sums, tiles, totals)
 
 
 cdef inline void sum_chunk(const Job *job, const BlockRef *block, Py_ssize_t first, Py_ssize_t stop,
                            Py_ssize_t tap, Py_ssize_t more, Py_ssize_t width,
                            const real_t *window, const real_t *weights,
                            real_t *tiles) noexcept nogil:
-    """All tiles of a strip, over one chunk of weights of `width` channels.
+    """All tiles of a strip, over the chunk of `width` channels' weights from `tap` of all taps on.
 
     Those of `more` taps behind it are fetched meanwhile, a share with every tile: all at once would
     hold them up.
@@ -300,30 +309,35 @@ cdef inline void sum_chunk(const Job *job, const BlockRef *block, Py_ssize_t fir
     cdef bint apart = job.phase.trims and kernels.half * (width // kernels.lanes) >= MIN_SUMS
     cdef int runs
     cdef Py_ssize_t share = ceil_div(more * width, ceil_div(stop - first, 2))
-    cdef const real_t *ahead = weights + min(CHUNK_TAPS, job.phase.taps - tap) * width
+    cdef const real_t *ahead = weights + width * (
+        tap_at(job.phase, tap + CHUNK_TAPS) - tap_at(job.phase, tap))
     for i in range(first, stop, 2):
         runs = 2 if i + 1 < stop else 1
         fc_fetch(ahead, share * sizeof(real_t))
         ahead += share
         if apart and runs == 2:  # each half leaves out taps of its own
             runs = 1
-            sum_tile(kernels, block, &block.runs[i + 1], 1, tap, width, window, weights,
-                     tiles + half)
-        sum_tile(kernels, block, &block.runs[i], runs, tap, width, window, weights, tiles)
+            sum_tile(job, block, &block.runs[i + 1], 1, tap, width, window, weights, tiles + half)
+        sum_tile(job, block, &block.runs[i], runs, tap, width, window, weights, tiles)
         tiles += 2 * half
 
 
-cdef inline void sum_tile(const fc_kernels *kernels, const BlockRef *block, const PixelRun *run,
-                          int runs, Py_ssize_t tap, Py_ssize_t width, const real_t *window,
+cdef inline void sum_tile(const Job *job, const BlockRef *block, const PixelRun *run, int runs,
+                          Py_ssize_t tap, Py_ssize_t width, const real_t *window,
                           const real_t *weights, real_t *tile) noexcept nogil:
     """The sums of one or two runs over a chunk of taps, as far as they meet it."""
-    cdef Py_ssize_t low = max(tap, min(run[0].low, run[runs - 1].low))
-    cdef Py_ssize_t taps = min(tap + CHUNK_TAPS, max(run[0].high, run[runs - 1].high)) - low
-    if taps > 0 or tap % LONG_SUM == 0:  # the first chunk also clears the sums
-        kernels.igemm[runs - 1][width // kernels.lanes - 1](
-            max(taps, 0), block.offset + low, window + run[0].window,
-            window + run[runs - 1].window, block.pixel_step, weights + (low - tap) * width, tile,
-            tap % LONG_SUM > 0)
+    cdef const fc_kernels *kernels = job.layout.kernels
+    cdef Py_ssize_t piece = piece_of(job.phase, CHUNK_TAPS), end = tap + CHUNK_TAPS, low, high
+    cdef Py_ssize_t chunk = tap_at(job.phase, tap)
+    while tap < end:
+        low = max(tap_at(job.phase, tap), min(run[0].low, run[runs - 1].low))
+        high = min(tap_at(job.phase, tap + piece), max(run[0].high, run[runs - 1].high))
+        if high > low or tap % LONG_SUM == 0:  # the first taps also clear the sums
+            kernels.igemm[runs - 1][width // kernels.lanes - 1](
+                max(high - low, 0), block.offset + low, window + run[0].window,
+                window + run[runs - 1].window, block.pixel_step, weights + (low - chunk) * width,
+                tile, tap % LONG_SUM > 0)
+        tap += piece
 
 
 cdef inline void store_strip(const Job *job, const BlockRef *block, const ChannelRef *channels,

@@ -22,6 +22,8 @@ cdef struct Phase:
     Py_ssize_t blocks[AXES]     # blocks of outputs on each axis
     Py_ssize_t spatial_taps
     Py_ssize_t taps             # in_channels * spatial_taps
+    Py_ssize_t all_taps         # with those that are left out; then
+    Py_ssize_t *cut             # the first tap of each block of sums, else NULL
     bint trims                  # runs of pixels leave out taps for themselves,
     double inside               # so that this part of the products is left
     Py_ssize_t packed           # where its weights start in the packed buffer
@@ -109,6 +111,16 @@ cdef inline Py_ssize_t line_outputs(const Layout *layout, const Phase *phase) no
 cdef inline int blocked_axis(const Layout *layout, const Phase *phase) noexcept nogil:
     """The axis along which blocks have as many outputs as fit the cache: rows, mostly."""
     return 0 if layout.joined == 2 or phase.axis[0].block > 1 else 1
+
+
+cdef inline Py_ssize_t tap_at(const Phase *phase, Py_ssize_t place) noexcept nogil:
+    """The phase's first tap from a place on, counted among all and a multiple of FC_SUM_BLOCK.
+
+    Sums are cut there, whichever taps are left out: so they have the same bits.
+    """
+    if place >= phase.all_taps:
+        return phase.taps
+    return place if phase.cut == NULL else phase.cut[place // FC_SUM_BLOCK]
 
 
 cdef inline double phase_outputs(const Phase *phase) noexcept nogil:
