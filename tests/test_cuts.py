@@ -280,6 +280,68 @@ def test_few_rows_have_the_sums_of_many(dtype):
             same_bits(got, whole[:, 2:2 + a, 3:3 + b], (kernel, a, b))
 
 
+@pytest.mark.parametrize("which", PASSES)
+@pytest.mark.parametrize("seed", range(4))
+def test_taps_that_are_left_out_cut_no_sum(seed, which):
+    """Small images with much padding leave out products; blocks of sums begin where they would."""
+    rng = np.random.default_rng([seed, PASSES.index(which)])
+    for rank, kernel, lengths in ((2, [5, 5], [9, 12]), (2, [7, 3], [11, 8]), (3, [5] * 3, [9] * 3),
+                                  (3, [3, 3, 5], [7, 8, 40]), (2, [3, 9], [6, 30])):  # fmt: skip
+        groups = int(rng.choice([1, 2]))
+        channels, filters = (groups * int(n) for n in rng.integers(20, 80, 2))
+        stride = (int(rng.choice([1, 2])),) * rank if which != "forward" else (1,) * rank
+        layer = rank, channels, filters, kernel, lengths, {
+            "stride": stride, "dilation": (1,) * rank, "groups": groups,
+            "data_format": str(rng.choice(["channels_first", "channels_last"])),
+            "flip": bool(rng.integers(2)),
+        }  # fmt: skip
+        if which == "forward":
+            assert forward(rng, "direct", "float32", layer)
+        else:
+            assert adjoint(rng, "direct", "float32", layer, which == "transposed")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_planes_have_the_sums_of_volumes(dtype):
+    """Depthwise kernels one plane deep, of one plane or many; and much padding, or none."""
+    rng = np.random.default_rng(5)
+    squares = ((3, 1, 1), (3, 2, 1), (5, 1, 2), (5, 2, 1), (4, 2, 3), (12, 2, 1))
+    for size, stride, filters in squares:
+        x = numbers(rng, (20, 4, 23, 26), dtype)
+        weight = numbers(rng, (20 * filters, 1, 1, size, size), dtype)
+        kwargs = {"groups": 20, "method": "depthwise"}
+        # padding wider than the kernel, in depth as well
+        ends = (1, size + 2, size + 1)
+        whole = fastconv.conv3d(x, weight, stride=(1, stride, stride), padding=ends, **kwargs)
+        padded = np.pad(x, ((0, 0), *((n, n) for n in ends)))
+        got = fastconv.conv3d(padded, weight, stride=(1, stride, stride), **kwargs)
+        same_bits(got, whole, (size, stride))
+        for depth in range(padded.shape[1]):
+            plane = fastconv.conv2d(padded[:, depth], weight[:, :, 0], stride=stride, **kwargs)
+            same_bits(plane, whole[:, depth], (size, stride, depth))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_channels_have_the_sums_of_channels_alone(dtype):
+    """Small planes side by side, of a group's filter or several; long kernels that move by two."""
+    rng = np.random.default_rng(6)
+    for filters, kernel, size, kwargs in (
+            (1, (3, 3), (7, 9), {"padding": 1}), (2, (3, 3), (6, 6), {"stride": 2}),
+            (3, (5, 2), (9, 4), {"stride": (1, 2)}), (5, (4, 4), (6, 70), {"stride": 2}),
+            (1, (20, 20), (20, 22), {"stride": (3, 2)}), (2, (3, 67), (3, 67), {"stride": 2}),
+            (1, (3, 7), (31, 40), {"stride": 2, "dilation": 2}),
+            (4, (1, 1), (2, 2), {})):  # fmt: skip
+        x = numbers(rng, (2, 40, *size), dtype)
+        weight = numbers(rng, (40 * filters, 1, *kernel), dtype)
+        bias = numbers(rng, 40 * filters, dtype)
+        whole = fastconv.conv2d(x, weight, bias, groups=40, method="depthwise", **kwargs)
+        for group in range(40):
+            own = slice(group * filters, (group + 1) * filters)
+            got = fastconv.conv2d(x[:, group:group + 1], weight[own], bias[own], method="depthwise",
+                                  **kwargs)  # fmt: skip
+            same_bits(got, whole[:, own], (kernel, group))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_strided_1x1_layers_have_the_sums_of_their_pixels(dtype):
     """Rows of the pixels that a stride leaves are one line for the kernels, however long."""
@@ -306,5 +368,7 @@ def test_strided_1x1_layers_have_the_sums_of_their_pixels(dtype):
 def test_at_other_instruction_sets(level, tmp_path):
     names = ["random_cuts", "rows_that_crowd_in_the_cache_have_the_same_sums",
              "many_large_planes_have_the_same_sums", "few_rows_have_the_sums_of_many",
-             "strided_1x1_layers_have_the_sums_of_their_pixels"]
+             "strided_1x1_layers_have_the_sums_of_their_pixels",
+             "taps_that_are_left_out_cut_no_sum", "planes_have_the_sums_of_volumes",
+             "channels_have_the_sums_of_channels_alone"]
     test_isa.run_pytest(level, [f"test_cuts.py::test_{name}" for name in names], tmp_path)
