@@ -16,6 +16,9 @@ enum { MOST_OF_BLOCK = 64 };
  * is so many bytes. */
 enum { SIDE_BY_SIDE = 8, MOST_SIDE_BY_SIDE = 64 };
 
+/* Elements, at most, of windows that are compared window by window, with vectors taken apart. */
+enum { MOST_APART = 16 };
+
 #define TYPE uint8_t
 #define TAG u8
 #define ID FC_U8

@@ -128,6 +128,22 @@ FC_INLINE void NAMES(OP, row)(ptrdiff_t n, const ptrdiff_t taps, const ptrdiff_t
     }
 }
 
+/* Windows `stride` elements from one to the next: a constant, so that vectors are taken apart. */
+FC_INLINE void NAMES(OP, apart)(ptrdiff_t n, ptrdiff_t taps, const ptrdiff_t stride,
+                                ptrdiff_t tap, const TYPE *restrict row, TYPE *restrict out)
+{
+    TYPE line[MOST_OF_BLOCK];
+    for (ptrdiff_t from = 0; from < n; from += MOST_OF_BLOCK) {
+        const ptrdiff_t m = n - from < MOST_OF_BLOCK ? n - from : MOST_OF_BLOCK;
+        for (ptrdiff_t i = 0; i < m; i++) line[i] = row[i * stride];
+        for (ptrdiff_t t = 1; t < taps; t++)
+            for (ptrdiff_t i = 0; i < m; i++) line[i] = NAME(OP)(line[i], row[i * stride + t * tap]);
+        for (ptrdiff_t i = 0; i < m; i++) out[i] = line[i];
+        row += MOST_OF_BLOCK * stride;
+        out += MOST_OF_BLOCK;
+    }
+}
+
 static void NAMES(OP, pool)(const fc_windows *w, const void *row_, void *out_)
 {
     const TYPE *row = row_;
@@ -141,7 +157,13 @@ static void NAMES(OP, pool)(const fc_windows *w, const void *row_, void *out_)
                 for (ptrdiff_t o = 0; o < n; o++)
                     NAMES(OP, taps)(w->inner, taps, tap, row + o * stride,
                                     out + o * w->out_step);
-        } else if (tap == 1 && taps >= SIDE_BY_SIDE && (stride > 1 || n == 1))
+        } else if (w->out_step == 1 && n > 4 && stride == 2 && 3 < taps && taps <= MOST_APART)
+            NAMES(OP, apart)(n, taps, 2, tap, row, out);
+        else if (w->out_step == 1 && n > 4 && stride == 3 && taps != 3 && taps <= MOST_APART)
+            NAMES(OP, apart)(n, taps, 3, tap, row, out);
+        else if (w->out_step == 1 && n > 4 && stride == 4 && taps <= MOST_APART)
+            NAMES(OP, apart)(n, taps, 4, tap, row, out);
+        else if (tap == 1 && taps >= SIDE_BY_SIDE && (stride > 1 || n == 1))
             for (ptrdiff_t o = 0; o < n; o++)
                 out[o * w->out_step] = NAMES(OP, long_window)(taps, row + o * stride);
         else if (w->out_step != 1 || n == 1 || (stride > 1 && taps > 4))

@@ -203,8 +203,8 @@ static void NAMES(INTO, pool)(const fc_windows *w, const void *row_, void *out_)
                 NAMES(INTO, taps)(m, taps, tap, 0, row + from, line);
                 for (ptrdiff_t o = 0; o < m; o++) out[(from + o) * w->out_step] = line[o];
             }
-        } else if (w->out_step == 1 && n > 4 && 4 < taps && taps <= FC_SEQUENTIAL_TERMS
-                   && 2 <= stride && stride <= 4) {
+        } else if (w->out_step == 1 && n > 4 && taps > (stride == 2 ? 3 : 1)
+                   && taps <= FC_SEQUENTIAL_TERMS && 2 <= stride && stride <= 4) {
             if (stride == 2)
                 NAMES(INTO, apart)(n, taps, 2, tap, w->more, row, out);
             else if (stride == 3)
