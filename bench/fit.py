@@ -89,15 +89,18 @@ def yardstick(seed):
 def draw(rng, cases):
     """A random layer: of the yardstick, a network or its end, small, or of one channel."""
     arguments = {"data_format": str(rng.choice(("channels_first", "channels_last")))}
-    if rng.random() < 0.4:
+    kind = rng.random()
+    if kind < 0.4:
         return of_case(rng, next(cases), arguments)
-    if rng.random() < 0.05:
+    if kind < 0.43:
         return dense(rng, arguments)
-    if rng.random() < 0.05:
+    if kind < 0.46:
         return depthwise(rng, arguments)
-    kind, planned = rng.random(), False
+    if kind < 0.66:
+        return of_network(rng, arguments)
+    planned = False
     rank = int(rng.choice((1, 2, 2, 2, 3)))
-    if kind < 0.62:
+    if kind < 0.92:
         size = lengths(rng, rank, 1, (4096, 120, 25)[rank - 1])
         kernel = tuple(map(min, lengths(rng, rank, 1, (15, 9, 5)[rank - 1]), size))
         if (whole := rng.random()) < 0.25:  # one position, or as small an image as a kernel
@@ -107,25 +110,35 @@ def draw(rng, cases):
         if rng.random() < 0.15:
             arguments["dilation"] = lengths(rng, rank, 1, 3)
         channels, filters, groups = channels_of(rng, 1, 500)
-    elif kind < 0.85:
-        size = (between(rng, *((64, 16384), (7, 224), (8, 48))[rank - 1]),) * rank
-        kernel = (int(rng.choice((1, 3, 3, 3, 5, 7))),) * rank
-        arguments["stride"] = int(rng.choice((1, 1, 1, 2)))
-        arguments["padding"] = kernel[0] // 2
-        channels, filters, groups = channels_of(rng, 16, 1024)
     else:
         size = lengths(rng, rank, *((16, 1 << 20), (32, 2048), (16, 128))[rank - 1])
         kernel = lengths(rng, rank, *((2, 20_000), (1, 90), (1, 12))[rank - 1])
-        arguments = {"padding": tuple((k // 2, (k - 1) // 2) for k in kernel)}
+        arguments["padding"] = tuple((k // 2, (k - 1) // 2) for k in kernel)
         channels = filters = groups = 1
     which = str(rng.choice(("forward", "forward", "forward", "backward_data", "backward_weight")))
     if which == "forward":
         planned = rng.random() < 0.3
     x_shape = (1, channels, *size)
-    if arguments.get("data_format") == "channels_last":
+    if arguments["data_format"] == "channels_last":
         x_shape = (1, *size, channels)
     return Layer(x_shape, (filters, channels // groups, *kernel), {**arguments, "groups": groups},
                  str(rng.choice(("float32", "float32", "float64"))), which, planned)
+
+
+def of_network(rng, arguments):
+    """A layer as networks have them: square kernels, 1x1 and 3x3 mostly, and many channels."""
+    rank = int(rng.choice((1, 2, 2, 2, 2, 3)))
+    size = (between(rng, *((64, 16384), (7, 224), (8, 48))[rank - 1]),) * rank
+    kernel = (int(rng.choice((1, 1, 3, 3, 5, 7))),) * rank
+    channels, filters, groups = channels_of(rng, 16, 1024)
+    which = str(rng.choice(("forward", "forward", "forward", "backward_data", "backward_weight")))
+    x_shape = (1, *size, channels)
+    if arguments["data_format"] == "channels_first":
+        x_shape = (1, channels, *size)
+    arguments |= {"stride": int(rng.choice((1, 1, 1, 2))), "padding": kernel[0] // 2,
+                  "groups": groups}  # fmt: skip
+    return Layer(x_shape, (filters, channels // groups, *kernel), arguments, "float32", which,
+                 which == "forward" and rng.random() < 0.6)  # fmt: skip
 
 
 def of_case(rng, case, arguments):

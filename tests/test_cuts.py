@@ -364,11 +364,54 @@ def test_strided_1x1_layers_have_the_sums_of_their_pixels(dtype):
             same_bits(np.moveaxis(got, -1, 0), whole, (filters, lengths, stride))
 
 
+def some_average(rng):
+    """Shape, kernel and arguments of a random average of windows."""
+    rank, last = int(rng.integers(1, 4)), bool(rng.integers(2))
+    kernel = [int(rng.integers(1, (16, 10, 6)[rank - 1])) for _ in range(rank)]
+    stride = [int(rng.choice([1, 1, 2, 2, 3, 5])) for _ in kernel]
+    if rng.random() < 0.5:
+        kernel, stride = kernel[:1] * rank, stride[:1] * rank
+    lengths = [k + s + int(rng.integers(1, (300, 150, 20)[rank - 1]))
+               for k, s in zip(kernel, stride)]  # fmt: skip
+    channels = int(rng.choice([1, 3, 8, 40]))
+    shape = (2, *lengths, channels) if last else (2, channels, *lengths)
+    return shape, tuple(kernel), {
+        "stride": tuple(stride), "count_include_pad": bool(rng.integers(2)),
+        "padding": tuple((int(rng.integers(0, k // 2 + 1)),) * 2 for k in kernel),
+        "data_format": "channels_last" if last else "channels_first",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("seed", range(8))
+def test_random_cuts_of_averages(seed, dtype):
+    """Of windows of up to 15 elements along an axis, two of them or more: edges keep padding."""
+    rng = np.random.default_rng(seed)
+    for _ in range(12):
+        shape, kernel, kwargs = some_average(rng)
+        rank, first = len(kernel), 1 if kwargs["data_format"] == "channels_last" else 2
+        x = numbers(rng, shape, dtype)
+        run = function_of("avg_pool", rank)
+        whole = run(x, kernel, **kwargs)
+        for _ in range(4):
+            reads, pads, parts = [], [], []
+            for n, length, k, s, (p, _) in zip(whole.shape[first:], shape[first:], kernel,
+                                               kwargs["stride"], kwargs["padding"]):  # fmt: skip
+                start = int(rng.integers(0, n - 1))
+                stop = int(rng.choice([n, rng.integers(start + 2, n + 1)]))
+                low, high = start * s - p, (stop - 1) * s - p + k
+                reads.append(slice(max(low, 0), min(high, length)))
+                pads.append((max(-low, 0), max(high - length, 0)))
+                parts.append(slice(start, stop))
+            got = run(taken(x, kwargs, reads), kernel, **kwargs | {"padding": tuple(pads)})
+            same_bits(got, taken(whole, kwargs, parts), (shape, kernel, kwargs, parts))
+
+
 @test_isa.other_levels
 def test_at_other_instruction_sets(level, tmp_path):
     names = ["random_cuts", "rows_that_crowd_in_the_cache_have_the_same_sums",
              "many_large_planes_have_the_same_sums", "few_rows_have_the_sums_of_many",
              "strided_1x1_layers_have_the_sums_of_their_pixels",
              "taps_that_are_left_out_cut_no_sum", "planes_have_the_sums_of_volumes",
-             "channels_have_the_sums_of_channels_alone"]
+             "channels_have_the_sums_of_channels_alone", "random_cuts_of_averages"]
     test_isa.run_pytest(level, [f"test_cuts.py::test_{name}" for name in names], tmp_path)

@@ -1,7 +1,7 @@
 /* One element type's poolings of small square windows. Included once per type, after reduce_type.h.
  *
- * Outputs of a row lie in the lanes; a strip of them goes down the rows, so that each row of
- * input is reduced along the row once, and combined with those above it in registers. Nothing is
+ * Outputs of a row lie in the lanes; a strip of them goes down the rows, so that for an extreme each
+ * row of input is reduced along the row once, and combined with those above it in registers. Nothing is
  * copied: the ends of rows are loaded in part, and rows of padding are left out. Only where
  * FC_PARTIAL_LOADS says that this is cheap. */
 
@@ -44,7 +44,7 @@ FC_INLINE int NAME(noticed)(NAME(unordered) seen)
 #endif
 }
 
-/* What a strip finds in a row of input: the reduction of each window's elements there. `some`
+/* What a strip finds in a row of input: the extreme of each window's elements there. `some`
  * tells the lanes of each load that lie in the row, `next` whether the element does that the last
  * window shares with the strip to the right. */
 FC_INLINE vec NAME(windows_row)(const REAL *x, const NAME(lanes) *some, int next, vec neutral,
@@ -81,6 +81,43 @@ FC_INLINE int NAME(streams)(const fc_pool_windows *shape, const int kernel, cons
     return kernel == stride && shape->far;
 }
 
+/* Sums go down the columns first, and then along the row, as those of all other windows do. So rows
+ * stay as they were loaded: two vectors, and the element that the last window shares with the strip
+ * to the right. */
+typedef struct {
+    vec a, b;
+    REAL last;
+} NAME(loaded);
+
+FC_INLINE NAME(loaded) NAME(load_row)(const REAL *x, const NAME(lanes) *some, int next,
+                                      const int kernel, const int stride, const int edge)
+{
+    const vec zeros = (vec){0};
+    NAME(loaded) row;
+    row.a = NAME(load_some)(x, some[0], zeros, edge);
+    row.b = NAME(load_some)(x + LANES, some[1], zeros, edge || stride == 1);
+    row.last = stride == 2 && kernel == 3 && (!edge || next) ? x[2 * LANES] : 0;
+    return row;
+}
+
+FC_INLINE vec NAME(window_sums)(const NAME(loaded) *row, const int kernel, const int stride)
+{
+    const ivec lane = NAME(iota)();
+    vec a = row[0].a + row[1].a, b = row[0].b + row[1].b, v[3];
+    REAL last = row[0].last + row[1].last;
+    if (kernel == 3) a += row[2].a, b += row[2].b, last += row[2].last;
+    if (stride == 1) {
+        v[0] = a;
+        v[1] = NAME(shuffle)(a, b, lane + 1);
+        if (kernel == 3) v[2] = NAME(shuffle)(a, b, lane + 2);
+    } else {
+        v[0] = NAME(shuffle)(a, b, 2 * lane);
+        v[1] = NAME(shuffle)(a, b, 2 * lane + 1);
+        if (kernel == 3) v[2] = NAME(shuffle)(v[0], last - (vec){0}, lane + 1);
+    }
+    return kernel == 3 ? v[0] + v[1] + v[2] : v[0] + v[1];
+}
+
 FC_INLINE void NAME(windows_strip)(const fc_pool_windows *shape, const REAL *x, REAL *y,
                                    ptrdiff_t col, ptrdiff_t n, ptrdiff_t first, ptrdiff_t rows,
                                    NAME(unordered) *seen, const fc_reduction op, const int kernel,
@@ -93,8 +130,14 @@ FC_INLINE void NAME(windows_strip)(const fc_pool_windows *shape, const REAL *x, 
     const int next = at + 2 * LANES < shape->width, streams = NAME(streams)(shape, kernel, stride);
     NAME(lanes) some[3];
     vec h[3];
+    const NAME(loaded) nothing = {{0}, {0}, 0};
+    NAME(loaded) loaded[3];
     FC_UNROLL for (int t = 0; t < 3; t++)
         some[t] = NAME(within)(at + (stride == 1 ? t : t * LANES), shape->width);
+    if (op == FC_SUM && stride == 1) { /* of the next vector, what the last windows reach into */
+        const ptrdiff_t end = at + LANES + kernel - 1;
+        some[1] = NAME(within)(at + LANES, end < shape->width ? end : shape->width);
+    }
     /* Copies: the compiler must not think that storing results changes them. */
     const ptrdiff_t height = shape->height, width = shape->width, out_width = shape->out_width;
     const ptrdiff_t below = (rows * stride + kept) * width;
@@ -106,12 +149,23 @@ FC_INLINE void NAME(windows_strip)(const fc_pool_windows *shape, const REAL *x, 
          ? NAME(windows_row)(row + (i) * width, some, next, neutral, seen, op, kernel, stride,  \
                             edge)                                                              \
          : neutral)
+#define LOAD(i)                                                                                \
+    ((size_t)(r + (i)) < (size_t)height                                                        \
+         ? NAME(load_row)(row + (i) * width, some, next, kernel, stride, edge)                 \
+         : nothing)
     FC_UNROLL for (int i = 0; i < kept; i++) {
+        if (op == FC_SUM) {
+            loaded[i] = LOAD(i);
+            continue;
+        }
         h[i] = ROW(i);
-        if (op != FC_SUM) NAME(notice)(seen, NAME(any_nan)(h[i], h[i]));
+        NAME(notice)(seen, NAME(any_nan)(h[i], h[i]));
     }
     for (ptrdiff_t left = rows; left > 0; left--) {
-        FC_UNROLL for (int i = kept; i < kernel; i++) h[i] = ROW(i);
+        FC_UNROLL for (int i = kept; i < kernel; i++) {
+            if (op == FC_SUM) loaded[i] = LOAD(i);
+            else h[i] = ROW(i);
+        }
         if (!streams) { /* what the block below reads: strips narrower than rows are no stream */
             FC_UNROLL for (int i = 0; i < stride; i++)
                 FC_UNROLL for (int t = 0; t < stride; t++)
@@ -119,15 +173,24 @@ FC_INLINE void NAME(windows_strip)(const fc_pool_windows *shape, const REAL *x, 
         }
         if (op != FC_SUM && kernel == 3 && stride == 2)
             NAME(notice)(seen, NAME(any_nan)(h[1], h[2]));
-        vec v = NAME(combine)(h[0], h[1], op);
-        if (kernel == 3) v = NAME(combine)(v, h[2], op);
-        if (op == FC_SUM) v = factor ? v * factor : v / divisor;
+        vec v;
+        if (op == FC_SUM) {
+            v = NAME(window_sums)(loaded, kernel, stride);
+            v = factor ? v * factor : v / divisor;
+        } else {
+            v = NAME(combine)(h[0], h[1], op);
+            if (kernel == 3) v = NAME(combine)(v, h[2], op);
+        }
         if (n == LANES) NAME(save)(y, v);
         else NAME(save_first)(y, v, n);
-        FC_UNROLL for (int i = 0; i < kept; i++) h[i] = h[i + stride];
+        FC_UNROLL for (int i = 0; i < kept; i++) {
+            if (op == FC_SUM) loaded[i] = loaded[i + stride];
+            else h[i] = h[i + stride];
+        }
         r += stride, row += stride * width, y += out_width;
     }
 #undef ROW
+#undef LOAD
 }
 
 /* The last strip overlaps with the one before, where a row is as long as a vector. */

@@ -48,7 +48,8 @@ FC_INLINE void NAMES(INTO, halves)(ptrdiff_t n, const int taps, const TYPE *rest
 #endif
 #endif
 
-/* out[i] (+)= sum over t < taps of row[t * tap + i], for few taps */
+/* out[i] (+)= sum over t < taps of row[t * tap + i], for few taps: added one after the other, so that
+ * elements of padding, which are zeros, make no difference. */
 static void NAMES(INTO, sequential)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap, int more,
                                     const TYPE *restrict row, SUM_TYPE *restrict out)
 {
@@ -67,7 +68,7 @@ static void NAMES(INTO, sequential)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap, 
     }
     for (; taps > 1; taps -= 2, row += 2 * tap) {
         b = row + tap;
-        for (ptrdiff_t i = 0; i < n; i++) out[i] += (sum)row[i] + (sum)b[i];
+        for (ptrdiff_t i = 0; i < n; i++) out[i] = out[i] + (sum)row[i] + (sum)b[i];
     }
     if (taps == 1)
         for (ptrdiff_t i = 0; i < n; i++) out[i] += (sum)row[i];

@@ -11,10 +11,10 @@ from fastconv._core.blocks cimport Arena, reserve
 from fastconv._core.integers cimport ceil_div, round_up
 from fastconv._core.padding cimport AXES
 from fastconv._desc.pool cimport ADAPTIVE, REGULAR, pool_axis
-from fastconv._kernels.dispatch cimport fc_kernels
+from fastconv._kernels.dispatch cimport FC_F32, FC_F64, fc_kernels
 from fastconv._pooling.axis cimport is_trivial
 from fastconv._pooling.schedule cimport (
-    BlockRef, INTERLEAVED, Job, MAX, MEAN, MEAN_GRADIENT, MIN, NORM, Pooling, SEPARABLE,
+    BlockRef, INTERLEAVED, Job, MAX, MEAN, MEAN_GRADIENT, MIN, NORM, ONE_AFTER_THE_OTHER, Pooling,
     SQUARE_WINDOWS, Schedule, count_blocks, operation, set_tasks,
 )
 
@@ -28,7 +28,6 @@ cdef enum:
     FEW_WINDOWS = 8              # neighbours, or pairs and triples two apart,
     SOME_WINDOWS = 32            # searches, and the same with more taps than MANY_TAPS,
     MANY_TAPS = 8
-    ADDED_ONE_BY_ONE = 3         # terms; those of longer windows in pairs
     LONG_WINDOW = 16             # elements side by side, which fill vectors alone
 
 
@@ -73,17 +72,16 @@ cdef inline bint suits_lanes(const Pooling *p, const Schedule *s) noexcept:
 
 cdef inline bint keeps_order(const Pooling *p, const Schedule *s) noexcept:
     """Whether sums have the order that they have without: how many windows a row holds must not
-    change them, since streams and chunks cut rows. Padding that is laid out takes part in it, but
-    not in sums of three, which are added one by one."""
-    cdef int i
-    if p.op == NORM:
-        return False
-    if p.op != MEAN or s.method == SEPARABLE:
-        return True
-    for i in range(AXES):
-        if (p.axis[i].before or p.axis[i].after) and p.axis[i].kernel > ADDED_ONE_BY_ONE:
-            return False
-    return s.method != SQUARE_WINDOWS
+    change them, since streams and chunks cut rows. Long windows by themselves add neighbours side
+    by side."""
+    cdef const pool_axis *columns = &p.axis[2]
+    cdef Py_ssize_t taps = columns.kernel
+    if p.op != MEAN and p.op != MEAN_GRADIENT:
+        return p.op != NORM
+    if columns.kind == ADAPTIVE:
+        taps = columns.length // max(columns.outputs, 1) + 1
+    return (taps <= ONE_AFTER_THE_OTHER or s.doubles[2] or p.type not in (FC_F32, FC_F64)
+            or (columns.stride == 1 and columns.outputs > 1))
 
 
 cdef inline bint are_neighbours(operation op, const pool_axis *axis) noexcept:

@@ -129,6 +129,7 @@ cdef enum:
     MAX_ADDITIONS = 14           # in a row that keep a float32 average within its contract
     PARTIAL_SUMS = 16            # that a kernel adds side by side, for one window of neighbours,
     MAX_PARTIAL_TAPS = 256       # up to so many of them; longer windows are halved first
+    ONE_AFTER_THE_OTHER = 15     # terms, at most, that are added so; more in blocks, or in lanes
     DIVISOR_BYTES = 8            # of a double
     MAX_ELEMENT_BYTES = 8        # of an intermediate result
 
@@ -359,14 +360,15 @@ cdef inline fc_global_pool global_kernel(const Pooling *p, const Schedule *s) no
 cdef inline bint set_padded_plane(const Pooling *p, Schedule *s) noexcept:
     """Whether blocks are best whole planes, laid out with their padding; and how large these are.
 
-    All windows are complete then, and elementwise steps run over the ends of rows and planes, so
-    that vectors are full in the smallest of planes.
+    Windows are complete then, and elementwise steps, over the ends of rows and planes, are long.
     """
     cdef const pool_axis *rows = &p.axis[1]
     cdef const pool_axis *columns = &p.axis[2]
     cdef double height, width
     if is_trivial(rows) or columns.kernel == 1 or rows.stride > 2 or columns.stride > 2:
         return False
+    if p.op == MEAN and max(rows.kernel, columns.kernel) > ONE_AFTER_THE_OTHER:
+        return False  # padding would take part in sums
     height = (rows.outputs - 1.0) * rows.stride + (rows.kernel - 1.0) * rows.dilation + 1
     width = (columns.outputs - 1.0) * columns.stride + (columns.kernel - 1.0) * columns.dilation + 1
     if (height * (width + columns.stride) > BLOCK_ELEMENTS or height <= rows.before
