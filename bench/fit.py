@@ -41,7 +41,7 @@ SAMPLE_SECONDS = 4e-3  # that calls are repeated for; the fastest counts
 MIN_SAMPLES = 90       # of an algorithm, pass and layout, to be fitted
 HELD_BACK = 4          # every so many-th layer is not fitted, but judged by
 ROUNDS = 10            # of reweighting
-MOST_WEIGHTS = 1 << 24  # of a dense layer
+MOST_WEIGHTS = 1 << 25  # of a dense layer: more than caches hold
 PRICED = "cropped"     # whose cost is that of others, at their prices
 WORTH = 1.006          # a count stays that makes the spread so much smaller
 RIDGE = 3.0            # of corrections: so many layers' worth of doubt in each of its weights
@@ -156,7 +156,7 @@ def dense(rng, arguments):
     rank = int(rng.choice((1, 2)))
     kernel = (between(rng, 1, 8),) * rank
     size = tuple(k + int(rng.choice((0, 0, 1, 2))) for k in kernel)
-    channels = between(rng, 64, min(4096, MOST_WEIGHTS // math.prod(kernel) // 64))
+    channels = between(rng, 64, min(16384, MOST_WEIGHTS // math.prod(kernel) // 64))
     filters = between(rng, 64, min(4096, MOST_WEIGHTS // math.prod(kernel) // channels))
     x_shape = (1, *size, channels)
     if arguments["data_format"] == "channels_first":
