@@ -70,6 +70,7 @@ cdef struct Job:
     row_kind row
     const span *windows      # APART: their elements,
     bint tight               # and whether each is in one
+    Py_ssize_t alike         # elements of each window but the first and the last, if two or three
 
 
 # ---- what serves ----
@@ -284,6 +285,9 @@ cdef class Tables:
             self.row = spans_along(a)
             job.windows = <const span *>cnp.PyArray_DATA(self.row)
             job.tight = self.row[:, 1].sum() == a.length
+            taps = self.row[1:-1, 1]
+            if job.tight and taps.size and taps.max() == taps.min() in (2, 3):
+                job.alike = taps[0]
         return 0
 
 
@@ -383,22 +387,37 @@ cdef void add_windows(const Adding *a, const sum_t *share, sum_t *sums) noexcept
 
 cdef void spread_plane(const Job *job, Py_ssize_t plane, const sum_t *share,
                        real_t *out) noexcept nogil:
-    cdef Py_ssize_t row = job.length[2] * job.inner, i0, i1, w0, w1
-    out += plane * job.length[0] * job.length[1] * row
+    """Planes that meet the same windows as the one before are copied, and so are rows."""
+    cdef Py_ssize_t size = job.length[1] * job.length[2] * job.inner, i0, w0
+    out += plane * job.length[0] * size
     for i0 in range(job.length[0]):
         w0 = job.window[0][i0]
-        for i1 in range(job.length[1]):
-            w1 = job.window[1][i1]
-            if w0 < 0 or w1 < 0:
-                memset(out, 0, row * sizeof(real_t))
-            elif i1 > 0 and job.window[1][i1 - 1] == w1:
-                memcpy(out, out - row, row * sizeof(real_t))
-            elif i0 > 0 and job.window[0][i0 - 1] == w0:
-                memcpy(out, out - job.length[1] * row, row * sizeof(real_t))
-            else:
-                spread_row(job, share + (w0 * job.outputs[1] + w1) * job.outputs[2] * job.inner,
-                           out)
-            out += row
+        if w0 < 0:
+            memset(out, 0, size * sizeof(real_t))
+        elif i0 > 0 and job.window[0][i0 - 1] == w0:
+            memcpy(out, out - size, size * sizeof(real_t))
+        else:
+            spread_rows(job, share + w0 * job.outputs[1] * job.outputs[2] * job.inner, out)
+        out += size
+
+
+cdef inline void spread_rows(const Job *job, const sum_t *share, real_t *out) noexcept nogil:
+    """One plane: rows of the same windows are copied, twice as many each time."""
+    cdef Py_ssize_t row = job.length[2] * job.inner, i1 = 0, stop, w1, n, done
+    while i1 < job.length[1]:
+        w1, stop = job.window[1][i1], i1 + 1
+        while stop < job.length[1] and job.window[1][stop] == w1:
+            stop += 1
+        n, done = (stop - i1) * row, row
+        if w1 < 0:
+            memset(out, 0, n * sizeof(real_t))
+        else:
+            spread_row(job, share + w1 * job.outputs[2] * job.inner, out)
+            while done < n:
+                memcpy(out + done, out, min(done, n - done) * sizeof(real_t))
+                done += min(done, n - done)
+        out += n
+        i1 = stop
 
 
 cdef inline void spread_row(const Job *job, const sum_t *share, real_t *out) noexcept nogil:
@@ -410,6 +429,8 @@ cdef inline void spread_row(const Job *job, const sum_t *share, real_t *out) noe
         if not job.tight:
             memset(out, 0, n * sizeof(real_t))
         spread_pixels(job, share, out)
+    elif job.row == APART and job.alike:
+        spread_alike(job, share, out)
     elif job.row == APART and job.tight and n >= LONG_WINDOW * job.outputs[2]:
         spread_vectors(job, share, out)
     elif job.row == APART:
@@ -426,6 +447,26 @@ cdef inline void spread_row(const Job *job, const sum_t *share, real_t *out) noe
             out[i] = <real_t>share[0]
         for i in range(1, ceil_div(n, <Py_ssize_t>COPIED)):
             memcpy(out + i * COPIED, out, min(<Py_ssize_t>COPIED, n - i * COPIED) * sizeof(real_t))
+
+
+cdef inline void spread_alike(const Job *job, const sum_t *share, real_t *out) noexcept nogil:
+    """Windows of two elements, or three, but the first and the last: loops that make vectors."""
+    cdef Py_ssize_t last = job.outputs[2] - 1, o, i
+    cdef real_t *to = out + job.windows[0].taps
+    for i in range(job.windows[0].taps):
+        out[i] = <real_t>share[0]
+    if job.alike == 2:
+        for o in range(1, last):
+            to[2 * o - 2] = <real_t>share[o]
+            to[2 * o - 1] = <real_t>share[o]
+    else:
+        for o in range(1, last):
+            to[3 * o - 3] = <real_t>share[o]
+            to[3 * o - 2] = <real_t>share[o]
+            to[3 * o - 1] = <real_t>share[o]
+    to = out + job.windows[last].first
+    for i in range(job.windows[last].taps):
+        to[i] = <real_t>share[last]
 
 
 cdef inline void spread_vectors(const Job *job, const sum_t *share, real_t *out) noexcept nogil:
