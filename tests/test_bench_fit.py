@@ -128,7 +128,8 @@ def test_the_terms_of_a_cost_are_added_up():
             last = calibration_avx512_halves
             expected.update(last.CONSTANTS)
     assert calibration.constants() == expected
-    assert calibration.corrections() == last.CORRECTIONS
+    vectors = fastconv.show_runtime(mode="dicts")["vector_bytes"]
+    assert calibration.corrections() == (last.CORRECTIONS if vectors >= 32 else {})
     for row in fastconv.explain((1, 24, 30, 30), (48, 24, 3, 3), which="backward_data"):
         if row["reason"] is None:
             assert row["estimated_seconds"] == pytest.approx(sum(row["cost"]))

@@ -130,7 +130,9 @@ def test_drivers_fit_in_the_head():
     paths = [path for path in house.files((".py", ".pyx", ".pxd"))
              if path.relative_to(house.SOURCE).parts[0] in drivers]  # fmt: skip
     assert len(paths) > 80
-    assert [(path.name, house.lines(path)) for path in paths if house.lines(path) > 500] == []
+    # tables of numbers, which a program writes, are not read
+    assert [(path.name, house.lines(path)) for path in paths
+            if house.lines(path) > 500 and not path.name.startswith("calibration_")] == []
     found = [f for path in paths for f in house.functions(path)]
     assert len(found) > 500
     assert [(str(f), f.lines) for f in found if f.lines > 60] == []

@@ -53,7 +53,7 @@ cdef enum:
 
 LEAST_SHARE = 0.01      # of a cost, as a feature
 LEAST_SECONDS = 1e-9
-MOST_CORRECTED = 1.386  # of a logarithm: four times
+MOST_CORRECTED = 0.693  # of a logarithm: twice
 WEIGHT_UNIT = 1e-3      # of weights in tables
 
 
@@ -115,9 +115,9 @@ def constants():
 
 
 def corrections():
-    """The corrections in use: those of a table belong to its prices."""
+    """The corrections in use: those of a table belong to its prices, and to its vectors."""
     *_, last = tables()
-    return last.CORRECTIONS
+    return last.CORRECTIONS if kernels().vector_bytes >= 32 else {}
 
 
 cdef dict prices_here():

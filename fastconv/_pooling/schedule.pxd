@@ -358,10 +358,7 @@ cdef inline fc_global_pool global_kernel(const Pooling *p, const Schedule *s) no
 
 
 cdef inline bint set_padded_plane(const Pooling *p, Schedule *s) noexcept:
-    """Whether blocks are best whole planes, laid out with their padding; and how large these are.
-
-    Windows are complete then, and elementwise steps, over the ends of rows and planes, are long.
-    """
+    """Whether blocks are best whole planes with their padding, so that steps over them are long."""
     cdef const pool_axis *rows = &p.axis[1]
     cdef const pool_axis *columns = &p.axis[2]
     cdef double height, width
