@@ -32,12 +32,18 @@ POOL = "".join(f"test_random_cases.py::test_{name}[0] " for name in (
     "pool_of_every_rank_and_dtype", "pool2d"))  # fmt: skip
 # (of which path, tests): those that may notice, the likeliest first. All that match are run.
 QUICK = [
+    (r"words|quantiz|byte|integer|igemm|elements|products", "test_small_integers.py test_qconv.py"),
+    (r"separable", "test_separable.py"),
+    (r"stream|pieces", "test_streams.py"),
+    (r"matrix|amx|bf16", "test_matrix_unit.py"),
+    (r"scatter|unpool|search", "test_pools.py"),
     (r"/depthwise/|dwconv", "test_depthwise.py"),
     (r"/fft/|cgemm", "test_fft.py"),
     (r"/winograd|/gemm", "test_winograd.py"),
     (r"/im2col/|/_core/blas|columns", "test_im2col.py"),
     (r"pool|rows_type|reduce|/_core/(threads|scratch|blocks|strided)", POOL + "test_pool2d.py"),
     (r"/_algorithms/|/_core/|/_call/|/_desc/|/_kernels/(?!.*pool)", CONV + "test_ranks.py"),
+    (r"/_algorithms/(direct|depthwise)|/_core/window|/_pooling/", "test_cuts.py"),
     (r"/_call/|/_desc/", "test_plan.py test_arrays.py test_explain_cost_shapes.py test_im2col.py "
      "test_pool2d.py test_foreign_code.py test_bad_inputs.py " + POOL),
     (r"/_core/", "test_environment.py test_threads.py"),

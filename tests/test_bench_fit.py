@@ -67,7 +67,7 @@ def test_a_correction_is_found(fit):
     for layer in range(600):
         counts = np.zeros(len(names))
         counts[names.index("call")], counts[names.index("input")] = 1, 10 ** rng.uniform(2, 6)
-        shapes = tuple(rng.uniform(0, 4, 12))
+        shapes = tuple(rng.uniform(0, 4, len(calibration.FEATURES) - 6))
         seconds = 1e-6 + 1e-9 * counts[names.index("input")]
         missed = 0.1 * (shapes[3] - 2) * (shapes[7] - 2) + 0.05 * shapes[8]
         samples.append(fit.Sample(layer, ("direct", "forward", "first"), seconds, tuple(counts),

@@ -38,16 +38,17 @@ COUNTS = {
 # What corrections depend on: logarithms of lengths, counts, shares of the cost, and of its seconds.
 FEATURES = (
     "row_stride", "other_strides", "dilation", "row_taps", "other_taps", "row_outputs",
-    "other_outputs", "channels", "filters", "groups", "itemsize", "planned",
+    "other_outputs", "channels", "filters", "filled_channels", "filled_filters", "groups",
+    "itemsize", "planned",
     *(f"{term} share" for term in Cost._fields), "seconds",
 )  # fmt: skip
 
 cdef enum:
     KINDS = 25       # of counts
     TERMS = 5        # of a cost
-    SHAPES = 12      # features that do not depend on prices
-    KNOWN = 18       # features
-    PRODUCTS = 190   # of two features, or one, or none
+    SHAPES = 14      # features that do not depend on prices
+    KNOWN = 20       # features
+    PRODUCTS = 231   # of two features, or one, or none
     FLOAT_BYTES = 4  # elements are counted as so many of this size
     FEW_PIXELS = 56  # of outputs, whose products take less time than weights from far to come
 
@@ -180,6 +181,8 @@ def counts(ConvDesc desc, model):
 cdef void set_shapes(ConvDesc desc, double *feature) noexcept:
     """The features of a description, in the order of `FEATURES`."""
     cdef const conv_geometry *g = &desc.g
+    cdef Py_ssize_t channels = max(g.channels // g.groups, 1), lanes = kernels_for(g.itemsize).lanes
+    cdef Py_ssize_t filters = max(g.filters // g.groups, 1)
     feature[0] = log(g.stride[2])
     feature[1] = log((<double>g.stride[0]) * g.stride[1])
     feature[2] = log((<double>g.dilation[0]) * g.dilation[1] * g.dilation[2])
@@ -187,11 +190,13 @@ cdef void set_shapes(ConvDesc desc, double *feature) noexcept:
     feature[4] = log(max((<double>g.kernel[0]) * g.kernel[1], 1.0))
     feature[5] = log(max(g.output[2], 1))
     feature[6] = log(max((<double>g.output[0]) * g.output[1], 1.0))
-    feature[7] = log(max(g.channels // g.groups, 1))
-    feature[8] = log(max(g.filters // g.groups, 1))
-    feature[9] = log(g.groups)
-    feature[10] = log(g.itemsize)
-    feature[11] = desc.planned
+    feature[7] = log(channels)
+    feature[8] = log(filters)
+    feature[9] = log((<double>round_up(channels, lanes)) / channels)
+    feature[10] = log((<double>round_up(filters, lanes)) / filters)
+    feature[11] = log(g.groups)
+    feature[12] = log(g.itemsize)
+    feature[13] = desc.planned
 
 
 def shapes(ConvDesc desc):
