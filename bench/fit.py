@@ -42,6 +42,7 @@ SAMPLE_SECONDS = 4e-3  # that calls are repeated for; the fastest counts
 MIN_SAMPLES = 90       # of an algorithm, pass and layout, to be fitted
 HELD_BACK = 4          # every so many-th layer is not fitted, but judged by
 ROUNDS = 10            # of reweighting
+STEPS = 100            # of least squares, at most, for each price
 MOST_WEIGHTS = 1 << 25  # of a dense layer: more than caches hold
 PRICED = "cropped"     # whose cost is that of others, at their prices
 WORTH = 1.006          # a count stays that makes the spread so much smaller
@@ -305,7 +306,10 @@ def prices_of(counts, seconds, columns):
     """Least squares of ratios: weighted by what was estimated, too, and outliers by less."""
     weights, prices = 1 / seconds, np.zeros(counts.shape[1])
     for _ in range(ROUNDS):
-        prices[columns], _ = nnls(counts[:, columns] * weights[:, np.newaxis], seconds * weights)
+        weighted = counts[:, columns] * weights[:, np.newaxis]
+        scales = np.linalg.norm(weighted, axis=0) + (weighted == 0).all(axis=0)
+        found, _ = nnls(weighted / scales, seconds * weights, maxiter=STEPS * len(columns))
+        prices[columns] = found / scales
         estimates = np.maximum(counts @ prices, 1e-9)
         weights = 1 / np.sqrt(seconds * estimates * (1 + abs(np.log(estimates / seconds))))
     return prices
