@@ -321,6 +321,19 @@ def test_planes_have_the_sums_of_volumes(dtype):
             same_bits(plane, whole[:, depth], (size, stride, depth))
 
 
+@pytest.mark.parametrize("size", [3, 4, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradients_of_planes_have_the_sums_of_volumes(size, stride):
+    rng = np.random.default_rng([size, stride])
+    for _ in range(12):
+        lengths = [1 + int(rng.integers(0, 5)), *(size + rng.integers(0, 14, 2))]
+        layer = 3, 16, 16 * int(rng.choice([1, 2])), [1, size, size], lengths, {
+            "stride": (int(rng.choice([1, 2])), stride, stride), "dilation": (1, 1, 1),
+            "groups": 16, "data_format": "channels_first", "flip": bool(rng.integers(2)),
+        }  # fmt: skip
+        assert adjoint(rng, "depthwise", "float32", layer, bool(rng.integers(2)))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_channels_have_the_sums_of_channels_alone(dtype):
     """Small planes side by side, of a group's filter or several; long kernels that move by two."""
@@ -413,5 +426,6 @@ def test_at_other_instruction_sets(level, tmp_path):
              "many_large_planes_have_the_same_sums", "few_rows_have_the_sums_of_many",
              "strided_1x1_layers_have_the_sums_of_their_pixels",
              "taps_that_are_left_out_cut_no_sum", "planes_have_the_sums_of_volumes",
-             "channels_have_the_sums_of_channels_alone", "random_cuts_of_averages"]
+             "channels_have_the_sums_of_channels_alone", "random_cuts_of_averages",
+             "gradients_of_planes_have_the_sums_of_volumes"]
     test_isa.run_pytest(level, [f"test_cuts.py::test_{name}" for name in names], tmp_path)

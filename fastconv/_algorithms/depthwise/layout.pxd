@@ -60,8 +60,8 @@ cdef struct Layout:
 
 
 cdef inline bint is_flat(const conv_geometry *g) noexcept nogil:
-    """Whether images and kernels are planes."""
-    return g.kernel[0] == 1 and g.input[0] == 1 and g.output[0] == 1 and g.before[0] == 0
+    """Whether images are planes: a volume of one plane has the sums of volumes."""
+    return g.rank < AXES
 
 
 cdef inline bint maps_channels(const Layout *layout) noexcept nogil:

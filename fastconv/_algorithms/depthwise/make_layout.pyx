@@ -234,10 +234,9 @@ cdef bint has_plane_kernel(const Layout *layout) noexcept:
 
 
 cdef bint sums_as_planes(const Layout *layout) noexcept:
-    """Whether sums have the order of a plane's kernel: forward, whatever the image's size."""
-    if layout.in_channels > 1 or not has_plane_kernel(layout):
-        return False
-    return not layout.backward or (layout.g.asked_stride[2] == 1 and planes_can_stay(layout))
+    """Whether sums have the order of a plane's kernel, whatever the image's size."""
+    return (layout.in_channels == 1 and has_plane_kernel(layout)
+            and not (layout.backward and layout.g.asked_stride[2] == 2))
 
 
 cdef bint planes_can_stay(const Layout *layout) noexcept:
