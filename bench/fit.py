@@ -385,7 +385,8 @@ def correction_of(samples, prices):
     """A polynomial for the logarithm of what prices miss by: ranges, and weights."""
     terms = terms_of(samples, prices)
     most = calibration.MOST_CORRECTED
-    missed = np.log(seconds_of_all(samples) / np.maximum(terms.sum(axis=1), 1e-9)).clip(-most, most)
+    estimates = np.maximum(terms.sum(axis=1), calibration.LEAST_SECONDS)
+    missed = np.log(seconds_of_all(samples) / estimates).clip(-most, most)
     features = features_of(samples, terms)
     low, high = ([float(f"{end:.3g}") for end in np.percentile(features, percent, axis=0)]
                  for percent in (OUTSIDE, 100 - OUTSIDE))  # fmt: skip

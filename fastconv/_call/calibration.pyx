@@ -99,14 +99,16 @@ cdef dict PRICES = None  # of the level in use, once it is known
 def tables():
     """Those for the level in use, and for the width of the units that its vectors go through.
 
-    What is too rare for that of halves has the prices of whole vectors.
+    What is too rare for that of halves has the prices of whole vectors. They are long: no other is
+    loaded.
     """
-    from fastconv._call import calibration_avx2, calibration_avx512, calibration_avx512_halves
-
     if kernels().vector_bytes != 64:
+        from fastconv._call import calibration_avx2
         return (calibration_avx2,)
+    from fastconv._call import calibration_avx512
     if not halves_vectors():
         return (calibration_avx512,)
+    from fastconv._call import calibration_avx512_halves
     return calibration_avx512, calibration_avx512_halves
 
 
