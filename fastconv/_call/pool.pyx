@@ -23,6 +23,7 @@ from fastconv._desc.arguments cimport (
 from fastconv._desc.conv cimport has_input_shape, settled, with_zeros
 from fastconv._desc.geometry cimport Geometry
 from fastconv._desc.pool cimport PoolDesc, pool_rank
+from fastconv._pooling.windows cimport average_gradient, reduce
 
 from fastconv._core.messages import shown
 from fastconv._desc.arguments import check_shape
@@ -31,7 +32,6 @@ from fastconv._desc.pool import describe_adaptive, describe_pool
 from fastconv._desc.unpool import describe_planes, describe_unpool
 from fastconv._pooling.norm_gradient import norm_gradient
 from fastconv._pooling.scatter import scatter
-from fastconv._pooling.windows import average_gradient, reduce
 
 cnp.import_array()
 

@@ -16,13 +16,14 @@ cdef extern from *:
     # Brings lines to the second-level cache; the range need not be memory.
     void fc_fetch(const void *start, Py_ssize_t bytes) nogil
 
-cdef class Block:
-    cdef char *data
-    cdef size_t size
+# One allocation.
+cdef struct Block:
+    char *data
+    size_t size
 
 
 cdef class Scratch:
-    cdef Block block
+    cdef Block *block
     cdef char *data
     cdef size_t size
 

@@ -7,6 +7,7 @@ most `LARGE` bytes each, but for one that may have up to `largest`, since it ser
 import os
 
 cimport cython
+from libc.stdlib cimport free, malloc
 
 cdef extern from *:
     """
@@ -54,32 +55,95 @@ cdef extern from *:
     """
     Py_ssize_t fc_cache_bytes() nogil
 
+cdef extern from *:
+    """
+    /* What is kept, the latest first. Taking and putting are atomic, with and without the
+     * interpreter lock. */
+    enum { KEPT = 4 };
+    static void *kept[KEPT];
+    #define exchange(i, block) __atomic_exchange_n(&kept[i], (void *)(block), __ATOMIC_ACQ_REL)
+    """
+    enum: KEPT
+    void *exchange(int i, Block *block) noexcept nogil  # what was there, or NULL
+
 cdef Py_ssize_t CACHE = fc_cache_bytes()
 
 cdef enum:
-    KEPT = 4
     LARGE = 16 << 20
     LARGEST = 64 << 20     # or, where that is more,
     OF_THREAD = 8 << 20    # so much for every processor: the largest blocks are those of Winograd
+    SMALLEST = 1 << 16     # of a block: smaller ones would not serve many calls
 
-cdef Py_ssize_t largest = 0
+cdef size_t largest = 0
 
 
 def keep_for(processors):
     """Bound what is kept for a machine of so many processors."""
     global largest
-    largest = max(<Py_ssize_t>LARGEST, <Py_ssize_t>OF_THREAD * <Py_ssize_t>processors)
+    largest = max(<size_t>LARGEST, <size_t>OF_THREAD * <size_t>processors)
 
 
 keep_for(os.cpu_count() or 1)
-kept = []  # list.append and list.pop are atomic, with and without the interpreter lock
 
 
-cdef class Block:
-    """Owns one allocation."""
+def drop_kept():
+    """Free what is kept. Returns how many blocks that were."""
+    cdef Block *block
+    cdef int i, dropped = 0
+    for i in range(KEPT):
+        block = <Block *>exchange(i, NULL)
+        dropped += block != NULL
+        drop(block)
+    return dropped
 
-    def __dealloc__(self):
-        fc_free(self.data)
+
+cdef Block *new_block(size_t size) noexcept:
+    """A block of so many bytes, or NULL."""
+    cdef Block *block = <Block *>malloc(sizeof(Block))
+    if block == NULL:
+        return NULL
+    block.data, block.size = <char *>fc_aligned(size), size
+    if block.data == NULL:
+        free(block)
+        return NULL
+    return block
+
+
+cdef void drop(Block *block) noexcept:
+    if block != NULL:
+        fc_free(block.data)
+        free(block)
+
+
+cdef Block *kept_block(size_t size) noexcept:
+    """A block of at least so many bytes from those that are kept, or NULL."""
+    cdef Block *block
+    cdef int i
+    for i in range(KEPT):
+        block = <Block *>exchange(i, NULL)
+        # not one that is far too large either: the loan may be a plan's, for life
+        if block != NULL and size <= block.size <= 4 * size:
+            return block
+        if block != NULL:
+            drop(<Block *>exchange(i, block))  # another thread was quicker
+    return NULL
+
+
+cdef void keep(Block *block) noexcept:
+    """Keep a block, and free the one that has waited longest if there are too many."""
+    cdef Block *other
+    cdef int i
+    if block.size > LARGE:  # the only one of its kind
+        for i in range(KEPT):
+            other = <Block *>exchange(i, NULL)
+            if other != NULL and other.size <= LARGE:
+                other = <Block *>exchange(i, other)
+            drop(other)
+    for i in range(KEPT):
+        block = <Block *>exchange(i, block)
+        if block == NULL:
+            return
+    drop(block)
 
 
 @cython.final
@@ -89,45 +153,22 @@ cdef class Scratch:
     """A block on loan; it goes back when the loan is dropped."""
 
     def __dealloc__(self):
-        cdef Block candidate
-        if self.block is None or kept is None or self.block.size > largest:
+        if self.block == NULL:
             return
-        try:
-            if self.block.size > LARGE:  # the only one of its kind
-                for _ in range(len(kept)):
-                    candidate = kept.pop(0)
-                    if candidate.size <= LARGE:
-                        kept.append(candidate)
-            kept.append(self.block)
-            if len(kept) > KEPT:
-                kept.pop(0)  # the one that has waited longest
-        except (IndexError, MemoryError):
-            pass  # another thread was quicker, or there is no memory: the block is freed
+        if self.block.size > largest:
+            drop(self.block)
+        else:
+            keep(self.block)
 
 
 cdef Scratch acquire(size_t size):
     """A scratch block of at least `size` bytes, aligned to a cache line."""
     cdef Scratch loan = Scratch.__new__(Scratch)
-    cdef Block block = None
-    cdef Block candidate
-    size = max(size, 1 << 16)
-    for _ in range(len(kept)):
-        try:
-            candidate = kept.pop(0)
-        except IndexError:
-            break
-        # not one that is far too large either: the loan may be a plan's, for life
-        if size <= candidate.size <= 4 * size:
-            block = candidate
-            break
-        kept.append(candidate)
-    if block is None:
-        block = Block.__new__(Block)
-        block.data = <char *>fc_aligned(size)
-        if block.data == NULL:
-            raise MemoryError(f"fastconv: cannot allocate {size} bytes of scratch memory")
-        block.size = size
-    loan.block = block
-    loan.data = block.data
-    loan.size = block.size
+    size = max(size, <size_t>SMALLEST)
+    loan.block = kept_block(size)
+    if loan.block == NULL:
+        loan.block = new_block(size)
+    if loan.block == NULL:
+        raise MemoryError(f"fastconv: cannot allocate {size} bytes of scratch memory")
+    loan.data, loan.size = loan.block.data, loan.block.size
     return loan

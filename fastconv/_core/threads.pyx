@@ -38,6 +38,7 @@ cdef bint PASSIVE = os.environ.get("OMP_WAIT_POLICY", "").strip().lower() == "pa
 cdef double SMALL = 2.0e6     # not worth a team that spins
 cdef double ASLEEP = 6.0e6    # nor, below this, one that sleeps
 cdef double SPINS = 3e-3      # seconds that a team spins, at least
+cdef double QUICK_WORK = 2.0e4   # operations that take no longer than giving the interpreter up
 cdef double SIGNAL_WORK = 4.0e9  # between two looks for Ctrl-C: at 8 GFLOP/s, a slow case, 0.5 s
 cdef double LATE = 2e-4       # seconds that a team may take longer than one thread would
 cdef double SHORTEST_PAUSE = 1e-2, LONGEST_PAUSE = 1.0  # seconds without a team after that
@@ -255,7 +256,8 @@ cdef bint is_long(double work) noexcept:
 
 cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int threads,
                       double work) except -1:
-    """Call run(context, task, thread) for every task in range(tasks), without the GIL.
+    """Call run(context, task, thread) for every task in range(tasks), without the GIL where that
+    takes some time.
 
     Each thread has a range of its own, from call to call the same, so that it finds in its
     caches what it left there; one that has finished helps the others.
@@ -270,6 +272,10 @@ cdef int parallel_for(task_function run, void *context, Py_ssize_t tasks, int th
     if is_long(work):
         piece = max(threads, <Py_ssize_t>(tasks * (SIGNAL_WORK * threads / work)))
     threads = team_of(<int>min(<Py_ssize_t>threads, tasks))
+    if threads <= 1 and work < QUICK_WORK:
+        for task in range(tasks):
+            run(context, task, 0)
+        return 0
     while start < tasks:
         stop = min(tasks, start + piece)
         if threads <= 1:

@@ -183,6 +183,7 @@ FC_INLINE int is_ordinary(double divisor, int *is_power)
 #define MENDED_FLOAT(sum) quotient_of_floats(sum, d, r)
 
 DIVIDE(f32_divide, float, float, float, AS_IT_IS, DIVIDED)
+DIVIDE(f32_f64_divide, float, double, double, AS_IT_IS, DIVIDED)
 DIVIDE(f64_divide, double, double, double, AS_IT_IS, DIVIDED)
 DIVIDE(f64_f32_divide, double, double, float, AS_IT_IS, DIVIDED)
 
@@ -213,6 +214,7 @@ DIVIDE_INTO(i16, int16_t)
 static void fill_divide(fc_table *table)
 {
     table->divide[FC_F32][FC_F32] = f32_divide;
+    table->divide[FC_F32][FC_F64] = f32_f64_divide;
     table->divide[FC_F64][FC_F32] = f64_f32_divide;
     table->divide[FC_F64][FC_F64] = f64_divide;
     table->divide[FC_F64][FC_U8] = f64_u8_divide;

@@ -16,9 +16,10 @@ from fastconv._core.scratch cimport Scratch, acquire
 from fastconv._core.threads cimport parallel_for, threads_for
 from fastconv._core.types cimport real_t
 from fastconv._desc.pool cimport REGULAR, PoolDesc, adjoint, counted, pool_axis, span, window
-from fastconv._kernels.dispatch cimport fc_kernels, kernels_for
+from fastconv._kernels.dispatch cimport FC_F32, FC_F64, fc_kernels, kernels, kernels_for
 from fastconv._pooling.axis cimport is_identity
-from fastconv._pooling.schedule cimport MAX_ADDITIONS
+from fastconv._pooling.overlaps cimport is_apart, overlapping, reach
+from fastconv._pooling.schedule cimport MAX_ADDITIONS, divide_kernel
 
 cnp.import_array()
 
@@ -31,15 +32,7 @@ cdef enum:
     COPIED = 1024            # elements at once of one value
     STORED = 8               # the same of a short window, past whose end the next one writes,
     LONG_WINDOW = 4          # if it is not shorter than that
-    SHORT_ROW = 32           # elements side by side that are hardly worth a call
-    SMALL_PLANE = 4096       # elements; and planes that `interleaved` puts side by side
-    MANY_PLANES = 8
-    MAX_SUMS = 1 << 20       # of a plane, along the axes whose windows overlap
-
-# For each element. More are better done in vectors along the last axis, or by doubling.
-cdef double MOST_ADDITIONS = 3
-cdef double ONE_BY_ONE = 6   # times as long: an addition along the last axis,
-cdef double BY_VECTORS = 2   # or, as others have it, one of windows that move by one
+    DIVIDED = 256            # gradients at once, about: small planes together
 
 # What the windows along the last axis are.
 cdef enum row_kind:
@@ -54,14 +47,19 @@ cdef struct Adding:
     const fc_kernels *kernels
 
 cdef struct Job:
-    const char *share        # of each window's elements
+    const char *grad
     char *out
     Py_ssize_t itemsize, share_size   # bytes of an element, and of a share
-    Py_ssize_t plane         # shares of a plane
+    Py_ssize_t planes, together       # in all, and of a task
+    Py_ssize_t plane         # shares of a plane: of each window's elements
+    divide_kernel divide     # gradients, to shares
+    const double *divisors   # of the windows of the planes of a task, or
+    double divisor           # of all, if not 0
     int addings
     Adding adding[AXES]
     char *scratch
-    Py_ssize_t sums_at[2]    # those that are read and those that are made take turns
+    Py_ssize_t sums_at[2]    # those that are read and those that are made take turns;
+    Py_ssize_t shares_at     # shares in turn come after them
     Py_ssize_t scratch_size  # of a thread
     Py_ssize_t inner         # elements side by side that have the same windows
     Py_ssize_t length[AXES]
@@ -71,83 +69,6 @@ cdef struct Job:
     const span *windows      # APART: their elements,
     bint tight               # and whether each is in one
     Py_ssize_t alike         # elements of each window but the first and the last, if two or three
-
-
-# ---- what serves ----
-
-cdef bint spreads(PoolDesc desc) noexcept:
-    """Whether few additions are left for each element. One image decides: sums round otherwise
-    here, and must not depend on the batch.
-    """
-    cdef int order[AXES]
-    cdef int overlaps = overlapping(desc, order), i
-    cdef double elements = 1, sums = 1, added = 0, most = 0, inner
-    cdef const pool_axis *a
-    for i in range(AXES):
-        elements *= desc.g.axis[i].length
-        sums *= desc.g.axis[i].outputs
-    if sums == 0:
-        return False
-    if overlaps and desc.g.axis[AXES - 1].length < SHORT_ROW // 2 and elements <= SMALL_PLANE and (
-            desc.g.channels >= MANY_PLANES and not desc.g.channels_last):
-        return False  # they are put side by side instead
-    for i in range(overlaps):
-        a = &desc.g.axis[order[i]]
-        inner = neighbours(desc, order, i)
-        if inner == 1 and a.kind == REGULAR and a.stride == 1:
-            return False
-        added += sums * min(reach(a), <double>a.length) * (
-            ONE_BY_ONE if inner == 1 else max(1.0, <double>SHORT_ROW / inner)) * (
-            BY_VECTORS if a.kind == REGULAR and a.stride == 1 else 1)
-        sums *= growth(a)
-        most = max(most, sums)
-    return added <= MOST_ADDITIONS * elements and (
-        most * (desc.g.channels if desc.g.channels_last else 1) <= MAX_SUMS)
-
-
-cdef int overlapping(PoolDesc desc, int *order) noexcept:
-    """The axes along which windows overlap, from the one that grows least on; how many."""
-    cdef int n = 0, i, j
-    for i in range(AXES):
-        if is_apart(&desc.g.axis[i]):
-            continue
-        j = n
-        while j > 0 and growth(&desc.g.axis[i]) < growth(&desc.g.axis[order[j - 1]]):
-            order[j] = order[j - 1]
-            j -= 1
-        order[j] = i
-        n += 1
-    return n
-
-
-cdef double neighbours(PoolDesc desc, const int *order, int n) noexcept:
-    """Sums side by side, where the n-th axis of this order is added up along."""
-    cdef double inner = desc.g.channels if desc.g.channels_last else 1
-    cdef int i, j
-    for i in range(order[n] + 1, AXES):
-        inner *= desc.g.axis[i].outputs
-        for j in range(n):
-            if order[j] == i:
-                inner *= growth(&desc.g.axis[i])
-    return inner
-
-
-cdef double growth(const pool_axis *a) noexcept:
-    return (<double>a.length) / max(a.outputs, <Py_ssize_t>1)
-
-
-cdef double reach(const pool_axis *a) noexcept:
-    """Elements of a window, at most."""
-    return a.kernel if a.kind == REGULAR else growth(a) + 2
-
-
-cdef bint is_apart(const pool_axis *a) noexcept:
-    """Whether no element is in two windows along the axis."""
-    if a.kind != REGULAR:
-        return a.outputs > 0 and a.length % a.outputs == 0
-    if a.dilation > 1 and a.kernel > 1:
-        return False
-    return a.outputs == 1 or a.stride >= a.kernel
 
 
 # ---- tables ----
@@ -208,23 +129,22 @@ cdef class Tables:
 
     cdef tuple windows, spans              # arrays that `job` points into, as into `row`
     cdef cnp.ndarray row
-    cdef cnp.ndarray counts                # of windows
-    cdef tuple shape                       # of gradients, to be divided by them
+    cdef cnp.ndarray counts                # of windows of the planes of a task
     cdef double additions                  # that a share goes through, at most
     cdef Job job                           # but for the arrays of a call
 
     def __init__(self, PoolDesc desc, bint count_padding):
         cdef Job *job = &self.job
         cdef int i
-        cdef tuple channels = (desc.g.channels,) if desc.g.channels_last else ()
         outputs = [desc.g.axis[i].outputs for i in range(AXES)]
         counts = np.ones(1)
         for i in range(AXES):
             counts = np.multiply.outer(counts, counts_along(&desc.g.axis[i], count_padding))
-        self.shape = (-1, *outputs, *channels)
-        self.counts = counts.reshape((*outputs, *(1,) * len(channels)))
         job.inner = desc.g.channels if desc.g.channels_last else 1
         job.plane = outputs[0] * outputs[1] * outputs[2] * job.inner
+        job.together = ceil_div(<Py_ssize_t>DIVIDED, max(job.plane, <Py_ssize_t>1))
+        self.counts = np.tile(counts.ravel(), job.together)
+        job.divisors = <const double *>cnp.PyArray_DATA(self.counts)
         self.add_up(desc, outputs)
         lengths = [desc.g.axis[i].length for i in range(AXES)]
         self.windows = tuple(joined([windows_along(&desc.g.axis[i]) for i in range(AXES)],
@@ -270,6 +190,7 @@ cdef class Tables:
         arena.size = 0
         job.sums_at[0] = reserve(&arena, room[0] * sizeof(double))
         job.sums_at[1] = reserve(&arena, room[1] * sizeof(double))
+        job.shares_at = reserve(&arena, job.together * job.plane * sizeof(double))
         job.scratch_size = arena.size
         return 0
 
@@ -314,46 +235,56 @@ cdef int spread(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint count_pad
     """out = the sum, over each element's windows, of their gradients over their divisors."""
     cdef Tables tables = tables_for(desc, count_padding)
     cdef Job job = tables.job
-    cdef cnp.ndarray share
     cdef double work = desc.work()
     cdef int threads = threads_for(desc.function, num_threads, work)
     cdef Scratch scratch
     cdef int i
-    dtype = grad.dtype
+    job.itemsize = job.share_size = cnp.PyArray_ITEMSIZE(out)
     if tables.additions > MAX_ADDITIONS:
-        dtype = np.dtype(np.float64)
-    share = grad.reshape(tables.shape)
-    if divisor != 0:
-        share = np.divide(share, grad.dtype.type(divisor), dtype=dtype)
-    else:
-        share = np.divide(share, tables.counts, dtype=dtype)
+        job.share_size = sizeof(double)
     for i in range(job.addings):
-        job.adding[i].kernels = kernels_for(dtype.itemsize)
-    job.itemsize, job.share_size = cnp.PyArray_ITEMSIZE(out), cnp.PyArray_ITEMSIZE(share)
-    job.share, job.out = cnp.PyArray_BYTES(share), cnp.PyArray_BYTES(out)
+        job.adding[i].kernels = kernels_for(job.share_size)
+    job.divisor = divisor
+    job.divide = kernels().divide[float_type(job.itemsize)][float_type(job.share_size)]
+    job.planes = desc.batch * desc.g.channels // job.inner
+    job.grad, job.out = cnp.PyArray_BYTES(grad), cnp.PyArray_BYTES(out)
     scratch = acquire(job.scratch_size * threads)
     job.scratch = scratch.data
-    return parallel_for(spread_task, &job, desc.batch * desc.g.channels // job.inner, threads,
-                        work)
+    return parallel_for(spread_task, &job, ceil_div(job.planes, job.together), threads, work)
 
 
-cdef void spread_task(void *context, Py_ssize_t plane, int thread) noexcept nogil:
-    """One plane; of channels that are last, all planes of an image."""
+cdef int float_type(Py_ssize_t size) noexcept:
+    return FC_F32 if size == sizeof(float) else FC_F64
+
+
+cdef void spread_task(void *context, Py_ssize_t task, int thread) noexcept nogil:
+    """Some planes; of channels that are last, all planes of some images."""
     cdef const Job *job = <const Job *>context
-    cdef const char *share = job.share + plane * job.plane * job.share_size
+    cdef Py_ssize_t first = task * job.together, i
+    cdef Py_ssize_t planes = min(job.together, job.planes - first)
     cdef char *scratch = job.scratch + thread * job.scratch_size
+    cdef char *share = scratch + job.shares_at
+    job.divide(planes * job.plane // job.inner, job.inner,
+               job.grad + first * job.plane * job.itemsize,
+               job.divisors if job.divisor == 0 else &job.divisor, job.divisor != 0, share)
+    for i in range(planes):
+        spread_shares(job, first + i, share + i * job.plane * job.share_size, scratch)
+
+
+cdef void spread_shares(const Job *job, Py_ssize_t plane, const char *share,
+                        char *scratch) noexcept nogil:
     cdef char *sums
     cdef int i
     for i in range(job.addings):
         sums = scratch + job.sums_at[i % 2]
-        if job.share_size == 4:
+        if job.share_size == sizeof(float):
             add_windows(&job.adding[i], <const float *>share, <float *>sums)
         else:
             add_windows(&job.adding[i], <const double *>share, <double *>sums)
         share = sums
-    if job.itemsize == 8:
+    if job.itemsize == sizeof(double):
         spread_plane(job, plane, <const double *>share, <double *>job.out)
-    elif job.share_size == 4:
+    elif job.share_size == sizeof(float):
         spread_plane(job, plane, <const float *>share, <float *>job.out)
     else:
         spread_plane(job, plane, <const double *>share, <float *>job.out)

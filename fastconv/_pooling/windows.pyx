@@ -29,13 +29,14 @@ from fastconv._pooling.interleaved cimport (
     finish_interleaved, interleaved_lanes, set_interleaved, start_interleaved,
 )
 from fastconv._pooling.norms cimport powers_overflow, scaled_norm_block
+from fastconv._pooling.overlaps cimport spreads
 from fastconv._pooling.planes cimport global_block, padded_block, square_block
 from fastconv._pooling.schedule cimport (
     GLOBAL_PLANES, INTERLEAVED, MAX, MEAN, MEAN_GRADIENT, MIN, NORM, PADDED_PLANES, SEARCH,
     SQUARE_WINDOWS, BlockRef, Job, Pooling, Schedule, operation, plan,
 )
 from fastconv._pooling.search cimport search_block
-from fastconv._pooling.spread cimport spreads, spread
+from fastconv._pooling.spread cimport spread
 
 cnp.import_array()
 
@@ -43,11 +44,10 @@ cdef enum:
     POW_OPERATIONS = 20  # that a call of `pow` is worth
 
 cdef double MAX_JOINED = 1e15  # elements of an axis, so that sums of lengths cannot overflow
-cdef dict OPERATIONS = {"max": MAX, "min": MIN, "mean": MEAN, "norm": NORM}
 
 
-def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, positions, str op, bint count_padding,
-           double divisor, double power, num_threads):
+cdef int reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, positions, str op,
+                bint count_padding, double divisor, double power, num_threads) except -1:
     """Reduce every window of x into `out`; both are C-contiguous and have a batch axis.
 
     op: "max", "min" (`out` has the dtype of x), "mean" or "norm" (that of x where that is float,
@@ -58,8 +58,8 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, positions, str op, bin
     cdef double work = desc.work()
     cdef Pooling p
     if cnp.PyArray_SIZE(out) == 0:
-        return
-    p = start_pooling(desc, OPERATIONS[op], x, out)
+        return 0
+    start_pooling(&p, desc, operation_of(op), x, out)
     p.has_positions = positions is not None
     p.count_padding = count_padding
     p.power = power
@@ -67,11 +67,11 @@ def reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, positions, str op, bin
     p.divisor = common_divisor(&p) if p.op == MEAN and divisor == 0 else divisor
     if p.op == NORM and power not in (1, 2, 3):
         work *= POW_OPERATIONS
-    run(desc, &p, x, out, positions, work, num_threads)
+    return run(desc, &p, x, out, positions, work, num_threads)
 
 
-def average_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint count_padding,
-                     double divisor, num_threads):
+cdef int average_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint count_padding,
+                          double divisor, num_threads) except -1:
     """The gradient of an average: the sum, over the windows of an element, of grad / divisor.
 
     Both are C-contiguous, of the same dtype, and have a batch axis.
@@ -79,28 +79,35 @@ def average_gradient(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint coun
     cdef Pooling p
     cdef int i
     if cnp.PyArray_SIZE(out) == 0:
-        return
+        return 0
     if spreads(desc):
         spread(desc, grad, out, count_padding, divisor, num_threads)
-        return
-    p = start_pooling(desc, MEAN_GRADIENT, grad, out)
+        return 0
+    start_pooling(&p, desc, MEAN_GRADIENT, grad, out)
     p.count_padding = count_padding
     p.divisor = divisor
     join_axes(&p)
     for i in range(AXES):
         p.forward[i] = p.axis[i]
         p.axis[i] = adjoint(&p.forward[i])
-    run(desc, &p, grad, out, None, desc.work(), num_threads)
+    return run(desc, &p, grad, out, None, desc.work(), num_threads)
 
 
 # ---- what is computed -----------------------------------------------------------------------
 
-cdef Pooling start_pooling(PoolDesc desc, operation op, cnp.ndarray x,
-                           cnp.ndarray out) noexcept:
+cdef operation operation_of(str op) noexcept:
+    if op == "max":
+        return MAX
+    if op == "min":
+        return MIN
+    return MEAN if op == "mean" else NORM
+
+
+cdef void start_pooling(Pooling *p, PoolDesc desc, operation op, cnp.ndarray x,
+                        cnp.ndarray out) noexcept:
     """A pooling of arrays as the description has them: no axes have joined."""
-    cdef Pooling p
     cdef int i
-    memset(&p, 0, sizeof(p))
+    memset(p, 0, sizeof(p[0]))
     p.op = op
     p.type = type_of(x)
     p.out_type = type_of(out)
@@ -109,7 +116,6 @@ cdef Pooling start_pooling(PoolDesc desc, operation op, cnp.ndarray x,
     p.inner = desc.g.channels if desc.g.channels_last else 1
     for i in range(AXES):
         p.axis[i] = desc.g.axis[i]
-    return p
 
 
 cdef fc_type type_of(cnp.ndarray array) noexcept:
