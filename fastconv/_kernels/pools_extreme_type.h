@@ -8,8 +8,7 @@ FC_INLINE TYPE NAME(OP)(TYPE a, TYPE b)
     return IS_NAN(b) ? b : m;
 }
 
-#ifndef FLOATING
-/* Integers by whole blocks, whose extremes stay in registers; the last overlaps with the one before. */
+/* By whole blocks, whose extremes stay in registers; the last overlaps with the one before. */
 FC_INLINE void NAMES(OP, blocks)(const ptrdiff_t block, ptrdiff_t n, ptrdiff_t taps,
                                  ptrdiff_t tap, const TYPE *restrict row, TYPE *restrict out)
 {
@@ -32,7 +31,6 @@ FC_INLINE void NAMES(OP, blocks)(const ptrdiff_t block, ptrdiff_t n, ptrdiff_t t
         for (ptrdiff_t i = 0; i < block; i++) to[i] = best[i];
     }
 }
-#endif
 
 #ifdef WORD
 /* Windows of two or three neighbours, two apart: of a word twice as long, both halves. */
@@ -55,20 +53,23 @@ FC_INLINE void NAMES(OP, halves)(ptrdiff_t n, const int taps, const TYPE *restri
 static void NAMES(OP, taps)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap,
                             const TYPE *restrict row, TYPE *restrict out)
 {
-#ifndef FLOATING
-    if (n >= 64) {
+#ifdef FLOATING
+    const int serves = taps == 2 || taps == 3; /* more would not stay in registers */
+#else
+    const int serves = 1;
+#endif
+    if (serves && n >= 64) {
         NAMES(OP, blocks)(64, n, taps, tap, row, out);
         return;
     }
-    if (n >= 32) {
+    if (serves && n >= 32) {
         NAMES(OP, blocks)(32, n, taps, tap, row, out);
         return;
     }
-    if (n >= 16) {
+    if (serves && n >= 16) {
         NAMES(OP, blocks)(16, n, taps, tap, row, out);
         return;
     }
-#endif
     const TYPE *restrict b = row + tap, *restrict c = row + 2 * tap;
     if (taps == 1)
         for (ptrdiff_t i = 0; i < n; i++) out[i] = row[i];
@@ -157,7 +158,11 @@ static void NAMES(OP, pool)(const fc_windows *w, const void *row_, void *out_)
                 for (ptrdiff_t o = 0; o < n; o++)
                     NAMES(OP, taps)(w->inner, taps, tap, row + o * stride,
                                     out + o * w->out_step);
-        } else if (w->out_step == 1 && n > 4 && stride == 2 && 3 < taps && taps <= MOST_APART)
+        } else if (w->out_step == 1 && taps == 1 && stride == 2)
+            NAMES(OP, row)(n, 1, 2, 1, row, out);
+        else if (w->out_step == 1 && taps == 1 && stride == 3)
+            NAMES(OP, row)(n, 1, 3, 1, row, out);
+        else if (w->out_step == 1 && n > 4 && stride == 2 && 3 < taps && taps <= MOST_APART)
             NAMES(OP, apart)(n, taps, 2, tap, row, out);
         else if (w->out_step == 1 && n > 4 && stride == 3 && taps != 3 && taps <= MOST_APART)
             NAMES(OP, apart)(n, taps, 3, tap, row, out);

@@ -2,7 +2,6 @@
  * SUM_TYPE set to it, INTO to the word for it in names, and WHOLE if it is one of integers, whose
  * sums do not depend on their order. */
 
-#ifdef WHOLE
 /* By whole blocks, whose sums stay in registers; the last overlaps with the one before. */
 FC_INLINE void NAMES(INTO, blocks)(const ptrdiff_t block, ptrdiff_t n, ptrdiff_t taps,
                                    ptrdiff_t tap, const TYPE *restrict row,
@@ -30,7 +29,7 @@ FC_INLINE void NAMES(INTO, blocks)(const ptrdiff_t block, ptrdiff_t n, ptrdiff_t
     }
 }
 
-#ifdef WORD
+#if defined(WHOLE) && defined(WORD)
 /* Windows of two or three neighbours, two apart: of a word twice as long, both halves. */
 FC_INLINE void NAMES(INTO, halves)(ptrdiff_t n, const int taps, const TYPE *restrict row,
                                    SUM_TYPE *restrict out)
@@ -45,7 +44,6 @@ FC_INLINE void NAMES(INTO, halves)(ptrdiff_t n, const int taps, const TYPE *rest
     for (ptrdiff_t i = whole; i < n; i++)
         out[i] = (sum)((sum)row[2 * i] + (sum)row[2 * i + 1] + (sum)row[2 * i + 2]);
 }
-#endif
 #endif
 
 /* out[i] (+)= sum over t < taps of row[t * tap + i], for few taps: added one after the other, so that
@@ -101,15 +99,17 @@ FC_INLINE void NAMES(INTO, taps)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t tap, int
                                  const TYPE *restrict row, SUM_TYPE *restrict out)
 {
 #ifdef WHOLE
-    if (!more && n >= 64)
-        NAMES(INTO, blocks)(64, n, taps, tap, row, out);
-    else if (!more && n >= 32)
-        NAMES(INTO, blocks)(32, n, taps, tap, row, out);
-    else if (!more && n >= 16)
-        NAMES(INTO, blocks)(16, n, taps, tap, row, out);
-    else
+    const int serves = !more;
+#else
+    const int serves = !more && (taps == 2 || taps == 3); /* more would not stay in registers */
 #endif
-    if (taps > FC_SEQUENTIAL_TERMS)
+    if (serves && n >= 64)
+        NAMES(INTO, blocks)(64, n, taps, tap, row, out);
+    else if (serves && n >= 32)
+        NAMES(INTO, blocks)(32, n, taps, tap, row, out);
+    else if (serves && n >= 16)
+        NAMES(INTO, blocks)(16, n, taps, tap, row, out);
+    else if (taps > FC_SEQUENTIAL_TERMS)
         NAMES(INTO, pairwise)(n, taps, tap, row, out);
     else
         NAMES(INTO, sequential)(n, taps, tap, more, row, out);
@@ -161,6 +161,28 @@ FC_INLINE void NAMES(INTO, row)(ptrdiff_t n, const ptrdiff_t taps, const ptrdiff
         }
 }
 
+#ifndef WHOLE
+/* Windows of neighbours that are no longer than their stride, all of it constants, so that each
+ * vector is read once; whether they are such. */
+FC_INLINE int NAMES(INTO, tight_row)(ptrdiff_t n, ptrdiff_t taps, ptrdiff_t stride,
+                                     const TYPE *restrict row, SUM_TYPE *restrict out)
+{
+    if (taps > stride || stride > 4) return 0;
+    switch (4 * stride + taps) {
+    case 4 * 2 + 1: NAMES(INTO, row)(n, 1, 2, 1, 0, row, out); return 1;
+    case 4 * 2 + 2: NAMES(INTO, row)(n, 2, 2, 1, 0, row, out); return 1;
+    case 4 * 3 + 1: NAMES(INTO, row)(n, 1, 3, 1, 0, row, out); return 1;
+    case 4 * 3 + 2: NAMES(INTO, row)(n, 2, 3, 1, 0, row, out); return 1;
+    case 4 * 3 + 3: NAMES(INTO, row)(n, 3, 3, 1, 0, row, out); return 1;
+    case 4 * 4 + 1: NAMES(INTO, row)(n, 1, 4, 1, 0, row, out); return 1;
+    case 4 * 4 + 2: NAMES(INTO, row)(n, 2, 4, 1, 0, row, out); return 1;
+    case 4 * 4 + 3: NAMES(INTO, row)(n, 3, 4, 1, 0, row, out); return 1;
+    case 4 * 4 + 4: NAMES(INTO, row)(n, 4, 4, 1, 0, row, out); return 1;
+    }
+    return 0;
+}
+#endif
+
 /* Windows of several taps, `stride` elements from one to the next: a constant, so that vectors are
  * taken apart. The terms of each sum are added in their order, as those of one window are. */
 FC_INLINE void NAMES(INTO, apart)(ptrdiff_t n, ptrdiff_t taps, const ptrdiff_t stride,
@@ -204,6 +226,11 @@ static void NAMES(INTO, pool)(const fc_windows *w, const void *row_, void *out_)
                 NAMES(INTO, taps)(m, taps, tap, 0, row + from, line);
                 for (ptrdiff_t o = 0; o < m; o++) out[(from + o) * w->out_step] = line[o];
             }
+#ifndef WHOLE
+        } else if (w->out_step == 1 && tap == 1 && stride > 1 && n > 4 && !w->more
+                   && NAMES(INTO, tight_row)(n, taps, stride, row, out)) {
+            continue;
+#endif
         } else if (w->out_step == 1 && n > 4 && taps > (stride == 2 ? 3 : 1)
                    && taps <= FC_SEQUENTIAL_TERMS && 2 <= stride && stride <= 4) {
             if (stride == 2)

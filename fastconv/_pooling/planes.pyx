@@ -18,10 +18,12 @@ from fastconv._kernels.dispatch cimport (
     FC_F32, FC_F64, TYPES, fc_global_pool, fc_pool_windows, fc_windows, kernels,
 )
 from fastconv._pooling.averages cimport SumRows, finish_sums
-from fastconv._pooling.axis cimport outputs
+from fastconv._pooling.axis cimport is_trivial, outputs
 from fastconv._pooling.blocks cimport separable_block
+from fastconv._pooling.joined cimport joined_pitch
+from fastconv._pooling.reduce_axis cimport AxisPass, reduce_axis
 from fastconv._pooling.schedule cimport (
-    MAX, MAX_SUMMED_PLANE, MEAN, MIN, Pooling, Schedule, input_at, output_at,
+    Buffer, MAX, MAX_SUMMED_PLANE, MEAN, MIN, Pooling, Schedule, input_at, output_at,
 )
 
 cnp.import_array()
@@ -150,6 +152,7 @@ cdef void repeat(const char *element, Py_ssize_t size, Py_ssize_t n, char *to) n
     cdef Py_ssize_t i
     cdef int64_t eight
     cdef int four
+    cdef short two
     for i in range(size):
         if element[i]:
             break
@@ -164,9 +167,12 @@ cdef void repeat(const char *element, Py_ssize_t size, Py_ssize_t n, char *to) n
         memcpy(&four, element, 4)
         for i in range(n):
             (<int *>to)[i] = four
+    elif size == 2:
+        memcpy(&two, element, 2)
+        for i in range(n):
+            (<short *>to)[i] = two
     else:
-        for i in range(n * size):
-            to[i] = element[i % size]
+        memset(to, element[0], n)
 
 
 cdef void store_planes(const Job *job, const BlockRef *b, Py_ssize_t n,
@@ -199,6 +205,54 @@ cdef void store_planes(const Job *job, const BlockRef *b, Py_ssize_t n,
         # what lies between results is not divided
         n = b.outers * rows.outputs * out_row
         s.divide(n, 1, y - n * p.out_size, divisors, True, y - n * p.out_size)
+
+
+cdef void joined_block(const Job *job, const BlockRef *b, char *scratch) noexcept nogil:
+    """Some rows of some planes: all that axis 1 leaves of them as one row."""
+    cdef const Pooling *p = job.pooling
+    cdef const Schedule *s = job.schedule
+    cdef const pool_axis *columns = &p.axis[2]
+    cdef char *y = job.y + output_at(p, b.first_outer, 0, b.ranges[1].out_start, 0) * p.out_size
+    cdef char *results = scratch + s.area_at[1] if p.op == MEAN and s.narrows else y
+    cdef fc_windows w
+    memset(&w, 0, sizeof(w))
+    w.rows = w.inner = w.out_step = 1
+    w.taps, w.tap, w.stride = columns.kernel, columns.dilation, columns.stride
+    w.n = b.outers * outputs(&b.ranges[1]) * columns.outputs
+    s.later.pool(&w, rows_to_join(job, b, scratch + s.area_at[0]), results)
+    if p.op == MEAN:
+        s.divide(w.n, 1, results, &p.divisor, True, y)
+
+
+cdef const char *rows_to_join(const Job *job, const BlockRef *b, char *to) noexcept nogil:
+    """What axis 1 leaves of a block, in rows as long as their windows: made, or as it is."""
+    cdef const Pooling *p = job.pooling
+    cdef const Schedule *s = job.schedule
+    cdef const pool_axis *columns = &p.axis[2]
+    cdef Py_ssize_t pitch = joined_pitch(columns), rows = outputs(&b.ranges[1])
+    cdef Py_ssize_t width = min(columns.length, pitch - columns.before)
+    cdef AxisPass axis_pass
+    cdef Buffer from_, into
+    from_.values = <char *>job.x + s.input.size * input_at(
+        p, b.first_outer, 0, b.ranges[1].in_start, 0)
+    if is_trivial(&p.axis[1]) and pitch == columns.length and s.input == s.accumulator and (
+            columns.before == 0):
+        return from_.values
+    if width < pitch:
+        repeat(NEUTRAL[<int>p.op][<int>s.accumulator_type], s.accumulator.size,
+               b.outers * rows * pitch, to)
+    memset(&axis_pass, 0, sizeof(axis_pass))
+    axis_pass.kernels, axis_pass.doubles = &s.first, s.doubles[1]
+    axis_pass.axis, axis_pass.axis_range = &p.axis[1], &b.ranges[1]
+    axis_pass.rows, axis_pass.inner = 1, width
+    axis_pass.pitch, axis_pass.out_step = columns.length, pitch
+    into.values = to + columns.before * s.accumulator.size
+    from_.indices = into.indices = NULL
+    for _ in range(b.outers):
+        reduce_axis(&axis_pass, from_, into)
+        from_.values += p.axis[1].length * columns.length * s.input.size
+        into.values += rows * pitch * s.accumulator.size
+    return to
 
 
 def plane_sums(cnp.ndarray images, dtype):

@@ -29,6 +29,7 @@ cdef enum block_method:
     SEPARABLE       # one axis after the other
     SEARCH          # the same, with positions
     PADDED_PLANES   # planes laid out with their padding
+    JOINED_ROWS     # rows reduced to fewer, which are joined
     SQUARE_WINDOWS  # by a kernel that reads planes in place
     GLOBAL_PLANES   # by a kernel that reduces planes to one element each
     INTERLEAVED     # planes side by side in scratch memory, which a job of its own reduces

@@ -28,12 +28,15 @@ from fastconv._pooling.blocks cimport separable_block
 from fastconv._pooling.interleaved cimport (
     finish_interleaved, interleaved_lanes, set_interleaved, start_interleaved,
 )
+from fastconv._pooling.joined cimport joins_rows, set_joined
 from fastconv._pooling.norms cimport powers_overflow, scaled_norm_block
 from fastconv._pooling.overlaps cimport spreads
-from fastconv._pooling.planes cimport global_block, padded_block, square_block
+from fastconv._pooling.planes cimport (
+    global_block, joined_block, padded_block, square_block,
+)
 from fastconv._pooling.schedule cimport (
-    GLOBAL_PLANES, INTERLEAVED, MAX, MEAN, MEAN_GRADIENT, MIN, NORM, PADDED_PLANES, SEARCH,
-    SQUARE_WINDOWS, BlockRef, Job, Pooling, Schedule, operation, plan,
+    GLOBAL_PLANES, INTERLEAVED, JOINED_ROWS, MAX, MEAN, MEAN_GRADIENT, MIN, NORM, PADDED_PLANES,
+    SEARCH, SQUARE_WINDOWS, BlockRef, Job, Pooling, Schedule, operation, plan,
 )
 from fastconv._pooling.search cimport search_block
 from fastconv._pooling.spread cimport spread
@@ -194,10 +197,14 @@ cdef int run(PoolDesc desc, const Pooling *p, cnp.ndarray x, cnp.ndarray out, po
     # an element that moves takes longer than an operation
     cdef int threads = threads_for(desc.function, num_threads, 3 * work)
     cdef Schedule schedule = plan(p, kernels(), work), inner_schedule
-    cdef Py_ssize_t lanes = interleaved_lanes(p, &schedule, p.outer // desc.batch)
+    cdef Py_ssize_t lanes = 0
     cdef Pooling side_by_side
     cdef Job job, inner
     cdef Scratch scratch
+    if joins_rows(p, &schedule):
+        set_joined(p, work, &schedule)
+    else:
+        lanes = interleaved_lanes(p, &schedule, p.outer // desc.batch)
     if lanes:
         side_by_side = p[0]
         side_by_side.outer, side_by_side.inner = 1, lanes * p.inner
@@ -240,6 +247,8 @@ cdef void run_block(const Job *job, Py_ssize_t number, char *scratch) noexcept n
         square_block(job, &b, scratch)
     elif job.schedule.method == PADDED_PLANES:
         padded_block(job, &b, scratch)
+    elif job.schedule.method == JOINED_ROWS:
+        joined_block(job, &b, scratch)
     else:
         separable_block(job, &b, scratch)
 
