@@ -75,7 +75,7 @@ cdef Destination destination(str function, out, out_dtype, casting, tuple shape,
     cdef Destination self = Destination.__new__(Destination)
     self.function, self.out, self.shape, self.dtype = function, out, shape, result
     self.computed = computed
-    if out is not None and not isinstance(out, np.ndarray):
+    if out is not None and not isinstance(out, cnp.ndarray):
         raise TypeError(f"{function}: out must be an ndarray, not {type(out).__name__}")
     if out_dtype is not None or casting is not SAME_KIND or (
             out is not None and <object>cnp.PyArray_DESCR(out) is not result):

@@ -164,7 +164,7 @@ cdef class Prepared:
         work = self.desc.work(batch, False)
         threads = threads_for("plan", self.num_threads, work)
         output = destination("plan", out, self.out_dtype, self.casting, shape, self.result,
-                             self.computed(x.dtype, residual, out),
+                             self.computed(<object>cnp.PyArray_DESCR(x), residual, out),
                              None if out is None else (x, residual),
                              INFINITY if self.parts and batch > 1
                              else beside(out, self.algorithm, work), has_batch,

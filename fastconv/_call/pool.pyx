@@ -78,7 +78,7 @@ cdef object mean_dtype(dtype, out, out_dtype, casting, double divisor):
             out_dtype = np.dtype(out_dtype)
         except TypeError:  # which is refused where it is looked at
             return float64
-    elif out is not None and isinstance(out, np.ndarray):
+    elif out is not None and isinstance(out, cnp.ndarray):
         out_dtype = out.dtype
     if dtype.kind not in "iu" or dtype.itemsize > 2:
         return float64

@@ -13,6 +13,7 @@ from libc.stdlib cimport free
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.long cimport PyLong_AsLongAndOverflow
 from cython.parallel cimport prange
 
 from fastconv._core.messages import shown
@@ -27,6 +28,9 @@ cdef extern from *:
     #endif
     """
     const bint FC_OPENMP
+
+cdef enum:
+    MOST_THREADS = 1024  # that a call may ask for
 
 HAS_OPENMP = bool(FC_OPENMP)
 
@@ -73,8 +77,8 @@ def as_thread_count(name, value):
         count = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be a positive integer, not {shown(value)}") from None
-    if not 1 <= count <= 1024:
-        raise ValueError(f"{name} must be from 1 to 1024, not {shown(value)}")
+    if not 1 <= count <= MOST_THREADS:
+        raise ValueError(f"{name} must be from 1 to {MOST_THREADS}, not {shown(value)}")
     return count
 
 
@@ -87,12 +91,13 @@ def _initial_threads():
             return as_thread_count("FASTCONV_NUM_THREADS", int(text))
         except ValueError:
             raise ValueError(
-                f"FASTCONV_NUM_THREADS must be an integer from 1 to 1024, not {shown(text)}"
+                f"FASTCONV_NUM_THREADS must be an integer from 1 to {MOST_THREADS}, not "
+                f"{shown(text)}"
             ) from None
     # OpenMP's own variable may be a list, one entry a nesting level; what OpenMP would not
     # understand it ignores, and so does this.
     text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if text.isdecimal() and 1 <= int(text) <= 1024:
+    if text.isdecimal() and 1 <= int(text) <= MOST_THREADS:
         return int(text)
     return granted_cores()
 
@@ -204,11 +209,22 @@ cdef object plain_threads(str function, num_threads):
     return as_thread_count(f"{function}: num_threads", num_threads)
 
 
+cdef int thread_count(str function, num_threads) except -1:
+    """num_threads as `as_thread_count` has it, at once where it is a plain integer in range."""
+    cdef int overflow = 0
+    cdef long n
+    if type(num_threads) is int:
+        n = PyLong_AsLongAndOverflow(num_threads, &overflow)
+        if 1 <= n <= MOST_THREADS:
+            return <int>n
+    return as_thread_count(f"{function}: num_threads", num_threads)
+
+
 cdef int threads_for(str function, object num_threads, double work) except -1:
     """Threads for one call: its own argument or the default, one where the work is small."""
     cdef int n
     if num_threads is not None:
-        n = as_thread_count(f"{function}: num_threads", num_threads)
+        n = thread_count(function, num_threads)
     elif default_threads == 0 or work >= SMALL:
         n = get_num_threads()
     if forked or not FC_OPENMP or work < SMALL or n == 1:
