@@ -293,12 +293,11 @@ def test_a_pooling_that_finds_no_memory_leaves_out_as_it_was(run_python, call):
                 _testcapi.set_nomemory(n, n + 1)
                 call()
                 _testcapi.remove_mem_hooks()
-                break
             except MemoryError:
                 _testcapi.remove_mem_hooks()
                 refused += 1
                 assert (out == 7).all(), n
-        assert refused
+        assert 0 < refused < 120
     """
     run_python(code)
 

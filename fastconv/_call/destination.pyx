@@ -1,4 +1,6 @@
 """Arrays on their way in and out of a call: where a result goes, its dtype, and batch axes."""
+import contextvars
+
 import numpy as np
 
 cimport cython
@@ -180,11 +182,17 @@ cdef void span_of(cnp.ndarray array, const char **low, const char **high) noexce
 
 cdef int convert(str function, cnp.ndarray source, cnp.ndarray target, how) except -1:
     """Fill the target with what `how` makes of the source, piece by piece, or leave it as it is."""
-    with np.errstate(over="ignore", invalid="ignore"):  # float16: infinity, as for other dtypes
-        if how is not None and how != "saturate":
-            check_fits(function, source, target.dtype, how)
-        convert_pieces(source, target, how)
+    # in a context of its own: to leave it allocates nothing, which might fail behind the result
+    contextvars.copy_context().run(convert_quietly, function, source, target, how)
     return 0
+
+
+def convert_quietly(str function, source, target, how):
+    """The same, without NumPy's warnings in what is left of this context."""
+    np.seterr(over="ignore", invalid="ignore")  # float16: infinity, as for other dtypes
+    if how is not None and how != "saturate":
+        check_fits(function, source, target.dtype, how)
+    convert_pieces(source, target, how)
 
 
 cdef int check_fits(str function, cnp.ndarray source, dtype, how) except -1:
