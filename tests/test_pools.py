@@ -639,6 +639,45 @@ def test_small_planes_of_many_channels(seed):
                 np.vdot(g, got), rel=1e-4, abs=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_windows_apart(seed):
+    """Rows that are reduced and joined: no longer than their stride, with padding and without."""
+    rng = np.random.default_rng(seed)
+    rank, channels = int(rng.integers(1, 3)), int(rng.integers(1, 9))
+    dtype = DTYPES[seed % len(DTYPES)]
+    lengths = (int(rng.integers(1, 14)), int(rng.integers(18, 70)))[2 - rank:]
+    x = numbers((2, channels, *lengths), dtype, seed)
+    if x.dtype.kind == "f":
+        x[rng.random(x.shape) < 0.02] = np.nan
+    kernel, stride, dilation, padding = [], [], [], []
+    for n in lengths:
+        s = int(rng.integers(2, 5))
+        k = int(rng.integers(1, min(s, n) + 1))
+        d = int(rng.integers(1, max(2, s // max(k - 1, 1) + 1))) if k > 1 else 1
+        kernel.append(k)
+        stride.append(s)
+        dilation.append(d if d * (k - 1) < min(s, n) else 1)
+        padding.append(int(rng.integers(0, (dilation[-1] * (k - 1) + 1) // 2 + 1)) if k > 1 else 0)
+    if rank == 2 and rng.random() < 0.5:  # rows may overlap
+        kernel[0], dilation[0], padding[0] = min(lengths[0], int(rng.integers(1, 10))), 1, 0
+    ceil_mode = bool(rng.integers(2))
+    window = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation,
+              "ceil_mode": ceil_mode}  # fmt: skip
+    axes = [one_axis(n, k, s, d, p, p, ceil_mode)
+            for n, k, s, d, p in zip(lengths, kernel, stride, dilation, padding,
+                                     strict=True)]  # fmt: skip
+    for name, sign in (("max_pool", 1), ("min_pool", -1)):
+        assert_exact(getattr(fastconv, name)(x, **window), extremes(x, axes, sign)[0])
+    x = x if dtype == np.bool_ else np.nan_to_num(x, nan=0)
+    total, size, real, padded = sums(x, axes)
+    for include, count in ((True, padded), (False, real)):
+        got = fastconv.avg_pool(x, **window, count_include_pad=include)
+        assert_within_contract(got, total / count, size / count)
+        for c in range(channels):
+            alone = fastconv.avg_pool(x[:1, c:c + 1], **window, count_include_pad=include)
+            assert_exact(alone, got[:1, c:c + 1])
+
+
 def test_one_dimension_inside_two_inside_three():
     x = numbers((2, 3, 40), np.float32)
     for name, args in [("max_pool#", (3, 2)), ("avg_pool#", (4, 3)), ("lp_pool#", (2, 5, 2))]:
