@@ -1,6 +1,9 @@
 """One axis of a pooling: what it amounts to, and which elements neighbouring windows read."""
 from fastconv._desc.pool cimport ADAPTIVE, REGULAR, pool_axis, span, window
 
+cdef enum:
+    MAX_JOINED = 1_000_000_000_000_000  # elements of an axis: sums of lengths cannot overflow
+
 # Windows out_start … out_stop - 1 of an axis read elements in_start … in_stop - 1.
 cdef struct AxisRange:
     Py_ssize_t out_start, out_stop, in_start, in_stop
@@ -21,6 +24,22 @@ cdef inline bint is_one_window(const pool_axis *axis) noexcept nogil:
     """Whether the only window is the axis, without padding."""
     return (axis.outputs == 1 and axis.kernel == axis.length and axis.before == 0
             and axis.after == 0 and axis.dilation == 1)
+
+
+cdef inline bint are_one_axis(const pool_axis *rows, const pool_axis *columns) noexcept nogil:
+    """Whether windows take entire rows, and some that follow each other: so many elements."""
+    return (is_one_window(columns) and rows.kind == REGULAR and rows.dilation == 1
+            and not is_trivial(rows)
+            and (<double>rows.kernel + rows.stride + rows.length) * columns.length <= MAX_JOINED)
+
+
+cdef inline void join(pool_axis *rows, Py_ssize_t length) noexcept nogil:
+    """Make rows of so many elements one axis, of which windows take entire rows."""
+    rows.kernel *= length
+    rows.stride *= length
+    rows.before *= length
+    rows.after *= length
+    rows.length *= length
 
 
 cdef inline AxisRange read_range(const pool_axis *axis, Py_ssize_t out_start,

@@ -1,6 +1,7 @@
 """Where windows of an average overlap, and whether its way back is by `spread`."""
 from fastconv._core.padding cimport AXES
 from fastconv._desc.pool cimport REGULAR, PoolDesc, pool_axis
+from fastconv._pooling.axis cimport are_one_axis, is_trivial, join
 
 cdef enum:
     SHORT_ROW = 32           # elements side by side that are hardly worth a call
@@ -17,21 +18,24 @@ cdef inline bint spreads(PoolDesc desc) noexcept:
     """Whether few additions are left for each element. One image decides: sums round otherwise
     here, and must not depend on the batch.
     """
+    cdef pool_axis axis[AXES]
     cdef int order[AXES]
-    cdef int overlaps = overlapping(desc, order), i
+    cdef int overlaps, i
     cdef double elements = 1, sums = 1, added = 0, most = 0, inner
     cdef const pool_axis *a
+    axes_to_spread(desc, axis)
+    overlaps = overlapping(axis, order)
     for i in range(AXES):
-        elements *= desc.g.axis[i].length
-        sums *= desc.g.axis[i].outputs
+        elements *= axis[i].length
+        sums *= axis[i].outputs
     if sums == 0:
         return False
-    if overlaps and desc.g.axis[AXES - 1].length < SHORT_ROW // 2 and elements <= SMALL_PLANE and (
+    if overlaps and axis[AXES - 1].length < SHORT_ROW // 2 and elements <= SMALL_PLANE and (
             desc.g.channels >= MANY_PLANES and not desc.g.channels_last):
         return False  # they are put side by side instead
     for i in range(overlaps):
-        a = &desc.g.axis[order[i]]
-        inner = neighbours(desc, order, i)
+        a = &axis[order[i]]
+        inner = neighbours(axis, desc.g.channels if desc.g.channels_last else 1, order, i)
         if inner == 1 and a.kind == REGULAR and a.stride == 1:
             return False
         added += sums * min(reach(a), <double>a.length) * (
@@ -43,14 +47,29 @@ cdef inline bint spreads(PoolDesc desc) noexcept:
         most * (desc.g.channels if desc.g.channels_last else 1) <= MAX_SUMS)
 
 
-cdef inline int overlapping(PoolDesc desc, int *order) noexcept:
+cdef inline void axes_to_spread(PoolDesc desc, pool_axis *axis) noexcept:
+    """The axes; the last is none of one element, nor one of which a window takes all, if it may
+    join the one before: rows would be short."""
+    cdef int i
+    for i in range(AXES):
+        axis[i] = desc.g.axis[i]
+    for _ in range(AXES - 1):
+        if not is_trivial(&axis[2]):
+            if not are_one_axis(&axis[1], &axis[2]):
+                return
+            join(&axis[1], axis[2].length)
+            axis[2].length = axis[2].outputs = axis[2].kernel = axis[2].stride = 1
+        axis[0], axis[1], axis[2] = axis[2], axis[0], axis[1]
+
+
+cdef inline int overlapping(const pool_axis *axis, int *order) noexcept:
     """The axes along which windows overlap, from the one that grows least on; how many."""
     cdef int n = 0, i, j
     for i in range(AXES):
-        if is_apart(&desc.g.axis[i]):
+        if is_apart(&axis[i]):
             continue
         j = n
-        while j > 0 and growth(&desc.g.axis[i]) < growth(&desc.g.axis[order[j - 1]]):
+        while j > 0 and growth(&axis[i]) < growth(&axis[order[j - 1]]):
             order[j] = order[j - 1]
             j -= 1
         order[j] = i
@@ -58,15 +77,16 @@ cdef inline int overlapping(PoolDesc desc, int *order) noexcept:
     return n
 
 
-cdef inline double neighbours(PoolDesc desc, const int *order, int n) noexcept:
-    """Sums side by side, where the n-th axis of this order is added up along."""
-    cdef double inner = desc.g.channels if desc.g.channels_last else 1
+cdef inline double neighbours(const pool_axis *axis, double inner, const int *order,
+                              int n) noexcept:
+    """Sums side by side, where the n-th axis of this order is added up along, of elements with so
+    many channels."""
     cdef int i, j
     for i in range(order[n] + 1, AXES):
-        inner *= desc.g.axis[i].outputs
+        inner *= axis[i].outputs
         for j in range(n):
             if order[j] == i:
-                inner *= growth(&desc.g.axis[i])
+                inner *= growth(&axis[i])
     return inner
 
 

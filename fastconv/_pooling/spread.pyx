@@ -18,7 +18,7 @@ from fastconv._core.types cimport real_t
 from fastconv._desc.pool cimport REGULAR, PoolDesc, adjoint, counted, pool_axis, span, window
 from fastconv._kernels.dispatch cimport FC_F32, FC_F64, fc_kernels, kernels, kernels_for
 from fastconv._pooling.axis cimport is_identity
-from fastconv._pooling.overlaps cimport is_apart, overlapping, reach
+from fastconv._pooling.overlaps cimport axes_to_spread, is_apart, overlapping, reach
 from fastconv._pooling.schedule cimport MAX_ADDITIONS, divide_kernel
 
 cnp.import_array()
@@ -135,27 +135,29 @@ cdef class Tables:
 
     def __init__(self, PoolDesc desc, bint count_padding):
         cdef Job *job = &self.job
+        cdef pool_axis axis[AXES]
         cdef int i
-        outputs = [desc.g.axis[i].outputs for i in range(AXES)]
+        axes_to_spread(desc, axis)
+        outputs = [axis[i].outputs for i in range(AXES)]
         counts = np.ones(1)
         for i in range(AXES):
-            counts = np.multiply.outer(counts, counts_along(&desc.g.axis[i], count_padding))
+            counts = np.multiply.outer(counts, counts_along(&axis[i], count_padding))
         job.inner = desc.g.channels if desc.g.channels_last else 1
         job.plane = outputs[0] * outputs[1] * outputs[2] * job.inner
         job.together = ceil_div(<Py_ssize_t>DIVIDED, max(job.plane, <Py_ssize_t>1))
         self.counts = np.tile(counts.ravel(), job.together)
         job.divisors = <const double *>cnp.PyArray_DATA(self.counts)
-        self.add_up(desc, outputs)
-        lengths = [desc.g.axis[i].length for i in range(AXES)]
-        self.windows = tuple(joined([windows_along(&desc.g.axis[i]) for i in range(AXES)],
+        self.add_up(axis, outputs)
+        lengths = [axis[i].length for i in range(AXES)]
+        self.windows = tuple(joined([windows_along(&axis[i]) for i in range(AXES)],
                                     lengths, outputs))
         for i in range(AXES):
             places = self.windows[i]
             job.window[i] = <const Py_ssize_t *>cnp.PyArray_DATA(<cnp.ndarray>places)
             job.length[i], job.outputs[i] = lengths[i], outputs[i]
-        self.find_rows(&desc.g.axis[AXES - 1])
+        self.find_rows(&axis[AXES - 1])
 
-    cdef int add_up(self, PoolDesc desc, list outputs) except -1:
+    cdef int add_up(self, const pool_axis *axis, list outputs) except -1:
         """The additions, axis by axis; `outputs` change along."""
         cdef Job *job = &self.job
         cdef int order[AXES]
@@ -165,15 +167,15 @@ cdef class Tables:
         cdef pool_axis back
         cdef Arena arena
         cdef int i, j
-        job.addings = overlapping(desc, order)
+        job.addings = overlapping(axis, order)
         spans = []
         for i in range(job.addings):
-            back = adjoint(&desc.g.axis[order[i]])
+            back = adjoint(&axis[order[i]])
             spans.append(spans_along(&back))
         self.spans = tuple(spans)
         room[0] = room[1] = 0
         for i in range(job.addings):
-            a = &desc.g.axis[order[i]]
+            a = &axis[order[i]]
             adding = &job.adding[i]
             adding.windows = <const span *>cnp.PyArray_DATA(<cnp.ndarray>spans[i])
             adding.outputs, adding.length = a.outputs, a.length

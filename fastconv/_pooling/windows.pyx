@@ -23,7 +23,7 @@ from fastconv._kernels.dispatch cimport (
     FC_F32, FC_F64, FC_I8, FC_I16, FC_I32, FC_I64, FC_U8, FC_U16, FC_U32, FC_U64, fc_type, kernels,
 )
 from fastconv._pooling.averages cimport all_count_alike
-from fastconv._pooling.axis cimport is_identity, is_one_window, is_trivial, read_range
+from fastconv._pooling.axis cimport are_one_axis, is_identity, is_trivial, join, read_range
 from fastconv._pooling.blocks cimport separable_block
 from fastconv._pooling.interleaved cimport (
     finish_interleaved, interleaved_lanes, set_interleaved, start_interleaved,
@@ -45,8 +45,6 @@ cnp.import_array()
 
 cdef enum:
     POW_OPERATIONS = 20  # that a call of `pow` is worth
-
-cdef double MAX_JOINED = 1e15  # elements of an axis, so that sums of lengths cannot overflow
 
 
 cdef int reduce(PoolDesc desc, cnp.ndarray x, cnp.ndarray out, positions, str op,
@@ -148,11 +146,7 @@ cdef void join_axes(Pooling *p) noexcept:
         if is_plain(p, &axis[2]):
             p.inner *= axis[2].length
         elif are_one_axis(&axis[1], &axis[2]):
-            axis[1].kernel *= axis[2].length
-            axis[1].stride *= axis[2].length
-            axis[1].before *= axis[2].length
-            axis[1].after *= axis[2].length
-            axis[1].length *= axis[2].length
+            join(&axis[1], axis[2].length)
         else:
             break
         axis[2], axis[1], axis[0] = axis[1], axis[0], trivial
@@ -169,13 +163,6 @@ cdef bint is_plain(const Pooling *p, const pool_axis *axis) noexcept:
     """Whether an axis may join the channels or images beside it: nothing happens along it, and
     positions, which count its elements, are not asked for."""
     return is_identity(axis) and (is_trivial(axis) or not p.has_positions)
-
-
-cdef bint are_one_axis(const pool_axis *rows, const pool_axis *columns) noexcept:
-    """Whether windows take entire rows, and some that follow each other: so many elements."""
-    return (is_one_window(columns) and rows.kind == REGULAR and rows.dilation == 1
-            and not is_trivial(rows)
-            and (<double>rows.kernel + rows.stride + rows.length) * columns.length <= MAX_JOINED)
 
 
 cdef double common_divisor(const Pooling *p) noexcept:
