@@ -237,7 +237,8 @@ cdef int spread(PoolDesc desc, cnp.ndarray grad, cnp.ndarray out, bint count_pad
     """out = the sum, over each element's windows, of their gradients over their divisors."""
     cdef Tables tables = tables_for(desc, count_padding)
     cdef Job job = tables.job
-    cdef double work = desc.work()
+    # few windows may leave many elements zero
+    cdef double work = max(desc.work(), <double>cnp.PyArray_SIZE(out))
     cdef int threads = threads_for(desc.function, num_threads, work)
     cdef Scratch scratch
     cdef int i
