@@ -557,6 +557,12 @@ def test_indices_are_not_trusted():
                 call(np.array([[[0, bad]]]))
         with pytest.raises(ValueError, match="indices hold"):
             call(np.array([[[0, 2**64 - 1]]], np.uint64))
+        for dtype in (np.int8, np.uint8, np.int32):  # the last is the plane's last
+            with pytest.raises(ValueError, match="indices hold 4"):
+                call(np.array([[[0, 4]]], dtype))
+        for size in (2**62, 2**63 - 1):
+            with pytest.raises(ValueError, match="span too many elements"):
+                fastconv.max_unpool1d(y, np.zeros((1, 1, 2), int), size, stride=1)
         for bad in (np.zeros((1, 1, 2)), np.zeros((1, 1, 2), bool)):
             with pytest.raises(TypeError, match="indices must be integers"):
                 call(bad)

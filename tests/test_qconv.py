@@ -75,6 +75,13 @@ def test_scales_that_float32_does_not_hold(scale):
         y, np.broadcast_to(np.rint(bias * scale).clip(-128, 127)[:, None], (40, 20)))
 
 
+@pytest.mark.parametrize("bad", [2**31, -(2**31) - 1])
+def test_a_bias_of_more_than_32_bits_is_refused(bad):
+    with pytest.raises(ValueError, match=f"bias holds {abs(bad)}, which 32 bits do not"):
+        fastconv.qconv1d(np.zeros((1, 1, 9), np.uint8), np.zeros((2, 1, 1), np.int8),
+                         np.array([7, bad]), scale=1.0)
+
+
 @pytest.mark.parametrize("w_dtype", SMALL)
 @pytest.mark.parametrize("x_dtype", SMALL)
 def test_zero_points_at_the_ends_of_their_ranges(x_dtype, w_dtype):
