@@ -5,6 +5,7 @@ from fastconv._pooling.axis cimport are_one_axis, is_trivial, join
 
 cdef enum:
     SHORT_ROW = 32           # elements side by side that are hardly worth a call
+    MAX_SHARED = 8           # elements of a row that windows take all of: rows not worth a copy each
     SMALL_PLANE = 4096       # elements; and planes that `interleaved` puts side by side
     MANY_PLANES = 8
     MAX_SUMS = 1 << 20       # of a plane, along the axes whose windows overlap
@@ -48,14 +49,16 @@ cdef inline bint spreads(PoolDesc desc) noexcept:
 
 
 cdef inline void axes_to_spread(PoolDesc desc, pool_axis *axis) noexcept:
-    """The axes; the last is none of one element, nor one of which a window takes all, if it may
-    join the one before: rows would be short."""
+    """The axes; the last is none of one element, nor a short one of which a window takes all, if
+    it may join the one before."""
     cdef int i
     for i in range(AXES):
         axis[i] = desc.g.axis[i]
     for _ in range(AXES - 1):
         if not is_trivial(&axis[2]):
-            if not are_one_axis(&axis[1], &axis[2]):
+            # sums where windows overlap are of one number for a row, and long rows are copied
+            if (axis[2].length > MAX_SHARED or not is_apart(&axis[1])
+                    or not are_one_axis(&axis[1], &axis[2])):
                 return
             join(&axis[1], axis[2].length)
             axis[2].length = axis[2].outputs = axis[2].kernel = axis[2].stride = 1
