@@ -5,7 +5,7 @@ from fastconv._pooling.axis cimport are_one_axis, is_trivial, join
 
 cdef enum:
     SHORT_ROW = 32           # elements side by side that are hardly worth a call
-    MAX_SHARED = 8           # elements of a row that windows take all of: rows not worth a copy each
+    MAX_SHARED = 8           # elements of a row that windows take all of: not worth a copy each
     SMALL_PLANE = 4096       # elements; and planes that `interleaved` puts side by side
     MANY_PLANES = 8
     MAX_SUMS = 1 << 20       # of a plane, along the axes whose windows overlap
